@@ -1,0 +1,1 @@
+"""Who proposes: controllers that turn rewards into better decisions."""

@@ -1,0 +1,1 @@
+"""Architectures, networks, training, the search loop and its ledger: everything that needs no cluster."""

@@ -1,0 +1,317 @@
+"""Immutable descriptions of cells, and the exact canonical form by which they are compared.
+
+Hidden states of a cell are numbered: 0 is the output of the cell before the previous one, 1 the output of the previous
+cell, and 2, 3, ... are the blocks in order (NASNet, 1707.07012, section 3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import networkx as nx
+
+COMBINES = ("add", "concat")
+NUM_INPUTS = 2
+MAX_BLOCKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One operation applied to one hidden state.
+
+    Attributes:
+        source: index of the hidden state that is read.
+        op: name of the operation, a key of `nas.models.operations.OPERATIONS`.
+    """
+
+    source: int
+    op: str
+
+    def __post_init__(self) -> None:
+        if type(self.source) is not int or self.source < 0:
+            raise ValueError(f"the source of an edge must be a whole number from 0, got {self.source!r:.100}")
+        _check_name("op", self.op)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Two edges and how their results are combined into a new hidden state.
+
+    Attributes:
+        left: the first edge.
+        right: the second edge.
+        combine: ``add`` (element by element) or ``concat`` (along channels).
+        norm: name of the normalization used in this block, a key of `nas.models.normalization.NORMALIZATIONS`.
+    """
+
+    left: Edge
+    right: Edge
+    combine: str = "add"
+    norm: str = "bn"
+
+    def __post_init__(self) -> None:
+        if self.combine not in COMBINES:
+            raise ValueError(f"combine must be one of {', '.join(COMBINES)}, got {self.combine!r:.100}")
+        _check_name("norm", self.norm)
+
+    @property
+    def edges(self) -> tuple[Edge, Edge]:
+        """Both edges, left first."""
+        return self.left, self.right
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A directed acyclic graph of blocks.
+
+    Attributes:
+        blocks: in an order in which each reads only the two inputs and blocks before it.
+        concat: the hidden states whose concatenation is the cell's output, or None for the loose ends: all states made
+            in this cell that no block reads. The authors' own NASNet-A does not follow that rule, hence the list.
+    """
+
+    blocks: tuple[Block, ...]
+    concat: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.blocks) <= MAX_BLOCKS:
+            raise ValueError(f"a cell must have 1..{MAX_BLOCKS} blocks, got {len(self.blocks)}")
+        for index, block in enumerate(self.blocks):
+            for edge in block.edges:
+                if edge.source >= index + NUM_INPUTS:
+                    raise ValueError(f"block {index} may read hidden states 0..{index + 1}, got {edge.source}")
+        if self.concat is not None:
+            self._check_concat(self.concat)
+
+    def _check_concat(self, concat: tuple[int, ...]) -> None:
+        last = len(self.blocks) + 1
+        if not concat or len(set(concat)) != len(concat):
+            raise ValueError(f"the output of a cell must be one or more different hidden states, got {list(concat)}")
+        for state in concat:
+            if type(state) is not int or not 0 <= state <= last:
+                raise ValueError(f"the output of a cell may hold hidden states 0..{last}, got {state!r:.100}")
+
+    @cached_property
+    def loose_ends(self) -> tuple[int, ...]:
+        """The states made by blocks that no block reads, in order."""
+        read = {edge.source for block in self.blocks for edge in block.edges}
+        return tuple(state for state in range(NUM_INPUTS, len(self.blocks) + NUM_INPUTS) if state not in read)
+
+    @property
+    def output_states(self) -> tuple[int, ...]:
+        """The hidden states whose concatenation is the output of the cell."""
+        return self.loose_ends if self.concat is None else self.concat
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        blocks = [
+            {
+                "left": [block.left.source, block.left.op],
+                "right": [block.right.source, block.right.op],
+                "combine": block.combine,
+                "norm": block.norm,
+            }
+            for block in self.blocks
+        ]
+        return {"blocks": blocks, "concat": None if self.concat is None else list(self.concat)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Cell:  # noqa: ANN401 - whatever JSON holds
+        """Rebuilds a cell; raises ValueError if the value does not describe one."""
+        _check_object("a cell", value, required={"blocks"}, optional={"concat"})
+        if not isinstance(value["blocks"], list):
+            raise ValueError(f"the blocks of a cell must be a list, got {value['blocks']!r:.100}")
+        concat = value.get("concat")
+        if concat is not None and not isinstance(concat, list):
+            raise ValueError(f"the concat of a cell must be a list of hidden states or null, got {concat!r:.100}")
+        return cls(
+            tuple(_block_from_json(block) for block in value["blocks"]), None if concat is None else tuple(concat)
+        )
+
+    def canonical(self) -> Cell:
+        """The representative of all cells whose graphs are isomorphic to this one, labels included.
+
+        The order of the blocks and the order of a block's operands carry no meaning: a concatenated state is read only
+        through a convolution or another concatenation, so its channel order is absorbed by weights.
+        """
+        return _canonical_cell(self)
+
+    def to_networkx(self) -> nx.MultiDiGraph[Any]:
+        """The cell as a labelled graph: nodes carry ``label``, edges carry ``op``.
+
+        Nodes are the hidden states by number and ``"output"``; two cells are the same if and only if these graphs are
+        isomorphic with their labels.
+        """
+        graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
+        graph.add_nodes_from((state, {"label": f"input {state}"}) for state in range(NUM_INPUTS))
+        for state, block in enumerate(self.blocks, start=NUM_INPUTS):
+            graph.add_node(state, label=f"{block.combine} {block.norm}")
+            for edge in block.edges:
+                graph.add_edge(edge.source, state, op=edge.op)
+        graph.add_node("output", label="output")
+        graph.add_edges_from((state, "output", {"op": "concat"}) for state in self.output_states)
+        return graph
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A normal cell and a reduction cell: what a search looks for (docs may say "genotype", as DARTS does).
+
+    Attributes:
+        normal: the cell that keeps the size of its input.
+        reduction: the cell that halves it.
+        appearance_stages: how many stages, counted from the image, use the instance-type norms that the blocks name;
+            deeper stages use batch normalization in their place (IBN-Net, 1807.09441). None: all of them.
+    """
+
+    normal: Cell
+    reduction: Cell
+    appearance_stages: int | None = None
+
+    def __post_init__(self) -> None:
+        stages = self.appearance_stages
+        if stages is not None and (type(stages) is not int or stages < 0):
+            raise ValueError(f"appearance_stages must be a whole number from 0, or null, got {stages!r:.100}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal if and only if the architectures are isomorphic with their labels."""
+        return fingerprint_json(self.canonical().to_json())
+
+    def canonical(self) -> Architecture:
+        """The same architecture with both cells in canonical form."""
+        return Architecture(self.normal.canonical(), self.reduction.canonical(), self.appearance_stages)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        value: dict[str, Any] = {"normal": self.normal.to_json(), "reduction": self.reduction.to_json()}
+        if self.appearance_stages is not None:
+            value["appearance_stages"] = self.appearance_stages
+        return value
+
+    @classmethod
+    def from_json(cls, value: Any) -> Architecture:  # noqa: ANN401 - whatever JSON holds
+        """Rebuilds an architecture from what `to_json` gave.
+
+        Raises:
+            ValueError: if the value does not describe an architecture; the message says what is wrong and where.
+        """
+        _check_object("an architecture", value, required={"normal", "reduction"}, optional={"appearance_stages"})
+        cells = {}
+        for name in ("normal", "reduction"):
+            try:
+                cells[name] = Cell.from_json(value[name])
+            except ValueError as error:
+                raise ValueError(f"{name} cell: {error}") from None
+        return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
+
+    def to_networkx(self) -> nx.MultiDiGraph[Any]:
+        """Both cells as one labelled graph whose nodes are (cell name, node) pairs."""
+        graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
+        for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
+            for node, label in cell.to_networkx().nodes(data="label"):
+                graph.add_node((name, node), label=f"{name} {label}")
+            graph.add_edges_from(
+                ((name, tail), (name, head), {"op": op}) for tail, head, op in cell.to_networkx().edges(data="op")
+            )
+        return graph
+
+
+def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
+    """Hashes plain data to 32 hexadecimal digits; equal data give equal digits, whatever the order of keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or len(name) > 64:
+        raise ValueError(f"{what} must be a name of letters, digits and underscores, got {name!r:.100}")
+
+
+def _check_object(what: str, value: Any, *, required: set[str], optional: set[str]) -> None:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} must be an object with {', '.join(sorted(required))}, got {value!r:.100}")
+    if missing := required - set(value):
+        came = ", ".join(map(str, value)) or "nothing"
+        raise ValueError(f"{what} must have {', '.join(sorted(missing))}, got {came:.100}")
+    if unknown := set(value) - required - optional:
+        names = ", ".join(sorted(required | optional))
+        raise ValueError(f"{what} may have only {names}, got {', '.join(sorted(map(str, unknown))):.100}")
+
+
+def _block_from_json(value: Any) -> Block:  # noqa: ANN401 - whatever JSON holds
+    _check_object("a block", value, required={"left", "right"}, optional={"combine", "norm"})
+    return Block(
+        _edge_from_json(value["left"]),
+        _edge_from_json(value["right"]),
+        value.get("combine", "add"),
+        value.get("norm", "bn"),
+    )
+
+
+def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"an edge must be [source, op], got {value!r:.100}")
+    return Edge(value[0], value[1])
+
+
+_Encoding = tuple[tuple[tuple[int, str], ...], str, str]
+
+
+def _canonical_cell(cell: Cell) -> Cell:
+    """Searches all valid orders of the blocks for the smallest encoding.
+
+    Encodings compare block by block, so at each place only the smallest available block can stand; ties are followed
+    one by one, but for twins: blocks read by the same edges are exchanged by a symmetry of the graph, so one of them
+    speaks for all.
+    """
+    readers = [_readers(cell, state) for state in range(NUM_INPUTS, len(cell.blocks) + NUM_INPUTS)]
+    best: list[tuple[list[_Encoding], tuple[int, ...]]] = []
+
+    def place(numbers: dict[int, int], encodings: list[_Encoding]) -> None:
+        if len(encodings) == len(cell.blocks):
+            candidate = (encodings, tuple(sorted(numbers[state] for state in cell.output_states)))
+            if not best or candidate < best[0]:
+                best[:] = [candidate]
+            return
+        for state, encoding in _smallest_available(cell, numbers, readers):
+            place({**numbers, state: len(numbers)}, [*encodings, encoding])
+
+    place({0: 0, 1: 1}, [])
+    encodings, concat = best[0]
+    blocks = tuple(Block(Edge(*left), Edge(*right), combine, norm) for (left, right), combine, norm in encodings)
+    return Cell(blocks, concat)
+
+
+def _readers(cell: Cell, state: int) -> tuple[Any, ...]:
+    """All that reads a hidden state: (block, op, how often) and the output."""
+    read = sorted(
+        (index, edge.op) for index, block in enumerate(cell.blocks) for edge in block.edges if edge.source == state
+    )
+    return (*read, state in cell.output_states)
+
+
+def _smallest_available(
+    cell: Cell, numbers: dict[int, int], readers: Sequence[tuple[Any, ...]]
+) -> list[tuple[int, _Encoding]]:
+    """The unplaced blocks with the smallest encoding among those whose sources are placed, one for each set of twins."""
+    available = [
+        (_encode_block(block, numbers), state)
+        for state, block in enumerate(cell.blocks, start=NUM_INPUTS)
+        if state not in numbers and all(edge.source in numbers for edge in block.edges)
+    ]
+    smallest = min(available)[0]
+    twins: dict[tuple[Any, ...], int] = {}
+    for encoding, state in available:
+        if encoding == smallest:
+            twins.setdefault(readers[state - NUM_INPUTS], state)
+    return [(state, smallest) for state in twins.values()]
+
+
+def _encode_block(block: Block, numbers: dict[int, int]) -> _Encoding:
+    return tuple(sorted((numbers[edge.source], edge.op) for edge in block.edges)), block.combine, block.norm

@@ -1,0 +1,1 @@
+"""Networks built from architectures: operations, normalization, cells, stacks and their cost."""
