@@ -214,11 +214,12 @@ class Architecture:
         """Both cells as one labelled graph whose nodes are (cell name, node) pairs."""
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
         for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
-            for node, label in cell.to_networkx().nodes(data="label"):
-                graph.add_node((name, node), label=f"{name} {label}")
-            graph.add_edges_from(
-                ((name, tail), (name, head), {"op": op}) for tail, head, op in cell.to_networkx().edges(data="op")
+            part = cell.to_networkx()
+            graph.add_nodes_from(
+                ((name, node), {"label": f"{name} {label}"}) for node, label in part.nodes(data="label")
             )
+            for tail, head, data in part.edges(data=True):
+                graph.add_edge((name, tail), (name, head), op=data["op"])
         return graph
 
 
@@ -299,7 +300,7 @@ def _readers(cell: Cell, state: int) -> tuple[Any, ...]:
 def _smallest_available(
     cell: Cell, numbers: dict[int, int], readers: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, _Encoding]]:
-    """The unplaced blocks with the smallest encoding among those whose sources are placed, one for each set of twins."""
+    """The smallest of the unplaced blocks whose sources are placed: one for each set of twins."""
     available = [
         (_encode_block(block, numbers), state)
         for state, block in enumerate(cell.blocks, start=NUM_INPUTS)

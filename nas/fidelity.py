@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from nas.architecture import fingerprint_json
 
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -132,14 +132,14 @@ class DataSpec:
 class Fidelity:
     """How a trial is measured: network, recipe and data together."""
 
-    network: Annotated[NetworkSpec, Field(equal for fidelities under which outcomes may be compared."""
-        return _fingerprint(self)] = default_factory=NetworkSpec)
+    network: NetworkSpec = NetworkSpec()
     recipe: TrainRecipe = TrainRecipe()
     data: DataSpec = DataSpec()
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits
+        """32 hexadecimal digits, equal for fidelities under which outcomes may be compared."""
+        return _fingerprint(self)
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
