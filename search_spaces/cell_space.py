@@ -1,0 +1,163 @@
+"""Spaces of architectures made of blocks of two operations: NASNet's, and smaller or larger ones of the same form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from nas.architecture import COMBINES, MAX_BLOCKS, NUM_INPUTS, Architecture, Block, Cell, Edge
+from nas.decisions import Choice, check_decisions
+
+CELLS = ("normal", "reduction")
+
+_Option = TypeVar("_Option", str, int, int | None)
+_Names = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CellSpace:
+    """All pairs of a normal and a reduction cell with a given number of blocks (NASNet, 1707.07012, section 3).
+
+    Each block takes six decisions: *source, source, op, op, combine, norm*; all of the normal cell come before those of
+    the reduction cell, and a cell's output is its loose ends. Where there is but one option there is nothing to
+    decide, so a space with one norm has exactly NASNet's choices: 50 of them with 5 blocks.
+
+    Attributes:
+        ops: names of the operations, in the order of their options.
+        num_blocks: B, the blocks of each cell.
+        combines: ways to combine two results.
+        norms: names of the normalizations.
+        norm_granularity: whether each block has its norm, or the blocks of a cell share one, decided after its blocks.
+        appearance_stages: options for the number of stages that use the chosen instance-type norms, None being all of
+            them; decided last (IBN-Net, 1807.09441, keeps them to the shallow stages).
+    """
+
+    ops: _Names
+    num_blocks: Annotated[int, Field(ge=1, le=MAX_BLOCKS)] = 5
+    combines: _Names = COMBINES
+    norms: _Names = ("bn",)
+    norm_granularity: Literal["block", "cell"] = "block"
+    appearance_stages: Annotated[tuple[int | None, ...], Field(min_length=1)] = (None,)
+
+    def __post_init__(self) -> None:
+        for name in ("ops", "combines", "norms", "appearance_stages"):
+            options = getattr(self, name)
+            if len(set(options)) != len(options):
+                raise ValueError(f"{name} must be different from one another, got {', '.join(map(str, options))}")
+        for op in self.ops:
+            Edge(0, op)
+        for combine in self.combines:
+            Block(Edge(0, "identity"), Edge(0, "identity"), combine)
+        for norm in self.norms:
+            Block(Edge(0, "identity"), Edge(0, "identity"), norm=norm)
+        for stages in self.appearance_stages:
+            if stages is not None and stages < 0:
+                raise ValueError(f"appearance_stages must be whole numbers from 0, or null, got {stages}")
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The decisions to be made, in order; names are such as ``normal/block0/left/source``."""
+        return tuple(choice for choice in self._all_choices() if choice.num_options > 1)
+
+    @property
+    def num_architectures(self) -> int:
+        """How many different tuples of decisions there are; isomorphic architectures count each for themselves."""
+        return math.prod(choice.num_options for choice in self.choices)
+
+    def decode(self, decisions: tuple[int, ...]) -> Architecture:
+        """Turns one decision for each choice into an architecture.
+
+        Raises:
+            ValueError: if there is not one decision for each choice, or one is not among its options.
+        """
+        check_decisions(decisions, self.choices)
+        remaining = iter(decisions)
+        normal, reduction = (self._decode_cell(remaining) for _ in CELLS)
+        return Architecture(normal, reduction, _pick(self.appearance_stages, remaining))
+
+    def encode(self, architecture: Architecture) -> tuple[int, ...]:
+        """Turns an architecture of this space into the decisions that `decode` turns into it.
+
+        A cell that lists all its loose ends as its output comes back without the list, which means the same.
+
+        Raises:
+            ValueError: if the architecture is not in this space; the message says why.
+        """
+        options: list[int] = []
+        for name in CELLS:
+            try:
+                options.extend(self._encode_cell(getattr(architecture, name)))
+            except ValueError as error:
+                raise ValueError(f"{name} cell: {error}") from None
+        options.append(_find("appearance_stages", architecture.appearance_stages, self.appearance_stages))
+        return tuple(
+            option for option, choice in zip(options, self._all_choices(), strict=True) if choice.num_options > 1
+        )
+
+    def _all_choices(self) -> Iterator[Choice]:
+        """Those with a single option too."""
+        for cell in CELLS:
+            for block in range(self.num_blocks):
+                place = f"{cell}/block{block}"
+                yield Choice(f"{place}/left/source", "source", block + NUM_INPUTS)
+                yield Choice(f"{place}/right/source", "source", block + NUM_INPUTS)
+                yield Choice(f"{place}/left/op", "op", len(self.ops))
+                yield Choice(f"{place}/right/op", "op", len(self.ops))
+                yield Choice(f"{place}/combine", "combine", len(self.combines))
+                if self.norm_granularity == "block":
+                    yield Choice(f"{place}/norm", "norm", len(self.norms))
+            if self.norm_granularity == "cell":
+                yield Choice(f"{cell}/norm", "norm", len(self.norms))
+        yield Choice("appearance_stages", "appearance_stages", len(self.appearance_stages))
+
+    def _decode_cell(self, remaining: Iterator[int]) -> Cell:
+        by_block = self.norm_granularity == "block"
+        parts = []
+        for _ in range(self.num_blocks):
+            left_source, right_source = next(remaining), next(remaining)
+            left, right = _pick(self.ops, remaining), _pick(self.ops, remaining)
+            combine = _pick(self.combines, remaining)
+            norm = _pick(self.norms, remaining) if by_block else ""
+            parts.append((Edge(left_source, left), Edge(right_source, right), combine, norm))
+        shared = "" if by_block else _pick(self.norms, remaining)
+        return Cell(tuple(Block(left, right, combine, norm or shared) for left, right, combine, norm in parts))
+
+    def _encode_cell(self, cell: Cell) -> Iterator[int]:
+        if len(cell.blocks) != self.num_blocks:
+            raise ValueError(f"cells of this space have {self.num_blocks} blocks, got {len(cell.blocks)}")
+        if set(cell.output_states) != set(cell.loose_ends):
+            ends, came = list(cell.loose_ends), list(cell.output_states)
+            raise ValueError(f"the output of a cell of this space is its loose ends {ends}, got {came}")
+        for block in cell.blocks:
+            yield block.left.source
+            yield block.right.source
+            yield _find("op", block.left.op, self.ops)
+            yield _find("op", block.right.op, self.ops)
+            yield _find("combine", block.combine, self.combines)
+            if self.norm_granularity == "block":
+                yield _find("norm", block.norm, self.norms)
+        if self.norm_granularity == "cell":
+            yield self._shared_norm(cell)
+
+    def _shared_norm(self, cell: Cell) -> int:
+        norms = {block.norm for block in cell.blocks}
+        if len(norms) > 1:
+            raise ValueError(f"the blocks of a cell of this space share one norm, got {', '.join(sorted(norms))}")
+        return _find("norm", norms.pop(), self.norms)
+
+
+def _pick(options: Sequence[_Option], remaining: Iterator[int]) -> _Option:
+    """The option decided on; a single one takes no decision."""
+    return options[next(remaining)] if len(options) > 1 else options[0]
+
+
+def _find(what: str, option: _Option, options: Sequence[_Option]) -> int:
+    try:
+        return options.index(option)
+    except ValueError:
+        raise ValueError(f"{what} must be one of {', '.join(map(str, options))}, got {option}") from None
