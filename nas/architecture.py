@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import networkx as nx
 
+from nas.canonical import NUM_INPUTS, canonical_form
+
 COMBINES = ("add", "concat")
-NUM_INPUTS = 2
 MAX_BLOCKS = 64
 
 
@@ -139,7 +139,11 @@ class Cell:
         The order of the blocks and the order of a block's operands carry no meaning: a concatenated state is read only
         through a convolution or another concatenation, so its channel order is absorbed by weights.
         """
-        return _canonical_cell(self)
+        plain = [(tuple((edge.source, edge.op) for edge in b.edges), b.combine, b.norm) for b in self.blocks]
+        blocks, outputs = canonical_form(plain, self.output_states)
+        return Cell(
+            tuple(Block(Edge(*left), Edge(*right), combine, norm) for (left, right), combine, norm in blocks), outputs
+        )
 
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
         """The cell as a labelled graph: nodes carry ``label``, edges carry ``op``.
@@ -259,60 +263,3 @@ def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"an edge must be [source, op], got {value!r:.100}")
     return Edge(value[0], value[1])
-
-
-_Encoding = tuple[tuple[tuple[int, str], ...], str, str]
-
-
-def _canonical_cell(cell: Cell) -> Cell:
-    """Searches all valid orders of the blocks for the smallest encoding.
-
-    Encodings compare block by block, so at each place only the smallest available block can stand; ties are followed
-    one by one, but for twins: blocks read by the same edges are exchanged by a symmetry of the graph, so one of them
-    speaks for all.
-    """
-    readers = [_readers(cell, state) for state in range(NUM_INPUTS, len(cell.blocks) + NUM_INPUTS)]
-    best: list[tuple[list[_Encoding], tuple[int, ...]]] = []
-
-    def place(numbers: dict[int, int], encodings: list[_Encoding]) -> None:
-        if len(encodings) == len(cell.blocks):
-            candidate = (encodings, tuple(sorted(numbers[state] for state in cell.output_states)))
-            if not best or candidate < best[0]:
-                best[:] = [candidate]
-            return
-        for state, encoding in _smallest_available(cell, numbers, readers):
-            place({**numbers, state: len(numbers)}, [*encodings, encoding])
-
-    place({0: 0, 1: 1}, [])
-    encodings, concat = best[0]
-    blocks = tuple(Block(Edge(*left), Edge(*right), combine, norm) for (left, right), combine, norm in encodings)
-    return Cell(blocks, concat)
-
-
-def _readers(cell: Cell, state: int) -> tuple[Any, ...]:
-    """All that reads a hidden state: (block, op, how often) and the output."""
-    read = sorted(
-        (index, edge.op) for index, block in enumerate(cell.blocks) for edge in block.edges if edge.source == state
-    )
-    return (*read, state in cell.output_states)
-
-
-def _smallest_available(
-    cell: Cell, numbers: dict[int, int], readers: Sequence[tuple[Any, ...]]
-) -> list[tuple[int, _Encoding]]:
-    """The smallest of the unplaced blocks whose sources are placed: one for each set of twins."""
-    available = [
-        (_encode_block(block, numbers), state)
-        for state, block in enumerate(cell.blocks, start=NUM_INPUTS)
-        if state not in numbers and all(edge.source in numbers for edge in block.edges)
-    ]
-    smallest = min(available)[0]
-    twins: dict[tuple[Any, ...], int] = {}
-    for encoding, state in available:
-        if encoding == smallest:
-            twins.setdefault(readers[state - NUM_INPUTS], state)
-    return [(state, smallest) for state in twins.values()]
-
-
-def _encode_block(block: Block, numbers: dict[int, int]) -> _Encoding:
-    return tuple(sorted((numbers[edge.source], edge.op) for edge in block.edges)), block.combine, block.norm

@@ -53,8 +53,8 @@ class Rollout:
         decisions, log_prob = value["decisions"], value["log_prob"]
         if not isinstance(decisions, list) or not all(type(d) is int and d >= 0 for d in decisions):
             raise ValueError(f"decisions must be a list of whole numbers from 0, got {decisions!r:.200}")
-        if isinstance(log_prob, bool) or not isinstance(log_prob, int | float) or not log_prob <= 0:
-            raise ValueError(f"a log-probability must be a number of at most 0, got {log_prob!r:.200}")
+        if isinstance(log_prob, bool) or not isinstance(log_prob, int | float) or not -1e300 < log_prob <= 0:
+            raise ValueError(f"a log-probability must be a finite number of at most 0, got {log_prob!r:.200}")
         return cls(tuple(decisions), float(log_prob))
 
 

@@ -140,8 +140,8 @@ def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON ho
 
 def _number(name: str, value: Any, kind: type) -> float:  # noqa: ANN401 - whatever JSON holds
     allowed = (int,) if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed):
-        raise ValueError(f"{name} must be a number, got {value!r:.100}")
+    if isinstance(value, bool) or not isinstance(value, allowed) or abs(value) > 1e300:  # infinities included
+        raise ValueError(f"{name} must be a finite number, got {value!r:.100}")
     return value if kind is int else float(value)
 
 
