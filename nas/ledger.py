@@ -145,15 +145,17 @@ class Ledger:
         Raises:
             RuntimeError: if the file cannot be written; it then still reads, as it was before.
         """
-        events: list[dict[str, Any]] = []
+        trials = list(trials)
+        fidelities = {trial.fidelity.fingerprint: trial.fidelity for trial in trials}
+        new = {key: value for key, value in fidelities.items() if key not in self._known_fidelities}
         now = time.time()
-        for trial in trials:
-            fidelity = trial.fidelity.fingerprint
-            if fidelity not in self._known_fidelities:
-                events.append({"event": "fidelity", "fingerprint": fidelity, "fidelity": trial.fidelity.to_json()})
-                self._known_fidelities.add(fidelity)
-            events.append({"event": "asked", "time": now, "trial": _trial_to_json(trial)})
-        self._append(events)
+        self._append(
+            [
+                *({"event": "fidelity", "fingerprint": key, "fidelity": value.to_json()} for key, value in new.items()),
+                *({"event": "asked", "time": now, "trial": _trial_to_json(trial)} for trial in trials),
+            ]
+        )
+        self._known_fidelities.update(new)
 
     def append_finished(self, outcome: Outcome) -> None:
         """Records the outcome of a trial that was asked for.

@@ -26,9 +26,9 @@ class Plan:
         seed: of the run; a trial's own seed follows from it and the trial's id.
         reward: what the controller is told of a success.
         failure_reward: what the controller is told of a failure; None tells it nothing.
-        ordered_batch: None tells rewards as outcomes come. A number tells them in the order of asking and asks for a
-            batch of that many only when all before it are told, so that the sequence of architectures does not depend
-            on the number of workers or their speed.
+        ordered_batch: None tells rewards as outcomes come. A number asks for batches of that many, and tells each in the
+            order of asking when all of it is finished, so that the sequence of architectures does not depend on the
+            number of workers or their speed.
     """
 
     fidelity: Fidelity
@@ -152,17 +152,17 @@ class _Teller:
     def limit(self) -> int:
         """Trials below this number may be asked for now."""
         batch = self._plan.ordered_batch
-        if batch is None:
-            return self._plan.num_trials
-        return min(self._plan.num_trials, (self._num_told // batch + 1) * batch)
+        return self._plan.num_trials if batch is None else min(self._plan.num_trials, self._num_told + batch)
 
     def take(self, trial: Trial, outcome: Outcome) -> None:
         if self._plan.ordered_batch is None:
             self._tell(trial, outcome)
             return
         self._early[trial.id] = trial, outcome
-        while self._num_told in self._early:
-            self._tell(*self._early.pop(self._num_told))
+        due = range(self._num_told, self.limit)
+        if all(trial_id in self._early for trial_id in due):
+            for trial_id in due:
+                self._tell(*self._early.pop(trial_id))
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         self._num_told += 1

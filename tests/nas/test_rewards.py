@@ -1,0 +1,27 @@
+"""Rewards: what a controller is told."""
+
+import pytest
+from pydantic import ValidationError
+
+from nas.rewards import REWARDS, Accuracy, CostedAccuracy
+from nas.trial import Success
+
+
+def test_accuracy_is_the_accuracy():
+    assert Accuracy()(Success(0, 0.875)) == 0.875
+
+
+def test_costed_accuracy_is_the_weighted_product():
+    reward = CostedAccuracy(target_multiply_adds=100.0, exponent=-0.5)
+    assert reward(Success(0, 0.8, num_multiply_adds=100)) == pytest.approx(0.8)
+    assert reward(Success(0, 0.8, num_multiply_adds=400)) == pytest.approx(0.4)
+    assert reward(Success(0, 0.8, num_multiply_adds=25)) == pytest.approx(1.6)
+
+
+def test_costed_accuracy_refuses_a_reward_for_cost():
+    with pytest.raises(ValidationError, match="less than or equal to 0"):
+        CostedAccuracy(target_multiply_adds=100.0, exponent=0.1)
+
+
+def test_table_names_every_reward():
+    assert set(REWARDS) == {"accuracy", "costed_accuracy"}
