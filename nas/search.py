@@ -26,9 +26,9 @@ class Plan:
         seed: of the run; a trial's own seed follows from it and the trial's id.
         reward: what the controller is told of a success.
         failure_reward: what the controller is told of a failure; None tells it nothing.
-        ordered_batch: None tells rewards as outcomes come. A number asks for batches of that many, and tells each in the
-            order of asking when all of it is finished, so that the sequence of architectures does not depend on the
-            number of workers or their speed.
+        ordered_batch: None tells rewards as outcomes come. A number asks for batches of that many, and tells each in
+            the order of asking when all of it is finished, so that the sequence of architectures does not depend on
+            the number of workers or their speed.
     """
 
     fidelity: Fidelity
