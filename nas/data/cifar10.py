@@ -1,0 +1,50 @@
+"""CIFAR-10 as torchvision downloads it: bit-equal to the original, where `image_folder` reads it from JPEGs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from nas.data.data_set import DataSet, Progress, Split
+from nas.data.image_cache import cache_folder
+from nas.data.resize import resize_split
+from nas.data.splits import split_training_set
+from nas.fidelity import DataSpec
+
+
+def load_cifar10(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+    """Loads CIFAR-10, and downloads it first if it is not under `root` (None: the cache folder).
+
+    Args:
+        spec: which images, and how they are split.
+        progress: not used, since nothing needs to be decoded.
+
+    Raises:
+        RuntimeError: if it is neither there nor can be downloaded.
+        ValueError: if the spec asks for more images than there are.
+    """
+    del progress
+    complete, names = _read(spec, train=True)
+    return split_training_set(complete, spec, class_names=names, test=partial(load_cifar10_test, spec))
+
+
+def load_cifar10_test(spec: DataSpec) -> Split:
+    """Loads the 10,000 test images."""
+    return _read(spec, train=False)[0]
+
+
+def _read(spec: DataSpec, *, train: bool) -> tuple[Split, tuple[str, ...]]:
+    from torchvision.datasets import CIFAR10
+
+    root = str(cache_folder()) if spec.root is None else spec.root
+    try:
+        part = CIFAR10(root, train=train, download=True)
+    except (OSError, RuntimeError) as error:
+        raise RuntimeError(
+            f"CIFAR-10 is not in {root} and could not be downloaded there ({error}); "
+            "if it lies elsewhere as a folder of images, use the data set image_folder with that root"
+        ) from None
+    images = np.ascontiguousarray(np.asarray(part.data, dtype=np.uint8).transpose(0, 3, 1, 2))
+    split = Split(images, np.asarray(part.targets, dtype=np.int64))
+    return resize_split(split, spec.image_size), tuple(part.classes)

@@ -1,0 +1,48 @@
+"""1,797 grey images of handwritten digits, 8x8 pixels, that come with scikit-learn: a search in seconds."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from nas.data.data_set import DataSet, Progress, Split
+from nas.data.resize import resize_split
+from nas.data.splits import split_training_set
+from nas.fidelity import DataSpec
+
+NUM_TEST = 360
+_LARGEST_VALUE = 16
+
+
+def load_digits(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+    """Loads the digits: 1,437 for training and validation, 360 sealed for the test, whatever the seed of the split.
+
+    Args:
+        spec: `root` is not used.
+        progress: not used, since nothing needs to be decoded.
+
+    Raises:
+        ValueError: if the spec asks for more images than there are.
+    """
+    del progress
+    complete = resize_split(_read_part(test=False), spec.image_size)
+    names = tuple(str(digit) for digit in range(10))
+    return split_training_set(complete, spec, class_names=names, test=partial(load_digits_test, spec))
+
+
+def load_digits_test(spec: DataSpec) -> Split:
+    """Loads the 360 test images."""
+    return resize_split(_read_part(test=True), spec.image_size)
+
+
+def _read_part(*, test: bool) -> Split:
+    """Reads the part for the test or the rest, each with every digit in proportion."""
+    from sklearn.datasets import load_digits as read_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = read_digits(return_X_y=True)
+    grey = np.rint(pixels * (255 / _LARGEST_VALUE)).astype(np.uint8).reshape(-1, 1, 8, 8)
+    parts = train_test_split(np.arange(len(labels)), test_size=NUM_TEST, stratify=labels, random_state=0)
+    indices = np.sort(parts[1 if test else 0])
+    return Split(grey, labels.astype(np.int64)).take(indices)

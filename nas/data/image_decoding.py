@@ -1,0 +1,81 @@
+"""Image files to arrays of uint8, several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nas.data.data_set import Images
+
+_BLOCK = 256
+_MAX_THREADS = 16
+
+
+def decode_image(path: Path, size: int | None) -> Images:
+    """Decodes one file to colour.
+
+    Args:
+        path: of a JPEG, PNG or whatever else Pillow reads.
+        size: height and width of the result: the shorter side is brought to it, and the middle is kept. None keeps the
+            image as it is.
+
+    Returns:
+        uint8 of shape (3, height, width).
+
+    Raises:
+        ValueError: if the file does not decode, or not to its end; names it.
+    """
+    try:
+        with Image.open(path) as image:
+            if size is not None:
+                # lets the JPEG decoder itself halve large photographs; twice the size leaves the rest to the filter
+                image.draft("RGB", (2 * size, 2 * size))
+            colour = _to_colour(image)
+            pixels = np.asarray(colour if size is None else _resize_and_crop(colour, size))
+    except Exception as error:  # Pillow raises half a dozen types for damaged files
+        raise ValueError(f"{path} is not an image that can be decoded: {error}") from None
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def decode_blocks(paths: Sequence[Path], size: int | None) -> Iterator[Images]:
+    """Decodes files in parallel and yields them in order, in blocks of shape (images, 3, height, width).
+
+    Raises:
+        ValueError: if a file does not decode, or not to the height and width of the first; names it.
+    """
+    shape = decode_image(paths[0], size).shape
+
+    def decode(first: int) -> Images:
+        return np.stack([_decode_to(path, size, shape) for path in paths[first : first + _BLOCK]])
+
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
+        yield from threads.map(decode, range(0, len(paths), _BLOCK))
+
+
+def _decode_to(path: Path, size: int | None, shape: tuple[int, ...]) -> Images:
+    pixels = decode_image(path, size)
+    if pixels.shape != shape:
+        raise ValueError(
+            f"all images must be {shape[2]} x {shape[1]} pixels as the first is, or image_size must be set; "
+            f"{path} is {pixels.shape[2]} x {pixels.shape[1]}"
+        )
+    return pixels
+
+
+def _to_colour(image: Image.Image) -> Image.Image:
+    if "transparency" in image.info:  # Pillow warns when it drops this by itself
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _resize_and_crop(image: Image.Image, size: int) -> Image.Image:
+    """Brings the shorter side to `size`, then keeps the square in the middle."""
+    width, height = image.size
+    shorter = min(width, height)
+    left, top = (width - shorter) / 2, (height - shorter) / 2
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + shorter, top + shorter))

@@ -1,0 +1,111 @@
+"""Images that lie as files in folders, one folder a class: CIFAR-10 as JPEGs, Imagenette, your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nas.data.data_set import DataSet, Progress, Split
+from nas.data.image_cache import FileList, cached_images
+from nas.data.splits import split_training_set
+from nas.fidelity import DataSpec
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+TEST_FOLDERS = ("test", "val")
+
+
+def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+    """Loads ``root/train/<class>/<image>``, with the test images in ``root/test`` or ``root/val``.
+
+    The validation split is taken off the training folder; the test folder is only listed, to see that its classes are
+    the same. All training images are decoded, whatever `num_train` says, so that every subset comes from one cache
+    entry and a file that does not decode is found at once.
+
+    Args:
+        spec: `root` is needed. Without `image_size` all images must be squares of one size.
+        progress: called with the number of images decoded and of all, if they are not in the cache.
+
+    Raises:
+        ValueError: if a folder is missing, a class has no images, the classes differ, or a file does not decode.
+        RuntimeError: if the cache cannot be written.
+    """
+    root = _root(spec)
+    class_names = _class_names(root / "train")
+    files, labels = _list_images(root / "train", class_names)
+    if (test := _test_folder(root)) is not None:
+        _check_same_classes(test, class_names)
+    images = cached_images(files, spec.image_size, progress=progress)
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(
+            f"images must be squares, or image_size must be set; those in {root / 'train'} are "
+            f"{images.shape[3]} x {images.shape[2]} pixels"
+        )
+    load_test = partial(load_image_folder_test, spec, class_names)
+    return split_training_set(Split(images, labels), spec, class_names=class_names, test=load_test)
+
+
+def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Split:
+    """Loads all images of the test folder.
+
+    Raises:
+        ValueError: if there is no test folder, or it is not in order.
+    """
+    root = _root(spec)
+    folder = _test_folder(root)
+    if folder is None:
+        raise ValueError(f"test images must lie in {root / 'test'} or {root / 'val'}, got neither folder")
+    files, labels = _list_images(folder, class_names)
+    return Split(np.array(cached_images(files, spec.image_size)), labels)
+
+
+def _root(spec: DataSpec) -> Path:
+    if spec.root is None:
+        raise ValueError("the data set image_folder must have a root: the folder that holds train and test, or val")
+    root = Path(spec.root).expanduser()
+    if not (root / "train").is_dir():
+        missing = root if not root.is_dir() else root / "train"
+        raise ValueError(f"training images must lie in {root / 'train'}/<class>/, but there is no folder {missing}")
+    return root
+
+
+def _test_folder(root: Path) -> Path | None:
+    return next((root / name for name in TEST_FOLDERS if (root / name).is_dir()), None)
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not names:
+        raise ValueError(f"{folder} must hold a folder for each class, got none")
+    return tuple(names)
+
+
+def _check_same_classes(test: Path, class_names: Sequence[str]) -> None:
+    """Sees that training and test folder hold the same classes, each with images in the test folder too."""
+    test_names = _class_names(test)
+    if missing := sorted(set(class_names) - set(test_names)):
+        raise ValueError(f"{test} must hold the classes of the training folder, {', '.join(missing):.200} is missing")
+    if unknown := sorted(set(test_names) - set(class_names)):
+        raise ValueError(f"{test} holds {', '.join(unknown):.200}, which the training folder does not")
+    _list_images(test, class_names)
+
+
+def _list_images(
+    folder: Path, class_names: Sequence[str]
+) -> tuple[FileList, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Lists the images of every class in order of their names."""
+    names: list[str] = []
+    labels: list[int] = []
+    for label, class_name in enumerate(class_names):
+        found = sorted(path.name for path in (folder / class_name).iterdir() if _is_image(path))
+        if not found:
+            raise ValueError(f"the class folder {folder / class_name} must hold images, got none")
+        names += [f"{class_name}/{name}" for name in found]
+        labels += [label] * len(found)
+    return FileList(folder, tuple(names)), np.array(labels, dtype=np.int64)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

@@ -1,0 +1,43 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from nas.data.cifar10 import load_cifar10
+from nas.data.data_set import DataSet, Progress
+from nas.data.digits import load_digits
+from nas.data.image_folder import load_image_folder
+from nas.fidelity import DataSpec
+
+
+class Loader(Protocol):
+    """Loads one data set."""
+
+    def __call__(self, spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+        """Returns the data set as `spec` describes it; ValueError if it is not there or does not fit."""
+        ...
+
+
+DATA_SETS: Mapping[str, Loader] = {
+    "digits": load_digits,
+    "image_folder": load_image_folder,
+    "cifar10": load_cifar10,
+}
+
+
+def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+    """Loads the data set that `spec` names.
+
+    Args:
+        spec: which images, and how they are split.
+        progress: called now and then with the number of images decoded and of all, where images must be decoded.
+
+    Raises:
+        ValueError: if there is no such data set, its folder is missing or not in order, or it holds too few images.
+        RuntimeError: if it cannot be downloaded.
+    """
+    if spec.name not in DATA_SETS:
+        raise ValueError(f"the data set must be one of {', '.join(DATA_SETS)}, got {spec.name!r:.100}")
+    return DATA_SETS[spec.name](spec, progress=progress)

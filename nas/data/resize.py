@@ -1,0 +1,27 @@
+"""Bringing images that lie in an array to another size."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from nas.data.data_set import Images, Split
+
+_CHUNK = 4096
+
+
+def resize_split(split: Split, size: int | None) -> Split:
+    """Returns the split with images of `size` x `size` pixels; the split itself if None or if they have that size."""
+    if size is None or split.images.shape[2:] == (size, size):
+        return split
+    chunks = [_resize(split.images[first : first + _CHUNK], size) for first in range(0, len(split), _CHUNK)]
+    return Split(np.concatenate(chunks), split.labels)
+
+
+def _resize(images: Images, size: int) -> Images:
+    """Bilinear with antialiasing, as Pillow resizes photographs."""
+    pixels = torch.tensor(images, dtype=torch.float32)
+    resized = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    values: Images = resized.round_().clamp_(0, 255).to(torch.uint8).numpy()
+    return values
