@@ -90,11 +90,12 @@ class Cell:
 
     def _check_concat(self, concat: tuple[int, ...]) -> None:
         last = len(self.blocks) + 1
-        if not concat or len(set(concat)) != len(concat):
-            raise ValueError(f"the output of a cell must be one or more different hidden states, got {list(concat)}")
         for state in concat:
             if type(state) is not int or not 0 <= state <= last:
                 raise ValueError(f"the output of a cell may hold hidden states 0..{last}, got {state!r:.100}")
+        if not concat or len(set(concat)) != len(concat):
+            came = str(list(concat))
+            raise ValueError(f"the output of a cell must be one or more different hidden states, got {came:.100}")
 
     @cached_property
     def loose_ends(self) -> tuple[int, ...]:
