@@ -1,0 +1,44 @@
+"""One section of a configuration: plain data to validated settings and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from experiments.naming import unknown_name
+
+_T = TypeVar("_T")
+
+
+def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _T:
+    """Validates the settings of one section.
+
+    Args:
+        name: of the section, for messages.
+        section: plain data.
+        kind: a pydantic dataclass.
+
+    Raises:
+        ValueError: if a key is unknown, missing, or has a value that it may not have; one line that names the place.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in section:
+        if key not in known:
+            raise unknown_name(f"key in section {name}", key, known) if known else ValueError(f"{name} has no settings")
+    try:
+        return TypeAdapter(kind).validate_python(dict(section))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join((name, *(str(part) for part in first["loc"])))
+        message = first["msg"].removeprefix("Value error, ")
+        came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
+        raise ValueError(f"{place}: {message}{came}") from None
+
+
+def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settings class
+    """Returns plain data from which `validate_section` makes equal settings, with every setting written out."""
+    value: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return value

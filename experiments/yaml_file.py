@@ -1,0 +1,86 @@
+"""YAML from anywhere, read with suspicion: plain data only; size, nesting, references and repeated keys are limited."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file that holds a mapping.
+
+    Raises:
+        ValueError: if the file is not such a file; the message says what is wrong and in which line.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{path} must have at most {MAX_BYTES} bytes")
+    try:
+        value = parse_yaml(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} must hold a mapping of sections, got {value!r:.60}")
+    return value
+
+
+def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null.
+
+    Raises:
+        ValueError: if it is not that.
+    """
+    try:
+        loader = _PlainLoader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ValueError(f"is not valid YAML: {line}{error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"is not valid YAML: {' '.join(str(error).split())}") from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """The safe loader, with limits; references are refused since a few lines of them unfold to gigabytes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="references (*name) are not allowed", problem_mark=mark)
+        if self._depth >= MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key_node.tag != "tag:yaml.org,2002:str":
+                raise yaml.MarkedYAMLError(
+                    problem=f"keys must be text, got {key!r:.60}", problem_mark=key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key!r:.60} stands twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
