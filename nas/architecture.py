@@ -18,6 +18,7 @@ from nas.canonical import NUM_INPUTS, canonical_form
 
 COMBINES = ("add", "concat")
 MAX_BLOCKS = 64
+_SAME_NORM = {"syncbn": "bn"}  # within one process, and so in every search, they compute the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Block:
     def edges(self) -> tuple[Edge, Edge]:
         """Both edges, left first."""
         return self.left, self.right
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """Combine and norm by which blocks are compared: norms that compute the same have one name."""
+        return self.combine, _SAME_NORM.get(self.norm, self.norm)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ class Cell:
         The order of the blocks and the order of a block's operands carry no meaning: a concatenated state is read only
         through a convolution or another concatenation, so its channel order is absorbed by weights.
         """
-        plain = [(tuple((edge.source, edge.op) for edge in b.edges), b.combine, b.norm) for b in self.blocks]
+        plain = [(tuple((edge.source, edge.op) for edge in block.edges), *block.label) for block in self.blocks]
         blocks, outputs = canonical_form(plain, self.output_states)
         return Cell(
             tuple(Block(Edge(*left), Edge(*right), combine, norm) for (left, right), combine, norm in blocks), outputs
@@ -155,7 +161,7 @@ class Cell:
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
         graph.add_nodes_from((state, {"label": f"input {state}"}) for state in range(NUM_INPUTS))
         for state, block in enumerate(self.blocks, start=NUM_INPUTS):
-            graph.add_node(state, label=f"{block.combine} {block.norm}")
+            graph.add_node(state, label=" ".join(block.label))
             for edge in block.edges:
                 graph.add_edge(edge.source, state, op=edge.op)
         graph.add_node("output", label="output")
