@@ -1,0 +1,135 @@
+"""A trained network in one file: weights, and all that is needed to rebuild it and to feed it images."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from nas.architecture import Architecture
+from nas.data.data_set import DataSet
+from nas.fidelity import NetworkSpec
+from nas.models.network import Network, build_network
+
+FORMAT = "nas-engine checkpoint 1"
+_SPEC = TypeAdapter(NetworkSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network, rebuilt.
+
+    Attributes:
+        network: on the CPU, in evaluation mode.
+        mean: of each channel, where white is 1, that images must be normalized with.
+        std: standard deviation of each channel, likewise.
+        class_names: by number of the logit.
+        accuracy: between 0 and 1, as it was measured.
+    """
+
+    network: Network
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    accuracy: float
+
+
+def save_checkpoint(path: Path | str, network: Network, *, data: DataSet, accuracy: float) -> None:
+    """Writes a network to a file, at once or not at all: under a temporary name, then renamed.
+
+    The file is in the safetensors format, from which nothing can be executed.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        network: as `build_network` made it; its architecture and spec are written too.
+        data: whose normalization and class names are written.
+        accuracy: between 0 and 1.
+    """
+    path = Path(path)
+    metadata = {
+        "format": FORMAT,
+        "architecture": json.dumps(network.architecture.to_json()),
+        "network": json.dumps(_SPEC.dump_python(network.spec, mode="json")),
+        "mean": json.dumps(data.mean),
+        "std": json.dumps(data.std),
+        "class_names": json.dumps(data.class_names),
+        "image_size": json.dumps(network.spec.image_size),
+        "accuracy": json.dumps(accuracy),
+    }
+    # channels_last convolutions are not contiguous, which the format demands
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, metadata)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Rebuilds a network from a file that `save_checkpoint` wrote.
+
+    Raises:
+        ValueError: if the file is missing, is no such file, or its weights do not fit its architecture.
+    """
+    metadata, tensors = _read(Path(path))
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
+    try:
+        values = {name: json.loads(text) for name, text in metadata.items() if name != "format"}
+        architecture = Architecture.from_json(values["architecture"])
+        network = _rebuild(architecture, _SPEC.validate_python(values["network"]), tensors)
+        return Checkpoint(
+            network,
+            mean=_numbers("mean", values["mean"]),
+            std=_numbers("std", values["std"]),
+            class_names=tuple(str(name) for name in values["class_names"]),
+            accuracy=_numbers("accuracy", [values["accuracy"]])[0],
+        )
+    except KeyError as error:
+        raise ValueError(f"{path} lacks {error} in its metadata") from None
+    except ValidationError as error:
+        raise ValueError(f"the network of {path} is not valid: {error.errors()[0]['msg']}") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} does not hold a network that can be rebuilt: {error}") from None
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+
+
+def _rebuild(architecture: Architecture, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> Network:
+    with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
+        network = build_network(architecture, spec)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise ValueError(f"its weights do not fit its architecture: {first[0].strip():.300}") from None
+    return network.eval()
+
+
+def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever JSON holds
+    numbers = tuple(float(item) for item in value)
+    if not all(math.isfinite(number) for number in numbers):
+        raise ValueError(f"{name} must be finite, got {value!r:.100}")
+    return numbers

@@ -1,0 +1,168 @@
+"""Batches cut out of a data set in memory, augmented as whole tensors on the device.
+
+The images of a split stay on the device as uint8, with their border of zeros and channels last. Crop and flip are then
+one gather: every pixel of the batch is looked up where it lies in the padded images. Python never touches one image.
+The border of a crop is black before normalization; what cutout blanks is zero after it, the mean colour.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nas.data.data_set import DataSet, Split
+from nas.fidelity import TrainRecipe
+
+
+class ImageSource:
+    """The images of one split on one device, from which batches are taken.
+
+    Args:
+        split: the images; they are copied once, with the padding.
+        data: whose mean and standard deviation are used.
+        padding: pixels of zeros around each image.
+        device: where the images lie and the batches are made.
+        channels_last: whether the batches lie in memory with channels last.
+    """
+
+    def __init__(
+        self, split: Split, data: DataSet, *, padding: int = 0, device: torch.device, channels_last: bool = True
+    ) -> None:
+        num_images, self.num_channels, self.height, self.width = split.images.shape
+        self.labels = from_numpy(split.labels).to(device)
+        self.padding = padding
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        padded = torch.zeros(
+            (num_images, self.height + 2 * padding, self.width + 2 * padding, self.num_channels),
+            dtype=torch.uint8,
+            device=device,
+        )
+        inner = padded[:, padding : padding + self.height, padding : padding + self.width]
+        inner.copy_(from_numpy(split.images).permute(0, 2, 3, 1))
+        self._padded_width = padded.shape[2]
+        self._image_stride = padded.shape[1] * padded.shape[2]
+        self._pixels = padded.view(-1, self.num_channels)
+        self._rows = torch.arange(self.height, device=device)
+        self._columns = torch.arange(self.width, device=device)
+        self._scale, self._shift = _scale_and_shift(data, self.height * self.width, device)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images lie."""
+        return self._pixels.device
+
+    def batch(self, indices: Tensor) -> Tensor:
+        """Returns the images with these indices, normalized but not augmented."""
+        return self.crop(indices, top=self.padding, left=self.padding, flip=None)
+
+    def crop(self, indices: Tensor, *, top: Tensor | int, left: Tensor | int, flip: Tensor | None) -> Tensor:
+        """Returns crops of the padded images, of the size of the images, normalized.
+
+        Args:
+            indices: of shape (batch,).
+            top: first row of each crop in the padded images, of shape (batch, 1), or one for all.
+            left: first column, likewise.
+            flip: whether each crop is mirrored, of shape (batch, 1); None: none is.
+
+        Returns:
+            float32 of shape (batch, channels, height, width).
+        """
+        rows = (indices[:, None] * self._image_stride) + (top + self._rows) * self._padded_width
+        columns = self._columns if flip is None else torch.where(flip, self.width - 1 - self._columns, self._columns)
+        columns = (left + columns).expand(len(indices), -1)
+        where = rows[:, :, None] + columns[:, None, :]
+        pixels = self._pixels.index_select(0, where.view(-1))
+        values = pixels.view(len(indices), -1).float().mul_(self._scale).add_(self._shift)
+        images = values.view(len(indices), self.height, self.width, self.num_channels).permute(0, 3, 1, 2)
+        return images.contiguous(memory_format=self._format)
+
+
+def augmented_batch(source: ImageSource, indices: Tensor, recipe: TrainRecipe, generator: torch.Generator) -> Tensor:
+    """Returns the images with these indices, cropped, mirrored and blanked at random as the recipe says.
+
+    Args:
+        source: where the images lie; padded by `recipe.crop_padding`.
+        indices: of shape (batch,).
+        recipe: holds `crop_padding`, `flip` and `cutout`.
+        generator: on the device of the source; all that is random is drawn from it.
+
+    Returns:
+        float32 of shape (batch, channels, height, width).
+    """
+    shape = (len(indices), 1)
+    top: Tensor | int = source.padding
+    left: Tensor | int = source.padding
+    flip = None
+    if recipe.crop_padding:
+        offsets = torch.randint(2 * recipe.crop_padding + 1, (2, *shape), generator=generator, device=source.device)
+        top, left = offsets[0], offsets[1]
+    if recipe.flip:
+        flip = torch.rand(shape, generator=generator, device=source.device) < 0.5
+    images = source.crop(indices, top=top, left=left, flip=flip)
+    return cutout(images, recipe.cutout, generator) if recipe.cutout else images
+
+
+def cutout(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """Blanks a square at a random place of each image, in place (1708.04552, section 3).
+
+    The centre is anywhere in the image, so that the square may hang over the edge.
+
+    Args:
+        images: normalized, of shape (batch, channels, height, width).
+        size: side of the square in pixels.
+        generator: on the device of the images.
+    """
+    num_images, _, height, width = images.shape
+    inside = []
+    for length in (height, width):
+        centre = torch.randint(length, (num_images, 1), generator=generator, device=images.device)
+        distance = torch.arange(length, device=images.device) - (centre - size // 2)
+        inside.append((distance >= 0) & (distance < size))
+    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return images.masked_fill_(square, 0)
+
+
+def shuffled_batches(num_images: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yields the indices of one epoch's batches in random order.
+
+    A last, smaller batch is left out: batch normalization over a handful of images does harm, and over one fails. A
+    split smaller than a batch is one batch.
+
+    Args:
+        num_images: how many there are.
+        batch_size: how many a batch holds.
+        generator: on the device where the indices are wanted.
+    """
+    order = torch.randperm(num_images, generator=generator, device=generator.device)
+    size = min(batch_size, num_images)
+    for first in range(0, num_images - size + 1, size):
+        yield order[first : first + size]
+
+
+def num_batches(num_images: int, batch_size: int) -> int:
+    """How many batches `shuffled_batches` yields."""
+    return max(1, num_images // batch_size)
+
+
+def from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
+    """Makes a tensor that shares the memory of an array, which nobody may write to.
+
+    Arrays that come through Ray's object store are read-only, for which torch has no notion: it warns.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def _scale_and_shift(data: DataSet, num_pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Factors and summands that normalize a row of pixels of uint8 with channels last, in one pass over the batch."""
+    mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in (data.mean, data.std))
+    return (1 / (255 * std)).repeat(num_pixels), (-mean / std).repeat(num_pixels)

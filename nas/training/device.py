@@ -1,0 +1,70 @@
+"""Where and how precisely a training computes, and how it leaves everything as it found it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch.amp.grad_scaler import GradScaler
+
+from nas.fidelity import TrainRecipe
+
+
+def choose_device(recipe: TrainRecipe) -> torch.device:
+    """The device that the recipe asks for.
+
+    Raises:
+        RuntimeError: if it asks for CUDA and there is none.
+    """
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("device cuda needs a GPU that torch can use, and there is none; allowed: auto, cpu")
+    if recipe.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def choose_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
+    """The type of numbers in which convolutions and products are computed; weights stay float32.
+
+    Raises:
+        ValueError: if float16 is asked for on a CPU, where there is no fast arithmetic for it.
+    """
+    if recipe.precision == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if recipe.precision == "float16" and device.type != "cuda":
+        raise ValueError("precision float16 needs CUDA, got the device cpu; allowed there: auto, float32, bfloat16")
+    dtype: torch.dtype = getattr(torch, recipe.precision)
+    return dtype
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """The context in which the network is called."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def build_scaler(device: torch.device, dtype: torch.dtype) -> GradScaler:
+    """Scales the loss so that gradients do not vanish in float16; does nothing for other types."""
+    return GradScaler(device.type, enabled=dtype == torch.float16)
+
+
+@contextmanager
+def num_threads(count: int) -> Iterator[None]:
+    """Computes on the CPU with so many threads, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds torch's own generators, from which dropout draws, and puts them back afterwards."""
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch every device
+        if on_gpu:
+            torch.cuda.manual_seed(seed)
+        yield
