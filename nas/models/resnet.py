@@ -1,0 +1,233 @@
+"""Residual networks as baselines: torchvision's ResNet, with IBN-Net's norms and the variants of the Bag of Tricks.
+
+Names are such as ``resnet50``, ``resnet50-ibn-a``, ``resnet50-d`` or ``resnet50-d-ibn-b``:
+
+- ``ibn-a``: in all stages but the last, part of the channels behind the first convolution of a residual branch are
+  normalized one instance at a time; ``ibn-b``: instance normalization behind the stem's convolution, and behind the
+  addition of the last block of each of the first two stages (IBN-Net, 1807.09441, section 3.2, and its authors' code).
+- ``b``: the stride lies on the 3x3 convolution, which is how torchvision builds them all, so it changes nothing;
+  ``c``: three 3x3 convolutions in place of the stem's 7x7; ``d``: c, and the shortcut averages before it projects
+  (Bag of Tricks, 1812.01187, section 4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.resnet import ResNet as TorchvisionResNet
+
+from nas.architecture import fingerprint_json
+from nas.fidelity import NetworkSpec
+from nas.models.normalization import BatchNorm, NormSettings, batch_norm, instance_batch_norm, instance_norm
+
+_BLOCKS: Mapping[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = MappingProxyType(
+    {
+        18: (BasicBlock, [2, 2, 2, 2]),
+        34: (BasicBlock, [3, 4, 6, 3]),
+        50: (Bottleneck, [3, 4, 6, 3]),
+        101: (Bottleneck, [3, 4, 23, 3]),
+    }
+)
+_NAME = re.compile(r"resnet(?P<depth>18|34|50|101)(-(?P<variant>[bcd]))?(-ibn-(?P<placement>[ab]))?")
+
+REFERENCE_NETWORKS = tuple(
+    f"resnet{depth}{variant}{placement}"
+    for depth in _BLOCKS
+    for variant in ("", "-b", "-c", "-d")
+    for placement in ("", "-ibn-a", "-ibn-b")
+)
+"""All names of reference networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceNetwork:
+    """A network by name: a description like an architecture of cells, so that a trial can hold it.
+
+    Attributes:
+        name: one of `REFERENCE_NETWORKS`.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in REFERENCE_NETWORKS:
+            raise ValueError(
+                "a reference network must be resnet18, resnet34, resnet50 or resnet101, then -b, -c, -d or nothing, "
+                f"then -ibn-a, -ibn-b or nothing, got {self.name!r:.100}"
+            )
+
+    @property
+    def depth(self) -> int:
+        """Layers with weights, as in the name."""
+        return int(self._part("depth") or 0)
+
+    @property
+    def variant(self) -> Literal["b", "c", "d"]:
+        """The variant of the Bag of Tricks; b if the name has none."""
+        return self._part("variant") or "b"  # type: ignore[return-value]
+
+    @property
+    def placement(self) -> Literal["a", "b"] | None:
+        """Where instance normalization stands: as in IBN-a, as in IBN-b, or nowhere."""
+        return self._part("placement")  # type: ignore[return-value]
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal if and only if the networks are the same: ``resnet50-b`` is ``resnet50``."""
+        return fingerprint_json({"depth": self.depth, "variant": self.variant, "placement": self.placement})
+
+    def to_json(self) -> dict[str, str]:
+        """Returns plain data for JSON."""
+        return {"reference": self.name}
+
+    @classmethod
+    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - whatever JSON holds
+        """Rebuilds the description; raises ValueError if the value is none."""
+        if not isinstance(value, dict) or set(value) != {"reference"}:
+            raise ValueError(f"a reference network must be an object with reference, got {value!r:.100}")
+        return cls(value["reference"])
+
+    def _part(self, group: str) -> str | None:
+        match = _NAME.fullmatch(self.name)
+        return match[group] if match else None
+
+
+class ResidualNetwork(TorchvisionResNet):
+    """A residual network around the same settings as the networks of cells.
+
+    Of the settings, those that speak of cells do not apply: filters, repeats, stages, auxiliary head and drop path.
+    With the stem ``cifar``, one 3x3 convolution of stride 1 takes the place of the stem and its pooling, as is usual
+    for images of 32x32 pixels (1512.03385, section 4.2).
+
+    Args:
+        reference: which network.
+        spec: classes, channels of the images, stem, dropout, and constants of normalization.
+    """
+
+    def __init__(self, reference: ReferenceNetwork, spec: NetworkSpec) -> None:
+        settings = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
+        block, num_blocks = _BLOCKS[reference.depth]
+        super().__init__(block, num_blocks, spec.num_classes, norm_layer=partial(batch_norm, settings=settings))
+        self.architecture = reference
+        self.spec = spec
+        self.dropout = nn.Dropout(spec.dropout)
+        self.add_module("conv1", _build_stem(reference, spec, settings))
+        if spec.stem == "cifar":
+            self.add_module("maxpool", nn.Identity())
+        if reference.variant == "d":
+            for stage in self.stages:
+                _average_on_shortcut(stage)
+        if reference.placement == "a":
+            self._mix_first_norms(settings)
+        elif reference.placement == "b":
+            self._append_instance_norms(settings)
+
+    @property
+    def stages(self) -> tuple[nn.Sequential, ...]:
+        """The four stages, each a sequence of residual blocks."""
+        return self.layer1, self.layer2, self.layer3, self.layer4
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Returns logits of shape (N, classes) for images of shape (N, C, H, W)."""
+        pooled: Tensor = self.avgpool(self.features(x)[-1])
+        logits: Tensor = self.fc(self.dropout(pooled.flatten(1)))
+        return logits
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Returns the outputs of the four stages, for images of shape (N, C, H, W)."""
+        state = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        outputs = []
+        for stage in self.stages:
+            state = stage(state)
+            outputs.append(state)
+        return outputs
+
+    def set_progress(self, fraction: float) -> None:
+        """Does nothing: there is no drop path to schedule."""
+
+    def _mix_first_norms(self, settings: NormSettings) -> None:
+        for stage in self.stages[:-1]:
+            for block in stage.children():
+                block.bn1 = instance_batch_norm(cast("BatchNorm", block.bn1).num_features, settings)
+
+    def _append_instance_norms(self, settings: NormSettings) -> None:
+        self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
+        for stage in self.stages[:2]:
+            stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
+
+
+class NormalizedSum(nn.Module):
+    """A residual block of torchvision with instance normalization between the addition and the last ReLU.
+
+    Args:
+        block: the residual block; it becomes part of this one.
+        settings: constants of normalization.
+    """
+
+    def __init__(self, block: BasicBlock | Bottleneck, settings: NormSettings) -> None:
+        super().__init__()
+        self.block = block
+        last: nn.Conv2d = block.conv3 if isinstance(block, Bottleneck) else block.conv2
+        self.norm = instance_norm(last.out_channels, settings)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to the output of the block, normalized one instance at a time."""
+        block = self.block
+        branch = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(images)))))
+        if isinstance(block, Bottleneck):
+            branch = block.bn3(block.conv3(block.relu(branch)))
+        shortcut = images if block.downsample is None else block.downsample(images)
+        return torch.relu(self.norm(branch + shortcut))
+
+
+def build_resnet(reference: ReferenceNetwork, spec: NetworkSpec) -> ResidualNetwork:
+    """Builds a reference network; initial weights are drawn from torch's current generator.
+
+    Args:
+        reference: which network.
+        spec: see `ResidualNetwork`.
+    """
+    return ResidualNetwork(reference, spec)
+
+
+def _build_stem(reference: ReferenceNetwork, spec: NetworkSpec, settings: NormSettings) -> nn.Module:
+    """The convolutions before the first norm."""
+    stride = 1 if spec.stem == "cifar" else 2
+    if reference.variant == "b":
+        return _convolution(spec.in_channels, 64, stride=stride, size=3 if spec.stem == "cifar" else 7)
+    return nn.Sequential(
+        _convolution(spec.in_channels, 32, stride=stride),
+        batch_norm(32, settings),
+        nn.ReLU(),
+        _convolution(32, 32),
+        batch_norm(32, settings),
+        nn.ReLU(),
+        _convolution(32, 64),
+    )
+
+
+def _average_on_shortcut(stage: nn.Sequential) -> None:
+    """Lets the shortcut of a stage's first block see every pixel: its strided projection would skip three of four."""
+    block = cast("Bottleneck", stage[0])
+    if not isinstance(block.downsample, nn.Sequential):
+        return
+    old, norm = cast("tuple[nn.Conv2d, nn.Module]", tuple(block.downsample))
+    if old.stride == (1, 1):
+        return
+    pool = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+    block.downsample = nn.Sequential(pool, _convolution(old.in_channels, old.out_channels, size=1), norm)
+
+
+def _convolution(num_in: int, num_out: int, *, stride: int = 1, size: int = 3) -> nn.Conv2d:
+    """A convolution without bias, with the initial weights of torchvision's ResNet."""
+    convolution = nn.Conv2d(num_in, num_out, size, stride=stride, padding=size // 2, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return convolution
