@@ -1,0 +1,102 @@
+"""The policy of the controllers that learn by gradients: a one-layer LSTM (NASNet, 1707.07012, appendix A.2).
+
+One step a choice: the LSTM reads the embedding of the decision before, and the head of the choice's kind turns its
+state into one logit for each option. Embeddings and heads are shared by kind of choice; options that a choice does not
+have are masked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from controllers.sampler import Sampler
+from nas.decisions import Choice, Rollout, check_decisions
+
+NUM_UNITS = 100
+INITIAL_RANGE = 0.1
+_MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 and not NaN
+
+
+class Policy(nn.Module):
+    """A distribution over the decisions of a space.
+
+    Attributes:
+        choices: the decisions to be made, in order.
+    """
+
+    def __init__(self, choices: Sequence[Choice], *, seed: int, num_units: int = NUM_UNITS) -> None:
+        if not choices:
+            raise ValueError("a policy needs at least 1 choice, got none")
+        super().__init__()
+        self.choices = tuple(choices)
+        first, total = _option_rows(self.choices)
+        with torch.device("meta"):  # so that construction draws nothing from torch's own generator
+            self.embedding = nn.Embedding(total + 1, num_units)
+            self.lstm = nn.LSTM(num_units, num_units)
+            self.heads = nn.Linear(num_units, total)
+        self.to_empty(device="cpu")
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weight in self.parameters():
+                weight.uniform_(-INITIAL_RANGE, INITIAL_RANGE, generator=generator)
+        self._first = torch.tensor([first[choice.kind] for choice in self.choices])
+        self._mask = torch.full((len(self.choices), 1, total), _MASKED)
+        for step, choice in enumerate(self.choices):
+            self._mask[step, 0, first[choice.kind] : first[choice.kind] + choice.num_options] = 0.0
+        self._sampler: Sampler | None = None
+
+    def sample(self, trial_ids: Sequence[int], *, seed: int) -> list[Rollout]:
+        """Draws one rollout for each trial, from a generator seeded by (seed, trial id).
+
+        What a trial gets does not depend, not even in the last bit, on the trials beside it.
+        """
+        if self._sampler is None:
+            self._sampler = Sampler(self.choices, self._first.tolist(), self)
+        return self._sampler.sample(trial_ids, seed=seed)
+
+    def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
+        """Feeds decisions back through the policy.
+
+        Args:
+            decisions: whole numbers (num_rollouts, num_choices).
+
+        Returns:
+            Log-probability of each decision and entropy of the distribution it was drawn from, in nats, both
+            (num_choices, num_rollouts) and differentiable.
+        """
+        rows = decisions.T + self._first[:, None]
+        start = torch.full_like(rows[:1], self.embedding.num_embeddings - 1)
+        states, _ = self.lstm(self.embedding(torch.cat([start, rows[:-1]])))
+        log_probs = torch.log_softmax(self.heads(states) + self._mask, dim=-1)
+        entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
+        return log_probs.gather(2, rows[:, :, None]).squeeze(2), entropies
+
+    def ascend(self, optimizer: torch.optim.Optimizer, gain: Tensor, *, gradient_clip: float) -> None:
+        """One step of the optimizer towards a greater gain, with the global norm of the gradient clipped."""
+        optimizer.zero_grad()
+        torch.neg(gain).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parameters(), gradient_clip)
+        optimizer.step()
+        self._sampler = None
+
+    def check(self, rollout: Rollout, reward: float) -> None:
+        """Raises ValueError if the decisions of a rollout are not of this space, or its reward is not finite."""
+        check_decisions(rollout.decisions, self.choices)
+        if not math.isfinite(reward):
+            raise ValueError(f"a reward must be a finite number, got {reward}")
+
+
+def _option_rows(choices: Sequence[Choice]) -> tuple[dict[str, int], int]:
+    """The first row of each kind in tables that hold one row an option, and the number of rows."""
+    widest: dict[str, int] = {}
+    for choice in choices:
+        widest[choice.kind] = max(widest.get(choice.kind, 0), choice.num_options)
+    first, total = {}, 0
+    for kind, num_options in widest.items():
+        first[kind] = total
+        total += num_options
+    return first, total

@@ -1,0 +1,38 @@
+"""Random search: every option of every choice equally likely (NASNet, 1707.07012, section 4.4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas.decisions import Choice, Rollout, check_decisions
+
+
+class RandomSearch:
+    """Draws every decision uniformly and learns nothing: the baseline that any other controller has to beat."""
+
+    def __init__(self, choices: Sequence[Choice], *, seed: int) -> None:
+        self._choices = tuple(choices)
+        self._seed = seed
+        self._num_options = np.array([choice.num_options for choice in self._choices])
+        self._log_prob = -math.fsum(math.log(choice.num_options) for choice in self._choices)
+
+    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+        """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
+        return [self._draw(trial_id) for trial_id in trial_ids]
+
+    def tell(self, rollout: Rollout, reward: float) -> None:
+        """Checks the rollout and its reward, and forgets them.
+
+        Raises:
+            ValueError: if the decisions are not of this space, or the reward is not finite.
+        """
+        check_decisions(rollout.decisions, self._choices)
+        if not math.isfinite(reward):
+            raise ValueError(f"a reward must be a finite number, got {reward}")
+
+    def _draw(self, trial_id: int) -> Rollout:
+        drawn = np.random.default_rng((self._seed, trial_id)).integers(self._num_options)
+        return Rollout(tuple(drawn.tolist()), self._log_prob)

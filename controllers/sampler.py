@@ -1,0 +1,131 @@
+"""Draws rollouts from a policy, so that what a trial gets does not depend on what is asked beside it.
+
+A batch of trials is one matrix product a step, and floating-point sums depend on their order, which a matrix product
+chooses by its shape. Therefore states and weights are rounded to grids on which every product and every partial sum is
+a whole multiple of one unit, below 2**53 of it: in float64 such sums are exact, and so the same in any order. All other
+operations go element by element, or along one trial's own options in order. The grids are finer than float32 resolves
+weights of this size, the type in which the policy learns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas.decisions import Choice, Rollout
+
+if TYPE_CHECKING:
+    from controllers.policy import Policy
+
+_Array: TypeAlias = NDArray[Any]
+
+_STATE_BITS = 20
+_BLOCK_ROWS = 4
+_ROUND_STATE = 1.5 * 2.0 ** (52 - _STATE_BITS)  # adding it to a number within -2..2 rounds that to 2**-20
+
+
+class Sampler:
+    """The weights of a policy at one time, prepared for drawing."""
+
+    def __init__(self, choices: Sequence[Choice], first: Sequence[int], policy: Policy) -> None:
+        self._choices = tuple(choices)
+        self._first = tuple(first)
+        weights = {name: value.detach().double().numpy() for name, value in policy.named_parameters()}
+        inputs, recurrent, bias_inputs, bias_recurrent = (
+            _gate_columns(weights[f"lstm.{name}_l0"].T) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        self._inputs = (weights["embedding.weight"] @ inputs + bias_inputs + bias_recurrent).astype(np.float32)
+        self._bias = weights["heads.bias"]
+        # All heads stand beside the recurrent weights: one product gives the gates of the next step and the logits of
+        # this one. Zeros fill up whole vector registers; halves, because the state comes doubled.
+        heads = weights["heads.weight"].T
+        padding = np.zeros((heads.shape[0], -heads.shape[1] % 8))
+        self._product = _to_grid(np.hstack([recurrent, heads, padding]) / 2)
+
+    def sample(self, trial_ids: Sequence[int], *, seed: int) -> list[Rollout]:
+        """Draws one rollout for each trial, from a generator seeded by (seed, trial id)."""
+        num_steps = len(self._choices)
+        # In whole blocks of rows, so that the matrix product runs the same code for one trial and for many.
+        uniforms = np.zeros((num_steps, -(-len(trial_ids) // _BLOCK_ROWS) * _BLOCK_ROWS))
+        for row, trial_id in enumerate(trial_ids):
+            uniforms[:, row] = np.random.default_rng((seed, trial_id)).random(num_steps)
+        decisions, log_probs = self._unroll(uniforms)
+        # fsum rounds once, whatever the order; a policy that is sure of a decision gives 0.0, never more.
+        rows = zip(decisions.T.tolist(), log_probs.T.tolist(), strict=True)
+        return [Rollout(tuple(row), min(0.0, math.fsum(terms))) for row, terms in islice(rows, len(trial_ids))]
+
+    def _unroll(self, uniforms: _Array) -> tuple[_Array, _Array]:
+        """Decisions and log-probabilities, both (num_choices, num_rollouts), for uniform numbers of that shape."""
+        num_rows, width = uniforms.shape[1], self._inputs.shape[1]
+        decisions = np.empty(uniforms.shape, dtype=np.int64)
+        chosen, totals = np.empty(uniforms.shape), np.empty(uniforms.shape)
+        every = np.arange(num_rows)
+        lstm = _Lstm(num_rows, width // 4)
+        product = np.zeros((num_rows, self._product.shape[1]))
+        gates = product[:, :width]
+        inputs = np.repeat(self._inputs[-1:], num_rows, axis=0)
+        for step, (choice, first) in enumerate(zip(self._choices, self._first, strict=True)):
+            np.matmul(lstm.advance(gates, inputs), self._product, out=product)
+            logits = product[:, width + first : width + first + choice.num_options]
+            logits += self._bias[first : first + choice.num_options]
+            logits -= logits.max(axis=1, keepdims=True)
+            cumulated = np.exp(logits).cumsum(axis=1)
+            total = cumulated[:, -1]
+            decision = (cumulated[:, :-1] <= (uniforms[step] * total)[:, None]).sum(axis=1)
+            decisions[step], totals[step], chosen[step] = decision, total, logits[every, decision]
+            np.take(self._inputs, decision + first, axis=0, out=inputs, mode="clip")
+        return decisions, chosen - np.log(totals)
+
+
+class _Lstm:
+    """The state of the LSTM for several rollouts, in buffers that serve all steps."""
+
+    def __init__(self, num_rows: int, num_units: int) -> None:
+        self._cell = np.zeros((num_rows, num_units), dtype=np.float32)
+        self._active = np.empty((num_rows, 4 * num_units), dtype=np.float32)
+        self._shifted = np.empty((num_rows, 4 * num_units), dtype=np.float32)
+        self._change = np.empty((num_rows, num_units), dtype=np.float32)
+        self._doubled_state = np.empty((num_rows, num_units))
+        parts = np.split(self._shifted, 4, axis=1)
+        self._input_gate, self._forget_gate, self._output_gate = parts[:3]
+        self._candidate = self._active[:, 3 * num_units :]
+
+    def advance(self, gates: _Array, inputs: _Array) -> _Array:
+        """One step; returns twice the state, rounded to its grid, in an array that the next step overwrites.
+
+        sigmoid(2 x) = (tanh(x) + 1) / 2: one tanh serves all gates, and the halves are taken later, all at once.
+        """
+        np.copyto(self._active, gates, casting="same_kind")
+        self._active += inputs
+        np.tanh(self._active, out=self._active)
+        np.add(self._active, np.float32(1), out=self._shifted)
+        np.multiply(self._input_gate, self._candidate, out=self._change)
+        self._cell *= self._forget_gate
+        self._cell += self._change
+        self._cell *= np.float32(0.5)
+        np.tanh(self._cell, out=self._change)
+        np.multiply(self._output_gate, self._change, out=self._doubled_state)
+        self._doubled_state += _ROUND_STATE
+        self._doubled_state -= _ROUND_STATE
+        return self._doubled_state
+
+
+def _gate_columns(weights: _Array) -> _Array:
+    """From torch's order of gates (input, forget, cell, output) to (input, forget, output, cell).
+
+    The first three are halved, as `_Lstm.advance` wants them.
+    """
+    first, second, cell, output = np.split(weights, 4, axis=-1)
+    return np.concatenate([first / 2, second / 2, output / 2, cell], axis=-1)
+
+
+def _to_grid(weights: _Array) -> _Array:
+    """Rounds to the finest power of 2 with which sums of states (at most 2) times weights stay exact in float64."""
+    largest = max(1.0, 2.0 * float(np.abs(weights).sum(axis=0).max()))
+    unit = 2.0 ** (math.ceil(math.log2(largest)) + 1 + _STATE_BITS - 53)
+    return np.ascontiguousarray(np.rint(weights / unit) * unit)
