@@ -1,8 +1,8 @@
 """Batches cut out of a data set in memory, augmented as whole tensors on the device.
 
-The images of a split stay on the device as uint8, with their border of zeros and channels last. Crop and flip are then
-one gather: every pixel of the batch is looked up where it lies in the padded images. Python never touches one image.
-The border of a crop is black before normalization; what cutout blanks is zero after it, the mean colour.
+The images of a split stay on the device as uint8, with their border of zeros and channels last. A crop is then one
+gather of rows of pixels from where they lie in the padded images. Python never touches a single image. The border of
+a crop is black before normalization; what cutout blanks is zero after it, the mean colour.
 """
 
 from __future__ import annotations
@@ -44,11 +44,9 @@ class ImageSource:
         )
         inner = padded[:, padding : padding + self.height, padding : padding + self.width]
         inner.copy_(from_numpy(split.images).permute(0, 2, 3, 1))
-        self._padded_width = padded.shape[2]
-        self._image_stride = padded.shape[1] * padded.shape[2]
-        self._pixels = padded.view(-1, self.num_channels)
+        self._strides = padded.stride(0) // self.num_channels, padded.stride(1) // self.num_channels
         self._rows = torch.arange(self.height, device=device)
-        self._columns = torch.arange(self.width, device=device)
+        self._windows = _windows(padded, self.width)
         self._scale, self._shift = _scale_and_shift(data, self.height * self.width, device)
 
     def __len__(self) -> int:
@@ -57,7 +55,7 @@ class ImageSource:
     @property
     def device(self) -> torch.device:
         """Where the images lie."""
-        return self._pixels.device
+        return self._windows.device
 
     def batch(self, indices: Tensor) -> Tensor:
         """Returns the images with these indices, normalized but not augmented."""
@@ -75,13 +73,14 @@ class ImageSource:
         Returns:
             float32 of shape (batch, channels, height, width).
         """
-        rows = (indices[:, None] * self._image_stride) + (top + self._rows) * self._padded_width
-        columns = self._columns if flip is None else torch.where(flip, self.width - 1 - self._columns, self._columns)
-        columns = (left + columns).expand(len(indices), -1)
-        where = rows[:, :, None] + columns[:, None, :]
-        pixels = self._pixels.index_select(0, where.view(-1))
+        image_stride, row_stride = self._strides
+        first_pixels = indices[:, None] * image_stride + (top + self._rows) * row_stride + left
+        pixels = self._windows.index_select(0, first_pixels.view(-1))
+        pixels = pixels.view(len(indices), self.height, self.width, self.num_channels)
+        if flip is not None:
+            pixels = _mirror(pixels, flip)
         values = pixels.view(len(indices), -1).float().mul_(self._scale).add_(self._shift)
-        images = values.view(len(indices), self.height, self.width, self.num_channels).permute(0, 3, 1, 2)
+        images = values.view(pixels.shape).permute(0, 3, 1, 2)
         return images.contiguous(memory_format=self._format)
 
 
@@ -160,6 +159,24 @@ def from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
+
+
+def _windows(padded: Tensor, width: int) -> Tensor:
+    """A view of padded images, channels last, whose row i holds the `width` pixels from pixel i on."""
+    num_pixels, num_channels = padded.numel() // padded.shape[3], padded.shape[3]
+    return padded.view(-1).as_strided((num_pixels - width + 1, width * num_channels), (num_channels, 1))
+
+
+def _mirror(pixels: Tensor, flip: Tensor) -> Tensor:
+    """Mirrors those images of uint8, channels last, for which `flip`, of shape (batch, 1), holds.
+
+    By bits, since torch.where takes thrice the time for bytes on a CPU: x ^ ((x ^ mirrored) & mask) is mirrored where
+    the mask is all ones, and x where it is 0.
+    """
+    values = pixels.view(len(pixels), -1)
+    mask = flip.to(torch.uint8).neg()
+    changes = pixels.flip(2).view(len(pixels), -1).bitwise_xor_(values).bitwise_and_(mask)
+    return changes.bitwise_xor_(values).view(pixels.shape)
 
 
 def _scale_and_shift(data: DataSet, num_pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
