@@ -10,7 +10,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nas.architecture import COMBINES, MAX_BLOCKS, NUM_INPUTS, Architecture, Block, Cell, Edge
+from nas.architecture import COMBINES, MAX_BLOCKS, Architecture, Block, Cell, Edge
+from nas.canonical import NUM_INPUTS
 from nas.decisions import Choice, check_decisions
 
 CELLS = ("normal", "reduction")
