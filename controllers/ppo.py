@@ -17,8 +17,9 @@ from nas.decisions import Choice, Rollout
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class PPOSettings:
-    """How the policy learns. The defaults are for hundreds of trials; the
-    preset ``nasnet`` holds the paper's values, for 20,000.
+    """How the policy learns.
+
+    The defaults are for hundreds of trials; the preset ``nasnet`` holds the paper's values, for 20,000.
 
     Attributes:
         learning_rate: of Adam.
