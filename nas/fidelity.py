@@ -33,11 +33,17 @@ class NetworkSpec:
         num_stem_cells: reduction cells between stem and first stage; k of them have F/2^k, ..., F/2 filters.
         skip_reduction_input: whether the first cell after a reduction takes as its hidden state 0 the cell before the
             one that the reduction read, as the authors' large ImageNet networks do, in place of the one it read.
+        reduction_in_stage: whether a reduction cell takes the place of the first normal cell of the stage that it
+            opens, as in PNASNet (1712.00559), or comes on top of them, as in NASNet.
         auxiliary: whether a second classifier is attached at two thirds of the depth, for training only.
         drop_path: probability with which the last cell drops a path at the end of training (scheduled drop path).
         dropout: probability of dropping a feature before the classifier.
         norm_epsilon: added to the variance by every normalization.
         norm_momentum: share of the newest batch in the running statistics (torch's convention).
+        instance_ratio: share of channels that instance normalization gets in the norms that are part instance and part
+            batch normalization (IBN-Net, 1807.09441).
+        average_counts_padding: whether average pools of stride 2 count the zeros that pad the map, as timm's NASNet-A
+            does; the authors' leave them out of the average.
     """
 
     num_classes: Annotated[int, Field(ge=2)] = 10
@@ -50,11 +56,14 @@ class NetworkSpec:
     stem_filters: Annotated[int | None, Field(ge=1)] = None
     num_stem_cells: Annotated[int, Field(ge=0)] = 0
     skip_reduction_input: bool = False
+    reduction_in_stage: bool = False
     auxiliary: bool = False
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     norm_epsilon: Annotated[float, Field(gt=0)] = 1e-5
     norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    instance_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
+    average_counts_padding: bool = False
 
     def __post_init__(self) -> None:
         if self.num_filters % 2 ** max(1, self.num_stem_cells):

@@ -1,0 +1,38 @@
+"""The auxiliary head: a second classifier at two thirds of the depth, which training listens to and nothing else."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nas.models.layers import Conv
+from nas.models.normalization import NormSettings, batch_norm
+
+POOL_SIZE = 5
+POOL_STRIDE = 3
+
+
+class AuxiliaryHead(nn.Module):
+    """Pools a map, mixes it down to 128 channels, reads it whole with 768 filters and classifies (the authors' code).
+
+    Args:
+        num_channels: of the map.
+        map_size: its height and width in pixels; maps below 5 pixels are pooled whole.
+        num_classes: outputs.
+        norms: constants of batch normalization.
+    """
+
+    def __init__(self, num_channels: int, map_size: int, num_classes: int, norms: NormSettings) -> None:
+        super().__init__()
+        pool_size = min(POOL_SIZE, map_size)
+        pooled_size = (map_size - pool_size) // POOL_STRIDE + 1
+        self.pool = nn.AvgPool2d(pool_size, POOL_STRIDE)
+        self.mix = nn.Sequential(Conv(num_channels, 128, 1), batch_norm(128, norms), nn.ReLU(inplace=True))
+        self.read = nn.Sequential(
+            nn.Conv2d(128, 768, pooled_size, bias=False), batch_norm(768, norms), nn.ReLU(inplace=True)
+        )
+        self.classifier = nn.Linear(768, num_classes)
+
+    def forward(self, rectified: Tensor) -> Tensor:
+        """Maps a rectified cell output (N, C, map_size, map_size) to logits (N, num_classes)."""
+        logits: Tensor = self.classifier(self.read(self.mix(self.pool(rectified))).mean((2, 3)))
+        return logits

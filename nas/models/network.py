@@ -1,0 +1,156 @@
+"""The network around the cells: stem, stages of normal cells with reduction cells between them, classifier.
+
+Widths, strides and which cell feeds which follow the authors' code of NASNet (1707.07012), and of PNASNet (1712.00559)
+where `NetworkSpec.reduction_in_stage` is set.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+
+from torch import Tensor, nn
+
+from nas.architecture import Architecture
+from nas.fidelity import NetworkSpec
+from nas.models.auxiliary import AuxiliaryHead
+from nas.models.cell import CellLayers, CellSettings
+from nas.models.drop_path import ScheduledDropPath
+from nas.models.layers import Conv, Rectified, Unchanged
+from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
+from nas.models.operations import OPERATIONS
+from nas.models.stack import STEM_SIZE, auxiliary_place, cell_places, map_size
+from nas.models.states import HiddenState, StateShape
+
+
+def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
+    """Builds a network; initial weights are drawn from torch's generator.
+
+    Args:
+        architecture: its cells.
+        spec: the network around them.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        ValueError: if the architecture names an operation or a norm that does not exist.
+    """
+    check_names(architecture)
+    return Network(architecture, spec)
+
+
+def check_names(architecture: Architecture) -> None:
+    """Raises ValueError if the architecture names an operation or a norm that does not exist."""
+    for place, cell in (("normal", architecture.normal), ("reduction", architecture.reduction)):
+        for index, block in enumerate(cell.blocks):
+            where = f"block {index} of the {place} cell"
+            for edge in block.edges:
+                if edge.op not in OPERATIONS:
+                    raise ValueError(f"the ops of {where} must be among {', '.join(OPERATIONS)}; got {edge.op}")
+            if block.norm not in NORMALIZATIONS:
+                raise ValueError(f"the norm of {where} must be among {', '.join(NORMALIZATIONS)}; got {block.norm}")
+
+
+class Network(nn.Module):
+    """A classifier of images made of one architecture's cells. Build it with `build_network`.
+
+    Attributes:
+        architecture: its cells.
+        spec: the network around them.
+        places: where each of its cells stands.
+        shapes: of each cell's output.
+    """
+
+    def __init__(self, architecture: Architecture, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.spec = spec
+        self.places = cell_places(spec)
+        norms = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
+        stem_filters = spec.stem_filters or 3 * spec.num_filters
+        self.stem = nn.Sequential(_stem_convolution(spec, stem_filters), batch_norm(stem_filters, norms))
+        cells = _build_cells(architecture, spec, norms, StateShape(stem_filters, 0))
+        self.shapes = tuple(cell.shape for cell in cells)
+        self.cells = nn.ModuleList(cells)
+        self.drop_path = None
+        if spec.drop_path > 0:
+            self.drop_path = ScheduledDropPath([cell.num_paths for cell in cells], spec.drop_path)
+        self.auxiliary_head = None
+        if spec.auxiliary:
+            self.auxiliary_cell = auxiliary_place(self.places)
+            shape = self.shapes[self.auxiliary_cell]
+            size = map_size(spec, shape.num_halvings)
+            self.auxiliary_head = AuxiliaryHead(shape.num_channels, size, spec.num_classes, norms)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.classifier = nn.Linear(self.shapes[-1].num_channels, spec.num_classes)
+
+    def set_progress(self, fraction: float) -> None:
+        """Says how much of the training is done, from 0 to 1: scheduled drop path depends on it."""
+        if self.drop_path is not None:
+            self.drop_path.set_progress(fraction)
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Classifies images.
+
+        Args:
+            images: (N, in_channels, H, W).
+
+        Returns:
+            Logits (N, num_classes); in training mode with an auxiliary head, a pair: its logits come second.
+        """
+        last = len(self.cells) - 1
+        if self.auxiliary_head is None or not self.training:
+            return self._classify(self._run(images, {last})[last])
+        states = self._run(images, {self.auxiliary_cell, last})
+        auxiliary: Tensor = self.auxiliary_head(states[self.auxiliary_cell].view(Rectified()))
+        return self._classify(states[last]), auxiliary
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Computes the output (N, C, H, W) of the last cell of each stage, not rectified."""
+        ends = [index for index, place in enumerate(self.places) if place.ends_stage]
+        states = self._run(images, ends)
+        return [states[index].view(Unchanged()) for index in ends]
+
+    def _run(self, images: Tensor, wanted: Collection[int]) -> dict[int, HiddenState]:
+        """Runs all cells; holds on to the outputs of the wanted ones, and to others only while they may be read."""
+        factors: Sequence[Sequence[Tensor]] = [()] * len(self.cells)
+        if self.training and self.drop_path is not None:
+            factors = self.drop_path.draw(images)
+        states = {}
+        recent = deque([HiddenState(self.stem(images))], maxlen=3)
+        for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
+            recent.append(cell(recent[-place.reads_back], recent[-1], factors[index]))
+            if index in wanted:
+                states[index] = recent[-1]
+        return states
+
+    def _classify(self, state: HiddenState) -> Tensor:
+        logits: Tensor = self.classifier(self.dropout(state.view(Rectified()).mean((2, 3))))
+        return logits
+
+
+def _stem_convolution(spec: NetworkSpec, filters: int) -> nn.Module:
+    conv = Conv(spec.in_channels, filters, STEM_SIZE)
+    return conv if spec.stem == "cifar" else nn.Conv2d(spec.in_channels, filters, STEM_SIZE, stride=2, bias=False)
+
+
+def _build_cells(
+    architecture: Architecture, spec: NetworkSpec, norms: NormSettings, stem: StateShape
+) -> list[CellLayers]:
+    """Instance-type norms stand in the first `Architecture.appearance_stages` stages."""
+    num_appearance = spec.num_stages if architecture.appearance_stages is None else architecture.appearance_stages
+    shapes = [stem]
+    cells = []
+    for index, place in enumerate(cell_places(spec)):
+        settings = CellSettings(
+            num_filters=place.num_filters,
+            stride=2 if place.reduction else 1,
+            appearance=place.stage < num_appearance,
+            norms=norms,
+            average_counts_padding=spec.average_counts_padding,
+        )
+        description = architecture.reduction if place.reduction else architecture.normal
+        cells.append(CellLayers(description, (shapes[-place.reads_back], shapes[-1]), settings, first=index == 0))
+        shapes.append(cells[-1].shape)
+    return cells

@@ -1,0 +1,194 @@
+"""Normalization of feature maps: one line of `NORMALIZATIONS` is one choice of a search space.
+
+A choice says how each norm of an operation is built, the first apart from the others, and whether one more norm follows
+the combination of a block. That is enough for IBN-Net's placements (1807.09441): `ibn_a` mixes instance and batch
+normalization early in an operation, `ibn_b` puts instance normalization where the paths have met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MAX_GROUPS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NormSettings:
+    """The constants of normalization; see `nas.fidelity.NetworkSpec` for what they mean."""
+
+    epsilon: float = 1e-5
+    momentum: float = 0.1
+    instance_ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.instance_ratio <= 1:
+            raise ValueError(f"instance_ratio must be between 0 and 1, got {self.instance_ratio}")
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalization that also works where a batch holds a single value for each channel.
+
+    One value has no variance, so such a batch is normalized by the running statistics and leaves them as they are.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Normalizes (N, C, H, W) over N, H and W."""
+        use_batch = self.training and input.size(0) * input.size(2) * input.size(3) > 1
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=use_batch,
+            momentum=self.momentum or 0.0,
+            eps=self.eps,
+        )
+
+
+class InstanceNorm(nn.GroupNorm):
+    """Instance normalization with scale and shift, the same in training and evaluation.
+
+    A map of a single pixel has no spread to be normalized by, and taking its mean away would leave nothing: there only
+    scale and shift are applied. Written as group normalization with one channel a group, which keeps channels last.
+    """
+
+    def __init__(self, num_channels: int, eps: float = 1e-5) -> None:
+        super().__init__(num_channels, num_channels, eps)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Normalizes (N, C, H, W) over H and W."""
+        if input.size(2) * input.size(3) == 1:
+            return torch.addcmul(self.bias.view(-1, 1, 1), input, self.weight.view(-1, 1, 1))
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class InstanceBatchNorm(nn.Module):
+    """Instance normalization of the first channels, batch normalization of the rest (IBN-Net, 1807.09441, section 3).
+
+    Args:
+        num_channels: of the map.
+        settings: `instance_ratio` of the channels, rounded down, go to instance normalization.
+    """
+
+    def __init__(self, num_channels: int, settings: NormSettings) -> None:
+        super().__init__()
+        num_instance = int(num_channels * settings.instance_ratio)
+        self.split = (num_instance, num_channels - num_instance)
+        self.instance = InstanceNorm(num_instance, settings.epsilon)
+        self.batch = batch_norm(num_channels - num_instance, settings)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalizes (N, C, H, W)."""
+        first, rest = torch.split(images, self.split, dim=1)
+        return torch.cat((self.instance(first), self.batch(rest)), dim=1)
+
+
+NormBuilder: TypeAlias = Callable[[int, NormSettings], nn.Module]
+"""Builds the norm of a map with so many channels."""
+
+
+def batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Builds batch normalization."""
+    return BatchNorm(num_channels, eps=settings.epsilon, momentum=settings.momentum)
+
+
+def instance_norm(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Builds instance normalization."""
+    return InstanceNorm(num_channels, settings.epsilon)
+
+
+def instance_batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Builds part instance, part batch normalization; a part without channels is left out."""
+    num_instance = int(num_channels * settings.instance_ratio)
+    if num_instance == 0:
+        return batch_norm(num_channels, settings)
+    if num_instance == num_channels:
+        return instance_norm(num_channels, settings)
+    return InstanceBatchNorm(num_channels, settings)
+
+
+def group_norm(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Builds group normalization with `num_groups(num_channels)` groups."""
+    return nn.GroupNorm(num_groups(num_channels), num_channels, settings.epsilon)
+
+
+def num_groups(num_channels: int) -> int:
+    """The groups of group normalization: 32 where they divide the channels, else the most below 32 that do.
+
+    A group holds at least two channels, for with one it would be instance normalization under another name.
+    """
+    most = max(1, min(MAX_GROUPS, num_channels // 2))
+    return next(number for number in range(most, 0, -1) if num_channels % number == 0)
+
+
+def synchronized_batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Builds batch normalization over all members of the process group; of one member, plain batch normalization."""
+    if _num_members() > 1:
+        return nn.SyncBatchNorm(num_channels, eps=settings.epsilon, momentum=settings.momentum)
+    return batch_norm(num_channels, settings)
+
+
+def _num_members() -> int:
+    """The size of the process group; 1 without one."""
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if distributed else 1
+
+
+def no_norm(num_channels: int, settings: NormSettings) -> nn.Module:  # noqa: ARG001 - a NormBuilder
+    """Builds nothing."""
+    return nn.Identity()
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """One choice of normalization of a block.
+
+    Attributes:
+        first: builds the first norm of an operation.
+        rest: builds the operation's other norms.
+        after: builds a norm that follows the combination of both operations; None for no such norm.
+        appearance: whether it removes the appearance of single images: such norms stand only in the first
+            `Architecture.appearance_stages` stages, and batch normalization takes their place in deeper ones.
+    """
+
+    first: NormBuilder
+    rest: NormBuilder
+    after: NormBuilder | None = None
+    appearance: bool = False
+
+
+NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
+    {
+        "bn": Normalization(batch_norm, batch_norm),
+        "in": Normalization(instance_norm, instance_norm, appearance=True),
+        "ibn": Normalization(instance_batch_norm, instance_batch_norm, appearance=True),
+        "ibn_a": Normalization(instance_batch_norm, batch_norm, appearance=True),
+        "ibn_b": Normalization(batch_norm, batch_norm, after=instance_norm, appearance=True),
+        "gn": Normalization(group_norm, group_norm),
+        "syncbn": Normalization(synchronized_batch_norm, synchronized_batch_norm),
+        "none": Normalization(no_norm, no_norm),
+    }
+)
+"""All norms a block may name."""
+
+
+class OperationNorms:
+    """Hands out the norms of one operation in the order in which the operation builds them."""
+
+    def __init__(self, normalization: Normalization, settings: NormSettings) -> None:
+        self._next = normalization.first
+        self._rest = normalization.rest
+        self._settings = settings
+
+    def build(self, num_channels: int) -> nn.Module:
+        """Builds the next norm of the operation."""
+        build, self._next = self._next, self._rest
+        return build(num_channels, self._settings)

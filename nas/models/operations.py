@@ -1,0 +1,184 @@
+"""The operations on the edges of a cell: one line of `OPERATIONS` is one choice of a search space.
+
+An operation reads a *view* of a hidden state, which has no parameters (the state itself, rectified, or pooled), and
+goes on with layers of its own. Operations that read the same view of the same state share it: it is computed once.
+
+Order within an operation is ReLU, convolution, normalization; nothing stands between a depthwise convolution and its
+pointwise one; all maps are padded as TensorFlow's SAME does, so stride 2 halves a size, rounding up (NASNet,
+1707.07012, appendix A.4, and the authors' code).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+
+from torch import Tensor, nn
+
+from nas.models.layers import Conv, Pool, Rectified, Unchanged, View
+from nas.models.normalization import OperationNorms
+from nas.models.states import HiddenState
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an operation stands.
+
+    Attributes:
+        in_channels: of the state it reads.
+        out_channels: of its result.
+        stride: 1, or 2 to halve the map.
+        norms: the norms of the operation.
+        average_counts_padding: see `nas.fidelity.NetworkSpec`.
+    """
+
+    in_channels: int
+    out_channels: int
+    stride: int
+    norms: OperationNorms
+    average_counts_padding: bool = False
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether the result has the shape of the state."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
+
+class EdgeLayers(nn.Module):
+    """An operation in its place: a view of a hidden state and the layers behind it, perhaps none."""
+
+    def __init__(self, view: View, *layers: nn.Module) -> None:
+        super().__init__()
+        self.view = view
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, state: HiddenState) -> Tensor:
+        """Applies the operation to a state."""
+        result: Tensor = self.layers(state.view(self.view))
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One choice of operation.
+
+    Attributes:
+        build: builds it for a site.
+        drops: whether scheduled drop path may drop its result; all but identity.
+    """
+
+    build: Callable[[Site], EdgeLayers]
+    drops: bool = True
+
+
+def identity(site: Site) -> EdgeLayers:
+    """The state itself; where its shape differs, ReLU, a strided 1x1 convolution and a norm."""
+    return EdgeLayers(Unchanged()) if site.keeps_shape else convolution(1, site)
+
+
+def pool(kind: str, size: int, site: Site) -> EdgeLayers:
+    """Pools; where the width differs, a 1x1 convolution and a norm follow, without ReLU.
+
+    Args:
+        kind: ``avg`` (padding left out of the average) or ``max``.
+        size: side of the window in pixels.
+        site: where it stands.
+    """
+    view = Pool(kind, size, site.stride, counts_padding=site.average_counts_padding and site.stride == 2)
+    if site.in_channels == site.out_channels:
+        return EdgeLayers(view)
+    return EdgeLayers(view, Conv(site.in_channels, site.out_channels, 1), site.norms.build(site.out_channels))
+
+
+def convolution(size: int, site: Site) -> EdgeLayers:
+    """ReLU, a dense convolution and a norm."""
+    conv = Conv(site.in_channels, site.out_channels, size, stride=site.stride)
+    return EdgeLayers(Rectified(), conv, site.norms.build(site.out_channels))
+
+
+def factored_convolution(size: int, site: Site) -> EdgeLayers:
+    """A 1 x size, then a size x 1 convolution, ReLU before and a norm after each."""
+    return EdgeLayers(Rectified(), *_factored(size, site, site.in_channels, site.out_channels))
+
+
+def separable_convolution(size: int, site: Site, *, dilation: int = 1) -> EdgeLayers:
+    """A depthwise-separable convolution, applied twice; stride and change of width belong to the first."""
+    channels = site.out_channels
+    first = _separable(size, site, site.in_channels, stride=site.stride, dilation=dilation)
+    second = _separable(size, site, channels, stride=1, dilation=dilation)
+    return EdgeLayers(Rectified(), *first, nn.ReLU(inplace=True), *second)
+
+
+def dilated_convolution(size: int, site: Site) -> EdgeLayers:
+    """A depthwise-separable convolution of dilation 2, applied once.
+
+    The paper names only "3x3 dilated convolution"; this is the form that implementations of its space settled on.
+    """
+    return EdgeLayers(Rectified(), *_separable(size, site, site.in_channels, stride=site.stride, dilation=2))
+
+
+def bottleneck(core: str, size: int, site: Site) -> EdgeLayers:
+    """AmoebaNet's convolutions (1802.01548, the authors' code): 1x1 to a share of the filters, the core, 1x1 back.
+
+    Args:
+        core: ``square`` (a quarter of the filters) or ``factored``: 1 x size and size x 1 (a quarter, of 1x3 and 3x1
+            three eighths).
+        size: of the core.
+        site: where it stands. With too few filters for a bottleneck there is only the core.
+    """
+    narrow = 3 * site.out_channels // 8 if (core, size) == ("factored", 3) else site.out_channels // 4
+    plain = convolution if core == "square" else factored_convolution
+    if narrow == 0:
+        return plain(size, site)
+    before = (Conv(site.in_channels, narrow, 1), site.norms.build(narrow), nn.ReLU(inplace=True))
+    if core == "square":
+        middle: list[nn.Module] = [Conv(narrow, narrow, size, stride=site.stride), site.norms.build(narrow)]
+    else:
+        middle = _factored(size, site, narrow, narrow)
+    after = (nn.ReLU(inplace=True), Conv(narrow, site.out_channels, 1), site.norms.build(site.out_channels))
+    return EdgeLayers(Rectified(), *before, *middle, *after)
+
+
+def _factored(size: int, site: Site, in_channels: int, out_channels: int) -> list[nn.Module]:
+    return [
+        Conv(in_channels, out_channels, (1, size), stride=(1, site.stride)),
+        site.norms.build(out_channels),
+        nn.ReLU(inplace=True),
+        Conv(out_channels, out_channels, (size, 1), stride=(site.stride, 1)),
+        site.norms.build(out_channels),
+    ]
+
+
+def _separable(size: int, site: Site, in_channels: int, *, stride: int, dilation: int) -> list[nn.Module]:
+    return [
+        Conv(in_channels, in_channels, size, stride=stride, dilation=dilation, groups=in_channels),
+        Conv(in_channels, site.out_channels, 1),
+        site.norms.build(site.out_channels),
+    ]
+
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "identity": Operation(identity, drops=False),
+        "conv_1x3_3x1": Operation(partial(factored_convolution, 3)),
+        "conv_1x7_7x1": Operation(partial(factored_convolution, 7)),
+        "dil_conv_3x3": Operation(partial(dilated_convolution, 3)),
+        "avg_pool_3x3": Operation(partial(pool, "avg", 3)),
+        "max_pool_2x2": Operation(partial(pool, "max", 2)),
+        "max_pool_3x3": Operation(partial(pool, "max", 3)),
+        "max_pool_5x5": Operation(partial(pool, "max", 5)),
+        "max_pool_7x7": Operation(partial(pool, "max", 7)),
+        "conv_1x1": Operation(partial(convolution, 1)),
+        "conv_3x3": Operation(partial(convolution, 3)),
+        "sep_conv_3x3": Operation(partial(separable_convolution, 3)),
+        "sep_conv_5x5": Operation(partial(separable_convolution, 5)),
+        "sep_conv_7x7": Operation(partial(separable_convolution, 7)),
+        "dil2_sep_conv_5x5": Operation(partial(separable_convolution, 5, dilation=2)),
+        "bottleneck_conv_3x3": Operation(partial(bottleneck, "square", 3)),
+        "bottleneck_conv_1x3_3x1": Operation(partial(bottleneck, "factored", 3)),
+        "bottleneck_conv_1x7_7x1": Operation(partial(bottleneck, "factored", 7)),
+    }
+)
+"""All operations an edge may name."""

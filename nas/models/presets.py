@@ -1,0 +1,85 @@
+"""The networks of the papers as named values, and their notation N @ P."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from nas.architecture import Architecture
+from nas.fidelity import NetworkSpec
+from nas.models.stack import cell_places, output_width
+
+_IMAGENET_LARGE = NetworkSpec(
+    num_classes=1000,
+    image_size=331,
+    num_filters=168,
+    num_repeats=6,
+    stem="imagenet",
+    stem_filters=96,
+    num_stem_cells=2,
+    skip_reduction_input=True,
+    auxiliary=True,
+    drop_path=0.3,
+    dropout=0.5,
+    norm_epsilon=1e-3,
+    norm_momentum=3e-4,
+)
+
+PRESETS: Mapping[str, NetworkSpec] = MappingProxyType(
+    {
+        "cifar10": NetworkSpec(num_filters=32, num_repeats=6, auxiliary=True, drop_path=0.4),
+        "imagenet-mobile": replace(
+            _IMAGENET_LARGE,
+            image_size=224,
+            num_filters=44,
+            num_repeats=4,
+            stem_filters=32,
+            skip_reduction_input=False,
+            drop_path=0.0,
+        ),
+        "imagenet-large": _IMAGENET_LARGE,
+        "pnasnet-large": replace(
+            _IMAGENET_LARGE,
+            num_filters=216,
+            num_repeats=4,
+            skip_reduction_input=False,
+            reduction_in_stage=True,
+            drop_path=0.4,
+        ),
+    }
+)
+"""With NASNet-A's cells the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032; all constants are the authors'."""
+
+
+def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> NetworkSpec:
+    """Sets repeats and filters by the papers' notation "N @ P": N normal cells a stage, P channels at the end.
+
+    Args:
+        text: such as ``6@768``.
+        spec: gives all else.
+        architecture: its cells say how many channels the last cell gives for each filter: 6 with NASNet-A's.
+
+    Returns:
+        The spec with `num_repeats` and `num_filters` replaced.
+
+    Raises:
+        ValueError: if the text is not of that form, or no allowed number of filters gives P channels.
+    """
+    match = re.fullmatch(r"\s*(\d{1,4})\s*@\s*(\d{1,7})\s*", text)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"a stack must be N@P with N from 1, such as 6@768, got {text!r:.100}")
+    num_repeats, channels = int(match[1]), int(match[2])
+    granule = 2 ** max(1, spec.num_stem_cells)
+    stacked = replace(spec, num_repeats=num_repeats, num_filters=granule)
+    last = cell_places(stacked)[-1]
+    cell = architecture.reduction if last.reduction else architecture.normal
+    step = output_width(cell, last.num_filters)
+    if channels and channels % step == 0:
+        return replace(stacked, num_filters=granule * channels // step)
+    nearest = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
+    raise ValueError(
+        f"the channels of a stack must be a multiple of {step} with these cells ({step // granule} for each filter, "
+        f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(nearest)}"
+    )

@@ -1,0 +1,81 @@
+"""Where the cells of a network stand: order, filters, and which cell feeds which. Plain data, no tensors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from nas.architecture import Cell
+from nas.canonical import NUM_INPUTS
+from nas.fidelity import NetworkSpec
+
+STEM_SIZE = 3
+"""Side of the window of the stem's convolution, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlace:
+    """The place of one cell. Its hidden state 1 is always the output of the cell before it.
+
+    Attributes:
+        stage: from 0. Stem cells stand in the first stage, a reduction cell in the stage that it opens.
+        num_filters: of the cell.
+        reduction: whether it is a reduction cell.
+        reads_back: how many cells back its hidden state 0 lies: 2, but 1 for the very first cell, and 3 for one that
+            skips the input of the reduction before it.
+        ends_stage: whether it is the last cell of its stage.
+    """
+
+    stage: int
+    num_filters: int
+    reduction: bool
+    reads_back: int = 2
+    ends_stage: bool = False
+
+
+def cell_places(spec: NetworkSpec) -> tuple[CellPlace, ...]:
+    """Lays out the cells of a network, from the image to the classifier."""
+    stem_scales = [2 ** (spec.num_stem_cells - index) for index in range(spec.num_stem_cells)]
+    places = [CellPlace(0, spec.num_filters // scale, reduction=True) for scale in stem_scales]
+    for stage in range(spec.num_stages):
+        places.extend(_stage_places(stage, spec))
+    places[0] = replace(places[0], reads_back=1)
+    return tuple(places)
+
+
+def _stage_places(stage: int, spec: NetworkSpec) -> list[CellPlace]:
+    filters = spec.num_filters * 2**stage
+    normal = CellPlace(stage, filters, reduction=False)
+    places = [normal] * spec.num_repeats
+    if stage > 0:
+        if spec.skip_reduction_input:
+            places[0] = replace(normal, reads_back=3)
+        if spec.reduction_in_stage:
+            places = places[1:]
+        places.insert(0, CellPlace(stage, filters, reduction=True))
+    places[-1] = replace(places[-1], ends_stage=True)
+    return places
+
+
+def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
+    """The cell that feeds the auxiliary head: the last one before the second reduction between stages.
+
+    Networks of one or two stages have no such cell; there it is the one at two thirds of the depth.
+    """
+    if places[-1].stage >= 2:
+        return max(index for index, place in enumerate(places) if place.stage == 1)
+    return math.ceil(2 * len(places) / 3) - 1
+
+
+def map_size(spec: NetworkSpec, num_halvings: int) -> int:
+    """Height and width in pixels of the maps that lie so many halvings behind the stem."""
+    size = spec.image_size if spec.stem == "cifar" else (spec.image_size - STEM_SIZE) // 2 + 1
+    for _ in range(num_halvings):
+        size = (size + 1) // 2
+    return size
+
+
+def output_width(cell: Cell, num_filters: int) -> int:
+    """Channels of a cell's output: F for each state, 2F for one that a block concatenates."""
+    wide = {state for state, block in enumerate(cell.blocks, start=NUM_INPUTS) if block.combine == "concat"}
+    return num_filters * sum(2 if state in wide else 1 for state in cell.output_states)

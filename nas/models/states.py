@@ -1,0 +1,54 @@
+"""Hidden states of a cell while a network runs: what operations read of them is computed when first read, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nas.models.layers import Rectified, Unchanged, View
+
+
+@dataclass(frozen=True, slots=True)
+class StateShape:
+    """What is known of a hidden state before any image is seen.
+
+    Attributes:
+        num_channels: its width.
+        num_halvings: how often its map was halved since the stem.
+    """
+
+    num_channels: int
+    num_halvings: int
+
+
+class HiddenState:
+    """A map made of parts along its channels, and the views of it that were read so far.
+
+    A concatenation is made only when it is read, and a rectified one of rectified parts: what is only ever read
+    rectified, like most cells' outputs, is then never held unrectified.
+
+    Args:
+        parts: maps (N, C, H, W) of one size.
+    """
+
+    def __init__(self, *parts: Tensor | HiddenState) -> None:
+        self._parts = parts
+        self._views: dict[View, Tensor] = {}
+
+    def view(self, view: View) -> Tensor:
+        """Returns a view of the whole map (N, C, H, W)."""
+        if view not in self._views:
+            self._views[view] = self._compute(view)
+        return self._views[view]
+
+    def _compute(self, view: View) -> Tensor:
+        if isinstance(view, Unchanged | Rectified):
+            maps = [_view_part(part, view) for part in self._parts]
+            return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
+        return view(self.view(Unchanged()))
+
+
+def _view_part(part: Tensor | HiddenState, view: View) -> Tensor:
+    return part.view(view) if isinstance(part, HiddenState) else view(part)
