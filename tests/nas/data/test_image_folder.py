@@ -1,0 +1,139 @@
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.data.image_folder import load_image_folder
+from nas.fidelity import DataSpec
+
+
+def save(path, value, width=8, height=8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((height, width, 3), value, np.uint8)).save(path)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two classes: images of cats are dark and those of dogs are bright."""
+    for index in range(10):
+        save(tmp_path / "data/train/cat" / f"{index}.png", index)
+        save(tmp_path / "data/train/dog" / f"{index}.PNG", 200 + index)
+    save(tmp_path / "data/val/cat/0.png", 50)
+    save(tmp_path / "data/val/dog/0.png", 250)
+    (tmp_path / "data/train/cat/notes.txt").write_text("no image")
+    (tmp_path / "data/train/cat/.hidden.png").write_text("no image")
+    (tmp_path / "data/train/.hidden").mkdir()
+    return tmp_path / "data"
+
+
+def load(root, **settings):
+    return load_image_folder(DataSpec("image_folder", root=str(root), **settings))
+
+
+def test_folders_are_classes_in_order_of_their_names(root):
+    data = load(root)
+    assert data.class_names == ("cat", "dog")
+    for split, num_images in ((data.train, 18), (data.validation, 2), (data.load_test(), 2)):
+        assert split.images.shape == (num_images, 3, 8, 8)
+        assert np.array_equal(split.images[:, 0, 0, 0] >= 200, split.labels == 1)
+    assert set(data.load_test().images[:, 0, 0, 0]) == {50, 250}
+
+
+def test_a_folder_named_test_goes_before_one_named_val(root):
+    shutil.copytree(root / "val", root / "test")
+    save(root / "test/cat/0.png", 51)
+    assert set(load(root).load_test().images[:, 0, 0, 0]) == {51, 250}
+
+
+def test_the_test_images_are_not_decoded_before_they_are_asked_for(root):
+    (root / "val/cat/0.png").write_bytes(b"no image")
+    data = load(root)
+    with pytest.raises(ValueError, match=r"val/cat/0\.png is not an image"):
+        data.load_test()
+
+
+def test_without_a_test_folder_only_the_test_is_missing(root):
+    shutil.rmtree(root / "val")
+    data = load(root)
+    with pytest.raises(ValueError, match=r"must lie in .*/test or .*/val, got neither"):
+        data.load_test()
+
+
+def test_subsets_and_sizes(root):
+    data = load(root, num_train=10, validation_fraction=0.2, image_size=16)
+    assert (data.train.images.shape, len(data.validation)) == ((8, 3, 16, 16), 2)
+    assert data.load_test().images.shape == (2, 3, 16, 16)
+
+
+def test_progress_is_told(root):
+    calls = []
+    spec = DataSpec("image_folder", root=str(root))
+    load_image_folder(spec, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(20, 20)]
+
+
+def break_class(root):
+    shutil.rmtree(root / "train/dog")
+    (root / "train/dog").mkdir()
+
+
+def break_file(root):
+    path = root / "train/dog/3.PNG"
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def make_oblong(root):
+    for path in (root / "train").glob("*/*"):
+        if path.suffix in {".png", ".PNG"}:
+            save(path, 0, width=10)
+
+
+def make_empty(root):
+    shutil.rmtree(root / "train")
+    (root / "train").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (shutil.rmtree, r"there is no folder .*/data$"),
+        (lambda root: shutil.rmtree(root / "train"), r"there is no folder .*/data/train$"),
+        (make_empty, r"data/train must hold a folder for each class, got none"),
+        (break_class, r"class folder .*train/dog must hold images, got none"),
+        (break_file, r"train/dog/3\.PNG is not an image that can be decoded"),
+        (make_oblong, r"images must be squares.* are 10 x 8 pixels"),
+        (lambda root: save(root / "train/dog/3.PNG", 0, width=9, height=9), r"3\.PNG is 9 x 9"),
+        (lambda root: shutil.rmtree(root / "val/dog"), r"val must hold the classes .* dog is missing"),
+        (lambda root: (root / "val/dog/0.png").unlink(), r"class folder .*val/dog must hold images"),
+        (lambda root: save(root / "val/emu/0.png", 0), r"val holds emu, which the training folder does not"),
+    ],
+)
+def test_a_folder_that_is_not_in_order_is_refused_by_name(root, damage, message):
+    damage(root)
+    with pytest.raises(ValueError, match=message):
+        load(root)
+
+
+def test_a_root_is_needed():
+    with pytest.raises(ValueError, match="must have a root"):
+        load_image_folder(DataSpec("image_folder"))
+
+
+@pytest.mark.real_data
+def test_real_images_of_cifar10(real_data, tmp_path):
+    for part, num_images in (("train", 6), ("test", 2)):
+        for class_folder in (real_data / "cifar10" / part).iterdir():
+            (tmp_path / part / class_folder.name).mkdir(parents=True)
+            for path in sorted(class_folder.iterdir())[:num_images]:
+                (tmp_path / part / class_folder.name / path.name).symlink_to(path)
+    data = load(tmp_path, validation_fraction=0.2)
+    assert (data.train.images.shape, data.validation.images.shape) == ((48, 3, 32, 32), (12, 3, 32, 32))
+    assert data.class_names[:3] == ("airplane", "automobile", "bird")
+    assert all(0.3 < mean < 0.7 for mean in data.mean)
+    assert len(data.load_test()) == 20

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from nas.data.data_set import Split
+from nas.data.splits import draw_splits, even_counts, proportional_counts, split_training_set
+from nas.fidelity import DataSpec
+
+CIFAR_LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 5000))
+
+
+@pytest.mark.parametrize("num_train", [None, 2000, 100])
+def test_the_split_is_that_of_cifar10_at_every_size(num_train):
+    train, validation = draw_splits(CIFAR_LABELS, DataSpec(num_train=num_train))
+    total = num_train or 50_000
+    assert (len(train), len(validation)) == (total * 9 // 10, total // 10)
+    assert set(np.bincount(CIFAR_LABELS[train])) == {total * 9 // 100}
+    assert set(np.bincount(CIFAR_LABELS[validation])) == {total // 100}
+    assert not set(train) & set(validation)
+    assert len(set(train)) + len(set(validation)) == total
+
+
+def test_the_draw_depends_on_its_seed_alone():
+    draws = [draw_splits(CIFAR_LABELS, DataSpec(num_train=200, split_seed=seed)) for seed in (3, 3, 4)]
+    assert all(np.array_equal(first, second) for first, second in zip(draws[0], draws[1], strict=True))
+    assert not np.array_equal(draws[0][1], draws[2][1])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total", "expected"),
+    [([5, 5, 5], 9, [3, 3, 3]), ([5, 5, 5], 10, [4, 3, 3]), ([1, 9, 9], 11, [1, 5, 5]), ([2, 3], 5, [2, 3])],
+)
+def test_classes_give_equally_many_unless_they_have_too_few(sizes, total, expected):
+    assert even_counts(np.array(sizes), total).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total", "expected"), [([10, 30], 4, [1, 3]), ([10, 10, 11], 3, [1, 1, 1]), ([5, 9, 6], 7, [2, 3, 2])]
+)
+def test_shares_add_up_and_are_in_proportion(sizes, total, expected):
+    assert proportional_counts(np.array(sizes), total).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (DataSpec(num_train=21), "num_train must be at most 20, .* got 21"),
+        (DataSpec(num_train=2), "every one of 2 classes must have images"),
+        (DataSpec(validation_fraction=0.01), "validation_fraction 0.01 leave a class without"),
+        (DataSpec(validation_fraction=0.99), "validation_fraction 0.99 leave a class without"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(spec, message):
+    with pytest.raises(ValueError, match=message):
+        draw_splits(np.repeat([0, 1], 10), spec)
+
+
+def test_one_class_is_not_enough():
+    split = Split(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64))
+    with pytest.raises(ValueError, match="at least 2 classes, got cat"):
+        split_training_set(split, DataSpec(), class_names=("cat",), test=lambda: split)
+
+
+def test_mean_and_deviation_are_those_of_the_training_split_alone():
+    labels = np.repeat([0, 1], 20)
+    train, validation = draw_splits(labels, DataSpec())
+    images = np.zeros((40, 1, 8, 8), np.uint8)
+    images[validation] = 255
+    split = Split(images, labels)
+    data = split_training_set(split, DataSpec(), class_names=("a", "b"), test=lambda: split)
+    assert data.mean == (0.0,)
+    assert len(data.train) == len(train) == 36
+    assert data.validation.images.min() == 255
