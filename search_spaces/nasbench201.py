@@ -1,0 +1,151 @@
+"""Cells whose edges carry operations, as in NAS-Bench-201 (2001.00326): measured in full, so a search can be replayed.
+
+A cell has nodes 0, 1, ...; node 0 is its input, the last its output, and each reads all nodes before it, through one
+operation an edge. Its name lists the nodes from 1 on: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` has 4 nodes and 6 edges,
+and ``op~1`` reads node 1.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nas.architecture import fingerprint_json
+from nas.decisions import Choice, check_decisions
+
+NASBENCH201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_NODE = re.compile(r"\|(?:[^|~+]+~\d+\|)+")
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCell:
+    """A cell with one operation on each edge.
+
+    Attributes:
+        ops: the operations node by node, those of a node in the order of the nodes that they read.
+    """
+
+    ops: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.ops or sum(range(self.num_nodes)) != len(self.ops):
+            raise ValueError(f"a cell must have 1, 3, 6, 10, ... edges, got {len(self.ops)}")
+        if wrong := [op for op in self.ops if not isinstance(op, str) or not re.fullmatch(r"[^|~+]+", op)]:
+            raise ValueError(f"an operation must be a name without any of | ~ +, got {wrong[0]!r:.100}")
+
+    @property
+    def num_nodes(self) -> int:
+        """Input and output included."""
+        return (1 + math.isqrt(1 + 8 * len(self.ops))) // 2
+
+    @property
+    def arch(self) -> str:
+        """The cell's name, such as ``|op~0|+|op~0|op~1|``."""
+        ops = iter(self.ops)
+        nodes = [[f"{next(ops)}~{source}" for source in range(node)] for node in range(1, self.num_nodes)]
+        return "+".join(f"|{'|'.join(node)}|" for node in nodes)
+
+    @property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits, equal for cells of one name.
+
+        Cells that are isomorphic, or that differ in edges without effect, count as different: a table holds a
+        measurement of its own for each name.
+        """
+        return fingerprint_json(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return {"arch": self.arch}
+
+    @classmethod
+    def from_json(cls, value: Any) -> EdgeCell:  # noqa: ANN401 - whatever JSON holds
+        """Rebuilds a cell; raises ValueError if the value does not describe one."""
+        if not isinstance(value, dict) or set(value) != {"arch"} or not isinstance(value["arch"], str):
+            raise ValueError(f"a cell must be an object with its name as arch, got {value!r:.200}")
+        return cls.from_arch(value["arch"])
+
+    @classmethod
+    def from_arch(cls, arch: str) -> EdgeCell:
+        """Reads a cell's name.
+
+        Raises:
+            ValueError: if it does not have the form ``|op~0|+|op~0|op~1|+...``.
+        """
+        ops = []
+        for number, node in enumerate(arch.split("+"), start=1):
+            edges = [edge.rpartition("~") for edge in node[1:-1].split("|")]
+            if not _NODE.fullmatch(node) or [edge[2] for edge in edges] != [str(source) for source in range(number)]:
+                raise ValueError(f"a cell must be named |op~0|+|op~0|op~1|+..., got {arch!r:.200}")
+            ops += [edge[0] for edge in edges]
+        return cls(tuple(ops))
+
+
+@dataclass(frozen=True)
+class EdgeSpace:
+    """All cells of so many nodes with any of some operations on each edge.
+
+    Attributes:
+        ops: what an edge may carry.
+        num_nodes: input and output included.
+    """
+
+    ops: tuple[str, ...] = NASBENCH201_OPS
+    num_nodes: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.ops or len(set(self.ops)) != len(self.ops):
+            raise ValueError(f"ops must be one or more different names, got {list(self.ops)}")
+        if self.num_nodes < 2:
+            raise ValueError(f"num_nodes must be at least 2, got {self.num_nodes}")
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """One operation an edge, in the order of `EdgeCell.ops`."""
+        return tuple(
+            Choice(f"node{node}/input{source}/op", "op", len(self.ops))
+            for node in range(1, self.num_nodes)
+            for source in range(node)
+        )
+
+    @property
+    def num_architectures(self) -> int:
+        """How many different names there are."""
+        num_edges = sum(range(self.num_nodes))
+        return int(len(self.ops) ** num_edges)
+
+    def decode(self, decisions: tuple[int, ...]) -> EdgeCell:
+        """Turns one decision an edge into a cell; raises ValueError if they are not of this space."""
+        check_decisions(decisions, self.choices)
+        return EdgeCell(tuple(self.ops[decision] for decision in decisions))
+
+    def encode(self, cell: EdgeCell) -> tuple[int, ...]:
+        """The decisions that make a cell; raises ValueError if this space does not hold it."""
+        if cell.num_nodes != self.num_nodes or not set(cell.ops) <= set(self.ops):
+            raise ValueError(
+                f"a cell must have {self.num_nodes} nodes and ops of {', '.join(self.ops)}, got {cell.arch}"
+            )
+        return tuple(self.ops.index(op) for op in cell.ops)
+
+    @classmethod
+    def of(cls, archs: Iterable[str]) -> EdgeSpace:
+        """The smallest space that holds all cells of the given names: that of a table of measurements.
+
+        Raises:
+            ValueError: if there is no name, one is not a cell's, or they differ in their number of nodes.
+        """
+        cells = [EdgeCell.from_arch(arch) for arch in archs]
+        sizes = {cell.num_nodes for cell in cells}
+        if len(sizes) != 1:
+            raise ValueError(f"cells of one space must have one number of nodes, got {sorted(sizes)}")
+        found = {op for cell in cells for op in cell.ops}
+        known = [op for op in NASBENCH201_OPS if op in found]
+        return cls((*known, *sorted(found.difference(known))), sizes.pop())
+
+
+NASBENCH201 = EdgeSpace()
+"""The space of NAS-Bench-201 and of the topology tables of NATS-Bench: 15,625 cells."""
