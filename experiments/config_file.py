@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,20 +32,22 @@ def split_sections(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def load_document(source: str, settings: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """Reads a configuration file and applies settings to it.
+def load_document(source: str) -> dict[str, dict[str, Any]]:
+    """Reads a configuration file section by section.
 
     Args:
         source: the path of a YAML file, or the name of one of the configurations that come with this package.
-        settings: texts of the form ``key.path=value``, the value being YAML.
 
     Raises:
         ValueError: if there is no such file or it cannot be used.
+        OSError: if it cannot be read.
     """
-    sections = split_sections(read_yaml(find_config(source)))
-    for setting in settings:
-        _apply(sections, setting)
-    return sections
+    path = find_config(source)
+    document = read_yaml(path)
+    try:
+        return split_sections(document)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def config_names() -> list[str]:
@@ -70,7 +72,16 @@ def _config_folder() -> Path:
         return folder
 
 
-def _apply(sections: dict[str, dict[str, Any]], setting: str) -> None:
+def apply_setting(sections: dict[str, dict[str, Any]], setting: str) -> None:
+    """Changes one setting in place.
+
+    Args:
+        sections: what `split_sections` gave.
+        setting: ``section.key=value``, the value being YAML.
+
+    Raises:
+        ValueError: if it has not that form. Whether the key and the value are allowed is `parse_config`'s to say.
+    """
     path, equals, text = setting.partition("=")
     section, dot, key = path.partition(".")
     if not (equals and dot and key):

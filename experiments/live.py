@@ -33,7 +33,7 @@ class Tally:
         num_running: trials in flight.
         num_failed: failures.
         num_cached: outcomes taken from an earlier trial of the same architecture.
-        incumbent: the success with the highest accuracy so far, the earliest of equals.
+        incumbent: the success with the highest accuracy so far, of equals the one with the lowest number.
     """
 
     def __init__(self, num_trials: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class Tally:
             return
         self.num_cached += outcome.cached
         self._recent.append(outcome.accuracy)
-        if self.incumbent is None or outcome.accuracy > self.incumbent.accuracy:
+        if self.incumbent is None or _rank(outcome) > _rank(self.incumbent):
             self.incumbent = outcome
 
     def start_session(self) -> None:
@@ -96,6 +96,10 @@ class Tally:
             ("trials per hour", f"{rate:,.0f}" if rate else "-"),
             ("time left", describe_seconds(left) if left is not None else "-"),
         ]
+
+
+def _rank(success: Success) -> tuple[float, int]:
+    return success.accuracy, -success.trial_id
 
 
 def describe_seconds(seconds: float) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
+
+from workers.ray_resources import RayResources
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -41,16 +44,17 @@ class WorkerSettings:
     """Who measures, and what one trial may take.
 
     Attributes:
-        pool: ``ray`` measures on a Ray cluster, ``serial`` in this process.
+        pool: ``ray`` measures on a Ray cluster, ``serial`` in this process, which cannot stop a trial that hangs.
         address: of a running Ray cluster, ``auto`` or ``HOST:PORT``; null starts Ray on this machine.
-        num_workers: most trials in flight; null means as many as the cluster holds.
-        cpus: CPU cores a trial asks for.
-        gpus: GPUs a trial asks for; a fraction shares one.
-        resources: custom Ray resources a trial asks for.
-        memory_gib: most memory of a trial in GiB.
+        dashboard: whether a Ray that is started here serves its dashboard.
+        num_workers: most trials measured at a time; null means as many as the cluster holds.
+        cpus: CPUs that a trial asks for.
+        gpus: GPUs that a trial asks for; a fraction shares one.
+        resources: custom Ray resources that a trial asks for, by name.
+        memory_gib: most memory of a trial.
         time_limit_seconds: most seconds of a trial.
-        max_retries: how often a trial whose worker or node was lost is tried again.
-        trials_per_worker: after how many trials a worker process is replaced.
+        max_retries: how often a trial whose worker or node was lost is started again.
+        recycle_after: trials after which a worker process is replaced; 0 keeps it for good.
         keep_weights: of how many of the best trials the weights are kept.
         max_parameters: architectures with more trainable parameters are not trained: failures of kind ``too_large``.
         max_multiply_adds: the same for multiply-adds of one image.
@@ -58,14 +62,41 @@ class WorkerSettings:
 
     pool: Literal["ray", "serial"] = "ray"
     address: str | None = None
+    dashboard: bool = False
     num_workers: Annotated[int | None, Field(ge=1)] = None
     cpus: Annotated[float, Field(ge=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
-    resources: dict[str, Annotated[float, Field(ge=0)]] = dataclasses.field(default_factory=dict)
+    resources: dict[str, Annotated[float, Field(gt=0)]] = dataclasses.field(default_factory=dict)
     memory_gib: Annotated[float | None, Field(gt=0)] = None
     time_limit_seconds: Annotated[float | None, Field(gt=0)] = None
     max_retries: Annotated[int, Field(ge=0)] = 3
-    trials_per_worker: Annotated[int, Field(ge=1)] = 50
+    recycle_after: Annotated[int, Field(ge=0)] = 0
     keep_weights: Annotated[int, Field(ge=0)] = 10
     max_parameters: Annotated[int | None, Field(ge=1)] = None
     max_multiply_adds: Annotated[int | None, Field(ge=1)] = None
+
+    def __post_init__(self) -> None:
+        if self.pool == "serial" and not (self.time_limit_seconds is None and self.memory_gib is None):
+            raise ValueError("pool serial cannot limit time or memory; leave the limits out or use pool ray")
+        try:
+            self.ray_resources()
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+    def ray_resources(self) -> RayResources:
+        """What each trial gets of the cluster."""
+        return RayResources(
+            cpus=self.cpus,
+            gpus=self.gpus,
+            memory_gib=self.memory_gib,
+            custom=self.resources,
+            time_limit_seconds=self.time_limit_seconds,
+            max_retries=self.max_retries,
+            recycle_after=self.recycle_after,
+            max_workers=self.num_workers,
+        )
+
+    @property
+    def local_cpus(self) -> int | None:
+        """Logical CPUs of a Ray that is started here: enough for the workers asked for, else those of the machine."""
+        return None if self.num_workers is None else max(1, math.ceil(self.num_workers * self.cpus))

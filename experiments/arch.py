@@ -1,0 +1,179 @@
+"""What a person may write where a command wants an architecture (ARCH).
+
+A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), a folder that was exported, or a
+published name such as ``nasnet-a``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nas.models.network import check_names
+from nas.models.presets import PRESETS, parse_stack
+
+from experiments.naming import unknown_name
+from experiments.run_folder import RunFolder
+from nas.architecture import Architecture
+from nas.fidelity import Fidelity, NetworkSpec
+from nas.ledger import read_ledger
+from nas.trial import Success
+from search_spaces.published import PUBLISHED
+
+MAX_BYTES = 1_000_000
+DEFAULT_PRESET = "cifar10"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureSource:
+    """An architecture, and where it comes from.
+
+    Attributes:
+        name: what the person wrote.
+        architecture: what it stands for.
+        fidelity: how it was measured, if it is a trial of a run.
+        weights: the file with its trained weights, if the run kept them.
+        outcome: what came of it, if it is a trial of a run.
+    """
+
+    name: str
+    architecture: Architecture
+    fidelity: Fidelity | None = None
+    weights: Path | None = None
+    outcome: Success | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """Options that `nas draw`, `nas export` and `nas count` share; None leaves a value as it is.
+
+    Attributes:
+        preset: a key of `nas.models.presets.PRESETS`.
+        stack: a stack in the papers' notation, ``6@768``: normal cells a stage, channels before the classifier.
+        image_size: height and width of the images in pixels.
+        classes: outputs of the classifier.
+    """
+
+    preset: str | None = None
+    stack: str | None = None
+    image_size: int | None = None
+    classes: int | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them is given."""
+        return any(value is not None for value in (self.preset, self.stack, self.image_size, self.classes))
+
+
+def find_architecture(text: str) -> ArchitectureSource:
+    """Resolves what a person wrote.
+
+    Raises:
+        ValueError: if it stands for no architecture that can be built; the message says why.
+        OSError: if a file cannot be read.
+    """
+    source = _find(text)
+    try:
+        check_names(source.architecture)
+    except ValueError as error:
+        raise ValueError(f"{text}: {error}") from None
+    return source
+
+
+def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
+    """The network around the cells: the preset asked for, else that of the run, else ``cifar10``, with the options.
+
+    Raises:
+        ValueError: if the preset is unknown, or the stack or a size is not possible.
+    """
+    if options.preset is not None:
+        if options.preset not in PRESETS:
+            raise unknown_name("preset", options.preset, PRESETS)
+        spec = PRESETS[options.preset]
+    else:
+        spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
+    changes = {"image_size": options.image_size, "num_classes": options.classes}
+    try:
+        spec = replace(spec, **{name: value for name, value in changes.items() if value is not None})
+    except ValueError:  # pydantic's own text takes several lines
+        came = ", ".join(f"{name} {value}" for name, value in changes.items() if value is not None)
+        raise ValueError(
+            f"the image size must be at least 8 and there must be at least 2 classes, got {came}"
+        ) from None
+    return spec if options.stack is None else parse_stack(options.stack, spec)
+
+
+def _find(text: str) -> ArchitectureSource:
+    path = Path(text)
+    if path.is_file():
+        return ArchitectureSource(text, read_architecture(path))
+    if path.is_dir():
+        return _from_folder(text, path, 1)
+    if text in PUBLISHED:
+        return ArchitectureSource(text, PUBLISHED[text])
+    folder, at, rank = text.rpartition("@")
+    if at and Path(folder).is_dir():
+        if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
+            raise ValueError(f"in RUN@k, k must be a whole number from 1, got {rank!r:.40}")
+        return _from_folder(text, Path(folder), int(rank[:9]))
+    if at or path.suffix or len(path.parts) > 1:
+        raise ValueError(f"there is no file or folder {folder if at else text}")
+    raise unknown_name("architecture (neither a file, nor a run, nor a published name)", text, PUBLISHED)
+
+
+def read_architecture(path: Path) -> Architecture:
+    """Reads an architecture from a JSON file, such as `nas export` writes.
+
+    Raises:
+        ValueError: if it holds none.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{path} must have at most {MAX_BYTES} bytes to be an architecture")
+    try:
+        value = _parse_json(content)
+        if isinstance(value, dict) and "architecture" in value:
+            value = value["architecture"]
+        return Architecture.from_json(value)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} in line {error.lineno}") from None
+    except UnicodeDecodeError:
+        raise ValueError("not JSON: not UTF-8 text") from None
+    except RecursionError:
+        raise ValueError("not an architecture: nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"numbers must be finite, got {name}")
+
+
+def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
+    folder = RunFolder(path)
+    if not folder.ledger.exists():
+        if (path / "architecture.json").is_file():
+            return ArchitectureSource(text, read_architecture(path / "architecture.json"))
+        raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
+    best = read_ledger(folder.ledger).best(rank)
+    if not best:
+        raise ValueError(f"{path} has no successful trial yet")
+    if len(best) < rank:
+        raise ValueError(f"{path} has {len(best)} different successful architectures, got @{rank}")
+    record = best[rank - 1]
+    architecture, outcome = record.trial.architecture, record.outcome
+    if not isinstance(architecture, Architecture) or not isinstance(outcome, Success):
+        raise ValueError(f"{path} does not hold architectures made of cells")
+    weights = folder.trial_weights(record.trial.id)
+    return ArchitectureSource(
+        text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome
+    )
