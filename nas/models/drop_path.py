@@ -25,7 +25,7 @@ class ScheduledDropPath(nn.Module):
         rates = [rate * (index + 1) / len(num_paths) for index, number in enumerate(num_paths) for _ in range(number)]
         # A tensor, since a changing Python number would compile a compiled network anew.
         self.register_buffer("progress", torch.zeros(()), persistent=False)
-        self.register_buffer("rates", torch.tensor(rates).view(-1, 1, 1, 1, 1), persistent=False)
+        self.register_buffer("rates", torch.tensor(rates), persistent=False)
         self.progress: Tensor
         self.rates: Tensor
 
@@ -44,7 +44,7 @@ class ScheduledDropPath(nn.Module):
         Returns:
             For each cell, a factor (N, 1, 1, 1) for each of its paths: 0, or 1 / (1 - probability).
         """
-        rates = self.rates * self.progress
+        rates = (self.rates * self.progress).view(-1, 1, 1, 1, 1)
         uniform = torch.rand((rates.size(0), like.size(0), 1, 1, 1), device=rates.device)
         factors = (uniform >= rates).to(like.dtype) / (1 - rates).to(like.dtype)
         paths = iter(factors.unbind(0))

@@ -87,7 +87,7 @@ class InstanceBatchNorm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalizes (N, C, H, W)."""
-        first, rest = torch.split(images, self.split, dim=1)
+        first, rest = torch.split(images, list(self.split), dim=1)
         return torch.cat((self.instance(first), self.batch(rest)), dim=1)
 
 

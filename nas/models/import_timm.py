@@ -1,0 +1,141 @@
+"""Weights of timm's NASNet-A and PNASNet-5 for our networks.
+
+timm carries the published weights of both as `nasnetalarge` and `pnasnet5large`. Only names change: the networks are
+the same functions, if `NetworkSpec.average_counts_padding` is set as `describe_timm` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from nas.fidelity import NetworkSpec
+from nas.models.network import Network
+from nas.models.presets import PRESETS
+
+_NASNET_CELLS = (
+    *("cell_stem_0", "cell_stem_1"),
+    *(f"cell_{index}" for index in range(6)),
+    "reduction_cell_0",
+    *(f"cell_{index}" for index in range(6, 12)),
+    "reduction_cell_1",
+    *(f"cell_{index}" for index in range(12, 18)),
+)
+_PNASNET_CELLS = ("cell_stem_0", "cell_stem_1", *(f"cell_{index}" for index in range(12)))
+
+# Within a cell, most special first. The n-th separable convolution of an operation begins at layer 4 (n - 1).
+_RENAMES = (
+    (r"comb_iter_(\d)_left\.", r"blocks.\1.edges.0."),
+    (r"comb_iter_(\d)_right\.", r"blocks.\1.edges.1."),
+    (r"separable_1\.depthwise_conv2d\.", "layers.0."),
+    (r"separable_1\.pointwise_conv2d\.", "layers.1."),
+    (r"bn_sep_1\.", "layers.2."),
+    (r"separable_2\.depthwise_conv2d\.", "layers.4."),
+    (r"separable_2\.pointwise_conv2d\.", "layers.5."),
+    (r"bn_sep_2\.", "layers.6."),
+    (r"^(conv_prev_1x1\.)?path_1\.conv\.", "match_before.layers.even."),
+    (r"^(conv_prev_1x1\.)?path_2\.conv\.", "match_before.layers.odd."),
+    (r"^(conv_prev_1x1\.)?final_path_bn\.", "match_before.layers.norm."),
+    (r"^conv_prev_1x1\.", "match_before."),
+    (r"^conv_1x1\.", "match_previous."),
+    (r"\bconv\.", "layers.0."),
+    (r"\bbn\.", "layers.1."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimmModel:
+    """What a state dict of timm holds.
+
+    Attributes:
+        architecture: name of its cells in `search_spaces.published.PUBLISHED`.
+        spec: the network around them, without auxiliary head.
+    """
+
+    architecture: str
+    spec: NetworkSpec
+
+
+def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
+    """Tells which network a state dict of timm's `nasnetalarge` or `pnasnet5large` belongs to.
+
+    Raises:
+        ValueError: if it is of neither.
+    """
+    stem = _stem_name(state_dict)
+    is_nasnet = stem == "conv0"
+    spec = replace(
+        PRESETS["imagenet-large" if is_nasnet else "pnasnet-large"],
+        num_classes=_length(state_dict, "last_linear.weight"),
+        in_channels=state_dict[f"{stem}.conv.weight"].shape[1],
+        num_filters=_length(state_dict, "cell_0.conv_1x1.conv.weight"),
+        stem_filters=_length(state_dict, f"{stem}.conv.weight"),
+        auxiliary=False,
+        average_counts_padding=is_nasnet,
+    )
+    return TimmModel("nasnet-a" if is_nasnet else "pnasnet-5", spec)
+
+
+def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
+    """Copies the weights and running statistics of timm's network into ours.
+
+    Args:
+        network: built from what `describe_timm` says of the state dict.
+        state_dict: of timm's `nasnetalarge` or `pnasnet5large`.
+
+    Raises:
+        ValueError: if a weight is missing, has no place in the network, or is of another shape.
+    """
+    renamed = rename_timm(state_dict)
+    ours = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
+    if missing := [name for name in ours if name not in renamed]:
+        raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]}")
+    if unknown := [name for name in renamed if name not in ours]:
+        raise ValueError(f"{len(unknown)} weights have no place in this network, among them {unknown[0]}")
+    for name, value in ours.items():
+        if renamed[name].shape != value.shape:
+            raise ValueError(f"{name} must be of shape {tuple(value.shape)}, got {tuple(renamed[name].shape)}")
+        value.copy_(renamed[name])
+
+
+def rename_timm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gives the tensors of timm's state dict the names of our networks; batch counters are left out."""
+    stem = _stem_name(state_dict)
+    cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
+    names = {name: _rename(name, stem, cells) for name in state_dict if not _is_counter(name)}
+    return {names[name]: state_dict[name] for name in names}
+
+
+def _rename(name: str, stem: str, cells: tuple[str, ...]) -> str:
+    module, _, rest = name.partition(".")
+    if module == stem:
+        return "stem." + rest.replace("conv.", "0.").replace("bn.", "1.")
+    if module == "last_linear":
+        return f"classifier.{rest}"
+    if module not in cells:
+        return name
+    for pattern, replacement in _RENAMES:
+        rest = re.sub(pattern, replacement, rest)
+    return f"cells.{cells.index(module)}.{rest}"
+
+
+def _stem_name(state_dict: Mapping[str, Tensor]) -> str:
+    for name in ("conv0", "conv_0"):
+        if f"{name}.conv.weight" in state_dict:
+            return name
+    raise ValueError(
+        "the weights must be a state dict of timm's nasnetalarge or pnasnet5large; it has no stem of either"
+    )
+
+
+def _length(state_dict: Mapping[str, Tensor], name: str) -> int:
+    if name not in state_dict:
+        raise ValueError(f"the state dict must have {name}")
+    return state_dict[name].shape[0]
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
