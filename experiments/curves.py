@@ -34,7 +34,7 @@ class Run:
         accuracy: on the validation split, 0..1; NaN for a failure.
         seconds: of a worker that each trial took; 0 where it was taken from the cache.
         test: test accuracy, 0..1, which nothing was chosen by; None where it was not measured.
-        reward: what the controller was told; NaN where it was told nothing. None: the accuracy.
+        reward: of each success, NaN for a failure. None: the accuracy.
         fingerprints: the architecture of each trial, so that one proposed twice counts once; None: all differ.
         statuses: ``success``, ``cached`` or the kind of failure; None: taken from the accuracy.
         elapsed_seconds: when each trial finished on the clock of the run, not falling; None where there is no such
@@ -130,13 +130,15 @@ def measures(run: Run) -> dict[str, FloatArray]:
     """The curves of one run against trials, by name: one value after each trial, NaN where there is none yet.
 
     ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of that same trial,
-    ``moving_mean`` the mean reward of the last 25 trials, ``top_5`` the mean validation accuracy of the five best
-    different architectures so far.
+    ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward where that
+    is something else, ``top_5`` the mean validation accuracy of the five best different architectures so far.
     """
     curves = {"incumbent": _follow(run.accuracy, run.incumbents)}
     if run.test is not None:
         curves["incumbent_test"] = _follow(run.test, run.incumbents)
-    curves["moving_mean"] = moving_mean(run.accuracy if run.reward is None else run.reward)
+    curves["moving_mean"] = moving_mean(run.accuracy)
+    if run.reward is not None:
+        curves["moving_reward"] = moving_mean(run.reward)
     return curves | {f"top_{count}": curve for count, curve in top_means(run.firsts, TOPS).items()}
 
 

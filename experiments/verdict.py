@@ -8,6 +8,12 @@ from itertools import combinations
 from typing import Any
 
 MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
+LABELS: Mapping[str, str] = {
+    "evolution": "evolution",
+    "ppo": "PPO",
+    "random": "random search",
+    "reinforce": "REINFORCE",
+}
 FEW_RUNS = 5
 LEVEL = 0.05
 
@@ -16,21 +22,21 @@ def verdict(comparison: Mapping[str, Any]) -> list[str]:
     """What can be said of each pair of strategies after the full budget in trials."""
     strategies = comparison["strategies"]
     if len(strategies) < 2:
-        return [f"There is nothing to compare {strategies[0]['name']} with."]
+        return [f"There is nothing to compare {label(strategies[0]['name'])} with."]
     rows = [row for row in comparison["tests"] if row["axis"] == "trials" and row["share"] == 1]
     sentences = [_tested(row, comparison) for row in rows]
     tested = {(row["first"], row["second"]) for row in rows}
     sentences += [
-        f"Between {' and '.join(pair)} nothing can be tested: a run of theirs has no success."
+        f"Between {' and '.join(map(label, pair))} nothing can be tested: a run of theirs has no success."
         for pair in combinations([each["name"] for each in strategies if each["num_runs"] > 1], 2)
         if pair not in tested
     ]
-    if single := [each["name"] for each in strategies if each["num_runs"] < 2]:
+    if single := [label(each["name"]) for each in strategies if each["num_runs"] < 2]:
         sentences.append(
             f"With one seed of {' and one of '.join(single)}, nothing can be tested about "
             f"{'it' if len(single) == 1 else 'them'}: a curve shows one run, and another seed may turn the order round."
         )
-    return sentences
+    return [capitalized(sentence) for sentence in sentences]
 
 
 def notes(comparison: Mapping[str, Any]) -> list[str]:
@@ -42,7 +48,7 @@ def notes(comparison: Mapping[str, Any]) -> list[str]:
             f"Not all runs have equally many trials: tests use the first {budget['trials']:.0f} of each, "
             "curves end with the shortest run of their strategy."
         )
-    if few := [each["name"] for each in strategies if 1 < each["num_runs"] < FEW_RUNS]:
+    if few := [label(each["name"]) for each in strategies if 1 < each["num_runs"] < FEW_RUNS]:
         found.append(f"With fewer than {FEW_RUNS} seeds, bands and intervals are wide and rough: {', '.join(few)}.")
     if comparison["random_architecture"] is None:
         found.append("No random search is among the runs: there is no gain over the mean random architecture.")
@@ -70,6 +76,17 @@ def _weak_tests(strategies: Sequence[Mapping[str, Any]], num_tests: int) -> list
     ]
 
 
+def label(name: str) -> str:
+    """How prose and figures call a strategy: by its controller's usual name; settings that follow stay."""
+    first, comma, rest = name.partition(",")
+    return LABELS.get(first, first) + comma + rest
+
+
+def capitalized(text: str) -> str:
+    """The text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def points(value: float) -> str:
     """A difference of accuracies in percentage points, with its sign."""
     return f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
@@ -92,7 +109,7 @@ def _exponent(value: float) -> int:
 
 def _tested(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     difference = row["difference"]
-    better, worse, sign = row["first"], row["second"], 1
+    better, worse, sign = label(row["first"]), label(row["second"]), 1
     if difference["value"] < 0:
         better, worse, sign = worse, better, -1
     low, high = sorted((sign * difference["low"], sign * difference["high"]))

@@ -1,0 +1,110 @@
+"""`nas compare`: runs side by side, grouped by controller: curves, tests, a report, and every number as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.comparable import LoadedRun, differing, group_runs, load_run, objections
+from experiments.comparison import compare_strategies
+from experiments.figure_style import save
+from experiments.plots import draw_curves, draw_differences
+from experiments.report import write_report
+from nas.trial import Success
+
+
+def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dict[str, Any]:
+    """Compares run folders and writes figures, ``comparison.json`` and ``report.html``.
+
+    Args:
+        runs: one or more run folders; runs of one controller with the same settings are seeds of one strategy.
+        out: the folder for the results; made if missing.
+        force: compares runs even if they differ in space, fidelity, data or budget, or repeat a seed; the results
+            then say so.
+
+    Returns:
+        The comparison (see `experiments.comparison.compare_strategies`), with ``configuration``, ``environment``,
+        ``objections`` and the architectures of the best; ``files`` names what was written.
+
+    Raises:
+        ValueError: if a folder holds no run, is given twice, or the runs may not be compared; the message shows the
+            differences.
+    """
+    if not runs:
+        raise ValueError("there must be at least one run to compare")
+    paths = [path.resolve() for path in runs]
+    if twice := {str(path) for path, full in zip(runs, paths, strict=True) if paths.count(full) > 1}:
+        raise ValueError(f"every run must be given once, got {' and '.join(sorted(twice))} more than once")
+    loaded = [load_run(path) for path in runs]
+    found = objections(loaded)
+    if found and not force:
+        raise ValueError(f"the runs may not be compared, unless with --force: {'; '.join(found)}")
+    comparison = compare_strategies(group_runs(loaded))
+    _add_architectures(comparison, {run.name: run for run in loaded})
+    comparison |= {
+        "objections": found,
+        "configuration": _configuration(loaded),
+        "environment": _common({run.name: run.environment for run in loaded}),
+    }
+    comparison["notes"] = _notes(loaded, found) + comparison["notes"]
+    return comparison | {"files": write_comparison(comparison, out)}
+
+
+def write_comparison(comparison: Mapping[str, Any], out: Path) -> list[str]:
+    """Writes ``comparison.json``, the figures as PNG and SVG, and ``report.html`` into a folder, made if missing.
+
+    Returns:
+        The paths of what was written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    data = out / "comparison.json"
+    data.write_text(json.dumps(comparison, allow_nan=False) + "\n", encoding="utf-8")
+    written = [data]
+    for name, draw in {"curves": draw_curves, "differences": draw_differences}.items():
+        if name == "differences" and not comparison["tests"]:
+            continue
+        figure = draw(comparison)
+        for path in (out / f"{name}.png", out / f"{name}.svg"):
+            save(figure, path)
+            written.append(path)
+    report = out / "report.html"
+    write_report(comparison, report)
+    return [str(path) for path in (*written, report)]
+
+
+def _add_architectures(comparison: Mapping[str, Any], runs: Mapping[str, LoadedRun]) -> None:
+    """Says of each best architecture what it is and what it costs."""
+    for strategy in comparison["strategies"]:
+        for best in strategy["best"]:
+            record = runs[best["run"]].records[best["place"] - 1]
+            outcome = record.outcome
+            if isinstance(outcome, Success):
+                best["num_parameters"] = outcome.num_parameters
+                best["num_multiply_adds"] = outcome.num_multiply_adds
+            best["trial"] = record.trial.id
+            best["architecture"] = record.trial.architecture.to_json()
+
+
+def _configuration(runs: Sequence[LoadedRun]) -> dict[str, Any]:
+    return _common({run.name: run.settings for run in runs})
+
+
+def _common(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What all runs have in common, and where they differ."""
+    rows = differing(values)
+    keys = {row["key"] for row in rows}
+    first = next(iter(values.values()))
+    return {"common": {key: value for key, value in first.items() if key not in keys}, "differing": rows}
+
+
+def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:
+    notes = []
+    if found:
+        notes.append(f"The comparison was forced, though the runs differ in what is measured: {'; '.join(found)}.")
+    for run in runs:
+        wanted = run.settings.get("search.num_trials")
+        if isinstance(wanted, int) and len(run.records) < wanted:
+            notes.append(f"{run.name} is not finished: {len(run.records)} of {wanted} trials.")
+    return notes
