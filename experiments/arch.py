@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nas.models.network import check_names
-from nas.models.presets import PRESETS, parse_stack
-
 from experiments.naming import unknown_name
 from experiments.run_folder import RunFolder
 from nas.architecture import Architecture
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.ledger import read_ledger
+from nas.models.network import check_names
+from nas.models.presets import PRESETS, parse_stack
 from nas.trial import Success
 from search_spaces.published import PUBLISHED
 
@@ -94,15 +93,12 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
         spec = PRESETS[options.preset]
     else:
         spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
-    changes = {"image_size": options.image_size, "num_classes": options.classes}
-    try:
-        spec = replace(spec, **{name: value for name, value in changes.items() if value is not None})
-    except ValueError:  # pydantic's own text takes several lines
-        came = ", ".join(f"{name} {value}" for name, value in changes.items() if value is not None)
-        raise ValueError(
-            f"the image size must be at least 8 and there must be at least 2 classes, got {came}"
-        ) from None
-    return spec if options.stack is None else parse_stack(options.stack, spec)
+    image_size = spec.image_size if options.image_size is None else options.image_size
+    num_classes = spec.num_classes if options.classes is None else options.classes
+    if image_size < 8 or num_classes < 2:
+        raise ValueError(f"images must have at least 8 pixels and 2 classes, got {image_size} and {num_classes}")
+    spec = replace(spec, image_size=image_size, num_classes=num_classes)
+    return spec if options.stack is None else parse_stack(options.stack, spec, source.architecture)
 
 
 def _find(text: str) -> ArchitectureSource:

@@ -214,7 +214,7 @@ def _plan(config: SearchConfig) -> Plan:
 @contextmanager
 def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet) -> Iterator[Pool]:
     workers = config.workers
-    arguments = {
+    arguments: dict[str, Any] = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
         "max_parameters": workers.max_parameters,

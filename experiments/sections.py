@@ -27,7 +27,9 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in section:
         if key not in known:
-            raise unknown_name(f"key in section {name}", key, known) if known else ValueError(f"{name} has no settings")
+            if not known:
+                raise ValueError(f"this {name} has no settings, got {key!r:.80}")
+            raise unknown_name(f"key in section {name}", key, known)
     try:
         return TypeAdapter(kind).validate_python(dict(section))
     except ValidationError as error:

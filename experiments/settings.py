@@ -15,11 +15,6 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class NoSettings:
-    """The settings of what has none."""
-
-
-@dataclass(frozen=True, slots=True, config=_STRICT)
 class SearchSettings:
     """How long a search lasts, and what its controller is told.
 
