@@ -1,0 +1,65 @@
+"""Shifts by lens, sensor, air and storage: they look at more than one pixel, or draw from a generator.
+
+Each takes images as float32 of shape (N, C, H, W), where white is 1, and one number for the strength.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import functional as vision
+
+REFERENCE_SIDE = 32
+"""Side in pixels of the images for which lengths are stated; they grow and shrink with the image."""
+
+_FOG_GRIDS = (2, 4, 8)
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Blurs with a Gaussian whose deviation is `sigma` pixels in an image of 32x32, and in proportion in others."""
+    side = min(images.shape[2:])
+    scaled = sigma * side / REFERENCE_SIDE
+    radius = min(math.ceil(3 * scaled), side - 1)  # the border is mirrored, which needs a wider image than the radius
+    blurred: Tensor = vision.gaussian_blur(images, [2 * radius + 1, 2 * radius + 1], [scaled, scaled])
+    return blurred
+
+
+def noise(images: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+    """Adds Gaussian noise to every value."""
+    drawn = torch.randn(images.shape, generator=generator)
+    return images + deviation * drawn.to(images.device)
+
+
+def jpeg(images: Tensor, quality: float) -> Tensor:
+    """Stores and reads as JPEG of this quality, from 1 to 100; by Pillow, one image at a time."""
+    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    read = np.stack([_through_jpeg(image, int(quality)) for image in pixels])
+    return torch.from_numpy(read).permute(0, 3, 1, 2).to(images.device, images.dtype) / 255
+
+
+def fog(images: Tensor, density: float, generator: torch.Generator) -> Tensor:
+    """Covers images with white fog: by half of `density` everywhere, and by as much again where it is thickest.
+
+    The fog is noise of three scales, each half as strong as the one before.
+    """
+    num_images, _, height, width = images.shape
+    field = torch.zeros(num_images, 1, height, width, device=images.device)
+    for octave, side in enumerate(_FOG_GRIDS):
+        drawn = torch.rand((num_images, 1, side, side), generator=generator).to(images.device)
+        field += F.interpolate(drawn, (height, width), mode="bilinear", align_corners=True) / 2**octave
+    thickest = field.amax((2, 3), keepdim=True)
+    return torch.lerp(images, torch.ones_like(images), density * (1 + field / thickest) / 2)
+
+
+def _through_jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """Of shape (H, W, 1 or 3)."""
+    with io.BytesIO() as file:
+        Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file)).reshape(pixels.shape)

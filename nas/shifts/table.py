@@ -1,0 +1,172 @@
+"""The shifts by name, each with five strengths, and the one function that applies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from nas.data.data_set import Split
+from nas.shifts import color, optics
+from nas.shifts.style import Palettes, match_palette, read_palettes
+
+SEVERITIES = (1, 2, 3, 4, 5)
+_CHUNK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a shift may draw from.
+
+    Attributes:
+        generator: on the CPU, so that a seed gives the same on every device.
+        palettes: of the reference pictures, for the shift that needs them.
+    """
+
+    generator: torch.Generator
+    palettes: Palettes | None = None
+
+
+Apply: TypeAlias = Callable[[Tensor, float, Source], Tensor]
+"""Changes float32 images of shape (N, C, H, W), where white is 1, by a strength."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One way in which the appearance of pictures changes.
+
+    Attributes:
+        apply: changes images.
+        strengths: for the severities 1 to 5, weakest first.
+        meaning: of the strength, in words.
+        needs_color: whether there must be three channels: in a grey picture there is no red to add to.
+        needs_palettes: whether it takes reference pictures.
+    """
+
+    apply: Apply
+    strengths: tuple[float, float, float, float, float]
+    meaning: str
+    needs_color: bool = False
+    needs_palettes: bool = False
+
+
+def _plain(function: Callable[[Tensor, float], Tensor]) -> Apply:
+    return lambda images, strength, _: function(images, strength)
+
+
+def _drawn(function: Callable[[Tensor, float, torch.Generator], Tensor]) -> Apply:
+    return lambda images, strength, source: function(images, strength, source.generator)
+
+
+def _styled(images: Tensor, share: float, source: Source) -> Tensor:
+    palettes = source.palettes or read_palettes(None, num_channels=images.shape[1])
+    return match_palette(images, share, palettes, source.generator)
+
+
+PAPER_SHIFTS = ("add_all", "add_red", "divide_contrast")
+"""The shifts of IBN-Net (1807.09441), whose own strengths are those of severity 3."""
+
+SHIFTS: Mapping[str, Shift] = MappingProxyType(
+    {
+        "add_all": Shift(_plain(color.add_all), (15, 30, 50, 70, 90), "levels of 255 added to all channels"),
+        "add_red": Shift(_plain(color.add_red), (15, 30, 50, 70, 90), "levels of 255 added to red", needs_color=True),
+        "divide_contrast": Shift(_plain(color.divide_contrast), (1.15, 1.3, 1.5, 2.0, 3.0), "divisor of contrast"),
+        "brightness": Shift(_plain(color.brightness), (0.8, 0.65, 0.5, 0.35, 0.2), "factor of all values"),
+        "contrast": Shift(_plain(color.contrast), (1.25, 1.5, 2.0, 2.75, 4.0), "factor of contrast"),
+        "saturation": Shift(
+            _plain(color.saturation), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
+        ),
+        "hue": Shift(_plain(color.hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the colour circle", needs_color=True),
+        "grey": Shift(_plain(color.grey), (0.2, 0.4, 0.6, 0.8, 1.0), "share of colour taken away", needs_color=True),
+        "temperature": Shift(
+            _plain(color.temperature), (0.1, 0.2, 0.3, 0.45, 0.6), "more red, less blue", needs_color=True
+        ),
+        "gamma": Shift(_plain(color.gamma), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
+        "blur": Shift(_plain(optics.blur), (0.5, 0.75, 1.0, 1.5, 2.0), "deviation in pixels of 32"),
+        "noise": Shift(_drawn(optics.noise), (0.02, 0.04, 0.07, 0.11, 0.16), "deviation, white being 1"),
+        "jpeg": Shift(_plain(optics.jpeg), (60, 40, 25, 15, 8), "quality"),
+        "fog": Shift(_drawn(optics.fog), (0.2, 0.35, 0.5, 0.65, 0.8), "density"),
+        "style": Shift(_styled, (0.2, 0.4, 0.6, 0.8, 1.0), "share of a picture's colours", needs_palettes=True),
+    }
+)
+"""All shifts."""
+
+
+def check_shifts(names: Iterable[str], *, num_channels: int | None = None) -> tuple[str, ...]:
+    """Returns the names, if they are different shifts that images with so many channels can undergo.
+
+    Raises:
+        ValueError: if a shift is unknown, named twice, or needs colour where there is none.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in SHIFTS:
+            raise ValueError(f"a shift must be one of {', '.join(SHIFTS)}, got {name!r:.100}")
+        if num_channels not in {None, 3} and SHIFTS[name].needs_color:
+            raise ValueError(f"shift {name} needs images of 3 channels, red, green and blue, got {num_channels}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"shifts must be different from one another, got {', '.join(names)}")
+    return names
+
+
+def check_disjoint(first: Iterable[str], second: Iterable[str]) -> None:
+    """Raises ValueError if two sets of shifts share one: what was trained for would be what is tested."""
+    if common := sorted(set(first) & set(second)):
+        raise ValueError(f"the shifts of the reward and of the test must be disjoint, both hold {', '.join(common)}")
+
+
+def shifts_for(num_channels: int) -> tuple[str, ...]:
+    """Names of all shifts that images with so many channels can undergo."""
+    return tuple(name for name, shift in SHIFTS.items() if num_channels == 3 or not shift.needs_color)
+
+
+def apply_shift(
+    images: Tensor, name: str, *, severity: int = 3, seed: int = 0, palettes: Palettes | None = None
+) -> Tensor:
+    """Changes the appearance of images.
+
+    Args:
+        images: of shape (N, C, H, W), C being 1 or 3; uint8, or float where white is 1.
+        name: a key of `SHIFTS`.
+        severity: 1 to 5.
+        seed: of noise, fog and the choice of reference pictures: the same seed gives the same images.
+        palettes: of reference pictures with as many channels; None takes those that `read_palettes` has without a
+            folder.
+
+    Returns:
+        A new tensor of the same shape and type, cut off at black and white.
+
+    Raises:
+        ValueError: if there is no such shift or severity, or the images do not fit it.
+    """
+    if images.ndim != 4 or images.shape[1] not in {1, 3}:
+        raise ValueError(f"images must be of shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
+    check_shifts([name], num_channels=images.shape[1])
+    if severity not in SEVERITIES:
+        raise ValueError(f"a severity must be 1, 2, 3, 4 or 5, got {severity!r:.40}")
+    shift = SHIFTS[name]
+    if shift.needs_palettes and palettes is None:
+        palettes = read_palettes(None, num_channels=images.shape[1])
+    source = Source(torch.Generator().manual_seed(seed), palettes)
+    strength = shift.strengths[severity - 1]
+    parts = [_on_floats(part, shift.apply, strength, source) for part in torch.split(images, _CHUNK)]
+    return torch.cat(parts)
+
+
+def shift_split(
+    split: Split, name: str, *, severity: int = 3, seed: int = 0, palettes: Palettes | None = None
+) -> Split:
+    """Returns a split with the same labels and changed images; see `apply_shift`."""
+    images = torch.from_numpy(split.images.copy())
+    return Split(apply_shift(images, name, severity=severity, seed=seed, palettes=palettes).numpy(), split.labels)
+
+
+def _on_floats(images: Tensor, apply: Apply, strength: float, source: Source) -> Tensor:
+    if images.is_floating_point():
+        return apply(images.float(), strength, source).clamp(0, 1).to(images.dtype)
+    changed = apply(images.float() / 255, strength, source).clamp(0, 1)
+    return (changed * 255).round().to(torch.uint8)
