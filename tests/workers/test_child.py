@@ -1,0 +1,63 @@
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from nas.trial import Success
+from workers.child import Limits, limited_memory, run_child
+
+
+def test_it_says_that_it_starts_before_it_evaluates(make_trial):
+    evaluated = []
+
+    def evaluate(trial, accuracy):
+        evaluated.append(trial.id)
+        return Success(trial.id, accuracy)
+
+    messages = run_child(evaluate, make_trial(1), Limits(), accuracy=0.5)
+    assert next(messages) is None
+    assert evaluated == []
+    assert list(messages) == [Success(1, 0.5)]
+
+
+def test_memory_on_top_of_what_is_held_is_limited_and_then_free_again():
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with limited_memory(2**27):
+        assert np.ones(2**20).sum() == 2**20
+        with pytest.raises(MemoryError):
+            np.ones(2**26)
+        with pytest.raises(RuntimeError, match="can't allocate memory"):
+            torch.ones(2**27)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    assert np.ones(2**26).sum() == 2**26
+
+
+def test_a_limit_of_the_system_is_not_raised():
+    code = (
+        "import resource; from workers.child import limited_memory\n"
+        "limits = resource.getrlimit(resource.RLIMIT_DATA); resource.setrlimit(resource.RLIMIT_DATA, (2**31, 2**31))\n"
+        "with limited_memory(2**40): print(resource.getrlimit(resource.RLIMIT_DATA) == (2**31, 2**31))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "True"
+
+
+def test_without_a_limit_nothing_is_set(monkeypatch, tmp_path):
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("a limit was set"))
+    with limited_memory(None):
+        pass
+    monkeypatch.setattr("workers.child._STATUS", tmp_path / "missing")
+    with limited_memory(1):
+        pass
+
+
+@pytest.mark.parametrize("has_cuda", [False, True])
+def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
+    fractions = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
+    assert len(list(run_child(lambda trial: Success(trial.id, 0.5), make_trial(1), Limits(gpu_fraction=0.25)))) == 2
+    assert fractions == ([0.25] if has_cuda else [])

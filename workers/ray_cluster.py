@@ -1,0 +1,145 @@
+"""Connecting this process to Ray: a local one that lives as long as it is needed, or a cluster that runs already."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray.exceptions import RayError
+
+PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
+
+_CONNECT_SECONDS = 5.0
+_MAX_PARENT = 25  # characters; the paths of Ray's sockets are about 80 longer and may have no more than 107
+_LOCAL_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A child that asks for no GPU sees none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    # Ray's servers listen on loopback, as they do by default on systems other than Linux.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+
+
+@contextmanager
+def connect(
+    address: str | None = None,
+    *,
+    num_cpus: int | None = None,
+    num_gpus: int | None = None,
+    custom: Mapping[str, float] | None = None,
+    dashboard: bool = False,
+) -> Iterator[None]:
+    """Connects this process to Ray, and lets go of it at the end of the with block.
+
+    If this process is connected already, that connection is used and kept.
+
+    Args:
+        address: None starts Ray on this machine alone, with servers on loopback, and stops it at the end. ``auto`` is
+            the cluster of which this machine is a node, HOST:PORT one of several; the five packages are sent to its
+            nodes, unless the process is a submitted job, which brings its own working directory.
+        num_cpus: logical CPUs of a Ray that is started here; None is the machine's number.
+        num_gpus: likewise; None is what the machine has.
+        custom: further resources of a Ray that is started here, by name.
+        dashboard: whether a Ray that is started here serves its dashboard, on http://127.0.0.1:8265.
+
+    Raises:
+        RuntimeError: if Ray cannot be started, or the cluster cannot be reached.
+    """
+    if ray.is_initialized():
+        yield
+    elif address is None:
+        with _environment(_LOCAL_ENVIRONMENT), _loopback(), _session_folder() as folder:
+            resources = {"num_cpus": num_cpus, "num_gpus": num_gpus, "resources": dict(custom or {})}
+            with _connected("local", include_dashboard=dashboard, _temp_dir=str(folder), **resources):
+                yield
+    else:
+        _check_address(address)
+        with _environment({"RAY_USAGE_STATS_ENABLED": "0"}), _connected(address, runtime_env=_code()):
+            yield
+
+
+@contextmanager
+def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 - those of ray.init
+    # Ray guards its servers with a token unless told otherwise, and says so at every start.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
+        raise RuntimeError(f"{what}: {_first_line(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Tells within seconds whether anything answers; Ray itself tries for a minute."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise RuntimeError(
+            f"the address of a Ray cluster must be auto or HOST:PORT, got {address!r:.100}; "
+            "a machine that is no node of it submits the search with `ray job submit`"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RuntimeError(f"no Ray cluster answers at {address}: {error}") from error
+
+
+def _code() -> dict[str, Any]:
+    """The runtime environment that brings the packages to nodes that may lack them, or have other versions."""
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:  # a submitted job: its working directory holds them
+        return {}
+    specs = [find_spec(package) for package in PACKAGES]
+    return {"py_modules": [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables where nobody has, for as long as Ray runs."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Has the variable for loopback obeyed though Ray, which reads it when imported, is imported already."""
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] != "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _session_folder() -> Iterator[Path]:
+    """A folder of this Ray alone, with a path short enough for its sockets."""
+    parent = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="nas-ray-", dir=parent if len(parent) < _MAX_PARENT else "/tmp"))  # noqa: S108 - a fresh folder of this user's
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
