@@ -84,8 +84,9 @@ def break_class(root):
 
 
 def break_file(root):
-    path = root / "train/dog/3.PNG"
-    path.write_bytes(path.read_bytes()[:60])
+    path = root / "train/dog/3.jpg"
+    save(path, 3)
+    path.write_bytes(path.read_bytes()[:-20])
 
 
 def make_oblong(root):
@@ -106,7 +107,7 @@ def make_empty(root):
         (lambda root: shutil.rmtree(root / "train"), r"there is no folder .*/data/train$"),
         (make_empty, r"data/train must hold a folder for each class, got none"),
         (break_class, r"class folder .*train/dog must hold images, got none"),
-        (break_file, r"train/dog/3\.PNG is not an image that can be decoded"),
+        (break_file, r"train/dog/3\.jpg is not an image that can be decoded"),
         (make_oblong, r"images must be squares.* are 10 x 8 pixels"),
         (lambda root: save(root / "train/dog/3.PNG", 0, width=9, height=9), r"3\.PNG is 9 x 9"),
         (lambda root: shutil.rmtree(root / "val/dog"), r"val must hold the classes .* dog is missing"),
