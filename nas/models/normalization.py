@@ -53,21 +53,28 @@ class BatchNorm(nn.BatchNorm2d):
         )
 
 
-class InstanceNorm(nn.GroupNorm):
-    """Instance normalization with scale and shift, the same in training and evaluation.
+class GroupNorm(nn.GroupNorm):
+    """Group normalization, the same in training and evaluation, that also works where a group holds a single value.
 
-    A map of a single pixel has no spread to be normalized by, and taking its mean away would leave nothing: there only
-    scale and shift are applied. Written as group normalization with one channel a group, which keeps channels last.
+    A single value has no spread to be normalized by, and taking its mean away would leave nothing: there only scale and
+    shift are applied.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Normalizes (N, C, H, W) over H, W and the channels of each group."""
+        if self.num_channels // self.num_groups * input.size(2) * input.size(3) == 1:
+            return torch.addcmul(self.bias.view(-1, 1, 1), input, self.weight.view(-1, 1, 1))
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm(GroupNorm):
+    """Instance normalization with scale and shift: group normalization with one channel a group.
+
+    Written so because torch's instance normalization does not keep channels last.
     """
 
     def __init__(self, num_channels: int, eps: float = 1e-5) -> None:
         super().__init__(num_channels, num_channels, eps)
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Normalizes (N, C, H, W) over H and W."""
-        if input.size(2) * input.size(3) == 1:
-            return torch.addcmul(self.bias.view(-1, 1, 1), input, self.weight.view(-1, 1, 1))
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class InstanceBatchNorm(nn.Module):
@@ -117,7 +124,7 @@ def instance_batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
 
 def group_norm(num_channels: int, settings: NormSettings) -> nn.Module:
     """Builds group normalization with `num_groups(num_channels)` groups."""
-    return nn.GroupNorm(num_groups(num_channels), num_channels, settings.epsilon)
+    return GroupNorm(num_groups(num_channels), num_channels, settings.epsilon)
 
 
 def num_groups(num_channels: int) -> int:
