@@ -57,6 +57,10 @@ class Controller(Protocol):
         ...
 
 
+class MoreRoom(Exception):  # noqa: N818 - not an error, but the end of a wait
+    """Ends a wait for an outcome because the pool has come to hold more trials than it said last."""
+
+
 class Pool(Protocol):
     """Who measures, several trials at a time. A context manager: leaving it lets go of whatever still runs."""
 
@@ -73,6 +77,7 @@ class Pool(Protocol):
         """Waits for whichever trial finishes first.
 
         Raises:
+            MoreRoom: if more trials could be measured now, as when a node joins a cluster; none has finished yet.
             RuntimeError: if no trial is in flight.
         """
         ...

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.fidelity import Fidelity
 from nas.ledger import Ledger, LedgerContents
-from nas.protocols import Controller, Pool, SearchSpace
+from nas.protocols import Controller, MoreRoom, Pool, SearchSpace
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial
 
@@ -80,7 +80,11 @@ def search(
     """
     run = _Run(space, controller, plan, ledger)
     while run.submit_due(pool, stopped=stop()):
-        yield run.take(pool.next_outcome())
+        try:
+            outcome = pool.next_outcome()
+        except MoreRoom:
+            continue
+        yield run.take(outcome)
 
 
 def trial_seed(seed: int, trial_id: int) -> int:

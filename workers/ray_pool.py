@@ -12,6 +12,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, RuntimeEnvSetupError
 
+from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
 from workers.child import run_child
 from workers.ray_resources import RayResources
@@ -72,7 +73,7 @@ class RayPool:
         self._resources = resources or RayResources()
         self._children: dict[Any, _Child] = {}
         self._submit: Callable[[Trial], Any] | None = None
-        self._num_workers = 0
+        self._num_workers = self._offered = 0
         self._recount_at = self._warn_at = 0.0
 
     @property
@@ -92,7 +93,8 @@ class RayPool:
     def capacity(self) -> int:
         """What the cluster holds, within the limits of the resources, and the few that may be queued."""
         wanted = max(self.num_workers, self._resources.min_workers)
-        return min(wanted, self._resources.max_workers or wanted) + self._resources.num_queued
+        self._offered = min(wanted, self._resources.max_workers or wanted) + self._resources.num_queued
+        return self._offered
 
     def submit(self, trial: Trial) -> None:
         """Hands the trial to Ray, which runs it as soon as a node has room.
@@ -109,6 +111,7 @@ class RayPool:
         """Waits for whichever trial ends first. May be interrupted at any time; what is in flight stays so.
 
         Raises:
+            MoreRoom: if the capacity has grown since it was last asked for, and nothing has ended meanwhile.
             RuntimeError: if no trial is in flight, or the cluster cannot run children at all, as when the nodes lack
                 the code.
         """
@@ -119,7 +122,7 @@ class RayPool:
             self._stop_overdue()
             ready = _wait(list(self._children))
             if not ready:
-                self._warn_if_idle()
+                self._look_around()
             elif (outcome := self._advance(ready[0])) is not None:
                 return outcome
 
@@ -168,6 +171,13 @@ class RayPool:
             if child.started_at is not None and child.started_at < latest and not child.stopped:
                 child.stopped = True
                 ray.cancel(stream, force=True)
+
+    def _look_around(self) -> None:
+        """Says what has changed while nothing ended: there is more room, or still none for any child."""
+        offered = self._offered
+        if 0 < offered < self.capacity:
+            raise MoreRoom
+        self._warn_if_idle()
 
     def _warn_if_idle(self) -> None:
         """A cluster that grows only on demand, or never holds a child, must not look like a hang."""

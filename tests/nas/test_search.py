@@ -9,6 +9,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Choice, Rollout
 from nas.fidelity import Fidelity
 from nas.ledger import Ledger, read_ledger
+from nas.protocols import MoreRoom
 from nas.search import Plan, search, trial_seed
 from nas.trial import Failure, Success
 
@@ -175,6 +176,22 @@ def test_capacity_may_change():
     pool = ShuffledPool(1)
     for count, _ in enumerate(search(TwoOps(), Remembering(), pool, plan(30))):
         pool.capacity = 5 if 5 < count < 20 else 2
+    assert pool.most_in_flight == 5
+
+
+def test_a_pool_that_grows_while_it_waits_is_filled_at_once():
+    pool = ShuffledPool(1)
+    wait = pool.next_outcome
+
+    def grow_once():
+        if pool.capacity == 1:
+            pool.capacity = 5
+            raise MoreRoom
+        return wait()
+
+    pool.next_outcome = grow_once
+    finished = list(search(TwoOps(), Remembering(), pool, plan()))
+    assert len(finished) == 12
     assert pool.most_in_flight == 5
 
 

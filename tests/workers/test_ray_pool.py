@@ -10,6 +10,7 @@ import pytest
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RaySystemError, RuntimeEnvSetupError
 
+from nas.protocols import MoreRoom
 from nas.trial import Failure, Success
 from workers import ray_pool
 from workers.ray_pool import RayPool
@@ -201,6 +202,18 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch):
         seen.append((pool.num_workers, pool.capacity))
     assert seen == [(6, 8), (2, 4), (100, 52)]
     assert RayPool(nap, resources=RayResources(min_workers=200, num_queued=0)).capacity == 200
+
+
+def test_a_wait_ends_when_the_cluster_grows(make_trial, monkeypatch):
+    monkeypatch.setattr(ray_pool, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(ray_pool, "_RECOUNT_SECONDS", 0.0)
+    with RayPool(nap, arguments={"seconds": 1.0}) as pool:
+        pool.submit(make_trial(1))
+        assert pool.capacity == 3
+        monkeypatch.setattr(ray, "nodes", lambda: nodes(2, 2))
+        with pytest.raises(MoreRoom):
+            pool.next_outcome()
+        assert pool.next_outcome() == Success(1, 0.5)  # said once, even to a caller that has nothing more to ask
 
 
 def lost_with(pool, trial, error, *, started=True):
