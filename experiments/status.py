@@ -85,7 +85,7 @@ def _failures(status: dict[str, Any]) -> str:
 
 
 def _table(best: list[dict[str, Any]]) -> Table:
-    table = Table("rank", "trial", "accuracy", "parameters", "multiply-adds", "seconds", "fingerprint")
+    table = Table("@k", "trial", "accuracy", "parameters", "multiply-adds", "seconds", "fingerprint")
     for column in table.columns[:-1]:
         column.justify = "right"
     for row in best:
@@ -96,7 +96,7 @@ def _table(best: list[dict[str, Any]]) -> Table:
             f"{row['num_parameters']:,}",
             f"{row['num_multiply_adds'] / 1e6:,.1f} M",
             f"{row['train_seconds']:,.1f}",
-            row["fingerprint"][:12],
+            row["fingerprint"][:8],
         )
     return table
 

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from experiments.sections import validate_section
+from experiments.settings import WorkerSettings
+
+
+def test_worker_settings_become_ray_resources():
+    settings = WorkerSettings(num_workers=3, cpus=0.5, gpus=0.25, resources={"tpu": 1}, memory_gib=2, max_retries=1)
+    resources = settings.ray_resources()
+    assert (resources.cpus, resources.gpus, resources.max_workers, resources.max_retries) == (0.5, 0.25, 3, 1)
+    assert dict(resources.custom) == {"tpu": 1}
+    assert resources.memory_gib == 2
+
+
+def test_a_ray_started_here_has_room_for_the_workers_asked_for():
+    assert WorkerSettings(num_workers=4, cpus=1.5).local_cpus == 6
+    assert WorkerSettings(num_workers=3, cpus=0, gpus=1).local_cpus == 1
+    assert WorkerSettings().local_cpus is None
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"gpus": 1.5}, "workers: gpus must be a fraction below 1 or a whole number, got 1.5"),
+        ({"cpus": 0}, "workers: a child must ask for"),
+        ({"pool": "dask"}, "workers.pool: .*got 'dask'"),
+        ({"num_workers": 0}, "workers.num_workers: .*got 0"),
+        ({"resources": {"tpu": -1}}, "workers.resources.tpu: .*got -1"),
+        ({"resources": [1]}, "workers.resources: "),
+        ({"time_limit_seconds": 0}, "workers.time_limit_seconds: .*got 0"),
+        ({"pool": "serial", "time_limit_seconds": 5}, "pool serial cannot limit time or memory"),
+    ],
+)
+def test_impossible_workers_are_refused(section, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        validate_section("workers", section, WorkerSettings)
+    assert "\n" not in str(caught.value)
