@@ -58,7 +58,7 @@ class Matching(nn.Module):
 
     def __init__(self, shape: StateShape, target: StateShape, norms: NormSettings, *, rectify: bool) -> None:
         super().__init__()
-        self._view: View = Rectified() if rectify else Unchanged()
+        self.view: View = Rectified() if rectify else Unchanged()
         norm = batch_norm(target.num_channels, norms)
         self.layers: nn.Module
         if shape.num_halvings < target.num_halvings:
@@ -68,7 +68,7 @@ class Matching(nn.Module):
 
     def forward(self, state: HiddenState) -> HiddenState:
         """Returns the matched state."""
-        return HiddenState(self.layers(state.view(self._view)))
+        return HiddenState(self.layers(state.view(self.view)))
 
 
 class BlockLayers(nn.Module):
