@@ -1,7 +1,7 @@
 """The settings of a search: a YAML file of sections, each validated, unknown keys refused with the nearest known one.
 
 Sections: ``space``, ``controller`` and ``reward`` name an entry of the tables below and hold its settings; ``search``,
-``network``, ``recipe``, ``data`` and ``workers`` hold settings only.
+``shifts``, ``network``, ``recipe``, ``data`` and ``workers`` hold settings only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from experiments.config_file import split_sections
 from experiments.naming import unknown_name
 from experiments.sections import dump_settings, validate_section
 from experiments.settings import SearchSettings, WorkerSettings
+from experiments.shifts import ShiftSettings
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.models.normalization import NORMALIZATIONS
@@ -71,6 +72,7 @@ class SearchConfig:
         controller: the controller's settings; None if it has none.
         reward_name: a key of `nas.rewards.REWARDS`.
         reward: what the controller is told of a success.
+        shifts: of appearance, that trials or the test measure.
         search: length, seed and failures.
         fidelity: network, recipe and data.
         workers: who measures.
@@ -82,6 +84,7 @@ class SearchConfig:
     controller: Any
     reward_name: str
     reward: Reward
+    shifts: ShiftSettings
     search: SearchSettings
     fidelity: Fidelity
     workers: WorkerSettings
@@ -100,6 +103,7 @@ class SearchConfig:
                 **({} if self.controller is None else dump_settings(self.controller)),
             },
             "reward": {"name": self.reward_name, **dump_settings(self.reward)},
+            "shifts": dump_settings(self.shifts),
             "search": dump_settings(self.search),
             "network": dump_settings(self.fidelity.network),
             "recipe": dump_settings(self.fidelity.recipe),
@@ -123,6 +127,8 @@ def parse_config(document: Mapping[str, Any]) -> SearchConfig:
         raise unknown_name("data set in data.name", data.name, DATA_SETS)
     network = validate_section("network", sections["network"], NetworkSpec)
     recipe = validate_section("recipe", sections["recipe"], TrainRecipe)
+    shifts = validate_section("shifts", sections["shifts"], ShiftSettings)
+    shifts.check_fits(reward_name=reward_name, num_channels=network.in_channels)
     return SearchConfig(
         space_name,
         space,
@@ -130,6 +136,7 @@ def parse_config(document: Mapping[str, Any]) -> SearchConfig:
         controller,
         reward_name,
         reward,
+        shifts,
         search=validate_section("search", sections["search"], SearchSettings),
         fidelity=Fidelity(network, recipe, data),
         workers=validate_section("workers", sections["workers"], WorkerSettings),

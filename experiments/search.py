@@ -219,6 +219,7 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
+        "shifts": config.shifts.plan,
     }
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
     if workers.pool == "serial":

@@ -43,6 +43,33 @@ class CostedAccuracy:
         return float(success.accuracy * relative**self.exponent)
 
 
-REWARDS: Mapping[str, type[Accuracy | CostedAccuracy]] = MappingProxyType(
-    {"accuracy": Accuracy, "costed_accuracy": CostedAccuracy}
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class ShiftedAccuracy:
+    """Accuracy on validation images as they are and on the same images with their appearance shifted, weighted.
+
+    The evaluator measures the latter where shifts are given: the metric ``shifted_accuracy``, the mean over the shifts.
+
+    Attributes:
+        clean_weight: of the accuracy on the images as they are, at least 0.
+        shifted_weight: of the accuracy on the shifted ones; the weights are divided by their sum.
+    """
+
+    clean_weight: Annotated[float, Field(ge=0)] = 0.5
+    shifted_weight: Annotated[float, Field(ge=0)] = 0.5
+
+    def __post_init__(self) -> None:
+        if self.clean_weight + self.shifted_weight <= 0:
+            raise ValueError("clean_weight and shifted_weight must not both be 0")
+
+    def __call__(self, success: Success) -> float:
+        """Returns the weighted mean, between 0 and 1; raises ValueError if no shifted accuracy was measured."""
+        if "shifted_accuracy" not in success.metrics:
+            raise ValueError(f"trial {success.trial_id} must have the metric shifted_accuracy: no shifts were measured")
+        shifted = success.metrics["shifted_accuracy"]
+        total = self.clean_weight + self.shifted_weight
+        return (self.clean_weight * success.accuracy + self.shifted_weight * shifted) / total
+
+
+REWARDS: Mapping[str, type[Accuracy | CostedAccuracy | ShiftedAccuracy]] = MappingProxyType(
+    {"accuracy": Accuracy, "costed_accuracy": CostedAccuracy, "shifted_accuracy": ShiftedAccuracy}
 )

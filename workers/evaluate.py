@@ -14,6 +14,7 @@ from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.models.complexity import Complexity, measure
 from nas.models.network import Network, build_network
+from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
 
@@ -31,6 +32,7 @@ def train_and_validate(
     weights_dir: str | None = None,
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
+    shifts: ShiftPlan | None = None,
 ) -> Outcome:
     """Trains a trial's network on the training split and measures it on the validation split.
 
@@ -40,6 +42,7 @@ def train_and_validate(
         weights_dir: where the trained network is written as ``trial-<id>.safetensors``; None: nowhere.
         max_parameters: a network with more is not trained.
         max_multiply_adds: a network that needs more for one image is not trained.
+        shifts: of appearance, under which the validation images are measured too; see `shifted_accuracies`.
 
     Returns:
         A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``, whatever happens.
@@ -50,6 +53,8 @@ def train_and_validate(
         complexity = measure(architecture, trial.fidelity.network)
         _check_size(complexity, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
         network, share, metrics = _train(architecture, trial, data)
+        if shifts is not None:
+            metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
             save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
     except Exception as error:  # whatever a network does wrong concerns its own trial only
