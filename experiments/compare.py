@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from experiments.comparable import LoadedRun, differing, group_runs, load_run, objections
 from experiments.comparison import compare_strategies
 from experiments.figure_style import save
 from experiments.plots import draw_curves, draw_differences
 from experiments.report import write_report
+from experiments.report_parts import duration
+from experiments.verdict import MEASURES, label
 from nas.trial import Success
 
 
@@ -50,6 +56,25 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dic
     }
     comparison["notes"] = _notes(loaded, found) + comparison["notes"]
     return comparison | {"files": write_comparison(comparison, out)}
+
+
+def print_comparison(comparison: Mapping[str, Any], console: Console) -> None:
+    """Prints a comparison for a person: a row a strategy, what it says, what limits it, and where the files lie."""
+    table = Table("strategy", "runs", f"{MEASURES[comparison['measure']]} (95 %)", "trials", "failed", "worker time")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for each in comparison["strategies"]:
+        trials, spent = each["trials"], each["cost"]["worker_seconds"]
+        cells = (each["num_runs"], _final(each), trials["total"], sum(trials["failed"].values()), duration(spent))
+        table.add_row(Text(label(each["name"])), *(Text(str(cell)) for cell in cells))
+    console.print(table)
+    for sentence in (*comparison["verdict"], *comparison["notes"], *comparison.get("files", ())):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _final(strategy: Mapping[str, Any]) -> str:
+    value, low, high = (strategy["final"][key] for key in ("value", "low", "high"))
+    return f"{value:.2%}" if low is None else f"{value:.2%} ({low:.2%} to {high:.2%})"
 
 
 def write_comparison(comparison: Mapping[str, Any], out: Path) -> list[str]:

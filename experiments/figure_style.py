@@ -7,6 +7,7 @@ Figures are made without pyplot, and matplotlib's settings are left as they were
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -87,6 +88,7 @@ def finish(axes: Axes, title: str, detail: str, ylabel: str) -> None:
     if ylabel:
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.tick_params(length=3)
+    axes.tick_params(axis="y", length=3 if ylabel else 0)
 
 
 def add_legend(figure: Figure, comparison: Comparison) -> None:
@@ -113,11 +115,18 @@ def to_svg(figure: Figure, name: str) -> str:
         name: of the figure, from which its ids are made: they must differ within a page.
 
     Returns:
-        The element; what has the colours `INK`, `GRID` and `PAPER` takes those of the page.
+        The element, in the colours of the page.
     """
     buffer = io.StringIO()
     with style(**{"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
-    element = text[text.index("<svg") :]
-    return element.replace(INK, "currentColor").replace(GRID, "var(--grid)").replace(PAPER, "var(--paper)")
+    return for_page(text[text.index("<svg") :])
+
+
+def for_page(text: str) -> str:
+    """Replaces colours by variables of the page's style sheet, which has others for dark paper."""
+    variables = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
+    variables |= {colour: f"var(--strategy-{place}, {colour})" for place, colour in enumerate(PALETTE)}
+    variables[BASELINE] = f"var(--baseline, {BASELINE})"
+    return re.sub("|".join(variables), lambda match: variables[match.group()], text)

@@ -22,7 +22,7 @@ AXIS_NAMES: Mapping[str, str] = {
 _DASHES = {TOPS[0]: "-", TOPS[1]: (0, (5, 1.8)), TOPS[2]: (0, (1.2, 1.4))}
 _UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
 FIRST_SHOWN = 0.01
-FIRST_JUDGED = 0.05
+FIRST_JUDGED = 0.1
 LEAST_FOR_LOG = 8
 LEAST_FOR_IQM = 4
 

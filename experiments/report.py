@@ -18,6 +18,7 @@ from experiments.report_parts import (
     Cell,
     Markup,
     bullets,
+    by_value,
     code,
     count,
     details,
@@ -97,15 +98,16 @@ def _strategies(comparison: Comparison) -> str:
         )
         for each in comparison["strategies"]
     ]
-    headings = ("Strategy", "Runs", f"{capitalized(measure)} at the end", "Interquartile mean", "Area under the curve")
+    headings = ("Strategy", "Runs", f"{capitalized(measure)} (%)", "Interquartile mean (%)", "Area under the curve (%)")
     random = comparison["random_architecture"]
     base = "" if random is None else f" The mean random architecture has a {measure} of {percent(random)}."
     return section(
         "What was compared",
-        table((*headings, "Gain over mean random"), rows),
+        table((*headings, "Gain over mean random (%)"), rows),
         paragraph(
-            f"The {measure} is that of the best architecture of each run, chosen by validation accuracy; means over "
-            f"runs with 95 % intervals. The area is its mean over the budget in trials.{base}",
+            f"The {measure} is that of the best architecture of each run at the end of the budget, chosen by "
+            "validation accuracy; means over runs with 95 % intervals. The area is its mean over the budget in "
+            f"trials.{base}",
             kind="quiet",
         ),
     )
@@ -127,8 +129,8 @@ def _tests(comparison: Comparison) -> str:
         (
             f"{capitalized(label(row['first']))} over {label(row['second'])}",
             _checkpoint(row),
-            interval(row["difference"], signed=True, unit=""),
-            interval(row["probability_of_improvement"]),
+            interval(row["difference"], signed=True),
+            interval(row["probability_of_improvement"], scale=1.0),
             f"{row['u']:g}",
             p_value(row["p"]).removeprefix("= "),
             p_value(row["p_holm"]).removeprefix("= "),
@@ -244,13 +246,7 @@ def _settings(title: str, settings: Mapping[str, Any] | None) -> str:
     if not settings:
         return ""
     rows = [(code(key), plain(value)) for key, value in settings["common"].items()]
-    differing = [
-        (
-            code(row["key"]),
-            Markup("<br>".join(f"{text(name)}: {plain(value).html}" for name, value in row["values"].items())),
-        )
-        for row in settings["differing"]
-    ]
+    differing = [(code(row["key"]), by_value(row["values"])) for row in settings["differing"]]
     return section(
         title,
         table(("Where the runs differ", "Values"), differing, words=2)

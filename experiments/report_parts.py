@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from experiments.figure_style import for_page
+
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
-DASH = "\N{EN DASH}"
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ def figure(svg: str, title: str, *, kind: str = "") -> str:
 
 
 def swatch(colour: str, name: str) -> Markup:
-    """A name behind a square of its colour."""
-    return Markup(f'<span class="swatch" style="background:{escape(colour)}"></span>{escape(name)}')
+    """A name behind a square of its colour, which is one of `experiments.figure_style`."""
+    return Markup(f'<span class="swatch" style="background:{for_page(escape(colour))}"></span>{escape(name)}')
 
 
 def code(value: str) -> Markup:
@@ -84,21 +86,19 @@ def code(value: str) -> Markup:
 
 def percent(value: float | None) -> str | None:
     """A share in percent."""
-    return None if value is None else f"{100 * value:.2f} %"
+    return None if value is None else f"{100 * value:.2f}\N{NO-BREAK SPACE}%"
 
 
-def interval(values: Mapping[str, float | None] | None, *, signed: bool = False, unit: str = " %") -> str | None:
-    """An estimate with its interval, in percent or percentage points."""
+def interval(values: Mapping[str, float | None] | None, *, signed: bool = False, scale: float = 100.0) -> Markup | None:
+    """An estimate with its interval, by itself in percent or percentage points; nothing where there is none."""
     if values is None or values["value"] is None:
         return None
-    shown = [
-        None
-        if values[key] is None
-        else f"{100 * (values[key] or 0.0):{'+' if signed else ''}.2f}".replace("-", "\N{MINUS SIGN}")
+    value, low, high = (
+        "" if values[key] is None else f"{scale * (values[key] or 0.0):{'+' if signed else ''}.2f}".replace("-", MINUS)
         for key in ("value", "low", "high")
-    ]
-    bounds = f" ({shown[1]} to {shown[2]})" if shown[1] is not None else ""
-    return f"{shown[0]}{unit}{bounds}"
+    )
+    bounds = f' <span class="whole quiet">({low} to {high})</span>' if low else ""
+    return Markup(f'<span class="whole">{value}</span>{bounds}')
 
 
 def duration(seconds: float) -> str:
@@ -120,6 +120,15 @@ def count(value: float | None) -> str | None:
 def plain(value: Any) -> Markup:  # noqa: ANN401 - any setting
     """A setting as it stands in a configuration."""
     return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def by_value(values: Mapping[str, Any]) -> Markup:
+    """The values of a setting, each with the runs that have it."""
+    groups: dict[str, list[str]] = {}
+    for name, value in values.items():
+        groups.setdefault(text(None if value is None else plain(value)), []).append(name)
+    lines = [f'{value} <span class="quiet">{text(", ".join(names))}</span>' for value, names in groups.items()]
+    return Markup("<br>".join(lines))
 
 
 def _row(row: Sequence[Cell], headings: Sequence[str], kinds: Sequence[str]) -> str:
