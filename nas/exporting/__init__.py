@@ -1,0 +1,1 @@
+"""Networks as source code that needs nothing of this project."""

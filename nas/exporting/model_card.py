@@ -1,0 +1,60 @@
+"""The `README.md` beside an exported network: what it is, what it costs, how to use it."""
+
+from __future__ import annotations
+
+from nas.architecture import Architecture
+from nas.exporting.model_source import bare_spec, plain_title
+from nas.fidelity import NetworkSpec
+from nas.models.complexity import measure
+
+_CARD = """\
+# {title}
+
+A classifier of images, built of cells as in NASNet (1707.07012) and written out by nas-engine as plain PyTorch.
+
+| | |
+|---|---|
+| images | {channels} x {size} x {size} |
+| classes | {num_classes} |
+| parameters | {num_parameters:,} |
+| multiply-adds of an image | {num_multiply_adds:,} |
+| validation accuracy | {accuracy} |
+
+`model.py` holds the network as code and imports nothing but torch. `architecture.json` describes its two cells.
+{weights}
+
+```python
+import model
+
+{use}
+```
+
+`features(images)` gives the outputs of the stages, `FEATURE_CHANNELS` and `FEATURE_STRIDES` say of what shape.
+"""
+
+
+def model_card(architecture: Architecture, spec: NetworkSpec, *, name: str = "", accuracy: float | None = None) -> str:
+    """Writes the card.
+
+    Args:
+        architecture: its cells.
+        spec: the network around them.
+        name: of the network, for people.
+        accuracy: on the validation split, between 0 and 1, if it is trained.
+    """
+    complexity = measure(architecture, bare_spec(spec))
+    weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
+    if accuracy is not None:
+        weights = "`weights.safetensors` holds its weights, which `load()` reads with the package safetensors."
+        use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
+    return _CARD.format(
+        title=plain_title(name),
+        channels=spec.in_channels,
+        size=spec.image_size,
+        num_classes=spec.num_classes,
+        num_parameters=complexity.num_parameters,
+        num_multiply_adds=complexity.num_multiply_adds,
+        accuracy="untrained" if accuracy is None else f"{accuracy:.2%}",
+        weights=weights,
+        use=use,
+    )
