@@ -118,7 +118,7 @@ def test_bad_configurations_give_one_clear_line(text, message):
 
 
 def test_num_trials_must_be_given():
-    with pytest.raises(ValueError, match="search.num_trials: Field required"):
+    with pytest.raises(ValueError, match=r"search\.num_trials: Field required"):
         parse_config({})
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from experiments.arch import ArchitectureSource, NetworkOptions, find_architecture, network_spec
+from experiments.count import count_architecture, describe_network, find_figure, print_count
+from nas.architecture import Architecture
+from nas.models.presets import PRESETS
+
+# Counted from the authors' wiring; timm and pretrainedmodels give the same for the two large ones.
+GOLDEN = [
+    ("nasnet-a", "imagenet-mobile", 5_289_978, 563.6, 2_411_240),
+    ("nasnet-a", "cifar10", 3_346_538, 544.3, 1_631_498),
+    ("pnasnet-5", "pnasnet-large", 86_057_668, 24_937.4, None),
+]
+
+
+@pytest.mark.parametrize(("name", "preset", "num_parameters", "million_multiply_adds", "auxiliary"), GOLDEN)
+def test_published_networks_have_the_published_counts(name, preset, num_parameters, million_multiply_adds, auxiliary):
+    value = count_architecture(find_architecture(name), NetworkOptions(preset=preset))
+    assert json.loads(json.dumps(value)) == json.loads(json.dumps(value, allow_nan=False))
+    assert value["num_parameters"] == num_parameters
+    assert round(value["num_multiply_adds"] / 1e6, 1) == million_multiply_adds
+    if value["paper"] is not None:
+        assert num_parameters == pytest.approx(float(value["paper"]["parameters"].removesuffix("M")) * 1e6, rel=0.02)
+    assert auxiliary is None or value["auxiliary_num_parameters"] == auxiliary
+    for key in ("num_parameters", "num_multiply_adds", "num_activations"):
+        assert sum(stage[key] for stage in value["stages"]) == value[key]
+
+
+def _loose_ends(architecture: Architecture) -> Architecture:
+    cells = (replace(cell, concat=None) for cell in (architecture.normal, architecture.reduction))
+    return Architecture(*cells)
+
+
+def test_loose_ends_alone_give_fewer():
+    source = ArchitectureSource("loose", _loose_ends(find_architecture("nasnet-a").architecture))
+    value = count_architecture(source, NetworkOptions(preset="cifar10"))
+    assert value["num_parameters"] == 3_076_906
+    assert round(value["num_multiply_adds"] / 1e6, 1) == 499.2
+    assert value["paper"] is None
+
+
+def test_the_papers_figure_stands_beside_its_own_network_only():
+    source = find_architecture("nasnet-a")
+    figure = find_figure(source, PRESETS["imagenet-mobile"])
+    assert figure is not None
+    assert (figure.parameters, figure.multiply_adds) == ("5.3M", "564M")
+    assert find_figure(source, replace(PRESETS["imagenet-mobile"], num_classes=100)) is None
+    assert find_figure(find_architecture("pnasnet-5"), PRESETS["imagenet-mobile"]) is None
+
+
+@pytest.fixture(scope="module")
+def mobile() -> dict[str, Any]:
+    return count_architecture(find_architecture("nasnet-a"), NetworkOptions(preset="imagenet-mobile"))
+
+
+def _print(value: dict[str, Any]) -> str:
+    stream = io.StringIO()
+    print_count(value, Console(file=stream, width=120))
+    return stream.getvalue()
+
+
+def test_the_table_shows_stages_total_and_the_paper(mobile):
+    text = _print(mobile)
+    for part in ("stem", "stage 3", "classifier", "5,289,978", "563.6 M", "2,411,240", "5.3M", "1707.07012, table 3"):
+        assert part in text
+
+
+def test_figures_that_nobody_reproduces_are_said_to_be_so(mobile):
+    source = find_architecture("nasnet-a")
+    figure = find_figure(source, network_spec(source, NetworkOptions(stack="7@2304")))
+    assert figure is not None
+    assert "no published wiring" in _print({**mobile, "paper": asdict(figure)})
+    assert "the paper" not in _print({**mobile, "paper": None, "auxiliary_num_parameters": 0})
+
+
+def test_a_network_is_described_in_a_few_words():
+    text = describe_network(find_architecture("nasnet-a"), NetworkOptions(preset="cifar10"))
+    assert text == "3.35 M parameters, 544.3 M multiply-adds, 32 x 32 pixels"
+
+
+def test_counting_the_large_network_takes_little_memory():
+    code = (
+        "import resource\nfrom experiments.cli import main\n"
+        "main(['count', 'nasnet-a', '--preset', 'imagenet-large', '--json'])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    text, peak = done.stdout.rsplit("}", 1)
+    value = json.loads(text + "}")
+    assert value["num_parameters"] == 88_753_150
+    assert round(value["num_multiply_adds"] / 1e6, 1) == 23_783.4
+    assert value["auxiliary_num_parameters"] == 4_567_784
+    assert int(peak) * 1024 < 1e9
