@@ -1,0 +1,142 @@
+"""How far apart the features of two sets of images lie, layer by layer (IBN-Net, 1807.09441, section 3.1).
+
+For each channel of a layer, the means over the map of all images of a set are taken as draws from a normal
+distribution; the divergence of two sets is the symmetric Kullback-Leibler divergence of theirs, averaged over the
+channels. Between images and the same images with their look shifted it is large where a layer sees appearance; between
+two classes, where it sees content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nas.data.data_set import Images, Labels
+from nas.models.layers import Unchanged
+from nas.models.network import Network
+from nas.models.resnet import ResidualNetwork
+from nas.models.states import HiddenState
+
+FloatArray = npt.NDArray[np.float64]
+
+_BATCH = 128
+_FLOOR = 1e-6
+"""Added to every variance: what never varies, such as the mean of a map behind instance normalization, has none."""
+
+
+@torch.inference_mode()
+def layer_means(
+    network: Network | ResidualNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
+) -> dict[str, FloatArray]:
+    """Computes the means over the map of every channel of every layer: stem, then cells or residual blocks.
+
+    Args:
+        network: it runs on the device where it is, in evaluation mode, and keeps its mode.
+        images: uint8 of shape (N, C, H, W).
+        mean: of each channel, where white is 1, that images are normalized with.
+        std: standard deviation of each channel, likewise.
+
+    Returns:
+        For each layer, in order of depth, an array of shape (N, channels).
+    """
+    device = next(network.parameters()).device
+    shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
+    collected: dict[str, list[Tensor]] = {}
+    was_training = network.training
+    network.eval()
+    with _watched(_layers(network), collected):
+        for start in range(0, len(images), _BATCH):
+            batch = torch.from_numpy(images[start : start + _BATCH].copy()).to(device)
+            network((batch.float() / 255 - shift) / scale)
+    network.train(was_training)
+    return {name: torch.cat(parts).double().cpu().numpy() for name, parts in collected.items()}
+
+
+def symmetric_divergence(first: FloatArray, second: FloatArray) -> float:
+    """Returns KL(first || second) + KL(second || first) of normal distributions, averaged over the channels.
+
+    Args:
+        first: of shape (images, channels).
+        second: of shape (other images, channels).
+
+    Raises:
+        ValueError: if a set has fewer than two images, which show no spread, or the channels differ.
+    """
+    if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
+        came = f"{first.shape} and {second.shape}"
+        raise ValueError(f"there must be at least 2 images in each set, and as many channels, got {came}")
+    variances = [values.var(axis=0) + _FLOOR for values in (first, second)]
+    squared = (first.mean(axis=0) - second.mean(axis=0)) ** 2
+    # the logarithms of both directions cancel
+    both = (variances[0] + squared) / variances[1] + (variances[1] + squared) / variances[0]
+    return float((both / 2 - 1).mean())
+
+
+def appearance_divergence(clean: Mapping[str, FloatArray], shifted: Mapping[str, FloatArray]) -> dict[str, float]:
+    """Divergence of each layer between images and the same images with another look."""
+    return {name: symmetric_divergence(values, shifted[name]) for name, values in clean.items()}
+
+
+def content_divergence(
+    clean: Mapping[str, FloatArray], labels: Labels, *, classes: tuple[int, int] | None = None
+) -> dict[str, float]:
+    """Divergence of each layer between two classes.
+
+    Args:
+        clean: the means of each layer.
+        labels: of the images.
+        classes: numbers of the two; None takes the mean over all pairs of classes that have two images or more.
+
+    Raises:
+        ValueError: if there are no two classes with two images each.
+    """
+    numbers, counts = np.unique(labels, return_counts=True)
+    enough = [int(number) for number, count in zip(numbers, counts, strict=True) if count > 1]
+    pairs = list(combinations(enough, 2)) if classes is None else [classes]
+    if not pairs:
+        raise ValueError(f"there must be 2 classes with at least 2 images each, got {len(enough)}")
+    return {
+        name: float(np.mean([symmetric_divergence(values[labels == a], values[labels == b]) for a, b in pairs]))
+        for name, values in clean.items()
+    }
+
+
+def _layers(network: Network | ResidualNetwork) -> dict[str, nn.Module]:
+    if isinstance(network, ResidualNetwork):
+        blocks = {
+            f"stage {stage} block {number}": block
+            for stage, blocks in enumerate(network.stages, start=1)
+            for number, block in enumerate(blocks, start=1)
+        }
+        return {"stem": network.maxpool, **blocks}
+    cells = {
+        f"cell {number} ({'reduction' if place.reduction else 'normal'})": cell
+        for number, (cell, place) in enumerate(zip(network.cells, network.places, strict=True), start=1)
+    }
+    return {"stem": network.stem, **cells}
+
+
+@contextmanager
+def _watched(layers: Mapping[str, nn.Module], collected: dict[str, list[Tensor]]) -> Iterator[None]:
+    """Within it, the means over the map of what each layer gives are collected."""
+
+    def watch(name: str, module: nn.Module) -> Any:  # noqa: ANN401 - torch's handle
+        def collect(_module: nn.Module, _inputs: Any, output: Tensor | HiddenState) -> None:  # noqa: ANN401
+            state = output.view(Unchanged()) if isinstance(output, HiddenState) else output
+            collected.setdefault(name, []).append(state.float().mean((2, 3)))
+
+        return module.register_forward_hook(collect)
+
+    handles = [watch(name, module) for name, module in layers.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
