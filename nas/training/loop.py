@@ -22,9 +22,6 @@ from nas.training.schedule import learning_rate, set_learning_rate
 
 __all__ = ["DivergedError", "EpochResult", "TrainResult", "Trainable", "accuracy", "train"]
 
-_CHECK_EVERY = 50
-"""Steps on a GPU between two looks at the loss, each of which makes the CPU wait for the GPU."""
-
 
 class Trainable(Protocol):
     """What the loop needs of a network beside being a module."""
@@ -193,16 +190,21 @@ def _train_epoch(training: _Training, epoch: int) -> EpochResult:
     started = time.perf_counter()
     recipe, source = training.recipe, training.source
     sums = EpochSums(source.device)
-    check_every = 1 if source.device.type == "cpu" else _CHECK_EVERY
+    look_every = _look_every(source.device)
     first = epoch * training.steps_per_epoch
     batches = shuffled_batches(len(source), recipe.batch_size, training.generator)
     for number, indices in enumerate(batches, start=first):
         _train_step(training, indices, progress=number / training.num_steps, sums=sums)
-        if number % check_every == 0:
+        if number % look_every == 0:
             sums.check()
     rate = learning_rate(recipe, (first + training.steps_per_epoch - 1) / training.num_steps)
     loss, share = sums.means()
     return EpochResult(loss, share, rate, time.perf_counter() - started)
+
+
+def _look_every(device: torch.device) -> int:
+    """Steps between two looks at the loss: on a GPU each of them makes the CPU wait."""
+    return 1 if device.type == "cpu" else 50
 
 
 def _train_step(training: _Training, indices: Tensor, *, progress: float, sums: EpochSums) -> None:

@@ -1,0 +1,209 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nas.data.data_set import DataSet, Split
+from nas.data.load import load_data
+from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
+from nas.models.network import build_network
+from nas.training import loop
+from nas.training.loop import DivergedError, accuracy, train
+from search_spaces.published import PUBLISHED
+
+QUICK = TrainRecipe(epochs=2, batch_size=16, learning_rate=0.1, crop_padding=1, flip=False)
+
+
+def make_split(num_images, seed=0):
+    """Dark and bright images: anything that learns tells them apart."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(num_images) % 2
+    images = generator.integers(0, 100, (num_images, 1, 8, 8)) + 150 * labels[:, None, None, None]
+    return Split(images.astype(np.uint8), labels)
+
+
+def make_data(num_train=40):
+    train_split, validation = make_split(num_train), make_split(20, seed=1)
+    return DataSet(train_split, validation, lambda: validation, ("dark", "bright"), (0.5,), (0.3,))
+
+
+class Small(nn.Module):
+    """A network that writes down what it is told and given."""
+
+    def __init__(self, scale=1.0, auxiliary=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+        self.dropout = nn.Dropout(0.5)
+        self.scale = scale
+        self.auxiliary = auxiliary
+        self.told, self.given = [], []
+
+    def set_progress(self, fraction):
+        self.told.append(fraction)
+
+    def forward(self, images):
+        self.given.append(images.detach().clone())
+        logits = self.dropout(self.layers(images)) * self.scale
+        return (logits, logits) if self.auxiliary and self.training else logits
+
+
+@pytest.fixture(autouse=True)
+def generator_is_left_alone():
+    state = torch.get_rng_state()
+    yield
+    torch.set_rng_state(state)
+
+
+def test_training_learns_what_can_be_learned():
+    data, network = make_data(), Small()
+    before = accuracy(network, data.validation, data, QUICK)
+    result = train(network, data, QUICK, seed=1)
+    # chance is 0.5, and brightness alone separates the classes
+    assert accuracy(network, data.validation, data, QUICK) > max(0.9, before)
+    assert result.epochs[1].loss < result.epochs[0].loss
+    assert 0 <= result.epochs[1].accuracy <= 1
+    assert result.num_steps == 4
+    assert result.seconds >= sum(epoch.seconds for epoch in result.epochs) > 0
+
+
+def test_a_real_network_learns_the_digits():
+    data = load_data(DataSpec("digits", num_train=600))
+    spec = NetworkSpec(
+        image_size=8, in_channels=1, num_filters=4, num_repeats=1, num_stages=2, auxiliary=True, drop_path=0.1
+    )
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = build_network(PUBLISHED["nasnet-a"], spec)
+    recipe = TrainRecipe(epochs=3, batch_size=32, learning_rate=0.1, crop_padding=0, flip=False)
+    train(network, data, recipe, seed=0)
+    # chance is 0.1; seeds give 0.55 and more
+    assert accuracy(network, data.validation, data, recipe) > 0.3
+
+
+def weights_after(seed, recipe=QUICK, **settings):
+    network = Small(**settings)
+    train(network, make_data(), recipe, seed=seed)
+    return torch.cat([tensor.flatten().double() for tensor in network.state_dict().values()])
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit():
+    assert torch.equal(weights_after(1), weights_after(1))
+    assert not torch.equal(weights_after(1), weights_after(2))
+
+
+def test_torchs_generator_and_threads_are_left_as_they_were():
+    network = Small()
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    train(network, make_data(), TrainRecipe(epochs=1, num_threads=threads + 1), seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize(
+    ("num_images", "batch_size", "sizes"), [(17, 16, [16]), (33, 16, [16, 16]), (5, 16, [5]), (32, 16, [16, 16])]
+)
+def test_a_smaller_last_batch_is_left_out_and_a_small_split_is_one_batch(num_images, batch_size, sizes):
+    network = Small()
+    train(network, make_data(num_images), TrainRecipe(epochs=1, batch_size=batch_size), seed=0)
+    assert [len(images) for images in network.given] == sizes
+
+
+def test_the_network_is_told_its_progress_and_the_rate_follows_one_cosine():
+    network, rates = Small(), []
+    result = train(network, make_data(), QUICK, seed=0, after_epoch=lambda epoch: rates.append(epoch.learning_rate))
+    assert network.told == [0, 0.25, 0.5, 0.75]
+    assert rates == [epoch.learning_rate for epoch in result.epochs]
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * part)) for part in (0.25, 0.75)])
+
+
+def test_images_come_normalized_and_with_channels_last_only_when_asked_for():
+    network = Small()
+    train(network, make_data(), TrainRecipe(epochs=1, batch_size=40, crop_padding=0, flip=False), seed=0)
+    (images,) = network.given
+    expected = (make_data().train.images / 255 - 0.5) / 0.3
+    assert float(images.mean()) == pytest.approx(expected.mean(), abs=1e-4)
+    assert network.layers[0].weight.is_contiguous(memory_format=torch.channels_last)
+    train(network, make_data(), TrainRecipe(epochs=1, channels_last=False), seed=0)
+    assert network.layers[0].weight.is_contiguous()
+
+
+@pytest.mark.parametrize(("settings", "loss"), [({"scale": math.nan}, "nan"), ({"scale": math.inf}, "nan|inf")])
+def test_a_loss_that_is_not_finite_ends_the_training_at_once(settings, loss):
+    network = Small(**settings)
+    with pytest.raises(DivergedError, match=f"the training loss is not finite any more, .* is ({loss})"):
+        train(network, make_data(), QUICK, seed=0)
+    assert len(network.given) == 1
+
+
+def test_a_loss_is_looked_at_now_and_then_where_each_look_costs(monkeypatch):
+    monkeypatch.setattr(loop, "_look_every", lambda device: 3)
+    network = Small(scale=math.nan)
+    network.scale = 1.0
+    network.register_forward_hook(lambda *_: setattr(network, "scale", math.nan))
+    with pytest.raises(DivergedError):
+        train(network, make_data(160), QUICK, seed=0)
+    assert len(network.given) == 4
+
+
+def test_weights_that_are_not_finite_after_the_last_step_are_noticed_in_evaluation():
+    data = make_data()
+    with pytest.raises(DivergedError, match="evaluation is not finite"):
+        accuracy(Small(scale=math.nan), data.validation, data, QUICK)
+
+
+def test_accuracy_is_the_share_of_right_answers_and_leaves_the_mode_alone():
+    data = make_data()
+
+    class ByBrightness(Small):
+        def forward(self, images):
+            assert not self.training
+            bright = images.mean((1, 2, 3))
+            return torch.stack([-bright, bright], 1) * self.scale
+
+    for scale, expected in ((1.0, 1.0), (-1.0, 0.0)):
+        network = ByBrightness(scale).train()
+        assert accuracy(network, data.validation, data, TrainRecipe(batch_size=7)) == expected
+        assert network.training
+    network = ByBrightness().eval()
+    accuracy(network, data.validation, data, QUICK)
+    assert not network.training
+
+
+def test_the_auxiliary_head_is_part_of_the_loss():
+    losses = {}
+    for auxiliary in (False, True):
+        network = Small(auxiliary=auxiliary)
+        result = train(network, make_data(), TrainRecipe(epochs=1, batch_size=40, auxiliary_weight=0.5), seed=0)
+        losses[auxiliary] = result.epochs[0].loss
+    assert losses[True] == pytest.approx(1.5 * losses[False])
+
+
+def test_bfloat16_trains_with_weights_in_float32():
+    network, data = Small(), make_data()
+    recipe = TrainRecipe(epochs=2, batch_size=16, learning_rate=0.1, precision="bfloat16", crop_padding=0, flip=False)
+    train(network, data, recipe, seed=1)
+    assert network.layers[0].weight.dtype == torch.float32
+    assert accuracy(network, data.validation, data, recipe) > 0.9
+    assert not torch.equal(weights_after(1, recipe), weights_after(1, TrainRecipe(epochs=2, batch_size=16)))
+
+
+def test_a_network_is_compiled_only_when_asked_for(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    network = Small()
+    train(network, make_data(), QUICK, seed=0)
+    assert compiled == []
+    train(network, make_data(), TrainRecipe(epochs=1, compile=True), seed=0)
+    assert compiled == [network]
+
+
+def test_the_test_images_stay_closed():
+    def fail():
+        raise AssertionError
+
+    split = make_split(20)
+    data = DataSet(split, split, fail, ("dark", "bright"), (0.5,), (0.3,))
+    train(Small(), data, QUICK, seed=0)

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+import torch
+
+from nas.fidelity import TrainRecipe
+from nas.training.objective import DivergedError, EpochSums, classification_loss, split_output
+
+LOGITS = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4 and 1/4
+LABELS = torch.tensor([0])
+CPU = torch.device("cpu")
+
+
+def test_the_loss_is_the_cross_entropy():
+    loss = classification_loss(LOGITS, LABELS, TrainRecipe())
+    assert float(loss) == pytest.approx(-math.log(3 / 4))
+
+
+def test_smoothing_spreads_a_share_of_the_target_over_all_classes():
+    loss = classification_loss(LOGITS, LABELS, TrainRecipe(label_smoothing=0.2))
+    assert float(loss) == pytest.approx(-0.9 * math.log(3 / 4) - 0.1 * math.log(1 / 4))
+
+
+def test_the_auxiliary_head_counts_with_its_weight():
+    loss = classification_loss((LOGITS, -LOGITS), LABELS, TrainRecipe(auxiliary_weight=0.4))
+    assert float(loss) == pytest.approx(-math.log(3 / 4) - 0.4 * math.log(1 / 4))
+
+
+def test_an_output_is_logits_with_or_without_those_of_the_auxiliary_head():
+    assert split_output(LOGITS) == (LOGITS, None)
+    assert split_output((LOGITS, LABELS)) == (LOGITS, LABELS)
+
+
+def test_means_weigh_batches_by_their_images():
+    sums = EpochSums(CPU)
+    sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), torch.tensor([0, 0, 0]))
+    sums.add(torch.tensor(3.0), torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+    sums.check()
+    assert sums.means() == (1.5, 0.75)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_is_noticed_whenever_it_was(loss):
+    sums = EpochSums(CPU)
+    for value in (1.0, loss, 1.0):
+        sums.add(torch.tensor(value), LOGITS, LABELS)
+    with pytest.raises(DivergedError, match=r"not finite any more, .* is -?(nan|inf)"):
+        sums.check()
+    with pytest.raises(DivergedError):
+        sums.means()

@@ -1,0 +1,50 @@
+import pytest
+import torch
+from torch import nn
+
+from nas.fidelity import TrainRecipe
+from nas.training.device import build_scaler
+from nas.training.optimizer import build_optimizer, step
+
+CPU = torch.device("cpu")
+
+
+class Point(nn.Module):
+    """Two weights at (3, 4), and one that is not trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor([3.0, 4.0]))
+        self.fixed = nn.Parameter(torch.tensor([1.0]), requires_grad=False)
+
+
+def walk(recipe, num_steps=1):
+    """Takes steps on the sum of the weights times (3, 4): that is the gradient, of norm 5."""
+    point = Point()
+    optimizer = build_optimizer(point, recipe)
+    for _ in range(num_steps):
+        loss = (point.weights * torch.tensor([3.0, 4.0])).sum()
+        step(optimizer, loss, scaler=build_scaler(CPU, torch.float32), gradient_clip=recipe.gradient_clip)
+    assert point.fixed == 1
+    return point.weights.detach()
+
+
+def make_recipe(**settings):
+    plain = {"learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0, "gradient_clip": 0.0}
+    return TrainRecipe(**{**plain, **settings})
+
+
+@pytest.mark.parametrize(
+    ("settings", "num_steps", "expected"),
+    [
+        ({}, 1, [2.7, 3.6]),
+        ({"weight_decay": 0.5}, 1, [2.55, 3.4]),
+        ({"gradient_clip": 1.0}, 1, [2.94, 3.92]),
+        ({"gradient_clip": 10.0}, 1, [2.7, 3.6]),
+        # Nesterov: the first step is (1 + m) g, the second (1 + m + m^2) g
+        ({"momentum": 0.5}, 1, [3 - 0.1 * 1.5 * 3, 4 - 0.1 * 1.5 * 4]),
+        ({"momentum": 0.5}, 2, [3 - 0.1 * 3.25 * 3, 4 - 0.1 * 3.25 * 4]),
+    ],
+)
+def test_steps_are_those_worked_out_by_hand(settings, num_steps, expected):
+    torch.testing.assert_close(walk(make_recipe(**settings), num_steps), torch.tensor(expected))
