@@ -100,9 +100,9 @@ def p_value(value: float) -> str:
 
 
 def _exponent(value: float) -> int:
-    """The smallest power of ten that is not below a value."""
+    """The smallest power of ten that is above a value, 10^-300 at the least."""
     exponent = -4
-    while value <= 10.0 ** (exponent - 1) and exponent > -300:
+    while value < 10.0 ** (exponent - 1) and exponent > -300:
         exponent -= 1
     return exponent
 
@@ -117,7 +117,8 @@ def _tested(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
         f"{points(sign * difference['value'])} points of {MEASURES[comparison['measure']]} "
         f"(95 % interval {points(low)} to {points(high)})"
     )
-    test = f"p {p_value(row['p_holm'])} after correction for {len(comparison['tests'])} comparisons"
+    number = len(comparison["tests"])
+    test = f"p {p_value(row['p_holm'])} after correction for {number} comparison{'s' * (number != 1)}"
     after = f"after {row['point']:.0f} trials"
     if row["shown"]:
         return f"{better} beats {worse} {after}: {size}, {test}."

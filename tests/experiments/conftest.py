@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
+from experiments.curves import Run, Strategy
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
-from nas.trial import Trial
+from nas.ledger import Ledger
+from nas.trial import Outcome, Success, Trial
 
 
 def _architecture(number: int) -> Architecture:
@@ -24,5 +31,60 @@ def make_trial() -> Callable[..., Trial]:
     def make(trial_id: int, architecture: int | None = None) -> Trial:
         number = trial_id if architecture is None else architecture
         return Trial(trial_id, Rollout((number,), -1.0), _architecture(number), Fidelity(), seed=trial_id)
+
+    return make
+
+
+@pytest.fixture
+def write_run(tmp_path: Path, make_trial: Callable[..., Trial]) -> Callable[..., Path]:
+    """Writes a run folder of one controller and seed; outcomes and settings (by dotted key) may be given."""
+
+    def write(name: str, controller: str, seed: int, *, outcomes: list[Outcome] | None = None, **changes: Any) -> Path:
+        if outcomes is None:
+            accuracies = np.random.default_rng(seed).uniform(0.4, 0.6, size=6) + (0.3 if controller == "ppo" else 0.0)
+            outcomes = [Success(place, float(value), 1000, 20_000, 2.0) for place, value in enumerate(accuracies)]
+        document: dict[str, dict[str, Any]] = {
+            "space": {"name": "tiny", "num_blocks": 2},
+            "controller": {"name": controller, "learning_rate": 0.01},
+            "reward": {"name": "accuracy"},
+            "search": {"num_trials": len(outcomes), "seed": seed, "failure_reward": 0.0},
+            "recipe": {"epochs": 3},
+            "data": {"name": "digits", "root": f"/data/{name}"},
+            "workers": {"num_workers": 2 + seed, "cpus": 1.0},
+        }
+        for key, value in changes.items():
+            section, _, setting = key.partition("__")
+            document[section][setting] = value
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.yaml").write_text(yaml.safe_dump(document))
+        (folder / "environment.json").write_text(json.dumps({"python": "3.12.0", "hardware": {"num_cpus": 2 + seed}}))
+        with Ledger(folder / "ledger.jsonl") as ledger:
+            ledger.append_asked([make_trial(outcome.trial_id) for outcome in sorted(outcomes, key=_number)])
+            for outcome in outcomes:
+                ledger.append_finished(outcome)
+        return folder
+
+    return write
+
+
+def _number(outcome: Outcome) -> int:
+    return outcome.trial_id
+
+
+@pytest.fixture(scope="session")
+def make_strategy() -> Callable[..., Strategy]:
+    """Makes a strategy whose runs improve at a given rate; the same name and numbers give the same runs."""
+
+    def make(name: str, *, seeds: int, trials: int = 30, rate: float = 0.0, test: bool = False) -> Strategy:
+        runs = []
+        for seed in range(seeds):
+            generator = np.random.default_rng([len(name), seed])
+            accuracy = np.clip(0.9 - np.abs(generator.normal(0, 0.1, trials)) + rate * np.arange(trials), 0, 1)
+            accuracy[generator.random(trials) < 0.05] = np.nan
+            accuracy[0] = 0.5
+            tested = np.clip(accuracy + generator.normal(0, 0.005, trials), 0, 1) if test else None
+            runs.append(Run(f"{name} {seed}", accuracy, generator.uniform(2, 9, trials), tested))
+        return Strategy(name, tuple(runs), {"name": name.partition(",")[0]})
 
     return make
