@@ -8,6 +8,15 @@ import pytest
 from workers.ray_cluster import connect
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests on the cluster stay in one process, so that several processes do not start a Ray each."""
+    for item in items:
+        if "ray_cluster" in item.fixturenames or item.get_closest_marker("ray"):
+            item.add_marker("ray")
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def ray_cluster():
     """The one Ray of the test session: 2 CPUs, 2 logical GPUs, servers on loopback, no dashboard."""

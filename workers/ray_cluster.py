@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from ray.exceptions import RayError
 PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
 
 _CONNECT_SECONDS = 5.0
+_FOLDER_PREFIX = "nas-ray-"
+_LOCK = "driver.lock"
 _MAX_PARENT = 25  # characters; the paths of Ray's sockets are about 80 longer and may have no more than 107
 _LOCAL_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -132,13 +135,30 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _session_folder() -> Iterator[Path]:
-    """A folder of this Ray alone, with a path short enough for its sockets."""
-    parent = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="nas-ray-", dir=parent if len(parent) < _MAX_PARENT else "/tmp"))  # noqa: S108 - a fresh folder of this user's
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """A folder of this Ray alone, with a path short enough for its sockets.
+
+    A process that is killed cannot remove its folder; the next one does. Whose process lives is told by the lock that
+    the system takes from it when it ends, however that is.
+    """
+    parent = Path(tempfile.gettempdir())
+    if len(str(parent)) > _MAX_PARENT:
+        parent = Path("/tmp")  # noqa: S108 - only a fresh folder within, for this user alone
+    _remove_abandoned(parent)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for path in parent.glob(f"{_FOLDER_PREFIX}*/{_LOCK}"):
+        # Other users' folders cannot be opened, and a lock that is held belongs to a Ray that runs.
+        with suppress(OSError), path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import pytest
 import ray
 from ray._private import ray_constants
 
+from workers import ray_cluster
 from workers.ray_cluster import connect
 
 
@@ -43,6 +44,22 @@ def test_a_long_temporary_folder_is_avoided(no_ray, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(long))
     with connect():
         assert Path(no_ray[0]["_temp_dir"]).parent == Path("/", "tmp")
+
+
+def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_ray, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_cluster, "_MAX_PARENT", 1000)
+    abandoned, unfinished, foreign = tmp_path / "nas-ray-1", tmp_path / "nas-ray-2", tmp_path / "other"
+    for folder in (abandoned, unfinished, foreign):
+        folder.mkdir()
+    (abandoned / "driver.lock").touch()
+    (foreign / "driver.lock").touch()
+    with connect():
+        mine = Path(no_ray[0]["_temp_dir"])
+        assert sorted(tmp_path.iterdir()) == sorted([unfinished, foreign, mine])
+        with connect():
+            assert mine.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([unfinished, foreign])
 
 
 def test_a_connection_that_exists_is_used_and_kept(ray_cluster):
