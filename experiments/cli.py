@@ -129,6 +129,24 @@ def draw(
     typer.echo(str(out))
 
 
+@app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
+def export(
+    arch: ArchArgument,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
+    preset: PresetOption = None,
+    stack: StackOption = None,
+    image_size: SizeOption = None,
+    classes: ClassesOption = None,
+) -> None:
+    """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
+    from experiments.arch import find_architecture
+    from experiments.export import export_architecture
+
+    files = export_architecture(find_architecture(arch), out, _network_options(preset, stack, image_size, classes))
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+
+
 @app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
 def count(
     arch: ArchArgument,
@@ -150,6 +168,20 @@ def count(
         _print_json(value)
     else:
         print_count(value, Console())
+
+
+@app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
+def import_timm_weights(
+    source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for model.py, weights.safetensors and what else nas export gives.")],
+    accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
+) -> None:
+    """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""
+    from experiments.import_weights import import_weights
+
+    files = import_weights(source, out, accuracy=accuracy)
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
