@@ -61,11 +61,12 @@ def style(**settings: str) -> AbstractContextManager[None]:
 
 
 def colours(comparison: Comparison) -> dict[str, str]:
-    """A colour for each strategy."""
-    others = [each["name"] for each in comparison["strategies"] if not each["random"]]
+    """A colour for each strategy: grey for the first random search, the palette in turn for all others."""
+    names = [each["name"] for each in comparison["strategies"]]
+    grey = next((each["name"] for each in comparison["strategies"] if each["random"]), None)
+    others = [name for name in names if name != grey]
     chosen = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)}
-    randoms = [each["name"] for each in comparison["strategies"] if each["random"]]
-    return chosen | dict.fromkeys(randoms, BASELINE)
+    return chosen if grey is None else {**chosen, grey: BASELINE}
 
 
 def coloured(comparison: Comparison) -> list[tuple[Mapping[str, Any], str]]:

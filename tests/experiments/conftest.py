@@ -24,19 +24,22 @@ def _architecture(number: int) -> Architecture:
     return Architecture(cell, cell)
 
 
+def _trial(trial_id: int, number: int) -> Trial:
+    return Trial(trial_id, Rollout((number,), -1.0), _architecture(number), Fidelity(), seed=trial_id)
+
+
 @pytest.fixture
 def make_trial() -> Callable[..., Trial]:
     """Makes a trial from its number and that of its architecture."""
 
     def make(trial_id: int, architecture: int | None = None) -> Trial:
-        number = trial_id if architecture is None else architecture
-        return Trial(trial_id, Rollout((number,), -1.0), _architecture(number), Fidelity(), seed=trial_id)
+        return _trial(trial_id, trial_id if architecture is None else architecture)
 
     return make
 
 
-@pytest.fixture
-def write_run(tmp_path: Path, make_trial: Callable[..., Trial]) -> Callable[..., Path]:
+@pytest.fixture(scope="session")
+def write_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes a run folder of one controller and seed; outcomes and settings (by dotted key) may be given."""
 
     def write(name: str, controller: str, seed: int, *, outcomes: list[Outcome] | None = None, **changes: Any) -> Path:
@@ -55,21 +58,16 @@ def write_run(tmp_path: Path, make_trial: Callable[..., Trial]) -> Callable[...,
         for key, value in changes.items():
             section, _, setting = key.partition("__")
             document[section][setting] = value
-        folder = tmp_path / name
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp(name)
         (folder / "config.yaml").write_text(yaml.safe_dump(document))
         (folder / "environment.json").write_text(json.dumps({"python": "3.12.0", "hardware": {"num_cpus": 2 + seed}}))
         with Ledger(folder / "ledger.jsonl") as ledger:
-            ledger.append_asked([make_trial(outcome.trial_id) for outcome in sorted(outcomes, key=_number)])
+            ledger.append_asked([_trial(number, number) for number in sorted(each.trial_id for each in outcomes)])
             for outcome in outcomes:
                 ledger.append_finished(outcome)
         return folder
 
     return write
-
-
-def _number(outcome: Outcome) -> int:
-    return outcome.trial_id
 
 
 @pytest.fixture(scope="session")
