@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import nn
 
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import TrainRecipe
 from nas.shifts.table import check_shifts, shift_split
 from nas.training.loop import accuracy
+
+_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +61,31 @@ def shifted_accuracies(
         shifted = shift_split(split, name, severity=plan.severity, seed=plan.seed)
         shares[f"accuracy_{name}"] = accuracy(network, shifted, data, recipe)
     return {"shifted_accuracy": sum(shares.values()) / len(shares), **shares}
+
+
+@torch.inference_mode()
+def right_answers(
+    network: nn.Module, split: Split, *, mean: Sequence[float], std: Sequence[float]
+) -> npt.NDArray[np.bool_]:
+    """Says of each image whether a network classifies it correctly, so that networks can be compared image by image.
+
+    Args:
+        network: gives logits in evaluation mode; it runs on the device where it is, and keeps its mode.
+        split: the images.
+        mean: of each channel, where white is 1, that images are normalized with.
+        std: standard deviation of each channel, likewise.
+
+    Returns:
+        An array of shape (images,).
+    """
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
+    was_training = network.training
+    network.eval()
+    answers = []
+    for start in range(0, len(split), _BATCH):
+        images = torch.from_numpy(split.images[start : start + _BATCH].copy()).to(device)
+        normalized = ((images.float() / 255 - shift) / scale).contiguous(memory_format=torch.channels_last)
+        answers.append(network(normalized).argmax(1).cpu().numpy())
+    network.train(was_training)
+    return np.asarray(np.concatenate(answers) == split.labels)

@@ -6,7 +6,8 @@ from torch import nn
 
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, TrainRecipe
-from nas.shifts.measure import ShiftPlan, shifted_accuracies
+from nas.shifts.measure import ShiftPlan, right_answers, shifted_accuracies
+from nas.training.loop import accuracy
 
 RECIPE = TrainRecipe(batch_size=100, device="cpu")
 
@@ -53,3 +54,13 @@ def test_bad_plans_are_refused(data):
         ShiftPlan(("rain",))
     with pytest.raises(ValueError, match="shift hue needs images of 3 channels"):
         shifted_accuracies(Brightness(), data.validation, data, RECIPE, plan=ShiftPlan(("hue",)))
+
+
+def test_right_answers_are_those_that_accuracy_counts(data):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).train()
+    answers = right_answers(network, data.validation, mean=data.mean, std=data.std)
+    assert answers.shape == data.validation.labels.shape
+    assert answers.mean() == accuracy(network, data.validation, data, RECIPE)
+    assert network.training
+    assert right_answers(Brightness(), data.validation, mean=data.mean, std=data.std).dtype == bool
