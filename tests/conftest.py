@@ -8,13 +8,11 @@ import pytest
 from workers.ray_cluster import connect
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """Tests on the cluster stay in one process, so that several processes do not start a Ray each."""
-    for item in items:
-        if "ray_cluster" in item.fixturenames or item.get_closest_marker("ray"):
-            item.add_marker("ray")
-            item.add_marker(pytest.mark.xdist_group("ray"))
+    if "ray_cluster" in item.fixturenames or item.get_closest_marker("ray"):
+        item.add_marker("ray")
+        item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")
