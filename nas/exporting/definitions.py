@@ -86,7 +86,8 @@ class Definitions:
         found = []
         for module in self._ordered_modules():
             source = _take_apart(module)
-            texts = [item.text for name, item in source.definitions.items() if name in self.chosen[module]]
+            chosen = self.chosen[module]
+            texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
             found.append((title, "\n\n\n".join(texts)))
         return found
@@ -94,18 +95,17 @@ class Definitions:
     def import_lines(self, further: Iterable[Import] = ()) -> str:
         """The statements that import what is needed: the standard library first, then torch."""
         needed = sorted({*self.imports, *further})
-        statements: dict[str, list[str]] = {}
+        named: dict[str, list[str]] = {}
         for item in needed:
-            statements.setdefault(item.module if item.name else f"import {item.module} {item.local}", []).append(
-                item.name if item.name == item.local else f"{item.name} as {item.local}"
-            )
-        plain = [_plain_import(item) for item in needed if not item.name]
-        named = [
-            f"from {module} import {', '.join(names)}" for module, names in statements.items() if " " not in module
-        ]
-        torch = [line for line in (*plain, *named) if line.split()[1].partition(".")[0] == "torch"]
-        standard = [line for line in (*plain, *named) if line not in torch]
-        return "\n".join([*standard, "", *torch] if standard else torch)
+            if item.name:
+                named.setdefault(item.module, []).append(
+                    item.name if item.name == item.local else f"{item.name} as {item.local}"
+                )
+        lines = [_plain_import(item) for item in needed if not item.name]
+        lines += [f"from {module} import {', '.join(names)}" for module, names in named.items()]
+        torch = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
+        standard = [line for line in lines if line not in torch]
+        return "\n\n".join("\n".join(group) for group in (standard, torch) if group)
 
     def _visit(self, module: str, name: str) -> None:
         if name in self.chosen.get(module, ()):
