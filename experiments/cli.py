@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from experiments import cli_robustness
 
 if TYPE_CHECKING:
     from experiments.arch import NetworkOptions
@@ -99,13 +101,15 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs grouped by controller: curves, tables, tests, and a report."""
-    from experiments.compare import compare_runs
+    from rich.console import Console
+
+    from experiments.compare import compare_runs, print_comparison
 
     value = compare_runs(runs, out, force=force)
     if as_json:
         _print_json(value)
     else:
-        typer.echo(f"{out}: " + ", ".join(sorted(path.name for path in out.iterdir())))
+        print_comparison(value, Console())
 
 
 @app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
@@ -143,8 +147,12 @@ def export(
     from experiments.arch import find_architecture
     from experiments.export import export_architecture
 
-    files = export_architecture(find_architecture(arch), out, _network_options(preset, stack, image_size, classes))
+    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
+    files = export_architecture(source, out, options)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+    if source.outcome is not None and (source.weights is None or options.given):
+        why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
+        typer.echo(f"without weights: {why}", err=True)
 
 
 @app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
@@ -184,6 +192,9 @@ def import_timm_weights(
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
 
 
+app.add_typer(cli_robustness.app)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
@@ -191,10 +202,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows ``nas``; None takes those of the process.
 
     Returns:
-        The exit code: 0, 2 for bad input, 130 after Ctrl-C, 1 for a bug of ours.
+        The exit code, see `report_errors`.
+    """
+    given = None if arguments is None else list(arguments)
+    return report_errors(lambda: app(args=given, prog_name="nas", standalone_mode=False))
+
+
+def report_errors(command: Callable[[], object]) -> int:
+    """Runs a command and turns whatever it raises into one line on stderr.
+
+    Args:
+        command: may return an exit code.
+
+    Returns:
+        Its exit code, 0 if it returns none; 2 for bad input, 130 after Ctrl-C, 1 for a bug of ours.
     """
     try:
-        code = app(args=None if arguments is None else list(arguments), prog_name="nas", standalone_mode=False)
+        code = command()
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except _UsageError as error:

@@ -1,0 +1,138 @@
+"""`make demo`: PPO and random search on the embedded digits through Ray, compared, and the best cell taken away.
+
+Runs again at no cost: what is there is continued or kept.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from safetensors.numpy import save_file
+
+from experiments.arch import ArchitectureSource, find_architecture
+from experiments.cli import report_errors
+from experiments.compare import compare_runs, print_comparison
+from experiments.export import export_architecture
+from experiments.live import describe_seconds
+from experiments.search import SearchOptions, run_search
+from nas.data.load import load_data
+
+ROOT = Path("runs/demo")
+STRATEGIES = {"ppo": "digits_ppo", "random": "digits_random"}
+"""The folder of each run below the root, and its configuration."""
+
+CHECK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import model, torch
+from safetensors.torch import load_file
+split = load_file(sys.argv[2])
+network = model.load()
+with torch.no_grad():
+    answers = network(model.normalize(split["images"].float() / 255)).argmax(dim=1)
+ours = {"nas", "search_spaces", "controllers", "workers", "experiments", "ray"} & set(sys.modules)
+assert not ours, ours
+print((answers == split["labels"]).double().mean().item())
+"""
+"""What somebody who has only torch, safetensors and the exported folder would write."""
+
+
+def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> int:
+    """Searches with both strategies, compares them, exports the best cell and checks it.
+
+    Args:
+        root: the folder for everything; made if missing.
+        console: where progress is shown.
+        settings: changes to both configurations, as for ``nas search --set``.
+
+    Returns:
+        The exit code: 0, or 130 after Ctrl-C.
+
+    Raises:
+        RuntimeError: if the exported network does not reproduce the accuracy that was measured in the search.
+    """
+    started = time.monotonic()
+    runs = {name: root / name for name in STRATEGIES}
+    for name, run in runs.items():
+        code = run_search(STRATEGIES[name], SearchOptions(out=run, settings=tuple(settings)), console)
+        if code:
+            return code
+    comparison = compare_runs(list(runs.values()), root / "comparison")
+    print_comparison(comparison, console)
+    best = max((find_architecture(str(run)) for run in runs.values()), key=_accuracy)
+    export_architecture(best, root / "best")
+    accuracy = check_export(best, root / "best")
+    _say_what_lies_where(root, best, accuracy, console)
+    console.print(f"all of it took {describe_seconds(time.monotonic() - started)}", highlight=False)
+    return 0
+
+
+def check_export(source: ArchitectureSource, folder: Path) -> float:
+    """Measures an exported network in a Python of its own that imports none of our packages.
+
+    Args:
+        source: the trial of a run that was exported.
+        folder: where it was exported to.
+
+    Returns:
+        The accuracy on the validation split.
+
+    Raises:
+        RuntimeError: if it is not the accuracy that the search measured.
+    """
+    if source.fidelity is None or source.outcome is None:
+        raise ValueError(f"{source.name} must be a trial of a run to be checked")
+    validation = load_data(source.fidelity.data).validation
+    with tempfile.TemporaryDirectory() as temporary:
+        images = Path(temporary) / "validation.safetensors"
+        save_file({"images": validation.images, "labels": validation.labels}, images)
+        command = [sys.executable, "-I", "-c", CHECK, str(folder.resolve()), str(images)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise RuntimeError(f"{folder} cannot be used without this project: {done.stderr.strip()[-400:]}")
+    accuracy = float(done.stdout)
+    if abs(accuracy - source.outcome.accuracy) > 1e-9:
+        raise RuntimeError(f"{folder} must reproduce the accuracy {source.outcome.accuracy:.4%}, got {accuracy:.4%}")
+    return accuracy
+
+
+def _accuracy(source: ArchitectureSource) -> float:
+    return 0.0 if source.outcome is None else source.outcome.accuracy
+
+
+def _say_what_lies_where(root: Path, best: ArchitectureSource, accuracy: float, console: Console) -> None:
+    rows = [
+        ("the curves of both", root / "comparison" / "curves.png"),
+        ("the report", root / "comparison" / "report.html"),
+        ("the best cell", root / "best" / "cells.svg"),
+        ("as PyTorch code", root / "best" / "model.py"),
+    ]
+    lines = [f"  {what:<19} {path}" for what, path in rows]
+    lines.append(
+        f"best: {best.name} with {accuracy:.2%} validation accuracy; model.py with its weights gives the same in a "
+        "Python that imports none of this project"
+    )
+    lines.append("to try next, with `nas` from .venv/bin:")
+    lines += [
+        f"  nas status {root / 'ppo'}",
+        f"  nas draw {root / 'ppo'}@2 --out second_best.svg",
+        "  nas search digits_ppo --trials 200 --out runs/longer",
+        "  nas search cifar10_smoke --data FOLDER    (FOLDER/train/<class>/<image>)",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Runs the demo into ``runs/demo``; returns the exit code."""
+    return report_errors(lambda: run_demo(ROOT, Console()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
