@@ -169,7 +169,7 @@ def _set_up(network: nn.Module, data: DataSet, recipe: TrainRecipe, *, seed: int
     _move(network, device, recipe).train()
     return _Training(
         network=network,
-        forward=torch.compile(network) if recipe.compile else network,
+        forward=_compile(network, device) if recipe.compile else network,
         optimizer=build_optimizer(network, recipe),
         scaler=build_scaler(device, dtype),
         source=ImageSource(
@@ -179,6 +179,13 @@ def _set_up(network: nn.Module, data: DataSet, recipe: TrainRecipe, *, seed: int
         dtype=dtype,
         generator=torch.Generator(device).manual_seed(seed),
     )
+
+
+def _compile(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]:
+    """Compiles a network; on a GPU its steps are recorded as CUDA graphs, since cells are many small kernels."""
+    compiled: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
+    compiled = torch.compile(network, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
+    return compiled
 
 
 def _move(network: nn.Module, device: torch.device, recipe: TrainRecipe) -> nn.Module:

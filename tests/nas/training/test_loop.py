@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.models.network import build_network
 from nas.training import loop
 from nas.training.loop import DivergedError, accuracy, train
-from search_spaces.published import PUBLISHED
 
 QUICK = TrainRecipe(epochs=2, batch_size=16, learning_rate=0.1, crop_padding=1, flip=False)
 
@@ -69,18 +69,19 @@ def test_training_learns_what_can_be_learned():
     assert result.seconds >= sum(epoch.seconds for epoch in result.epochs) > 0
 
 
-def test_a_real_network_learns_the_digits():
+def test_a_network_made_of_cells_learns_the_digits():
     data = load_data(DataSpec("digits", num_train=600))
+    cell = Cell((Block(Edge(0, "sep_conv_3x3"), Edge(1, "conv_3x3")),))
     spec = NetworkSpec(
         image_size=8, in_channels=1, num_filters=4, num_repeats=1, num_stages=2, auxiliary=True, drop_path=0.1
     )
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        network = build_network(PUBLISHED["nasnet-a"], spec)
-    recipe = TrainRecipe(epochs=3, batch_size=32, learning_rate=0.1, crop_padding=0, flip=False)
+        network = build_network(Architecture(cell, cell), spec)
+    recipe = TrainRecipe(epochs=3, batch_size=16, learning_rate=0.1, crop_padding=0, flip=False)
     train(network, data, recipe, seed=0)
-    # chance is 0.1; seeds give 0.55 and more
-    assert accuracy(network, data.validation, data, recipe) > 0.3
+    # chance is 0.1; eight seeds gave between 0.61 and 0.85
+    assert accuracy(network, data.validation, data, recipe) > 0.4
 
 
 def weights_after(seed, recipe=QUICK, **settings):
@@ -192,12 +193,17 @@ def test_bfloat16_trains_with_weights_in_float32():
 
 def test_a_network_is_compiled_only_when_asked_for(monkeypatch):
     compiled = []
-    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+
+    def compile_network(network, *, dynamic, mode):
+        compiled.append((network, mode))
+        return network
+
+    monkeypatch.setattr(torch, "compile", compile_network)
     network = Small()
     train(network, make_data(), QUICK, seed=0)
     assert compiled == []
     train(network, make_data(), TrainRecipe(epochs=1, compile=True), seed=0)
-    assert compiled == [network]
+    assert compiled == [(network, "default")]
 
 
 def test_the_test_images_stay_closed():
