@@ -8,11 +8,18 @@ import pytest
 from workers.ray_cluster import connect
 
 
-def pytest_itemcollected(item):
-    """Tests on the cluster stay in one process, so that several processes do not start a Ray each."""
-    if "ray_cluster" in item.fixturenames or item.get_closest_marker("ray"):
-        item.add_marker("ray")
-        item.add_marker(pytest.mark.xdist_group("ray"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several processes, one of them gets all files that use Ray, so that Ray is started once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneRay(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::", 1)[0]
+            text = Path(config.rootpath, path).read_text()
+            return "ray" if "ray_cluster" in text or "pytest.mark.ray" in text else path
+
+    return OneRay(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ POOLS = {
 }
 
 
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.ray) if "ray" in name.lower() else name for name in POOLS])
+@pytest.fixture(params=POOLS)
 def pool(request):
     if "ray" in request.param.lower():
         request.getfixturevalue("ray_cluster")

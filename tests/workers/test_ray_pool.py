@@ -16,7 +16,7 @@ from workers import ray_pool
 from workers.ray_pool import RayPool
 from workers.ray_resources import RayResources
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def all_outcomes(pool, trials):
