@@ -122,7 +122,7 @@ def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON ho
     Raises:
         ValueError: if the value does not describe an outcome.
     """
-    if not isinstance(value, dict) or value.get("status") not in {"success", "failure"}:
+    if not isinstance(value, dict) or value.get("status") not in ("success", "failure"):
         raise ValueError(f"an outcome must be an object with status success or failure, got {value!r:.100}")
     members = {key: item for key, item in value.items() if key != "status"}
     kind = Success if value["status"] == "success" else Failure
@@ -140,7 +140,7 @@ def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON ho
 
 def _number(name: str, value: Any, kind: type) -> float:  # noqa: ANN401 - whatever JSON holds
     allowed = (int,) if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or abs(value) > 1e300:  # infinities included
+    if isinstance(value, bool) or not isinstance(value, allowed) or not abs(value) <= 1e300:  # nor nan
         raise ValueError(f"{name} must be a finite number, got {value!r:.100}")
     return value if kind is int else float(value)
 

@@ -1,0 +1,84 @@
+"""Outcomes as values and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nas.trial import FAILURE_KINDS, Failure, Outcome, Success, outcome_from_json
+
+SUCCESS = Success(
+    3, 0.75, num_parameters=10, num_multiply_adds=20, train_seconds=1.5, cached=True, metrics={"test_accuracy": 0.5}
+)
+
+
+@pytest.mark.parametrize(
+    "outcome", [SUCCESS, Success(0, 0.0), Success(1, 1.0), *(Failure(4, kind, "why", 2.0) for kind in FAILURE_KINDS)]
+)
+def test_outcomes_come_back_from_json(outcome: Outcome) -> None:
+    assert outcome_from_json(json.loads(json.dumps(outcome.to_json(), allow_nan=False))) == outcome
+
+
+def test_outcomes_can_be_collected() -> None:
+    assert len({SUCCESS, Success(3, 0.75), Success(3, 0.75)}) == 2
+
+
+@pytest.mark.parametrize("accuracy", [-0.1, 1.1, float("nan"), float("inf")])
+def test_accuracy_is_a_share(accuracy: float) -> None:
+    with pytest.raises(ValueError, match="the accuracy of trial 3 must be between 0 and 1"):
+        Success(3, accuracy)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_seconds_are_finite(seconds: float) -> None:
+    with pytest.raises(ValueError, match="train_seconds of trial 3 must be 0 or more"):
+        Success(3, 0.5, train_seconds=seconds)
+
+
+def test_failures_have_known_kinds() -> None:
+    with pytest.raises(ValueError, match=r"must be one of diverged, out_of_memory, .*, got 'bad_luck'"):
+        Failure(3, "bad_luck", "")  # type: ignore[arg-type]
+
+
+def success(**changes: Any) -> dict[str, Any]:
+    return {**SUCCESS.to_json(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "an outcome must be an object with status"),
+        ({}, "an outcome must be an object with status"),
+        ({"status": "maybe"}, "an outcome must be an object with status"),
+        ({"status": ["success"]}, "an outcome must be an object with status"),
+        ({"status": "success"}, "an outcome is not complete"),
+        ({"status": "success", "trial_id": 3}, "an outcome is not complete"),
+        (success(colour="red"), "an outcome has no colour"),
+        (success(trial_id="3"), "trial_id must be a finite number"),
+        (success(trial_id=3.5), "trial_id must be a finite number"),
+        (success(trial_id=True), "trial_id must be a finite number"),
+        (success(accuracy="high"), "accuracy must be a finite number"),
+        (success(accuracy=None), "accuracy must be a finite number"),
+        (success(accuracy=2), "must be between 0 and 1"),
+        (success(num_parameters=1.5), "num_parameters must be a finite number"),
+        (success(train_seconds=[1]), "train_seconds must be a finite number"),
+        (success(metrics=[]), "metrics must be an object of numbers"),
+        (success(metrics={"loss": "low"}), "metric loss must be a finite number"),
+        (success(metrics={"loss": float("nan")}), "metric loss must be a finite number"),
+        (success(train_seconds=float("-inf")), "train_seconds must be a finite number"),
+        ({"status": "failure", "trial_id": 1, "kind": "sad", "error": ""}, "the kind of a failure must be one of"),
+        ({"status": "failure", "trial_id": 1, "kind": [], "error": ""}, "the kind of a failure must be one of"),
+        ({"status": "failure", "trial_id": 1, "kind": "error"}, "an outcome is not complete"),
+    ],
+)
+def test_what_is_no_outcome_is_refused(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        outcome_from_json(value)
+
+
+def test_whole_numbers_are_taken_for_shares_and_seconds() -> None:
+    outcome = outcome_from_json(success(accuracy=1, train_seconds=2))
+    assert outcome == Success(3, 1.0, 10, 20, 2.0, cached=True, metrics={"test_accuracy": 0.5})
+    assert isinstance(outcome.train_seconds, float)
