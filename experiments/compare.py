@@ -74,6 +74,8 @@ def print_comparison(comparison: Mapping[str, Any], console: Console) -> None:
 
 def _final(strategy: Mapping[str, Any]) -> str:
     value, low, high = (strategy["final"][key] for key in ("value", "low", "high"))
+    if value is None:
+        return "none yet"
     return f"{value:.2%}" if low is None else f"{value:.2%} ({low:.2%} to {high:.2%})"
 
 

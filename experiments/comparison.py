@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from experiments import statistics
-from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, measures, positions
+from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, positions
 from experiments.statistics import Band, Interval
 from experiments.verdict import notes, verdict
 
@@ -100,8 +100,8 @@ class _Judge:
             "settings": dict(strategy.settings),
             "num_runs": len(strategy.runs),
             "random": is_random(strategy),
-            "final": _interval(statistics.bootstrap_interval(finals, seed=self._seed)),
-            "final_iqm": _interval(
+            "final": _accuracy(statistics.bootstrap_interval(finals, seed=self._seed)),
+            "final_iqm": _accuracy(
                 statistics.bootstrap_interval(finals, statistics.interquartile_mean, seed=self._seed)
             ),
             "area_under_curve": {axis: self._area(strategy, axis) for axis in self._budget},
@@ -160,12 +160,12 @@ class _Judge:
     def _values(self, strategy: Strategy, axis: str, point: float) -> FloatArray:
         """The measure of each run at one point of an axis."""
         points = np.array([point])
-        return np.array([at(measures(run)[self._measure], positions(run, axis), points)[0] for run in strategy.runs])
+        return np.array([at(run.curves[self._measure], positions(run, axis), points)[0] for run in strategy.runs])
 
     def _area(self, strategy: Strategy, axis: str) -> dict[str, float]:
         """Mean of the measure over the budget, from each run's first success: the normalized area under the curve."""
-        areas = [_area(measures(run)[self._measure], positions(run, axis), self._budget[axis]) for run in strategy.runs]
-        return _interval(statistics.bootstrap_interval(np.array(areas), seed=self._seed))
+        areas = [_area(run.curves[self._measure], positions(run, axis), self._budget[axis]) for run in strategy.runs]
+        return _accuracy(statistics.bootstrap_interval(np.array(areas), seed=self._seed))
 
 
 def _has_axis(runs: Sequence[Run], axis: str) -> bool:
@@ -193,14 +193,17 @@ def _random_accuracy(random: Strategy, measure: str) -> float:
 
 def _curves(strategy: Strategy, axis: str, *, seed: int) -> dict[str, Any]:
     places = [positions(run, axis) for run in strategy.runs]
-    curves = [measures(run) for run in strategy.runs]
+    curves = [run.curves for run in strategy.runs]
     points = _points(strategy.runs, places, axis)
     shared = [name for name in curves[0] if all(name in each for each in curves)]
     result: dict[str, Any] = {"points": points}
     for name in shared:
         values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
+        limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
         result[name] = {
-            key: _band(values, statistics.bootstrap_band(values, function, seed=seed, num_resamples=_BAND_RESAMPLES))
+            key: _band(
+                values, limits, statistics.bootstrap_band(values, function, seed=seed, num_resamples=_BAND_RESAMPLES)
+            )
             for key, function in _STATISTICS.items()
         }
     return result
@@ -216,10 +219,11 @@ def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> Flo
     return np.geomspace(start, end, NUM_POINTS) if start < end else np.array([end])
 
 
-def _band(values: FloatArray, band: Band) -> dict[str, FloatArray]:
-    """Without the points where a run has no value yet."""
+def _band(values: FloatArray, limits: tuple[float, float], band: Band) -> dict[str, FloatArray]:
+    """Within the limits of what is measured, and without the points where a run has no value yet."""
     missing = np.isnan(values).any(axis=0)
-    return {name: np.where(missing, np.nan, getattr(band, name)) for name in ("value", "low", "high")}
+    columns = {"value": band.value, "low": band.low, "high": band.high}
+    return {name: np.where(missing, np.nan, np.clip(column, *limits)) for name, column in columns.items()}
 
 
 def _count(runs: Sequence[Run]) -> dict[str, Any]:
@@ -272,6 +276,11 @@ def _describe_run(run: Run, final: float, *, dots: bool) -> dict[str, Any]:
         "trials": _count([run]),
     }
     return described | {"accuracy": run.accuracy, "seconds": run.seconds} if dots else described
+
+
+def _accuracy(interval: Interval) -> dict[str, float]:
+    """An interval of accuracies ends where accuracies end."""
+    return {key: float(np.clip(value, 0, 1)) for key, value in _interval(interval).items()}
 
 
 def _interval(interval: Interval) -> dict[str, float]:

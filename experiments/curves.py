@@ -101,6 +101,11 @@ class Run:
         improved = values > np.concatenate([[-np.inf], best[:-1]])
         return np.asarray(np.maximum.accumulate(np.where(improved, np.arange(len(values)), -1)))
 
+    @cached_property
+    def curves(self) -> dict[str, FloatArray]:
+        """Its curves against trials, see `measures`."""
+        return measures(self)
+
     def best(self, count: int) -> IntArray:
         """Indices of the best different architectures by validation accuracy, best first, of equal ones the earlier."""
         order = np.argsort(-self.firsts, kind="stable")  # NaN sorts last

@@ -27,6 +27,8 @@ Comparison: TypeAlias = Mapping[str, Any]
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LEGEND_LETTERS = 12
+"""So many letters of the legend go into an inch."""
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -98,7 +100,9 @@ def add_legend(figure: Figure, comparison: Comparison) -> None:
     for each, colour in coloured(comparison):
         handles.append(Line2D([], [], color=colour, lw=3))
         names.append(f"{capitalized(label(each['name']))} ({each['num_runs']} seed{'s' * (each['num_runs'] != 1)})")
-    figure.legend(handles, names, loc="outside upper left", ncols=min(4, len(names)), handlelength=1.4, fontsize=9)
+    room = int(LEGEND_LETTERS * figure.get_figwidth() / (max(map(len, names)) + 7))
+    columns = max(1, min(4, room, len(names)))
+    figure.legend(handles, names, loc="outside upper left", ncols=columns, handlelength=1.4, fontsize=9)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -21,7 +21,7 @@ AXIS_NAMES: Mapping[str, str] = {
 }
 _DASHES = {TOPS[0]: "-", TOPS[1]: (0, (5, 1.8)), TOPS[2]: (0, (1.2, 1.4))}
 _UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
-FIRST_SHOWN = 0.01
+FIRST_SHOWN = 0.03
 FIRST_JUDGED = 0.1
 LEAST_FOR_LOG = 8
 LEAST_FOR_IQM = 4
@@ -76,7 +76,9 @@ def _incumbent_panel(axes: Axes, *, comparison: Comparison, axis: str) -> None:
         _draw_band(axes, curves, measure, colour=colour, size=size)
         if each["num_runs"] >= LEAST_FOR_IQM:
             iqm = percent(curves[measure]["iqm"]["value"])
-            axes.plot(np.divide(curves["points"], size), iqm, color=colour, lw=0.9, ls=(0, (4, 2)), zorder=3)
+            axes.plot(
+                np.divide(curves["points"], size), iqm, color=colour, lw=0.9, ls=(0, (4, 2)), ds="steps-post", zorder=3
+            )
     detail = "mean with 95 % band" if most > 1 else "incumbent"
     detail += ", interquartile mean dashed" if most >= LEAST_FOR_IQM else ""
     detail += ", chosen by validation" if measure == "incumbent_test" else ""
@@ -117,11 +119,12 @@ def _tops_panel(axes: Axes, *, comparison: Comparison) -> None:
 
 
 def _draw_band(axes: Axes, curves: Mapping[str, Any], measure: str, *, colour: str, size: float = 1.0) -> None:
+    """The mean with its band; an incumbent holds until the next one, so it goes in steps."""
     band = {key: percent(values) for key, values in curves[measure]["mean"].items()}
-    points = np.divide(curves["points"], size)
-    alone = not np.isfinite(band["low"]).any()
-    axes.fill_between(points, band["low"], band["high"], color=colour, alpha=0.15, lw=0, zorder=2)
-    axes.plot(points, band["value"], color=colour, lw=1.9, zorder=4, ds="steps-post" if alone else "default")
+    points, steps = np.divide(curves["points"], size), measure.startswith("incumbent")
+    shade: dict[str, Any] = {"color": colour, "alpha": 0.15, "lw": 0, "step": "post" if steps else None}
+    axes.fill_between(points, band["low"], band["high"], zorder=2, **shade)
+    axes.plot(points, band["value"], color=colour, lw=1.9, zorder=4, ds="steps-post" if steps else "default")
 
 
 def _scale_trials(axes: Axes, comparison: Comparison) -> None:

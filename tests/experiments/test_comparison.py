@@ -71,6 +71,16 @@ def test_test_accuracy_counts_only_where_all_runs_have_one(make_strategy, tested
     assert mixed["measure"] == "incumbent"
 
 
+def test_intervals_of_accuracies_end_at_one_and_those_of_rewards_do_not():
+    runs = [
+        Run(f"{level}", np.full(8, level), np.ones(8), reward=np.full(8, 10 * level)) for level in (0.9, 0.99, 0.99)
+    ]
+    compared = compare_strategies([Strategy("ppo", tuple(runs))])["strategies"][0]
+    assert compared["final"]["high"] == 1.0
+    assert compared["curves"]["trials"]["incumbent"]["mean"]["high"][-1] == 1.0
+    assert compared["curves"]["trials"]["moving_reward"]["mean"]["high"][-1] > 10
+
+
 def test_area_under_the_curve_worked_by_hand():
     run = Run("a", np.array([np.nan, 0.5, 0.9]), np.array([1.0, 1.0, 3.0]))
     shorter = Run("b", np.array([0.4, 0.4, 0.4]), np.array([1.0, 1.0, 2.0]))
@@ -148,6 +158,10 @@ def test_a_run_without_a_success_yet_is_not_tested_there():
     late = Run("late", np.array([np.nan] * 15 + [0.9] * 5), np.ones(20))
     compared = compare_strategies([Strategy("ppo", (late, late)), constant("random", [0.5, 0.6])])
     assert [row["share"] for row in compared["tests"]] == [1.0, 1.0]
+    shorter = compare_strategies([Strategy("ppo", (late, late)), constant("random", [0.5, 0.6], trials=10)])
+    assert shorter["tests"] == []
+    assert shorter["strategies"][0]["final"]["value"] is None
+    assert shorter["strategies"][0]["area_under_curve"]["trials"]["value"] is None
 
 
 def test_identical_strategies_are_not_told_apart_and_shifted_ones_are():
