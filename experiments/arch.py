@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from experiments.naming import unknown_name
 from experiments.run_folder import RunFolder
+from experiments.stored_reward import stored_reward
+from experiments.yaml_file import read_yaml
 from nas.architecture import Architecture
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.ledger import read_ledger
@@ -160,7 +162,8 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
         if (path / "architecture.json").is_file():
             return ArchitectureSource(text, read_architecture(path / "architecture.json"))
         raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
-    best = read_ledger(folder.ledger).best(rank)
+    document = read_yaml(folder.config) if folder.config.exists() else None
+    best = read_ledger(folder.ledger).best(rank, stored_reward(document))
     if not best:
         raise ValueError(f"{path} has no successful trial yet")
     if len(best) < rank:

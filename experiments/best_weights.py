@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from experiments.run_folder import RunFolder
 from nas.ledger import Record
+from nas.rewards import Accuracy, Reward
 from nas.trial import Outcome, Success, Trial
 
 
@@ -15,13 +16,21 @@ class BestWeights:
 
     Args:
         folder: of the run.
-        keep: how many trials keep their weights: those with the highest accuracy, the earliest of each fingerprint.
+        keep: how many trials keep their weights: those with the highest reward, the earliest of each fingerprint.
         finished: what the run held before; weights that a crash left behind are removed at once.
+        reward: of the run.
     """
 
-    def __init__(self, folder: RunFolder, keep: int, finished: Iterable[Record] = ()) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        keep: int,
+        finished: Iterable[Record] = (),
+        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
+    ) -> None:
         self._folder = folder
         self._keep = keep
+        self._reward = reward
         self._seen: set[str] = set()
         self._best: list[tuple[float, int]] = []
         unused = set()
@@ -44,7 +53,7 @@ class BestWeights:
         if not isinstance(outcome, Success) or trial.architecture.fingerprint in self._seen:
             return trial.id
         self._seen.add(trial.architecture.fingerprint)
-        bisect.insort(self._best, (-outcome.accuracy, trial.id))
+        bisect.insort(self._best, (-self._reward(outcome), trial.id))
         return self._best.pop()[1] if len(self._best) > self._keep else None
 
     def _remove(self, trial_id: int) -> None:

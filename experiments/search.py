@@ -173,7 +173,7 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
-    weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished)
+    weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
     reporter = make_reporter(str(folder.path), tally, console)
 
     def announce() -> None:

@@ -12,7 +12,9 @@ from rich.table import Table
 
 from experiments.live import NUM_RECENT, describe_seconds
 from experiments.run_folder import RunFolder
+from experiments.stored_reward import stored_reward
 from nas.ledger import LedgerContents, read_ledger
+from nas.rewards import Reward
 from nas.trial import Failure, Success
 
 NUM_BEST = 10
@@ -50,7 +52,7 @@ def run_status(run: Path) -> dict[str, Any]:
         "mean_recent": sum(recent) / len(recent) if recent else None,
         "worker_seconds": sum(record.outcome.train_seconds for record in finished),
         "seconds_since_last": time.time() - finished[-1].finished_at if finished else None,
-        "best": _best(contents),
+        "best": _best(contents, stored_reward(document)),
         "warning": contents.warning,
     }
 
@@ -85,13 +87,24 @@ def _failures(status: dict[str, Any]) -> str:
 
 
 def _table(best: list[dict[str, Any]]) -> Table:
-    table = Table("@k", "trial", "accuracy", "parameters", "multiply-adds", "seconds", "fingerprint")
+    rewarded = any(row["reward"] != row["accuracy"] for row in best)
+    table = Table(
+        "@k",
+        "trial",
+        *(["reward"] if rewarded else []),
+        "accuracy",
+        "parameters",
+        "multiply-adds",
+        "seconds",
+        "fingerprint",
+    )
     for column in table.columns[:-1]:
         column.justify = "right"
     for row in best:
         table.add_row(
             str(row["rank"]),
             str(row["trial"]),
+            *([f"{row['reward']:.4f}"] if rewarded else []),
             f"{row['accuracy']:.2%}",
             f"{row['num_parameters']:,}",
             f"{row['num_multiply_adds'] / 1e6:,.1f} M",
@@ -101,18 +114,19 @@ def _table(best: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _best(contents: LedgerContents) -> list[dict[str, Any]]:
+def _best(contents: LedgerContents, reward: Reward) -> list[dict[str, Any]]:
     return [
         {
             "rank": rank,
             "trial": outcome.trial_id,
+            "reward": reward(outcome),
             "accuracy": outcome.accuracy,
             "num_parameters": outcome.num_parameters,
             "num_multiply_adds": outcome.num_multiply_adds,
             "train_seconds": outcome.train_seconds,
             "fingerprint": record.trial.architecture.fingerprint,
         }
-        for rank, record in enumerate(contents.best(NUM_BEST), start=1)
+        for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
         if isinstance(outcome := record.outcome, Success)
     ]
 

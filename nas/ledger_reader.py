@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from nas.architecture import Architecture
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.rewards import Accuracy, Reward
 from nas.trial import Description, Outcome, Success, Trial, outcome_from_json
 
 Parse = Callable[[Any], Description]
@@ -49,18 +50,17 @@ class LedgerContents:
     pending: list[Trial] = field(default_factory=list)
     warning: str | None = None
 
-    def best(self, count: int) -> list[Record]:
-        """The successes with the highest accuracy, best first, the earliest of each fingerprint only."""
+    def best(self, count: int, reward: Reward = Accuracy()) -> list[Record]:  # noqa: B008 - it is immutable
+        """The successes with the highest reward, best first, the earliest of each fingerprint only."""
         firsts: dict[str, Record] = {}
         for record in self.finished:
             if isinstance(record.outcome, Success):
                 firsts.setdefault(record.trial.architecture.fingerprint, record)
-        return sorted(firsts.values(), key=_worst_first, reverse=True)[:count]
 
+        def rank(record: Record) -> tuple[float, int]:
+            return reward(record.outcome) if isinstance(record.outcome, Success) else -math.inf, -record.trial.id
 
-def _worst_first(record: Record) -> tuple[float, int]:
-    accuracy = record.outcome.accuracy if isinstance(record.outcome, Success) else -math.inf
-    return accuracy, -record.trial.id
+        return sorted(firsts.values(), key=rank, reverse=True)[:count]
 
 
 def read_ledger(path: Path, parse: Parse = Architecture.from_json) -> LedgerContents:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from experiments.best_weights import BestWeights
 from experiments.run_folder import RunFolder
 from nas.ledger import Record
+from nas.rewards import CostedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -50,3 +51,12 @@ def test_keeping_none_keeps_none(tmp_path, make_trial):
     _write(folder, 0)
     BestWeights(folder, 0).take(make_trial(0), Success(0, 0.9))
     assert _kept(folder) == set()
+
+
+def test_what_counts_is_the_reward(tmp_path, make_trial):
+    folder = RunFolder(tmp_path)
+    best = BestWeights(folder, 1, reward=CostedAccuracy(target_multiply_adds=100.0, exponent=-1.0))
+    for trial_id, (accuracy, cost) in enumerate(((0.9, 400), (0.6, 100), (0.8, 200))):
+        _write(folder, trial_id)
+        best.take(make_trial(trial_id), Success(trial_id, accuracy, num_multiply_adds=cost))
+    assert _kept(folder) == {"trial-1.safetensors"}
