@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from experiments import cli_robustness
+from experiments.cli_robustness import app as robustness_app
 
 if TYPE_CHECKING:
     from experiments.arch import NetworkOptions
@@ -33,6 +34,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(robustness_app)  # without a name: its commands stand beside these
 
 ArchArgument = Annotated[
     str,

@@ -16,7 +16,7 @@ from experiments.run_folder import RunFolder
 from nas.ledger import Ledger
 from search_spaces.published import PUBLISHED
 
-COMMANDS = ("search", "status", "compare", "draw", "export", "count", "import-weights")
+COMMANDS = ("search", "status", "compare", "draw", "export", "count", "import-weights", "robustness", "divergence")
 TINY = {
     "space": "tiny",
     "controller": "random",
