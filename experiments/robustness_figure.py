@@ -81,8 +81,15 @@ def _coloured(networks: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, 
 
 def _add_legend(figure: Figure, names: Sequence[str]) -> None:
     handles = [Line2D([], [], color=PALETTE[place % len(PALETTE)], lw=3) for place in range(len(names))]
-    short = [Path(name).name if name.endswith(".safetensors") else name for name in names]
-    figure.legend(handles, short, loc="outside upper left", ncols=min(4, len(names)), handlelength=1.4, fontsize=8.5)
+    figure.legend(
+        handles, short_names(names), loc="outside upper left", ncols=min(4, len(names)), handlelength=1.4, fontsize=8.5
+    )
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The last parts of paths, if these still differ from one another."""
+    short = [Path(name).name or name for name in names]
+    return short if len(set(short)) == len(set(names)) else list(names)
 
 
 def _write(figure: Figure, out: Path, name: str) -> None:

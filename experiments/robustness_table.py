@@ -7,10 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from experiments.robustness_figure import short_names
 
 
 def print_robustness(value: Mapping[str, Any], console: Console) -> None:
-    """Prints what `experiments.robustness.measure_robustness` gave."""
+    """Prints what `experiments.robustness.measure_robustness` gave, with half-widths in place of intervals."""
     for network in value["networks"]:
         _say(console, f"{network['name']}: accuracy (%) on {value['num_images']:,} images")
         console.print(_shift_table(network, value["severities"]))
@@ -19,7 +22,10 @@ def print_robustness(value: Mapping[str, Any], console: Console) -> None:
                 console, f"it was rewarded for accuracy under {', '.join(network['rewarded_for'])}: not a test of those"
             )
     console.print(_summary_table(value))
-    _say(console, f"in brackets: {value['confidence']:.0%} intervals over images")
+    first = f"; more drop: than {value['networks'][0]['name']}, on the same images" if value["differences"] else ""
+    _say(
+        console, f"in %; ± is half of the {value['confidence']:.0%} interval over images; shifted: mean over all{first}"
+    )
 
 
 def print_divergence(value: Mapping[str, Any], console: Console) -> None:
@@ -33,9 +39,9 @@ def print_divergence(value: Mapping[str, Any], console: Console) -> None:
 
 
 def _shift_table(network: Mapping[str, Any], severities: list[int]) -> Table:
-    table = _table("shift", *(f"severity {severity}" for severity in severities), "mean", "drop")
+    table = _table("shift, severity", *map(str, severities), "mean", "drop")
     clean = network["clean"]["value"]
-    table.add_row("none", *("" for _ in severities), _percent(network["clean"]), "")
+    table.add_row("none", *("" for _ in severities), f"{100 * clean:.1f}", "")
     for name, cells in network["shifts"].items():
         values = [cells[str(severity)]["accuracy"]["value"] for severity in severities]
         mean = sum(values) / len(values)
@@ -45,29 +51,29 @@ def _shift_table(network: Mapping[str, Any], severities: list[int]) -> Table:
 
 def _summary_table(value: Mapping[str, Any]) -> Table:
     differences = {each["name"]: each for each in value["differences"]}
-    first = value["networks"][0]["name"]
-    columns = ["network", "clean", "shifted, mean", "drop", "worst"]
-    table = _table(*columns, *([f"drop less that of {first}"] if differences else []))
-    for network in value["networks"]:
+    columns = ["network", "clean", "shifted", "drop", "worst"]
+    table = _table(*columns, *(["more drop"] if differences else []))
+    short = short_names([network["name"] for network in value["networks"]])
+    for name, network in zip(short, value["networks"], strict=True):
         worst = network["worst"]
         row = [_percent(network[key]) for key in ("clean", "mean", "drop")]
-        row.append(f"{_percent(worst)} {worst['shift']} {worst['severity']}")
+        row.append(f"{_percent(worst)}\n{worst['shift']} {worst['severity']}")
         if differences:
             row.append(_percent(differences[network["name"]]["drop"]) if network["name"] in differences else "")
-        table.add_row(network["name"], *row)
+        table.add_row(Text(name, overflow="fold"), *row)
     return table
 
 
 def _table(first: str, *others: str) -> Table:
     table = Table(first)
     for name in others:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
 def _percent(estimate: Mapping[str, float]) -> str:
     value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+    return f"{value:.1f} ±{(high - low) / 2:.1f}"
 
 
 def _say(console: Console, text: str) -> None:

@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from experiments.curves import Run, Strategy
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.checkpoint import save_checkpoint
+from nas.data.load import load_data
 from nas.decisions import Rollout
-from nas.fidelity import Fidelity
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.ledger import Ledger
+from nas.models.network import build_network
+from nas.training.loop import accuracy, train
 from nas.trial import Outcome, Success, Trial
 
 
@@ -86,3 +91,21 @@ def make_strategy() -> Callable[..., Strategy]:
         return Strategy(name, tuple(runs), {"name": name.partition(",")[0]})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two networks trained on the digits for two epochs, one with batch and one with instance normalization."""
+    data = load_data(DataSpec())
+    recipe = TrainRecipe(epochs=2, learning_rate=0.1, batch_size=32, flip=False, crop_padding=0, device="cpu")
+    paths = []
+    for norm in ("bn", "in"):
+        cell = Cell((Block(Edge(1, "conv_3x3"), Edge(1, "identity"), norm=norm),))
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(0)
+            spec = NetworkSpec(image_size=8, in_channels=1, num_filters=8, num_repeats=1, num_stages=2)
+            network = build_network(Architecture(cell, cell), spec)
+        train(network, data, recipe, seed=0)
+        paths.append(tmp_path_factory.mktemp("checkpoints") / f"{norm}.safetensors")
+        save_checkpoint(paths[-1], network, data=data, accuracy=accuracy(network, data.validation, data, recipe))
+    return paths[0], paths[1]
