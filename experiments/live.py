@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from nas.protocols import Pool
+from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Success, Trial
 
 NUM_RECENT = 20
@@ -26,6 +27,7 @@ class Tally:
 
     Args:
         num_trials: how many trials the finished run has.
+        reward: of the run, by which its best trial is chosen.
         clock: seconds that only grow.
 
     Attributes:
@@ -33,11 +35,18 @@ class Tally:
         num_running: trials in flight.
         num_failed: failures.
         num_cached: outcomes taken from an earlier trial of the same architecture.
-        incumbent: the success with the highest accuracy so far, of equals the one with the lowest number.
+        incumbent: the success with the highest reward so far, of equals the one with the lowest number.
     """
 
-    def __init__(self, num_trials: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        num_trials: int,
+        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.num_trials = num_trials
+        self._reward = reward
         self.num_done = 0
         self.num_running = 0
         self.num_failed = 0
@@ -56,8 +65,11 @@ class Tally:
             return
         self.num_cached += outcome.cached
         self._recent.append(outcome.accuracy)
-        if self.incumbent is None or _rank(outcome) > _rank(self.incumbent):
+        if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome
+
+    def _rank(self, success: Success) -> tuple[float, int]:
+        return self._reward(success), -success.trial_id
 
     def start_session(self) -> None:
         """Makes rates count from here on: what was taken before was measured earlier."""
@@ -96,10 +108,6 @@ class Tally:
             ("trials per hour", f"{rate:,.0f}" if rate else "-"),
             ("time left", describe_seconds(left) if left is not None else "-"),
         ]
-
-
-def _rank(success: Success) -> tuple[float, int]:
-    return success.accuracy, -success.trial_id
 
 
 def describe_seconds(seconds: float) -> str:

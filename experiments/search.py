@@ -237,7 +237,7 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
 
 
 def _count(config: SearchConfig, ledger: Ledger) -> Tally:
-    tally = Tally(config.search.num_trials)
+    tally = Tally(config.search.num_trials, config.reward)
     for record in ledger.contents.finished:
         tally.take(record.outcome)
     return tally

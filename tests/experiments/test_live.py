@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.live import LivePanel, PlainLines, Tally, WatchedPool, describe_seconds, make_reporter
+from nas.rewards import CostedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -33,6 +34,14 @@ def test_tally_counts_and_finds_the_incumbent():
     assert tally.mean_recent == pytest.approx(0.6)
 
 
+def test_the_incumbent_is_the_one_with_the_highest_reward():
+    tally = Tally(10, CostedAccuracy(target_multiply_adds=100.0, exponent=-1.0))
+    for outcome in (Success(0, 0.6, num_multiply_adds=100), Success(1, 0.9, num_multiply_adds=400)):
+        tally.take(outcome)
+    assert tally.incumbent is not None
+    assert tally.incumbent.trial_id == 0
+
+
 def test_mean_is_of_the_last_twenty():
     tally = Tally(100)
     for trial_id in range(30):
@@ -42,7 +51,7 @@ def test_mean_is_of_the_last_twenty():
 
 def test_rates_count_this_session_only():
     clock = _Clock()
-    tally = Tally(10, clock)
+    tally = Tally(10, clock=clock)
     for trial_id in range(4):
         tally.take(Success(trial_id, 0.5))
     clock.now += 5000
