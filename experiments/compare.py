@@ -20,6 +20,9 @@ from experiments.report_parts import duration
 from experiments.verdict import MEASURES, label
 from nas.trial import Success
 
+MOST_SHOWN = 8
+"""So many differences are shown before a comparison is refused."""
+
 
 def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dict[str, Any]:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html``.
@@ -46,7 +49,9 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dic
     loaded = [load_run(path) for path in runs]
     found = objections(loaded)
     if found and not force:
-        raise ValueError(f"the runs may not be compared, unless with --force: {'; '.join(found)}")
+        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+        shown = "; ".join(found[:MOST_SHOWN])
+        raise ValueError(f"the runs may not be compared, unless with --force: {shown}{more}")
     comparison = compare_strategies(group_runs(loaded))
     _add_architectures(comparison, {run.name: run for run in loaded})
     comparison |= {

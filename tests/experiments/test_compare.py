@@ -79,6 +79,13 @@ def test_runs_that_differ_are_refused_unless_forced_and_unfinished_ones_named(wr
     assert "The comparison was forced" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_many_differences_are_cut_short(write_run, tmp_path):
+    changes = {f"recipe__setting_{place}": place for place in range(11)}
+    runs = [write_run("a", "ppo", 0), write_run("b", "random", 0, **changes)]
+    with pytest.raises(ValueError, match=r"recipe.setting_0 is .*; and 3 more$"):
+        compare_runs(runs, tmp_path / "out")
+
+
 def test_no_run_and_a_run_twice_are_refused(write_run, tmp_path):
     with pytest.raises(ValueError, match="at least one run"):
         compare_runs([], tmp_path / "out")
