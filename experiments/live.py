@@ -83,10 +83,10 @@ class Tally:
 
     @property
     def trials_per_hour(self) -> float | None:
-        """The rate of this session."""
+        """The rate of this session, once it has lasted a second."""
         seconds = self._clock() - self._started
         num_done = self.num_done - self._num_earlier
-        return 3600 * num_done / seconds if num_done and seconds > 0 else None
+        return 3600 * num_done / seconds if num_done and seconds >= 1 else None
 
     @property
     def seconds_left(self) -> float | None:
