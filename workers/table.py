@@ -67,12 +67,18 @@ class Columns:
 
 
 class Table:
-    """Measurements by the name of the architecture; calling it with a trial gives that trial's outcome."""
+    """Measurements by the name of the architecture; calling it with a trial gives that trial's outcome.
 
-    def __init__(self, rows: Mapping[str, Measurement]) -> None:
+    Attributes:
+        rows: the measurements.
+        columns: where they were read from.
+    """
+
+    def __init__(self, rows: Mapping[str, Measurement], columns: Columns = Columns()) -> None:
         if not rows:
             raise ValueError("a table must hold at least one architecture")
         self.rows = MappingProxyType(dict(rows))
+        self.columns = columns
 
     def __call__(self, trial: Trial) -> Outcome:
         """Looks a trial up; an architecture that the table does not hold is a failure."""
@@ -102,16 +108,20 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file, strict=True)
         try:
-            return Table(_rows(reader, columns))
+            columns = columns.resolve(_header(reader))
+            return Table(_rows(reader, columns), columns)
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from None
 
 
-def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measurement]:
+def _header(reader: csv.DictReader[str]) -> list[str]:
     header = [name for name in reader.fieldnames or () if name]
     if "arch" not in header:
         raise ValueError(f"the first line must name a column arch, got {', '.join(header)[:200] or 'nothing'}")
-    columns = columns.resolve(header)
+    return header
+
+
+def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measurement]:
     rows: dict[str, Measurement] = {}
     for line in reader:
         name = line["arch"]
