@@ -25,6 +25,8 @@ _FOLDER_PREFIX = "nas-ray-"
 _LOCK = "driver.lock"
 _MAX_PARENT = 25  # characters; the paths of Ray's sockets are about 80 longer and may have no more than 107
 _LOCAL_ENVIRONMENT = {
+    # Ray's default of 15 has children starve beside whatever else computes; who wants that says `nice nas search`.
+    "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     # A child that asks for no GPU sees none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
