@@ -8,11 +8,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from nas.protocols import Pool
 from nas.rewards import Accuracy, Reward
@@ -192,12 +193,14 @@ class LivePanel:
 
     def render(self) -> Panel:
         """The panel as it is now."""
-        table = Table.grid(padding=(0, 2))
         facts = self._tally.facts()
+        table = Table.grid(padding=(0, 2))
         for (left, left_text), (right, right_text) in zip(facts[:4], facts[4:], strict=True):
-            table.add_row(f"[dim]{left}", left_text, f"[dim]{right}", right_text)
-        bar = ProgressBar(total=self._tally.num_trials, completed=self._tally.num_done)
-        return Panel(Group(bar, table), title=self._title, width=min(self._console.width, 90))
+            table.add_row(Text(left, "dim"), Text(left_text), Text(right, "dim"), Text(right_text))
+        rows = Table.grid(expand=True)
+        rows.add_row(ProgressBar(total=self._tally.num_trials, completed=self._tally.num_done))
+        rows.add_row(table)
+        return Panel(rows, title=self._title, width=min(self._console.width, 90))
 
     def update(self) -> None:
         """Nothing to do: the panel is redrawn anyway."""
