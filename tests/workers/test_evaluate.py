@@ -11,6 +11,7 @@ from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.decisions import Rollout
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.shifts.measure import ShiftPlan
 from nas.training.loop import DivergedError, accuracy
 from nas.trial import Failure, Success, Trial
 from workers import evaluate
@@ -56,6 +57,13 @@ def test_a_trial_gives_the_same_again_and_leaves_torchs_generator_alone(data, tm
     assert first.accuracy == second.accuracy
     assert first.metrics != other.metrics
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_accuracy_under_shifts_is_measured_where_a_plan_asks_for_it(data):
+    plain = train_and_validate(make_trial(), data=data)
+    outcome = train_and_validate(make_trial(), data=data, shifts=ShiftPlan(("contrast",)))
+    assert outcome.accuracy == plain.accuracy
+    assert set(outcome.metrics) - set(plain.metrics) == {"accuracy_contrast", "shifted_accuracy"}
 
 
 def test_a_training_that_diverges_is_a_failure_of_that_kind(data):
