@@ -110,6 +110,8 @@ def run_search(controller: str, options: argparse.Namespace, *, trials: int, sec
             RayPool(sleep, arguments={"seconds": seconds}, resources=resources) as pool,
         ):
             for _, outcome in search(NASNET, CONTROLLERS[controller](), pool, plan, ledger=ledger):
+                if not isinstance(outcome, Success):
+                    raise RuntimeError(f"a child failed: {outcome}")
                 yield dict(outcome.metrics)
 
     return measure(f"search, {controller}, {seconds:g} s", run, options.workers)
@@ -132,7 +134,7 @@ def run_tune(options: argparse.Namespace, *, trials: int, seconds: float) -> Cos
                 results = tuner.fit()
             if results.errors:
                 raise RuntimeError(f"{results.num_errors} of Tune's trials failed, the first: {results.errors[0]}")
-            return [result.metrics for result in results]
+            return [dict(results[number].metrics or {}) for number in range(len(results))]
 
     return measure(f"Ray Tune, {seconds:g} s", run, options.workers)
 
