@@ -11,15 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from experiments import cli_robustness
+from experiments.cli_arch import app as arch_app
+from experiments.cli_benchmark import app as benchmark_app
 from experiments.cli_robustness import app as robustness_app
-
-if TYPE_CHECKING:
-    from experiments.arch import NetworkOptions
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 1, 130
 MAX_ERROR = 1000
@@ -35,20 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(robustness_app)  # without a name: its commands stand beside these
 
-ArchArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ARCH",
-        help="A JSON file, a run (its best trial), RUN@3 (its third best), an exported folder, or a published name.",
-    ),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-PresetOption = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
-StackOption = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells a stage @ last channels: 6@768.")]
-SizeOption = Annotated[int | None, typer.Option(help="Height and width of the images in pixels.")]
-ClassesOption = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
 
 
 @app.command(epilog="Example: nas search digits_ppo --trials 40 --out runs/first")
@@ -115,87 +101,8 @@ def compare(
         print_comparison(value, Console())
 
 
-@app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
-def draw(
-    arch: ArchArgument,
-    *,
-    out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
-    preset: PresetOption = None,
-    stack: StackOption = None,
-    image_size: SizeOption = None,
-    classes: ClassesOption = None,
-) -> None:
-    """Draw both cells of an architecture; with a network given, its size stands above them."""
-    from experiments.arch import find_architecture
-    from experiments.count import describe_network
-    from experiments.draw import draw_architecture
-
-    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
-    title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
-    draw_architecture(source.architecture, out, title=title)
-    typer.echo(str(out))
-
-
-@app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
-def export(
-    arch: ArchArgument,
-    *,
-    out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
-    preset: PresetOption = None,
-    stack: StackOption = None,
-    image_size: SizeOption = None,
-    classes: ClassesOption = None,
-) -> None:
-    """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
-    from experiments.arch import find_architecture
-    from experiments.export import export_architecture
-
-    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
-    files = export_architecture(source, out, options)
-    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
-    if source.outcome is not None and (source.weights is None or options.given):
-        why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
-        typer.echo(f"without weights: {why}", err=True)
-
-
-@app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
-def count(
-    arch: ArchArgument,
-    *,
-    preset: PresetOption = None,
-    stack: StackOption = None,
-    image_size: SizeOption = None,
-    classes: ClassesOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
-    from rich.console import Console
-
-    from experiments.arch import find_architecture
-    from experiments.count import count_architecture, print_count
-
-    value = count_architecture(find_architecture(arch), _network_options(preset, stack, image_size, classes))
-    if as_json:
-        _print_json(value)
-    else:
-        print_count(value, Console())
-
-
-@app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
-def import_timm_weights(
-    source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
-    *,
-    out: Annotated[Path, typer.Option(help="Folder for model.py, weights.safetensors and what else nas export gives.")],
-    accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
-) -> None:
-    """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""
-    from experiments.import_weights import import_weights
-
-    files = import_weights(source, out, accuracy=accuracy)
-    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
-
-
-app.add_typer(cli_robustness.app)
+for _commands in (arch_app, robustness_app, benchmark_app):
+    app.add_typer(_commands)  # without a name: they stand beside those above
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,14 +153,6 @@ def _usage(error: Exception) -> str:
     format_message, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
     message = str(format_message() if format_message else error)
     return f"{message} (see {context.command_path} --help)" if message and context else message
-
-
-def _network_options(
-    preset: str | None, stack: str | None, image_size: int | None, classes: int | None
-) -> NetworkOptions:
-    from experiments.arch import NetworkOptions
-
-    return NetworkOptions(preset, stack, image_size, classes)
 
 
 def _print_json(value: Any) -> None:  # noqa: ANN401 - plain data of any form

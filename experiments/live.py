@@ -200,7 +200,7 @@ class LivePanel:
         rows = Table.grid(expand=True)
         rows.add_row(ProgressBar(total=self._tally.num_trials, completed=self._tally.num_done))
         rows.add_row(table)
-        return Panel(rows, title=self._title, width=min(self._console.width, 90))
+        return Panel(rows, title=Text(self._title), width=min(self._console.width, 90))
 
     def update(self) -> None:
         """Nothing to do: the panel is redrawn anyway."""

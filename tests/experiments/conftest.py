@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from experiments.cli import main
 from experiments.curves import Run, Strategy
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.checkpoint import save_checkpoint
@@ -109,3 +110,35 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         paths.append(tmp_path_factory.mktemp("checkpoints") / f"{norm}.safetensors")
         save_checkpoint(paths[-1], network, data=data, accuracy=accuracy(network, data.validation, data, recipe))
     return paths[0], paths[1]
+
+
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line in this process; returns its exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+TINY_CONFIG: dict[str, Any] = {
+    "space": "tiny",
+    "controller": "random",
+    "search": {"num_trials": 2},
+    "network": {"num_filters": 2, "num_repeats": 1, "num_stages": 1},
+    "recipe": {"epochs": 1, "batch_size": 32},
+    "data": {"name": "digits", "num_train": 100, "validation_fraction": 0.25},
+    "workers": {"pool": "serial"},
+}
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished search on a few digits, not to be changed; ``config.yaml`` beside it started it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "config.yaml").write_text(yaml.safe_dump(TINY_CONFIG))
+    assert main(["search", str(folder / "config.yaml"), "--out", str(folder / "run")]) == 0
+    return folder / "run"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -14,44 +13,15 @@ from experiments import cli
 from experiments.cli import BAD_INPUT, BUG, INTERRUPTED, main
 from experiments.run_folder import RunFolder
 from nas.ledger import Ledger
-from search_spaces.published import PUBLISHED
 
-COMMANDS = ("search", "status", "compare", "draw", "export", "count", "import-weights", "robustness", "divergence")
-TINY = {
-    "space": "tiny",
-    "controller": "random",
-    "search": {"num_trials": 2},
-    "network": {"num_filters": 2, "num_repeats": 1, "num_stages": 1},
-    "recipe": {"epochs": 1, "batch_size": 32},
-    "data": {"name": "digits", "num_train": 100, "validation_fraction": 0.25},
-    "workers": {"pool": "serial"},
-}
-
-
-def _run(capsys, *arguments: object) -> tuple[int, str, str]:
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+COMMANDS = ("search", "status", "compare")
 
 
 def _write_config(folder, **changes: object):
-    document = {section: dict(value) if isinstance(value, dict) else value for section, value in TINY.items()}
-    for key, value in changes.items():
-        section, _, setting = key.partition("__")
-        if setting:
-            document[section][setting] = value
-        else:
-            document[section] = value
+    document = {"controller": "random", "search": {"num_trials": 2}, "workers": {"pool": "serial"}, **changes}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cli")
-    assert main(["search", str(_write_config(folder)), "--out", str(folder / "run")]) == 0
-    return folder / "run"
 
 
 @pytest.fixture
@@ -76,8 +46,8 @@ def _assert_one_line(code: int, err: str, *parts: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_an_example(capsys, command):
-    code, out, _ = _run(capsys, command, "--help")
+def test_every_command_explains_itself_with_an_example(run_cli, command):
+    code, out, _ = run_cli(command, "--help")
     assert code == 0
     assert f"Example: nas {command}" in " ".join(out.split())
 
@@ -117,145 +87,78 @@ def test_help_is_quick_and_loads_nothing_heavy():
         (("search",), "Missing argument"),
         (("search", "digits_ppo", "--trails", "3"), "No such option"),
         (("status", "/no/such/run"), "/no/such/run holds no run"),
-        (("draw", "nasnet-z", "--out", "cells.svg"), "did you mean nasnet-a?"),
-        (("draw", "nasnet-a", "--out", "cells.doc"), ".svg"),
-        (("export", "missing.json", "--out", "folder"), "there is no file or folder missing.json"),
-        (("count", "nasnet-a", "--preset", "imagenet"), "did you mean imagenet-"),
-        (("count", "nasnet-a", "--preset", "cifar10", "--stack", "2@256"), "nearest: 2@240 and 2@288"),
-        (("count", "nasnet-a", "--image-size", "4"), "at least 8 pixels"),
         (("compare", "/no/such/run", "--out", "comparison"), "/no/such/run"),
-        (("import-weights", "missing.safetensors", "--accuracy", "0.8", "--out", "folder"), "missing.safetensors"),
     ],
     ids=lambda value: "_".join(value)[:60] if isinstance(value, tuple) else "",
 )
-def test_bad_arguments_give_one_clear_line(capsys, tmp_path, monkeypatch, arguments, part):
+def test_bad_arguments_give_one_clear_line(run_cli, tmp_path, monkeypatch, arguments, part):
     monkeypatch.chdir(tmp_path)
-    code, _, err = _run(capsys, *arguments)
+    code, _, err = run_cli(*arguments)
     _assert_one_line(code, err, part)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_key_in_a_file_names_file_and_nearest_key(capsys, tmp_path):
-    path = _write_config(tmp_path, search__num_trails=3)
-    code, _, err = _run(capsys, "search", path, "--out", tmp_path / "run")
+def test_an_unknown_key_in_a_file_names_file_and_nearest_key(run_cli, tmp_path):
+    path = _write_config(tmp_path, search={"num_trails": 3})
+    code, _, err = run_cli("search", path, "--out", tmp_path / "run")
     _assert_one_line(code, err, "did you mean num_trials?")
     path.write_text("serch: {}")
-    code, _, err = _run(capsys, "search", path, "--out", tmp_path / "run")
+    code, _, err = run_cli("search", path, "--out", tmp_path / "run")
     _assert_one_line(code, err, "config.yaml", "did you mean search?")
 
 
 @pytest.mark.parametrize("text", ["a: [", "a: !!python/object/apply:os.system [ls]", "[" * 5000, "\x00", "- 1"])
-def test_hostile_yaml_gives_one_clear_line(capsys, tmp_path, text):
+def test_hostile_yaml_gives_one_clear_line(run_cli, tmp_path, text):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    code, _, err = _run(capsys, "search", path, "--out", tmp_path / "run")
+    code, _, err = run_cli("search", path, "--out", tmp_path / "run")
     _assert_one_line(code, err, "bad.yaml")
 
 
-def test_a_class_without_images_is_named(capsys, tmp_path, images):
+def test_a_class_without_images_is_named(run_cli, tmp_path, images):
     (images / "train" / "empty").mkdir()
     path = _write_config(tmp_path, data={"name": "image_folder"})
-    code, _, err = _run(capsys, "search", path, "--data", images, "--out", tmp_path / "run")
+    code, _, err = run_cli("search", path, "--data", images, "--out", tmp_path / "run")
     _assert_one_line(code, err, "empty")
 
 
-def test_a_truncated_image_is_named(capsys, tmp_path, images):
+def test_a_truncated_image_is_named(run_cli, tmp_path, images):
     broken = images / "train" / "class1" / "3.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
     path = _write_config(tmp_path, data={"name": "image_folder"})
-    code, _, err = _run(capsys, "search", path, "--data", images, "--out", tmp_path / "run")
+    code, _, err = run_cli("search", path, "--data", images, "--out", tmp_path / "run")
     _assert_one_line(code, err, "3.jpg")
 
 
-def test_another_configuration_in_the_folder_is_refused_with_the_difference(capsys, run):
-    code, _, err = _run(capsys, "search", run.parent / "config.yaml", "--out", run, "--seed", 9)
+def test_another_configuration_in_the_folder_is_refused_with_the_difference(run_cli, finished_run):
+    code, _, err = run_cli("search", finished_run.parent / "config.yaml", "--out", finished_run, "--seed", 9)
     _assert_one_line(code, err, "search.seed: 0 in the folder, 9 asked for")
 
 
-def test_a_folder_in_use_is_refused(capsys, run):
-    with Ledger(RunFolder(run).ledger):
-        code, _, err = _run(capsys, "search", run.parent / "config.yaml", "--out", run)
+def test_a_folder_in_use_is_refused(run_cli, finished_run):
+    with Ledger(RunFolder(finished_run).ledger):
+        code, _, err = run_cli("search", finished_run.parent / "config.yaml", "--out", finished_run)
     _assert_one_line(code, err, "in use")
 
 
-def _nasnet(**changes: object) -> str:
-    value = PUBLISHED["nasnet-a"].to_json()
-    value["normal"]["blocks"][1].update(changes)
-    return json.dumps(value)
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("{", "not JSON"),
-        ('{"layers": 3}', "an architecture must have"),
-        (_nasnet(left=[9, "identity"]), "block 1 may read hidden states 0..2, got 9"),
-        (_nasnet(left=[0, "conv_9x9"]), "conv_9x9"),
-        (_nasnet(norm="layer_norm"), "layer_norm"),
-    ],
-)
-@pytest.mark.parametrize("command", ["draw", "export", "count"])
-def test_a_file_that_is_no_architecture_is_refused(capsys, tmp_path, command, text, part):
-    path = tmp_path / "architecture.json"
-    path.write_text(text)
-    out = () if command == "count" else ("--out", tmp_path / "cells.svg")
-    code, _, err = _run(capsys, command, path, *out)
-    _assert_one_line(code, err, "architecture.json", part)
-
-
-@pytest.mark.parametrize("rank", ["@99", "@0", "@best"])
-def test_a_rank_that_a_run_does_not_have_is_refused(capsys, run, rank):
-    code, _, err = _run(capsys, "count", f"{run}{rank}")
-    _assert_one_line(code, err, rank.strip("@"))
-
-
-def test_a_run_goes_through_all_commands(capsys, tmp_path, run):
-    code, out, _ = _run(capsys, "search", run.parent / "config.yaml", "--out", run)
+def test_a_finished_run_has_a_status(run_cli, finished_run):
+    code, out, _ = run_cli("search", finished_run.parent / "config.yaml", "--out", finished_run)
     assert (code, "is finished" in out) == (0, True)
-    code, out, _ = _run(capsys, "status", run, "--json")
-    best = json.loads(out)["best"][0]
-    assert code == 0
-    code, out, _ = _run(capsys, "status", run)
+    code, out, _ = run_cli("status", finished_run, "--json")
+    assert (code, json.loads(out)["num_finished"]) == (0, 2)
+    code, out, _ = run_cli("status", finished_run)
     assert "2 of 2 trials finished" in out
-    code, out, _ = _run(capsys, "count", run, "--json")
-    assert (code, json.loads(out)["num_parameters"]) == (0, best["num_parameters"])
-    code, out, _ = _run(capsys, "count", f"{run}@1")
-    assert f"{best['num_parameters']:,}" in out
-    code, out, _ = _run(capsys, "draw", run, "--out", tmp_path / "cells.svg")
-    assert (code, (tmp_path / "cells.svg").exists()) == (0, True)
-    code, out, _ = _run(capsys, "export", run, "--out", tmp_path / "best")
-    assert code == 0
-    assert {path.name for path in (tmp_path / "best").iterdir()} >= {"model.py", "weights.safetensors", "cells.svg"}
 
 
-def test_a_drawing_may_say_how_large_the_network_is(capsys, tmp_path):
-    out = tmp_path / "cells.svg"
-    assert _run(capsys, "draw", "nasnet-a", "--stack", "2@192", "--out", out)[0] == 0
-    assert out.stat().st_size > 1000
-
-
-def test_export_says_why_there_are_no_weights(capsys, tmp_path, run):
-    code, out, err = _run(capsys, "export", "nasnet-a", "--stack", "2@192", "--out", tmp_path / "published")
-    assert (code, "weights.safetensors" in out, err) == (0, False, "")
-    code, out, err = _run(capsys, "export", run, "--image-size", "16", "--out", tmp_path / "larger")
-    assert (code, "weights.safetensors" in out) == (0, False)
-    assert "without weights: the options ask for another network" in err
-    copied = shutil.copytree(run, tmp_path / "run")
-    shutil.rmtree(copied / "weights")
-    code, out, err = _run(capsys, "export", copied, "--out", tmp_path / "bare")
-    assert (code, "weights.safetensors" in out) == (0, False)
-    assert "without weights: the run kept none of it" in err
-
-
-def test_runs_are_compared(capsys, tmp_path, monkeypatch, write_run):
+def test_runs_are_compared(run_cli, tmp_path, monkeypatch, write_run):
     runs = [write_run(name, name, 0) for name in ("ppo", "random")]
-    code, out, _ = _run(capsys, "compare", *runs, "--out", tmp_path / "comparison", "--json")
+    code, out, _ = run_cli("compare", *runs, "--out", tmp_path / "comparison", "--json")
     value = json.loads(out)
     assert code == 0
     assert {strategy["name"] for strategy in value["strategies"]} == {"ppo", "random"}
     assert (tmp_path / "comparison" / "report.html").exists()
     monkeypatch.setattr("experiments.compare.compare_runs", lambda *_arguments, **_options: value)
-    code, out, _ = _run(capsys, "compare", *runs, "--out", tmp_path / "comparison")
+    code, out, _ = run_cli("compare", *runs, "--out", tmp_path / "comparison")
     assert (code, "random search" in out) == (0, True)
 
 
@@ -275,9 +178,9 @@ def _raising(error: BaseException):
         (KeyError("x"), BUG, "error: this is a bug, NAS_DEBUG=1 shows where: KeyError: 'x'\n"),
     ],
 )
-def test_no_error_shows_a_traceback(capsys, monkeypatch, error, code, text):
+def test_no_error_shows_a_traceback(run_cli, monkeypatch, error, code, text):
     monkeypatch.setattr("experiments.status.run_status", _raising(error))
-    assert _run(capsys, "status", "run")[::2] == (code, text)
+    assert run_cli("status", "run")[::2] == (code, text)
 
 
 def test_the_traceback_is_there_for_who_asks(monkeypatch):
@@ -287,8 +190,8 @@ def test_the_traceback_is_there_for_who_asks(monkeypatch):
         main(["status", "run"])
 
 
-def test_without_arguments_the_help_is_shown(capsys):
-    code, out, err = _run(capsys)
+def test_without_arguments_the_help_is_shown(run_cli):
+    code, out, err = run_cli()
     assert code == BAD_INPUT
     assert "Commands" in out + err
     assert "error" not in err

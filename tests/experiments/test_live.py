@@ -142,7 +142,14 @@ def test_panel_shows_all_facts_in_a_terminal():
         panel.update()
         panel.say("a line above")
     shown = stream.getvalue()
-    for text in ("runs/a", "2 of 4", "87.50% (trial 7)", "mean of the last 20", "trials per hour", "time left"):
+    for text in (
+        "runs/a",
+        "│ done     2 of 4",
+        "87.50% (trial 7)",
+        "mean of the last 20",
+        "trials per hour",
+        "time left",
+    ):
         assert text in shown
     assert "a line above" in shown
 

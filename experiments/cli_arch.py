@@ -1,0 +1,115 @@
+"""The commands about one architecture; the work of each is done in a module of its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from experiments.arch import NetworkOptions
+
+app = typer.Typer()
+
+_Arch = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCH",
+        help="A JSON file, a run (its best trial), RUN@3 (its third best), an exported folder, or a published name.",
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+_Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
+_Stack = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells a stage @ last channels: 6@768.")]
+_Size = Annotated[int | None, typer.Option(help="Height and width of the images in pixels.")]
+_Classes = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
+
+
+@app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
+def draw(
+    arch: _Arch,
+    *,
+    out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
+    preset: _Preset = None,
+    stack: _Stack = None,
+    image_size: _Size = None,
+    classes: _Classes = None,
+) -> None:
+    """Draw both cells of an architecture; with a network given, its size stands above them."""
+    from experiments.arch import find_architecture
+    from experiments.count import describe_network
+    from experiments.draw import draw_architecture
+
+    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
+    title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
+    draw_architecture(source.cells, out, title=title)
+    typer.echo(str(out))
+
+
+@app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
+def export(
+    arch: _Arch,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
+    preset: _Preset = None,
+    stack: _Stack = None,
+    image_size: _Size = None,
+    classes: _Classes = None,
+) -> None:
+    """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
+    from experiments.arch import find_architecture
+    from experiments.export import export_architecture
+
+    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
+    files = export_architecture(source, out, options)
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+    if source.outcome is not None and (source.weights is None or options.given):
+        why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
+        typer.echo(f"without weights: {why}", err=True)
+
+
+@app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
+def count(
+    arch: _Arch,
+    *,
+    preset: _Preset = None,
+    stack: _Stack = None,
+    image_size: _Size = None,
+    classes: _Classes = None,
+    as_json: _Json = False,
+) -> None:
+    """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
+    from rich.console import Console
+
+    from experiments.arch import find_architecture
+    from experiments.count import count_architecture, print_count
+
+    value = count_architecture(find_architecture(arch), _network_options(preset, stack, image_size, classes))
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    else:
+        print_count(value, Console())
+
+
+@app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
+def import_timm_weights(
+    source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for model.py, weights.safetensors and what else nas export gives.")],
+    accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
+) -> None:
+    """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""
+    from experiments.import_weights import import_weights
+
+    files = import_weights(source, out, accuracy=accuracy)
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+
+
+def _network_options(
+    preset: str | None, stack: str | None, image_size: int | None, classes: int | None
+) -> NetworkOptions:
+    from experiments.arch import NetworkOptions
+
+    return NetworkOptions(preset, stack, image_size, classes)
