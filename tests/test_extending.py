@@ -15,10 +15,9 @@ STEP = re.compile(r"<!-- (?P<how>in|as) (?P<where>.+?) -->\n```\w+\n(?P<code>.*?
 
 RUN = """
 import sys
-from pathlib import Path
 from experiments.cli import main
-sys.argv[1:] = ["search", sys.argv[1], "--out", sys.argv[2], "--controller", sys.argv[3], "--trials", "3", "--json"]
-main()
+configuration, out, controller = sys.argv[1:]
+sys.exit(main(["search", configuration, "--out", out, "--controller", controller, "--trials", "3"]))
 """
 
 CONFIGURATION = """
