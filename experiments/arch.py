@@ -1,7 +1,7 @@
 """What a person may write where a command wants an architecture (ARCH).
 
-A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), a folder that was exported, or a
-published name such as ``nasnet-a``.
+A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), a folder that was exported, a published
+name such as ``nasnet-a``, or a reference network such as ``resnet50-ibn-a``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from experiments.yaml_file import read_yaml
 from nas.architecture import Architecture
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.ledger import read_ledger
+from nas.models.build import Buildable
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
+from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
 from nas.trial import Success
 from search_spaces.published import PUBLISHED
 
@@ -40,10 +42,19 @@ class ArchitectureSource:
     """
 
     name: str
-    architecture: Architecture
+    architecture: Buildable
     fidelity: Fidelity | None = None
     weights: Path | None = None
     outcome: Success | None = None
+
+    @property
+    def cells(self) -> Architecture:
+        """The architecture, if it is made of cells; raises ValueError if not."""
+        if not isinstance(self.architecture, Architecture):
+            raise ValueError(
+                f"{self.name} is a reference network, not made of cells: it can be counted and trained only"
+            )
+        return self.architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,8 @@ def find_architecture(text: str) -> ArchitectureSource:
         OSError: if a file cannot be read.
     """
     source = _find(text)
+    if isinstance(source.architecture, ReferenceNetwork):
+        return source
     try:
         check_names(source.architecture)
     except ValueError as error:
@@ -100,7 +113,7 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
     if image_size < 8 or num_classes < 2:
         raise ValueError(f"images must have at least 8 pixels and 2 classes, got {image_size} and {num_classes}")
     spec = replace(spec, image_size=image_size, num_classes=num_classes)
-    return spec if options.stack is None else parse_stack(options.stack, spec, source.architecture)
+    return spec if options.stack is None else parse_stack(options.stack, spec, source.cells)
 
 
 def _find(text: str) -> ArchitectureSource:
@@ -111,6 +124,8 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, path, 1)
     if text in PUBLISHED:
         return ArchitectureSource(text, PUBLISHED[text])
+    if text in REFERENCE_NETWORKS:
+        return ArchitectureSource(text, ReferenceNetwork(text))
     folder, at, rank = text.rpartition("@")
     if at and Path(folder).is_dir():
         if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
@@ -118,7 +133,9 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, Path(folder), int(rank[:9]))
     if at or path.suffix or len(path.parts) > 1:
         raise ValueError(f"there is no file or folder {folder if at else text}")
-    raise unknown_name("architecture (neither a file, nor a run, nor a published name)", text, PUBLISHED)
+    raise unknown_name(
+        "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
+    )
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -170,8 +187,8 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
         raise ValueError(f"{path} has {len(best)} different successful architectures, got @{rank}")
     record = best[rank - 1]
     architecture, outcome = record.trial.architecture, record.outcome
-    if not isinstance(architecture, Architecture) or not isinstance(outcome, Success):
-        raise ValueError(f"{path} does not hold architectures made of cells")
+    if not isinstance(architecture, Buildable) or not isinstance(outcome, Success):
+        raise ValueError(f"{path} does not hold architectures of which there is a network")
     weights = folder.trial_weights(record.trial.id)
     return ArchitectureSource(
         text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome

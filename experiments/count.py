@@ -12,6 +12,7 @@ from experiments.arch import ArchitectureSource, NetworkOptions, network_spec
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
 from nas.models.presets import PRESETS, parse_stack
+from nas.models.resnet import REFERENCE_NETWORKS
 from search_spaces.published import PUBLISHED
 
 
@@ -123,8 +124,9 @@ def describe_network(source: ArchitectureSource, options: NetworkOptions) -> str
 
 def print_count(value: dict[str, Any], console: Console) -> None:
     """Prints what `count_architecture` gave for a person."""
+    stack = f"{value['num_repeats']} normal cells a stage, {value['num_filters']} filters, "
     title = (
-        f"{value['architecture']}: {value['num_repeats']} normal cells a stage, {value['num_filters']} filters, "
+        f"{value['architecture']}: {'' if value['architecture'] in REFERENCE_NETWORKS else stack}"
         f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
     )
     console.print(title, markup=False, highlight=False, soft_wrap=True)

@@ -35,6 +35,6 @@ def export_architecture(source: ArchitectureSource, out: Path, options: NetworkO
     if source.weights is not None and not options.given:
         files = export_checkpoint(source.weights, out, name=source.name)
     else:
-        files = export_untrained(source.architecture, network_spec(source, options), out, name=source.name)
-    draw_architecture(source.architecture, out / CELLS_FILE, title=source.name)
+        files = export_untrained(source.cells, network_spec(source, options), out, name=source.name)
+    draw_architecture(source.cells, out / CELLS_FILE, title=source.name)
     return [*files, out / CELLS_FILE]

@@ -15,10 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from nas.architecture import Architecture
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
-from nas.models.network import Network, build_network
+from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
 FORMAT = "nas-engine checkpoint 1"
 _SPEC = TypeAdapter(NetworkSpec)
@@ -36,21 +35,21 @@ class Checkpoint:
         accuracy: between 0 and 1, as it was measured.
     """
 
-    network: Network
+    network: AnyNetwork
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...]
     accuracy: float
 
 
-def save_checkpoint(path: Path | str, network: Network, *, data: DataSet, accuracy: float) -> None:
+def save_checkpoint(path: Path | str, network: AnyNetwork, *, data: DataSet, accuracy: float) -> None:
     """Writes a network to a file, at once or not at all: under a temporary name, then renamed.
 
     The file is in the safetensors format, from which nothing can be executed.
 
     Args:
         path: of the file; its folder is made where it is missing.
-        network: as `build_network` made it; its architecture and spec are written too.
+        network: as `nas.models.build.build` made it; its architecture and spec are written too.
         data: whose normalization and class names are written.
         accuracy: between 0 and 1.
     """
@@ -90,7 +89,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
     try:
         values = {name: json.loads(text) for name, text in metadata.items() if name != "format"}
-        architecture = Architecture.from_json(values["architecture"])
+        architecture = description_from_json(values["architecture"])
         network = _rebuild(architecture, _SPEC.validate_python(values["network"]), tensors)
         return Checkpoint(
             network,
@@ -117,9 +116,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
 
 
-def _rebuild(architecture: Architecture, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> Network:
+def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
     with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
-        network = build_network(architecture, spec)
+        network = build(architecture, spec)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -15,6 +15,7 @@ from nas.checkpoint import Checkpoint, load_checkpoint
 from nas.exporting.model_card import model_card
 from nas.exporting.model_source import WEIGHTS_FILE, Labels, model_source
 from nas.fidelity import NetworkSpec
+from nas.models.network import Network
 
 MODEL_FILE = "model.py"
 ARCHITECTURE_FILE = "architecture.json"
@@ -67,6 +68,8 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
     """
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
+    if not isinstance(network, Network):
+        raise ValueError(f"only networks of cells can be written as code, got {network.architecture.name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
     card = model_card(network.architecture, network.spec, name=name, accuracy=checkpoint.accuracy)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import torch
 
-from nas.architecture import Architecture
 from nas.checkpoint import save_checkpoint
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity, NetworkSpec
+from nas.models.build import AnyNetwork, Buildable, build
 from nas.models.complexity import Complexity, measure
-from nas.models.network import Network, build_network
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
@@ -49,7 +48,7 @@ def train_and_validate(
     """
     started = time.perf_counter()
     try:
-        architecture = _cells(trial)
+        architecture = _buildable(trial)
         complexity = measure(architecture, trial.fidelity.network)
         _check_size(complexity, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
         network, share, metrics = _train(architecture, trial, data)
@@ -113,9 +112,10 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {message}{place}"
 
 
-def _cells(trial: Trial) -> Architecture:
-    if not isinstance(trial.architecture, Architecture):
-        raise ValueError(f"only architectures made of cells can be trained, got {type(trial.architecture).__name__}")
+def _buildable(trial: Trial) -> Buildable:
+    if not isinstance(trial.architecture, Buildable):
+        came = type(trial.architecture).__name__
+        raise ValueError(f"only architectures made of cells and reference networks can be trained, got {came}")
     return trial.architecture
 
 
@@ -129,7 +129,7 @@ def _check_size(complexity: Complexity, *, max_parameters: int | None, max_multi
             raise TooLargeError(f"the network may have at most {bound:,} {name}, got {came:,}")
 
 
-def _train(architecture: Architecture, trial: Trial, data: DataSet) -> tuple[Network, float, dict[str, float]]:
+def _train(architecture: Buildable, trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
     """Returns the trained network, its validation accuracy, and what else is worth keeping."""
     recipe = trial.fidelity.recipe
     network = _build(architecture, trial.fidelity.network, seed=trial.seed)
@@ -139,7 +139,7 @@ def _train(architecture: Architecture, trial: Trial, data: DataSet) -> tuple[Net
     return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}
 
 
-def _build(architecture: Architecture, spec: NetworkSpec, *, seed: int) -> Network:
+def _build(architecture: Buildable, spec: NetworkSpec, *, seed: int) -> AnyNetwork:
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
-        return build_network(architecture, spec)
+        return build(architecture, spec)

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
-from nas.models.network import Network, build_network
+from nas.models.build import AnyNetwork, Buildable, build
+from nas.models.network import Network
+from nas.models.resnet import ResidualNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,11 @@ class Complexity:
     stages: tuple[StageCost, ...]
 
 
-def measure(architecture: Architecture, spec: NetworkSpec) -> Complexity:
+def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
     """Counts what a network costs for one image of `spec.image_size` pixels.
 
     Args:
-        architecture: its cells.
+        architecture: its cells, or the reference network.
         spec: the network around them.
 
     Returns:
@@ -64,7 +65,7 @@ def measure(architecture: Architecture, spec: NetworkSpec) -> Complexity:
         ValueError: if the architecture names an operation or a norm that does not exist.
     """
     with torch.device("meta"):
-        network = build_network(architecture, spec).eval()
+        network = build(architecture, spec).eval()
         images = torch.empty(1, spec.in_channels, spec.image_size, spec.image_size)
     layers = _Layers(network)
     with torch.no_grad():
@@ -83,7 +84,7 @@ def measure(architecture: Architecture, spec: NetworkSpec) -> Complexity:
 class _Layers:
     """Watches every convolution and linear layer of a network: how many numbers did it give?"""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: AnyNetwork) -> None:
         self._num_activations: dict[nn.Module, int] = {}
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -114,7 +115,16 @@ def _each_layer(modules: list[nn.Module]) -> Iterator[nn.Conv2d | nn.Linear]:
                 yield layer
 
 
-def _stages(network: Network) -> dict[str, list[nn.Module]]:
+def _stages(network: AnyNetwork) -> dict[str, list[nn.Module]]:
+    if isinstance(network, ResidualNetwork):
+        stages: dict[str, list[nn.Module]] = {
+            f"stage {number}": [stage] for number, stage in enumerate(network.stages, start=1)
+        }
+        return {"stem": [network.conv1, network.bn1], **stages, "classifier": [network.fc]}
+    return _stages_of_cells(network)
+
+
+def _stages_of_cells(network: Network) -> dict[str, list[nn.Module]]:
     stages: dict[str, list[nn.Module]] = {"stem": [network.stem]}
     for index, (cell, place) in enumerate(zip(network.cells, network.places, strict=True)):
         name = "stem" if index < network.spec.num_stem_cells else f"stage {place.stage + 1}"

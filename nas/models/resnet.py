@@ -117,6 +117,7 @@ class ResidualNetwork(TorchvisionResNet):
         block, num_blocks = _BLOCKS[reference.depth]
         super().__init__(block, num_blocks, spec.num_classes, norm_layer=partial(batch_norm, settings=settings))
         self.architecture = reference
+        self.auxiliary_head: nn.Module | None = None
         self.spec = spec
         self.dropout = nn.Dropout(spec.dropout)
         self.add_module("conv1", _build_stem(reference, spec, settings))

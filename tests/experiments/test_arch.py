@@ -5,9 +5,11 @@ import json
 import pytest
 
 from experiments.arch import MAX_BYTES, NetworkOptions, find_architecture, network_spec
+from experiments.count import count_architecture
 from experiments.run_folder import RunFolder
 from nas.ledger import Ledger
 from nas.models.presets import PRESETS
+from nas.models.resnet import ReferenceNetwork
 from nas.trial import Failure, Success
 from search_spaces.published import PUBLISHED
 
@@ -151,3 +153,13 @@ def test_options_change_the_network():
 def test_impossible_networks_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         network_spec(find_architecture("nasnet-a"), options)
+
+
+def test_a_reference_network_is_counted_but_not_drawn():
+    source = find_architecture("resnet50-ibn-a")
+    assert source.architecture == ReferenceNetwork("resnet50-ibn-a")
+    assert count_architecture(source, NetworkOptions(preset="imagenet-mobile"))["num_parameters"] == 25_557_032
+    with pytest.raises(ValueError, match="resnet50-ibn-a is a reference network, not made of cells"):
+        _ = source.cells
+    with pytest.raises(ValueError, match="not made of cells"):
+        network_spec(source, NetworkOptions(stack="6@768"))
