@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 _Size: TypeAlias = int | tuple[int, int]
 
@@ -136,12 +137,38 @@ class FactorizedReduction(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
-        height, width = images.shape[2:]
-        shifted = images[:, :, 1::2, 1::2]
-        if height % 2 or width % 2:
-            shifted = F.pad(shifted, (0, width % 2, 0, height % 2))
-        result: Tensor = self.norm(torch.cat((self.even(images[:, :, ::2, ::2]), self.odd(shifted)), dim=1))
+        even, odd = _EvenOddPixels.apply(images)
+        result: Tensor = self.norm(torch.cat((self.even(even), self.odd(odd)), dim=1))
         return result
+
+
+class _EvenOddPixels(torch.autograd.Function):
+    """The pixels at even places, and those one to the right and below, with zeros past the border.
+
+    Written out because the gradient of two strided slices is two maps of zeros and their sum, where one map does.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+        ctx.shape = images.shape
+        ctx.memory_format = _memory_format(images)
+        height, width = images.shape[2:]
+        odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
+        return images[:, :, ::2, ::2].clone(), odd
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, even: Tensor, odd: Tensor) -> Tensor:  # noqa: ANN401
+        height, width = ctx.shape[2:]
+        gradient = torch.empty(ctx.shape, dtype=even.dtype, device=even.device, memory_format=ctx.memory_format).zero_()
+        gradient[:, :, ::2, ::2] = even
+        gradient[:, :, 1::2, 1::2] = odd[:, :, : height // 2, : width // 2]
+        return gradient
+
+
+def _memory_format(images: Tensor) -> torch.memory_format:
+    is_last = images.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if is_last else torch.contiguous_format
 
 
 def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:

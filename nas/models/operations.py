@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
+from nas.models.depthwise import DepthwiseConv
 from nas.models.layers import Conv, Pool, Rectified, Unchanged, View
 from nas.models.normalization import OperationNorms
 from nas.models.states import HiddenState
@@ -153,7 +154,7 @@ def _factored(size: int, site: Site, in_channels: int, out_channels: int) -> lis
 
 def _separable(size: int, site: Site, in_channels: int, *, stride: int, dilation: int) -> list[nn.Module]:
     return [
-        Conv(in_channels, in_channels, size, stride=stride, dilation=dilation, groups=in_channels),
+        DepthwiseConv(in_channels, size, stride=stride, dilation=dilation),
         Conv(in_channels, site.out_channels, 1),
         site.norms.build(site.out_channels),
     ]

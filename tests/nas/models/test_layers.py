@@ -91,3 +91,16 @@ def test_factorized_reduction_reads_every_pixel_once(shape, out_channels):
     odd = functional.conv2d(shifted, reduction.odd.weight, stride=2)
     torch.testing.assert_close(reduction(images), torch.cat((even, odd), 1))
     assert reduction(images).shape[1] == out_channels
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 4), (1, 1)], ids=str)
+def test_gradient_of_factorized_reduction(shape, memory_format):
+    reduction = FactorizedReduction(3, 4, torch.nn.Identity()).double()
+    images = torch.randn(2, 3, *shape, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
+    shifted = functional.pad(images, (0, 1, 0, 1))[:, :, 1:, 1:]
+    expected = functional.conv2d(images, reduction.even.weight, stride=2).square().sum()
+    expected = expected + functional.conv2d(shifted, reduction.odd.weight, stride=2).square().sum()
+    ours = torch.autograd.grad(reduction(images).square().sum(), images)[0]
+    torch.testing.assert_close(ours, torch.autograd.grad(expected, images)[0])
+    assert ours.is_contiguous(memory_format=memory_format)

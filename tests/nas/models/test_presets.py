@@ -27,7 +27,7 @@ def test_presets_are_the_papers_stacks(preset, architecture, text):
 def test_channels_that_no_filters_give_are_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"multiple of 48 .* got 2@256; nearest: 2@240 and 2@288"):
         parse_stack("2@256", PRESETS["cifar10"], NASNET_A)
-    with pytest.raises(ValueError, match="nearest: 6@48$"):
+    with pytest.raises(ValueError, match=r"nearest: 6@48$"):
         parse_stack("6@0", PRESETS["cifar10"], NASNET_A)
 
 

@@ -1,0 +1,130 @@
+"""Depthwise convolutions that train fast on CPUs: the same function, with a gradient computed in parts.
+
+On CPUs the gradient of a depthwise kernel has a fast path in oneDNN for windows of up to three columns, padded by at
+most one; for wider ones it takes 5 to 15 times as long as the forward pass. Yet the gradient of some columns of a
+kernel is that of a kernel of only these columns, on a shifted map. So wide kernels are treated a few columns at a time.
+
+With stride 2 a map of even size has one more pixel of padding after than before. A row and a column of zeros before the
+kernel make up for it, which spares a padded copy of the map.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nas.models.layers import Conv, same_padding
+
+_MAX_COLUMNS = 3
+_Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+class DepthwiseConv(Conv):
+    """A convolution of each channel for itself; see `Conv`.
+
+    Args:
+        num_channels: of the map and the result.
+        size: side of the window in pixels.
+        stride: 1 or 2.
+        dilation: distance of neighbours in the window.
+    """
+
+    def __init__(self, num_channels: int, size: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__(num_channels, num_channels, size, stride=stride, dilation=dilation, groups=num_channels)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Maps (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
+        size, stride = self.kernel_size[0], self.stride[0]
+        pads = tuple(same_padding(length, size, stride) for length in input.shape[2:])
+        is_fast = size <= _MAX_COLUMNS and all(before == after for before, after in pads)
+        fits = self.dilation == (1, 1) and min(input.shape[2:]) >= size
+        if is_fast or not fits or not _trains_on_cpu(input, self.weight):
+            return super().forward(input)
+        result: Tensor = _DepthwiseConvolution.apply(input, self.weight, stride, pads)
+        return result
+
+
+def _trains_on_cpu(images: Tensor, weight: Tensor) -> bool:
+    """Elsewhere, and where another program takes over (compilation, autocast), torch's own gradient is the best."""
+    trains = torch.is_grad_enabled() and weight.requires_grad and images.device.type == "cpu"
+    return trains and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
+
+
+class _DepthwiseConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weight: Tensor, stride: int, pads: _Pads) -> Tensor:  # noqa: ANN401
+        kernel, padding = _pad_kernel(weight, pads)
+        ctx.save_for_backward(images, weight)
+        ctx.stride, ctx.pads = stride, pads
+        return F.conv2d(images, kernel, None, stride, padding, groups=len(weight))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:  # noqa: ANN401
+        images, weight = ctx.saved_tensors
+        of_images = of_weight = None
+        if ctx.needs_input_grad[0]:
+            kernel, padding = _pad_kernel(weight, ctx.pads)
+            of_images, _ = _gradients(gradient, images, kernel, ctx.stride, padding, (True, False))
+        if ctx.needs_input_grad[1]:
+            of_weight = _gradient_of_weight(gradient, images, weight, ctx.stride, ctx.pads)
+        return of_images, of_weight, None, None
+
+
+def _pad_kernel(weight: Tensor, pads: _Pads) -> tuple[Tensor, tuple[int, int]]:
+    """Makes padding equal on both sides by zeros before the kernel where there is one more after."""
+    (top, bottom), (left, right) = pads
+    if (top, left) != (bottom, right):
+        weight = F.pad(weight, (right - left, 0, bottom - top, 0))
+    return weight, (bottom, right)
+
+
+def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: _Pads) -> Tensor:
+    parts = []
+    for first, count in _column_groups(weight.shape[3]):
+        shifted, padding = _shift(images, gradient, (first, count), stride, pads)
+        columns = weight[..., first : first + count].contiguous()
+        parts.append(_gradients(gradient, shifted, columns, stride, padding, (False, True))[1])
+    return torch.cat(parts, dim=3)
+
+
+def _column_groups(num_columns: int) -> list[tuple[int, int]]:
+    """Groups of at most three columns, as (first, count)."""
+    return [(first, min(_MAX_COLUMNS, num_columns - first)) for first in range(0, num_columns, _MAX_COLUMNS)]
+
+
+def _shift(
+    images: Tensor, gradient: Tensor, columns: tuple[int, int], stride: int, pads: _Pads
+) -> tuple[Tensor, tuple[int, int]]:
+    """The map as a kernel of only these columns sees it, and the padding that remains to be done: of rows, if equal."""
+    first, count = columns
+    (top, bottom), (left, _) = pads
+    width = (gradient.shape[3] - 1) * stride + count
+    before = left - first
+    rows = (0, 0) if top == bottom else (top, bottom)
+    shifted = F.pad(images, (before, width - images.shape[3] - before, *rows))
+    return shifted, (top if top == bottom else 0, 0)
+
+
+def _gradients(
+    gradient: Tensor, images: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], wanted: tuple[bool, bool]
+) -> tuple[Tensor, Tensor]:
+    """Computes torch's gradients of images and weight."""
+    of_images, of_weight, _ = torch.ops.aten.convolution_backward(
+        gradient,
+        images,
+        weight,
+        None,
+        [stride, stride],
+        list(padding),
+        [1, 1],
+        False,
+        [0, 0],
+        len(weight),
+        [*wanted, False],
+    )
+    return of_images, of_weight
