@@ -112,7 +112,10 @@ UNKNOWN = Cell((Block(Edge(0, "warp"), Edge(1, "conv_1x1")),))
     ("changes", "text"),
     [
         ({"architecture": Architecture(UNKNOWN, CELL)}, "ValueError: the ops of block 0 of the normal cell"),
-        ({"architecture": TableEntry()}, "ValueError: only architectures made of cells can be trained, got TableEntry"),
+        (
+            {"architecture": TableEntry()},
+            "ValueError: only architectures made of cells and reference networks can be trained, got TableEntry",
+        ),
     ],
 )
 def test_any_other_exception_is_a_failure_with_its_text(data, changes, text):
