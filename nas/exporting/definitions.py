@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
+
+from nas.exporting.plain_forms import PLAIN_FORMS, PLAIN_TITLES
 
 ALLOWED_PACKAGES = frozenset({"torch", *sys.stdlib_module_names})
 """What exported source may import."""
@@ -82,13 +83,14 @@ class Definitions:
         return gathered
 
     def sections(self) -> list[tuple[str, str]]:
-        """For each module its docstring's first line and the chosen definitions, as text in their order."""
+        """For each module what its docstring says first, and the chosen definitions as text in their order."""
         found = []
         for module in self._ordered_modules():
             source = _take_apart(module)
             chosen = self.chosen[module]
             texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
+            title = PLAIN_TITLES.get(module, title.partition(":")[0].rstrip("."))
             found.append((title, "\n\n\n".join(texts)))
         return found
 
@@ -162,11 +164,15 @@ def check_top_level(value: Any) -> None:  # noqa: ANN401 - a function or a class
 
 @lru_cache(maxsize=64)
 def _take_apart(module: str) -> _Source:
-    text = inspect.getsource(_module(module))
-    lines = text.splitlines()
+    lines = inspect.getsource(importlib.import_module(module)).splitlines()
+    body = ast.parse("\n".join(lines)).body
+    # From below, so that what is replaced moves only what has been dealt with.
+    for node in reversed(body):
+        if isinstance(node, ast.ClassDef):
+            _make_plain(module, node, lines)
+    body = ast.parse("\n".join(lines)).body
     definitions: dict[str, _Definition] = {}
     imports: dict[str, Import] = {}
-    body = ast.parse(text).body
     for node, following in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports.update({item.local: item for item in _imports(node)})
@@ -175,8 +181,16 @@ def _take_apart(module: str) -> _Source:
     return _Source(definitions, imports)
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(name)
+def _make_plain(module: str, node: ast.ClassDef, lines: list[str]) -> None:
+    """Puts plain forms in the place of methods; one that is left out takes the blank lines above it along."""
+    for method in reversed(node.body):
+        if not isinstance(method, ast.FunctionDef) or (module, node.name, method.name) not in PLAIN_FORMS:
+            continue
+        plain = PLAIN_FORMS[module, node.name, method.name].splitlines()
+        first = min([method.lineno, *(decorator.lineno for decorator in method.decorator_list)]) - 1
+        while not plain and not lines[first - 1]:
+            first -= 1
+        lines[first : method.end_lineno] = plain
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> list[Import]:

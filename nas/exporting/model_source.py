@@ -71,7 +71,7 @@ def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "
         "from __future__ import annotations\n",
         definitions.import_lines(_imports(norms)) + "\n",
         "\n".join(_constants(network, labels)),
-        *(f"\n\n# {title.partition(':')[0].rstrip('.')}\n\n\n{text}" for title, text in definitions.sections()),
+        *(f"\n\n# {title}\n\n\n{text}" for title, text in definitions.sections()),
         "\n\n# This network: its norms, its cells, and the whole\n\n" + "\n".join(_norms(norms, network.spec)),
         *_classes(network, cells, labels),
     ]

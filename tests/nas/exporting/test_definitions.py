@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from nas.exporting import definitions
 from nas.exporting.definitions import Definitions, Import
 from nas.models.layers import Conv, FactorizedReduction
 from nas.models.operations import separable_convolution
@@ -35,8 +36,8 @@ def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def text_of(definitions: Definitions) -> str:
-    return "\n".join(text for _, text in definitions.sections())
+def text_of(gathered: Definitions) -> str:
+    return "\n".join(text for _, text in gathered.sections())
 
 
 def test_what_is_used_comes_along_and_nothing_else(make_package) -> None:
@@ -76,14 +77,14 @@ def test_what_is_used_comes_along_and_nothing_else(make_package) -> None:
                 return SECOND
         ''',
     )
-    definitions = Definitions.of([main.build])
-    (first_title, first), (second_title, second) = definitions.sections()
-    assert (first_title, second_title) == ("Others.", "Main things: and more.")
+    gathered = Definitions.of([main.build])
+    (first_title, first), (second_title, second) = gathered.sections()
+    assert (first_title, second_title) == ("Others", "Main things")
     assert first == "FACTOR, SECOND = 2, 3\n\n\n@functools.cache\ndef scale(value):\n    return value * FACTOR"
     assert second.startswith('# The limit\n# of things.\nLIMIT: int = 3\n"""What it is."""\n\n\ndef build(value):')
     assert "def inner(value):\n    return" in second
     assert "forgotten" not in second
-    assert definitions.import_lines() == "import functools\nfrom math import sqrt"
+    assert gathered.import_lines() == "import functools\nfrom math import sqrt"
 
 
 def test_constants_defined_together_stand_once(make_package) -> None:
@@ -131,10 +132,45 @@ def test_names_bound_within_are_no_uses(make_package) -> None:
     assert "def size" not in text_of(Definitions.of([main.build, main.other]))
 
 
+def test_methods_stand_in_their_plain_form(make_package, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = make_package(
+        main="""
+            import abc
+
+            class Layer:
+                \"\"\"A layer.\"\"\"
+
+                @abc.abstractmethod
+                def forward(self, x):
+                    return fast(x)
+
+                def keep(self):
+                    return 1
+
+                def drop(self):
+                    return fast(2)
+
+            def fast(x):
+                return x
+        """
+    )
+    plain = {
+        (main.__name__, "Layer", "forward"): "    def forward(self, x):\n        return x + 0",
+        (main.__name__, "Layer", "drop"): "",
+    }
+    monkeypatch.setattr(definitions, "PLAIN_FORMS", plain)
+    monkeypatch.setattr(definitions, "PLAIN_TITLES", {main.__name__: "Layers"})
+    gathered = Definitions.of([main.Layer])
+    (section,) = gathered.sections()
+    forward, keep = "    def forward(self, x):\n        return x + 0\n", "    def keep(self):\n        return 1"
+    assert section == ("Layers", f'class Layer:\n    """A layer."""\n\n{forward}\n{keep}')
+    assert gathered.import_lines() == ""
+
+
 def test_imports_are_merged_and_sorted() -> None:
-    definitions = Definitions.of([separable_convolution])
+    gathered = Definitions.of([separable_convolution])
     further = [Import("torch", "optim", "optim"), Import("pathlib", "Path", "Path"), Import("math", "", "math")]
-    lines = definitions.import_lines(further).splitlines()
+    lines = gathered.import_lines(further).splitlines()
     assert "from torch import Tensor, nn, optim" in lines
     assert "import torch.nn.functional as F" in lines
     assert lines.count("import math") == 1
