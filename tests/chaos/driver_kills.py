@@ -81,7 +81,10 @@ def num_lines(ledger):
 
 
 def kill(words, ledger, *, lines, draw):
-    """Starts the driver and kills it once the ledger has so many lines, or while it starts if it has them already."""
+    """Starts the driver and kills it once the ledger has so many lines, or while it starts if it has them already.
+
+    Returns the numbers of the processes that it had started.
+    """
     is_late = num_lines(ledger) >= lines
     driver = subprocess.Popen(words)
     deadline = time.monotonic() + 120
@@ -94,8 +97,9 @@ def kill(words, ledger, *, lines, draw):
     family = descendants(driver.pid)
     driver.kill()
     driver.wait()
-    read_ledger(ledger) if ledger.exists() else None
-    check_gone(family)
+    if ledger.exists():
+        read_ledger(ledger)
+    return family
 
 
 def descendants(pid):
@@ -115,11 +119,12 @@ def descendants(pid):
 
 
 def check_gone(family):
-    """Workers see that their raylet is gone, which saw that its driver is."""
-    deadline = time.monotonic() + 60
+    """Workers go with their raylet and that with its driver, at once; Ray's agents take up to a minute to notice."""
+    deadline = time.monotonic() + 180
     while left := {pid for pid in family if is_alive(pid)}:
         if time.monotonic() > deadline:
-            raise AssertionError(f"processes of a killed driver survive: {sorted(left)}")
+            names = sorted(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:80] for pid in left)
+            raise AssertionError(f"processes of a killed driver survive: {names}")
         time.sleep(0.05)
 
 
@@ -147,11 +152,13 @@ def torment(options, folder):
     ledger, draw = folder / "ledger.jsonl", random.Random(options.seed)
     words = command(options, ledger)
     moments = sorted(draw.randrange(2 * options.trials) for _ in range(options.kills))
+    family = set()
     for number, lines in enumerate(moments, 1):
-        kill(words, ledger, lines=lines, draw=draw)
+        family |= kill(words, ledger, lines=lines, draw=draw)
         print(f"kill {number} of {options.kills} at {num_lines(ledger)} of {2 * options.trials + 1} lines", flush=True)
     subprocess.run(words, check=True, timeout=600)
     rollouts = check_complete(ledger, options.trials)
+    check_gone(family)
     if options.pool == "serial":
         untouched = folder / "untouched.jsonl"
         subprocess.run(command(options, untouched), check=True, timeout=600)
