@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from experiments.arch import ArchitectureSource, NetworkOptions, network_spec
 from experiments.draw import draw_architecture
+from nas.checkpoint import load_checkpoint
 from nas.export import export_checkpoint, export_untrained
+from nas.exporting.programs import PROGRAMS
+from nas.models.network import Network
 
 CELLS_FILE = "cells.svg"
 """The drawing of both cells."""
 
 
-def export_architecture(source: ArchitectureSource, out: Path, options: NetworkOptions | None = None) -> list[Path]:
+def export_architecture(
+    source: ArchitectureSource, out: Path, options: NetworkOptions | None = None, *, programs: Collection[str] = ()
+) -> list[Path]:
     """Writes a folder that stands for itself: ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
 
     The weights of a trained architecture come along in ``weights.safetensors``, unless options are given: they ask for
@@ -22,19 +28,40 @@ def export_architecture(source: ArchitectureSource, out: Path, options: NetworkO
         source: what to export; see `experiments.arch.find_architecture`.
         out: the folder, made where it is missing; files of the same names are replaced.
         options: the network around the cells, where it is to be another than that of the run.
+        programs: further forms of a trained network, keys of `nas.exporting.programs.PROGRAMS`.
 
     Returns:
         The files written, ``model.py`` first.
 
     Raises:
         ValueError: if the options are not possible, the weights do not fit, or the folder is a file.
+        RuntimeError: if a program cannot be made, or does not agree with the network.
     """
     options = options or NetworkOptions()
     if out.exists() and not out.is_dir():
         raise ValueError(f"an export needs a folder, got the file {out}")
-    if source.weights is not None and not options.given:
-        files = export_checkpoint(source.weights, out, name=source.name)
+    trained = source.weights if not options.given else None
+    _check_programs(programs, trained)
+    if trained is not None:
+        files = [*export_checkpoint(trained, out, name=source.name), *_write_programs(programs, trained, out)]
     else:
         files = export_untrained(source.cells, network_spec(source, options), out, name=source.name)
     draw_architecture(source.cells, out / CELLS_FILE, title=source.name)
     return [*files, out / CELLS_FILE]
+
+
+def _check_programs(programs: Collection[str], trained: Path | None) -> None:
+    for name in programs:
+        if name not in PROGRAMS:
+            raise ValueError(f"a program must be one of {', '.join(PROGRAMS)}, got {name!r:.40}")
+    if programs and trained is None:
+        raise ValueError("only a trained network can be exported as a program: there are no weights of this one")
+
+
+def _write_programs(programs: Collection[str], trained: Path, out: Path) -> Iterator[Path]:
+    network = load_checkpoint(trained).network
+    for name in programs:
+        file, write = PROGRAMS[name]
+        if isinstance(network, Network):
+            write(network, out / file)
+            yield out / file

@@ -82,6 +82,20 @@ def test_an_exported_folder_is_an_architecture_again(run: Path, tmp_path: Path) 
     assert load_file(tmp_path / "weights.safetensors")
 
 
+def test_a_trained_network_can_be_a_program_as_well(run: Path, tmp_path: Path) -> None:
+    files = export_architecture(find_architecture(str(run)), tmp_path, programs=["torch-export"])
+    assert {path.name for path in files} >= {"model.py", "model.pt2", "cells.svg"}
+    assert (tmp_path / "model.pt2").stat().st_size > 1000
+
+
+def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only a trained network can be exported as a program"):
+        export_architecture(find_architecture("nasnet-a"), tmp_path / "out", programs=["onnx"])
+    with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, got 'tflite'"):
+        export_architecture(find_architecture(str(run)), tmp_path / "out", programs=["tflite"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(ValueError, match="an export needs a folder, got the file"):

@@ -1,0 +1,105 @@
+"""Programs of all operations and norms, at both strides, run and compared."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.exporting import programs
+from nas.exporting.programs import bare_network, write_onnx, write_program
+from nas.fidelity import NetworkSpec
+from nas.models.network import Network, build_network
+from nas.models.normalization import NORMALIZATIONS
+from nas.models.operations import OPERATIONS
+
+SPEC = NetworkSpec(
+    num_classes=3, image_size=9, num_filters=4, num_repeats=1, num_stages=2, reduction_in_stage=True, auxiliary=True
+)
+
+
+def everything() -> Architecture:
+    """Each operation and each norm stands in both cells, one of which keeps and one halves the size."""
+    ops, norms = list(OPERATIONS), list(NORMALIZATIONS)
+    blocks = tuple(
+        Block(
+            Edge(0, ops[index]),
+            Edge(1, ops[index + 1]),
+            ("add", "concat")[index % 4 // 2],
+            norms[index // 2 % len(norms)],
+        )
+        for index in range(0, len(ops) - 1, 2)
+    )
+    assert {edge.op for block in blocks for edge in block.edges} == set(ops)
+    assert {block.norm for block in blocks} == set(norms)
+    return Architecture(Cell(blocks), Cell(blocks))
+
+
+def make_network(architecture: Architecture) -> Network:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = build_network(architecture, SPEC)
+        network.train()(torch.randn(8, 3, 9, 9))  # moves the running statistics
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return make_network(everything())
+
+
+@pytest.fixture
+def small() -> Network:
+    cell = Cell((Block(Edge(0, "conv_1x1"), Edge(1, "identity")),))
+    return make_network(Architecture(cell, cell))
+
+
+def expected_logits(network: Network, num_images: int) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randn(num_images, 3, 9, 9, generator=torch.Generator().manual_seed(num_images))
+    with torch.no_grad():
+        return images, bare_network(network)(images)
+
+
+def test_a_bare_network_gives_the_same_logits(network: Network) -> None:
+    images = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    bare = bare_network(network)
+    with torch.no_grad():
+        torch.testing.assert_close(bare(images), network.eval()(images))
+    assert bare.auxiliary_head is None
+    assert not bare.training
+
+
+def test_a_program_gives_the_same_logits_for_batches_of_any_size(network: Network, tmp_path: Path) -> None:
+    write_program(network, tmp_path / "new" / "model.pt2")
+    program = torch.export.load(tmp_path / "new" / "model.pt2").module()
+    for num_images in (1, 5):
+        images, logits = expected_logits(network, num_images)
+        torch.testing.assert_close(program(images), logits, atol=1e-4, rtol=1e-4)
+
+
+def test_onnx_gives_the_same_logits_for_batches_of_any_size(network: Network, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    write_onnx(network, tmp_path / "model.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    for num_images in (1, 5):
+        images, logits = expected_logits(network, num_images)
+        (came,) = session.run(["logits"], {"images": images.numpy()})
+        torch.testing.assert_close(torch.from_numpy(came), logits, atol=1e-4, rtol=1e-4)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_missing_packages_are_named(small: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(RuntimeError, match="ONNX needs the packages onnx, onnxscript and onnxruntime, got no onnx"):
+        write_onnx(small, tmp_path / "model.onnx")
+
+
+def test_a_program_that_differs_is_refused(small: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "TOLERANCE", -1.0)
+    with pytest.raises(RuntimeError, match=r"the logits of model.pt2 must agree with the network's"):
+        write_program(small, tmp_path / "model.pt2")
+    assert not list(tmp_path.iterdir())
