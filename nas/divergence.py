@@ -3,7 +3,8 @@
 For each channel of a layer, the means over the map of all images of a set are taken as draws from a normal
 distribution; the divergence of two sets is the symmetric Kullback-Leibler divergence of theirs, averaged over the
 channels. Between images and the same images with their look shifted it is large where a layer sees appearance; between
-two classes, where it sees content.
+two classes, where it sees content. Features are taken rectified, as the next layer reads them: right behind instance
+normalization all means over the map are equal, and nothing would be left to compare.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import Images, Labels
-from nas.models.layers import Unchanged
+from nas.models.layers import Rectified
 from nas.models.network import Network
 from nas.models.resnet import ResidualNetwork
 from nas.models.states import HiddenState
@@ -35,7 +36,7 @@ _FLOOR = 1e-6
 def layer_means(
     network: Network | ResidualNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, FloatArray]:
-    """Computes the means over the map of every channel of every layer: stem, then cells or residual blocks.
+    """Computes the means over the rectified map of every channel of every layer: stem, then cells or residual blocks.
 
     Args:
         network: it runs on the device where it is, in evaluation mode, and keeps its mode.
@@ -129,7 +130,7 @@ def _watched(layers: Mapping[str, nn.Module], collected: dict[str, list[Tensor]]
 
     def watch(name: str, module: nn.Module) -> Any:  # noqa: ANN401 - torch's handle
         def collect(_module: nn.Module, _inputs: Any, output: Tensor | HiddenState) -> None:  # noqa: ANN401
-            state = output.view(Unchanged()) if isinstance(output, HiddenState) else output
+            state = output.view(Rectified()) if isinstance(output, HiddenState) else torch.relu(output)
             collected.setdefault(name, []).append(state.float().mean((2, 3)))
 
         return module.register_forward_hook(collect)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.divergence import appearance_divergence, content_divergence, layer_means, symmetric_divergence
 from nas.fidelity import DataSpec, NetworkSpec
@@ -73,7 +74,7 @@ def test_the_means_are_those_of_the_features(data):
     network = build_network(PUBLISHED["nasnet-a"], SPEC).eval()
     images = (torch.from_numpy(data.validation.images).float() / 255 - data.mean[0]) / data.std[0]
     with torch.no_grad():
-        last = network.features(images)[-1].mean((2, 3))
+        last = network.features(images)[-1].relu().mean((2, 3))
     collected = means(network, data.validation, data)["cell 3 (normal)"]
     assert np.allclose(collected, last.numpy(), atol=1e-5)
 
@@ -88,6 +89,14 @@ def test_instance_normalization_removes_appearance(data):
         divergences[name] = found
     # behind the instance normalization of stem and last block of the first stage, contrast is gone
     assert divergences["resnet18-ibn-b"]["stage 1 block 2"] < 0.1 * divergences["resnet18"]["stage 1 block 2"]
+
+
+def test_instance_normalization_at_the_end_of_a_cell_leaves_content(data):
+    block = Block(Edge(1, "conv_3x3"), Edge(1, "identity"), norm="ibn_b")
+    torch.manual_seed(0)
+    network = build_network(Architecture(Cell((block,)), Cell((block,))), SPEC).eval()
+    content = content_divergence(means(network, data.validation, data), data.validation.labels)
+    assert min(content.values()) > 0.1
 
 
 def test_content_between_two_classes_and_all_pairs(data):
