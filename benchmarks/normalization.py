@@ -1,0 +1,153 @@
+"""Does IBN-Net's claim hold for cells: a smaller drop when the picture changes its look, and no loss at home?
+
+Trains one cell with each norm and several seeds on real CIFAR-10 images, then measures test images as they are and
+under the paper's shifts of appearance. Interrupted and called again, it goes on with the training that it was at; the
+tables hold what is there::
+
+    python benchmarks/normalization.py --data CIFAR10_FOLDER --out runs/normalization
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from experiments.statistics import Interval, bootstrap_interval
+from experiments.trained import find_trained, load_test_images
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.checkpoint import load_checkpoint, save_checkpoint
+from nas.data.data_set import DataSet, Split
+from nas.data.load import load_data
+from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
+from nas.models.network import build_network
+from nas.shifts.measure import right_answers
+from nas.shifts.table import PAPER_SHIFTS, shift_split
+from nas.training.loop import accuracy, train
+
+NORMS = ("bn", "in", "ibn_a", "ibn_b", "gn")
+NETWORK = NetworkSpec(num_filters=12, num_repeats=1)
+RECIPE = TrainRecipe(epochs=8, batch_size=64, learning_rate=0.1, precision="float32", device="cpu")
+APPEARANCE_STAGES = 2
+"""Of three, as IBN-Net keeps instance normalization out of its deepest stage."""
+SEVERITY = 3
+"""That of the paper: 50 of 255 levels, contrast divided by 1.5."""
+
+Shares = dict[str, float]
+
+
+def architecture(norm: str) -> Architecture:
+    """One residual-like cell; each convolution of its factored pairs has a norm, so that `ibn_a` differs from `ibn`."""
+    factored = "conv_1x3_3x1"
+    normal = (
+        Block(Edge(1, factored), Edge(1, "identity"), norm=norm),
+        Block(Edge(2, factored), Edge(2, "identity"), norm=norm),
+    )
+    reduction = (Block(Edge(1, factored), Edge(1, "max_pool_3x3"), norm=norm),)
+    return Architecture(Cell(normal), Cell(reduction), APPEARANCE_STAGES)
+
+
+def train_one(path: Path, norm: str, *, seed: int, data: DataSet) -> None:
+    """Trains one network and writes it to a file; does nothing if the file is there."""
+    if path.exists():
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_network(architecture(norm), NETWORK)
+    started = time.perf_counter()
+    train(network, data, RECIPE, seed=seed)
+    share = accuracy(network, data.validation, data, RECIPE)
+    save_checkpoint(path, network, data=data, accuracy=share)
+    print(f"{path.stem}: validation {share:.3f} in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def measure_one(path: Path, splits: dict[str, Split]) -> Shares:
+    """Accuracy under each shift, kept beside the weights."""
+    kept = path.with_suffix(f".{len(splits['clean'])}.json")
+    if not kept.exists():
+        checkpoint = load_checkpoint(path)
+        shares = {
+            name: float(right_answers(checkpoint.network, split, mean=checkpoint.mean, std=checkpoint.std).mean())
+            for name, split in splits.items()
+        }
+        kept.write_text(json.dumps(shares), encoding="utf-8")
+    loaded: Shares = json.loads(kept.read_text(encoding="utf-8"))
+    return loaded
+
+
+def tables(shares: dict[str, dict[int, Shares]]) -> str:
+    """Two tables in Markdown: accuracies and drops, and their differences to `bn`, seed by seed."""
+    header = ["norm", "seeds", "as it is", *(f"drop under {name}" for name in PAPER_SHIFTS), "mean drop"]
+    absolute, paired = [header], [header]
+    for norm, by_seed in shares.items():
+        columns = {seed: _columns(each) for seed, each in by_seed.items()}
+        absolute.append([norm, str(len(columns)), *_intervals(list(columns.values()))])
+        common = sorted(set(columns) & set(shares["bn"]))
+        if norm != "bn" and common:
+            less = [columns[seed] - _columns(shares["bn"][seed]) for seed in common]
+            paired.append([norm, str(len(common)), *(f"{cell}" for cell in _intervals(less, sign=True))])
+    return f"{_markdown(absolute)}\n\nLess that of `bn`, same seed, same images:\n\n{_markdown(paired)}\n"
+
+
+def _columns(shares: Shares) -> np.ndarray:
+    drops = [shares["clean"] - shares[name] for name in PAPER_SHIFTS]
+    return np.array([shares["clean"], *drops, np.mean(drops)])
+
+
+def _intervals(rows: Sequence[np.ndarray], *, sign: bool = False) -> list[str]:
+    return [_show(bootstrap_interval(100 * column, seed=0), sign=sign) for column in np.stack(rows).T]
+
+
+def _show(interval: Interval, *, sign: bool) -> str:
+    form = "+.1f" if sign else ".1f"
+    bounds = "" if np.isnan(interval.low) else f" ({interval.low:{form}} to {interval.high:{form}})"
+    return f"{interval.value:{form}}{bounds}"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of CIFAR-10, one folder a class")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--num-train", type=int, default=5556, help="images of the training set, a tenth held out")
+    parser.add_argument("--num-test", type=int, default=2000, help="test images")
+    parser.add_argument("--report", action="store_true", help="train nothing, measure what is there")
+    arguments = parser.parse_args()
+    paths = {
+        (norm, seed): arguments.out / f"{norm}-{seed}.safetensors" for seed in range(arguments.seeds) for norm in NORMS
+    }
+    if not arguments.report:
+        data = load_data(DataSpec(name="image_folder", root=arguments.data, num_train=arguments.num_train))
+        for (norm, seed), path in paths.items():
+            train_one(path, norm, seed=seed, data=data)
+    trained = {key: path for key, path in paths.items() if path.exists()}
+    if not trained:
+        raise SystemExit(f"there is no trained network in {arguments.out}")
+    network = find_trained(str(next(iter(trained.values()))))
+    clean = load_test_images([network], arguments.data, most=arguments.num_test)
+    splits = {"clean": clean} | {name: shift_split(clean, name, severity=SEVERITY) for name in PAPER_SHIFTS}
+    shares: dict[str, dict[int, Shares]] = {norm: {} for norm, _ in trained}
+    for (norm, seed), path in trained.items():
+        shares[norm][seed] = measure_one(path, splits)
+    text = tables(shares)
+    (arguments.out / "tables.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
