@@ -103,13 +103,14 @@ def test_a_cluster_that_does_not_answer_is_named(no_ray):
     assert no_ray == []
 
 
+@pytest.mark.parametrize("kind", [ConnectionError, Exception])
 @pytest.mark.parametrize(
     ("address", "message"),
     [(None, "Ray cannot be started here: no room"), ("auto", "the Ray cluster auto cannot be used: no room")],
 )
-def test_what_ray_says_becomes_one_line(no_ray, monkeypatch, address, message):
+def test_what_ray_says_becomes_one_line(no_ray, monkeypatch, kind, address, message):
     def fail(**options):
-        raise ConnectionError("no room\nand much more")
+        raise kind("no room\nand much more")
 
     monkeypatch.setattr(ray, "init", fail)
     with pytest.raises(RuntimeError) as caught, connect(address):
