@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,22 @@ class Limits:
     gpu_fraction: float | None = None
 
 
-def run_child(
-    evaluate: Callable[..., Outcome],
-    trial: Trial,
-    limits: Limits,
-    **arguments: Any,  # noqa: ANN401 - whatever the evaluator takes
-) -> Iterator[Outcome | None]:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is the same for every child of a pool, so that it travels once.
+
+    Attributes:
+        evaluate: called as ``evaluate(trial, **arguments)``.
+        arguments: such as the images.
+        limits: what the process of a child may take.
+    """
+
+    evaluate: Callable[..., Outcome]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+def run_child(work: Work, trial: Trial) -> Iterator[Outcome | None]:
     """Evaluates one trial within its limits.
 
     Yields:
@@ -41,10 +51,10 @@ def run_child(
         outcome.
     """
     yield None
-    with limited_memory(limits.memory_bytes):
-        if limits.gpu_fraction is not None:
-            _limit_gpu_memory(limits.gpu_fraction)
-        outcome = guard(evaluate, trial, arguments)
+    with limited_memory(work.limits.memory_bytes):
+        if work.limits.gpu_fraction is not None:
+            _limit_gpu_memory(work.limits.gpu_fraction)
+        outcome = guard(work.evaluate, trial, work.arguments)
     yield outcome
 
 

@@ -14,7 +14,7 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, RuntimeEnvS
 
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
-from workers.child import run_child
+from workers.child import Work, run_child
 from workers.ray_resources import RayResources
 
 _LOGGER = logging.getLogger(__name__)
@@ -68,9 +68,8 @@ class RayPool:
         arguments: Mapping[str, Any] | None = None,
         resources: RayResources | None = None,
     ) -> None:
-        self._evaluate = evaluate
-        self._arguments = dict(arguments or {})
         self._resources = resources or RayResources()
+        self._work = Work(evaluate, dict(arguments or {}), self._resources.limits)
         self._children: dict[Any, _Child] = {}
         self._submit: Callable[[Trial], Any] | None = None
         self._num_workers = self._offered = 0
@@ -200,9 +199,8 @@ class RayPool:
         if not ray.is_initialized():
             raise RuntimeError("a RayPool needs a Ray cluster: enter workers.ray_cluster.connect() first")
         task = ray.remote(**self._resources.ray_options())(run_child)
-        evaluate, limits = ray.put(self._evaluate), self._resources.limits
-        arguments = {name: ray.put(value) for name, value in self._arguments.items()}
-        self._submit = lambda trial: task.remote(evaluate, trial, limits, **arguments)
+        work = ray.put(self._work)
+        self._submit = lambda trial: task.remote(work, trial)
         return self
 
     def __exit__(

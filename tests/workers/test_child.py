@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas.trial import Success
-from workers.child import Limits, limited_memory, run_child
+from workers.child import Limits, Work, limited_memory, run_child
 
 
 def test_it_says_that_it_starts_before_it_evaluates(make_trial):
@@ -17,7 +17,7 @@ def test_it_says_that_it_starts_before_it_evaluates(make_trial):
         evaluated.append(trial.id)
         return Success(trial.id, accuracy)
 
-    messages = run_child(evaluate, make_trial(1), Limits(), accuracy=0.5)
+    messages = run_child(Work(evaluate, {"accuracy": 0.5}), make_trial(1))
     assert next(messages) is None
     assert evaluated == []
     assert list(messages) == [Success(1, 0.5)]
@@ -59,5 +59,6 @@ def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
     fractions = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
-    assert len(list(run_child(lambda trial: Success(trial.id, 0.5), make_trial(1), Limits(gpu_fraction=0.25)))) == 2
+    work = Work(lambda trial: Success(trial.id, 0.5), limits=Limits(gpu_fraction=0.25))
+    assert len(list(run_child(work, make_trial(1)))) == 2
     assert fractions == ([0.25] if has_cuda else [])
