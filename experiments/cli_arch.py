@@ -49,7 +49,7 @@ def draw(
 
 
 @app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
-def export(
+def export(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
     out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
@@ -57,13 +57,16 @@ def export(
     stack: _Stack = None,
     image_size: _Size = None,
     classes: _Classes = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
+    torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
 ) -> None:
     """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
     from experiments.arch import find_architecture
     from experiments.export import export_architecture
 
     source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
-    files = export_architecture(source, out, options)
+    programs = [name for name, wanted in (("onnx", onnx), ("torch-export", torch_export)) if wanted]
+    files = export_architecture(source, out, options, programs=programs)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
     if source.outcome is not None and (source.weights is None or options.given):
         why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"

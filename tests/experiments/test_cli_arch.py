@@ -105,3 +105,11 @@ def test_export_says_why_there_are_no_weights(run_cli, tmp_path, finished_run):
     code, out, err = run_cli("export", copied, "--out", tmp_path / "bare")
     assert (code, "weights.safetensors" in out) == (0, False)
     assert "without weights: the run kept none of it" in err
+
+
+def test_export_writes_the_programs_it_is_asked_for(run_cli, tmp_path, finished_run):
+    code, out, _ = run_cli("export", finished_run, "--out", tmp_path / "out", "--torch-export")
+    assert (code, "model.pt2" in out, "model.onnx" in out) == (0, True, False)
+    assert (tmp_path / "out" / "model.pt2").stat().st_size > 0
+    code, _, err = run_cli("export", "nasnet-a", "--out", tmp_path / "published", "--onnx")
+    assert (code, "only a trained network" in err) == (2, True)
