@@ -10,6 +10,7 @@ kernel make up for it, which spares a padded copy of the map.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from torch.autograd.function import once_differentiable
 from nas.models.layers import Conv, same_padding
 
 _MAX_COLUMNS = 3
+_MAX_STRIDED_PADDING = 2
+_PIECE_BYTES = 2**22
 _Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -84,30 +87,37 @@ def _pad_kernel(weight: Tensor, pads: _Pads) -> tuple[Tensor, tuple[int, int]]:
 
 
 def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: _Pads) -> Tensor:
-    parts = []
-    for first, count in _column_groups(weight.shape[3]):
-        shifted, padding = _shift(images, gradient, (first, count), stride, pads)
-        columns = weight[..., first : first + count].contiguous()
-        parts.append(_gradients(gradient, shifted, columns, stride, padding, (False, True))[1])
-    return torch.cat(parts, dim=3)
+    """Sums over pieces of the batch, so that shifted maps stay in the cache."""
+    num_images = max(1, _PIECE_BYTES // (images[0].numel() * images.element_size()))
+    pieces = zip(torch.split(images, num_images), torch.split(gradient, num_images), strict=True)
+    total = torch.zeros_like(weight)
+    for piece, piece_gradient in pieces:
+        groups = _column_groups(weight.shape[3])
+        parts = [_gradient_of_columns(piece_gradient, piece, weight, group, stride, pads) for group in groups]
+        total += torch.cat(parts, dim=3)
+    return total
 
 
 def _column_groups(num_columns: int) -> list[tuple[int, int]]:
-    """Groups of at most three columns, as (first, count)."""
-    return [(first, min(_MAX_COLUMNS, num_columns - first)) for first in range(0, num_columns, _MAX_COLUMNS)]
+    """Cuts columns into as few groups of at most three as will do, of nearly equal width, as (first, count)."""
+    num_groups = -(-num_columns // _MAX_COLUMNS)
+    edges = [-(-num_columns * index // num_groups) for index in range(num_groups + 1)]
+    return [(first, end - first) for first, end in itertools.pairwise(edges)]
 
 
-def _shift(
-    images: Tensor, gradient: Tensor, columns: tuple[int, int], stride: int, pads: _Pads
-) -> tuple[Tensor, tuple[int, int]]:
-    """The map as a kernel of only these columns sees it, and the padding that remains to be done: of rows, if equal."""
+def _gradient_of_columns(
+    gradient: Tensor, images: Tensor, weight: Tensor, columns: tuple[int, int], stride: int, pads: _Pads
+) -> Tensor:
+    """The gradient of some columns: that of a kernel of only these, on the map shifted to where they read it."""
     first, count = columns
     (top, bottom), (left, _) = pads
     width = (gradient.shape[3] - 1) * stride + count
     before = left - first
-    rows = (0, 0) if top == bottom else (top, bottom)
+    pads_rows = top == bottom and (stride == 1 or top <= _MAX_STRIDED_PADDING)
+    rows = (0, 0) if pads_rows else (top, bottom)
     shifted = F.pad(images, (before, width - images.shape[3] - before, *rows))
-    return shifted, (top if top == bottom else 0, 0)
+    kernel = weight[..., first : first + count]
+    return _gradients(gradient, shifted, kernel, stride, (top if pads_rows else 0, 0), (False, True))[1]
 
 
 def _gradients(

@@ -99,6 +99,7 @@ class Conv(nn.Conv2d):
     ) -> None:
         super().__init__(in_channels, out_channels, size, stride, dilation=dilation, groups=groups, bias=False)
         self._extent = tuple((length - 1) * dilation + 1 for length in self.kernel_size)
+        self._is_pointwise = self.kernel_size == self.stride == (1, 1) and groups == 1
 
     def reset_parameters(self) -> None:
         """Draws the weights."""
@@ -107,6 +108,8 @@ class Conv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
+        if self._is_pointwise and _is_small_batch(input):
+            return F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
         (top, bottom), (left, right) = (
             same_padding(length, extent, stride)
             for length, extent, stride in zip(input.shape[2:], self._extent, self.stride, strict=True)
@@ -115,6 +118,15 @@ class Conv(nn.Conv2d):
             input = F.pad(input, (left, right, top, bottom))  # noqa: A001
             top = left = 0
         return F.conv2d(input, self.weight, None, self.stride, (top, left), self.dilation, self.groups)
+
+
+def _is_small_batch(images: Tensor) -> bool:
+    """Whether torch on a single CPU thread would leave a 1x1 convolution to its slow path: below 16 images.
+
+    With channels last it is a matrix product of the map as it lies in memory.
+    """
+    on_cpu = images.device.type == "cpu" and not torch.compiler.is_compiling()
+    return on_cpu and images.size(0) < 16 and images.is_contiguous(memory_format=torch.channels_last)
 
 
 class FactorizedReduction(nn.Module):

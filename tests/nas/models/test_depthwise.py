@@ -64,4 +64,4 @@ def test_other_programs_see_a_plain_convolution():
 def test_the_windows_of_wide_kernels_are_cut_into_narrow_ones():
     assert depthwise._column_groups(3) == [(0, 3)]
     assert depthwise._column_groups(5) == [(0, 3), (3, 2)]
-    assert depthwise._column_groups(7) == [(0, 3), (3, 3), (6, 1)]
+    assert depthwise._column_groups(7) == [(0, 3), (3, 2), (5, 2)]
