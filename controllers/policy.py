@@ -1,8 +1,9 @@
 """The policy of the controllers that learn by gradients: a one-layer LSTM (NASNet, 1707.07012, appendix A.2).
 
-One step a choice: the LSTM reads the embedding of the decision before, and the head of the choice's kind turns its
-state into one logit for each option. Embeddings and heads are shared by kind of choice; options that a choice does not
-have are masked.
+One step a choice: the LSTM reads the decision before and which choice is due, and the head of that choice's kind turns
+its state into one logit for each option. Embeddings of decisions and heads are shared by kind of choice; options that a
+choice does not have are masked. The embedding of the choice spares the LSTM learning to count: without it, the state
+of step 30 hardly differs from that of step 29 until much has been learned.
 """
 
 from __future__ import annotations
@@ -24,39 +25,54 @@ _MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 an
 class Policy(nn.Module):
     """A distribution over the decisions of a space.
 
+    Initial weights are uniform within -0.1..0.1 (1707.07012, A.2).
+
+    Args:
+        choices: the decisions to be made, in order.
+        seed: of the initial weights.
+        choice_embedding: whether the LSTM reads which choice is due; the paper names no such input.
+
     Attributes:
         choices: the decisions to be made, in order.
+        first: for each choice, the row of its first option in tables that hold one row for each option of each kind.
     """
 
-    def __init__(self, choices: Sequence[Choice], *, seed: int, num_units: int = NUM_UNITS) -> None:
+    def __init__(self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True) -> None:
         if not choices:
             raise ValueError("a policy needs at least 1 choice, got none")
         super().__init__()
         self.choices = tuple(choices)
-        first, total = _option_rows(self.choices)
+        rows, total = _option_rows(self.choices)
+        self.first = tuple(rows[choice.kind] for choice in self.choices)
         with torch.device("meta"):  # so that construction draws nothing from torch's own generator
-            self.embedding = nn.Embedding(total + 1, num_units)
-            self.lstm = nn.LSTM(num_units, num_units)
-            self.heads = nn.Linear(num_units, total)
+            self.decision = nn.Embedding(total + 1, NUM_UNITS)  # the last row stands before the first decision
+            self.choice = nn.Embedding(len(self.choices), NUM_UNITS)
+            self.lstm = nn.LSTM(NUM_UNITS, NUM_UNITS)
+            self.heads = nn.Linear(NUM_UNITS, total)
         self.to_empty(device="cpu")
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for weight in self.parameters():
                 weight.uniform_(-INITIAL_RANGE, INITIAL_RANGE, generator=generator)
-        self._first = torch.tensor([first[choice.kind] for choice in self.choices])
+            if not choice_embedding:
+                self.choice.weight.zero_()
+                self.choice.weight.requires_grad = False
         self._mask = torch.full((len(self.choices), 1, total), _MASKED)
-        for step, choice in enumerate(self.choices):
-            self._mask[step, 0, first[choice.kind] : first[choice.kind] + choice.num_options] = 0.0
+        for step, (choice, row) in enumerate(zip(self.choices, self.first, strict=True)):
+            self._mask[step, 0, row : row + choice.num_options] = 0.0
         self._sampler: Sampler | None = None
 
-    def sample(self, trial_ids: Sequence[int], *, seed: int) -> list[Rollout]:
-        """Draws one rollout for each trial, from a generator seeded by (seed, trial id).
+    def sample(
+        self, trial_ids: Sequence[int], *, seed: int, attempt: int = 0, temperature: float = 1.0
+    ) -> list[Rollout]:
+        """Draws one rollout for each trial, from a generator seeded by (seed, trial id, attempt).
 
-        What a trial gets does not depend, not even in the last bit, on the trials beside it.
+        What a trial gets does not depend, not even in the last bit, on the trials beside it. A temperature above 1
+        draws from a flatter distribution; the log-probability is always that under the policy itself.
         """
         if self._sampler is None:
-            self._sampler = Sampler(self.choices, self._first.tolist(), self)
-        return self._sampler.sample(trial_ids, seed=seed)
+            self._sampler = Sampler(self)
+        return self._sampler.sample([(seed, trial_id, attempt) for trial_id in trial_ids], temperature)
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
         """Feeds decisions back through the policy.
@@ -68,9 +84,10 @@ class Policy(nn.Module):
             Log-probability of each decision and entropy of the distribution it was drawn from, in nats, both
             (num_choices, num_rollouts) and differentiable.
         """
-        rows = decisions.T + self._first[:, None]
-        start = torch.full_like(rows[:1], self.embedding.num_embeddings - 1)
-        states, _ = self.lstm(self.embedding(torch.cat([start, rows[:-1]])))
+        rows = decisions.T + torch.tensor(self.first)[:, None]
+        start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
+        inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
+        states, _ = self.lstm(inputs)
         log_probs = torch.log_softmax(self.heads(states) + self._mask, dim=-1)
         entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
         return log_probs.gather(2, rows[:, :, None]).squeeze(2), entropies

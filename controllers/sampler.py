@@ -15,70 +15,80 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from nas.decisions import Choice, Rollout
+from nas.decisions import Rollout
 
 if TYPE_CHECKING:
     from controllers.policy import Policy
 
 _Array: TypeAlias = NDArray[Any]
 
-_STATE_BITS = 20
 _BLOCK_ROWS = 4
+_STATE_BITS = 20
 _ROUND_STATE = 1.5 * 2.0 ** (52 - _STATE_BITS)  # adding it to a number within -2..2 rounds that to 2**-20
 
 
 class Sampler:
     """The weights of a policy at one time, prepared for drawing."""
 
-    def __init__(self, choices: Sequence[Choice], first: Sequence[int], policy: Policy) -> None:
-        self._choices = tuple(choices)
-        self._first = tuple(first)
+    def __init__(self, policy: Policy) -> None:
         weights = {name: value.detach().double().numpy() for name, value in policy.named_parameters()}
         inputs, recurrent, bias_inputs, bias_recurrent = (
             _gate_columns(weights[f"lstm.{name}_l0"].T) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        self._inputs = (weights["embedding.weight"] @ inputs + bias_inputs + bias_recurrent).astype(np.float32)
-        self._bias = weights["heads.bias"]
+        decisions = weights["decision.weight"] @ inputs
+        choices = weights["choice.weight"] @ inputs + bias_inputs + bias_recurrent
+        heads, bias = weights["heads.weight"].T, weights["heads.bias"]
         # All heads stand beside the recurrent weights: one product gives the gates of the next step and the logits of
         # this one. Zeros fill up whole vector registers; halves, because the state comes doubled.
-        heads = weights["heads.weight"].T
         padding = np.zeros((heads.shape[0], -heads.shape[1] % 8))
-        self._product = _to_grid(np.hstack([recurrent, heads, padding]) / 2)
+        self._product = torch.from_numpy(_to_grid(np.hstack([recurrent, heads, padding]) / 2))
+        options = [
+            slice(row, row + choice.num_options) for row, choice in zip(policy.first, policy.choices, strict=True)
+        ]
+        self._columns = [slice(part.start + recurrent.shape[1], part.stop + recurrent.shape[1]) for part in options]
+        self._biases = [bias[part] for part in options]
+        # What the LSTM reads before each step, for each option of the choice before; nothing is read after the last.
+        before = [slice(len(decisions) - 1, None), *options[:-1]]
+        self._inputs = [
+            (decisions[part] + choice).astype(np.float32) for part, choice in zip(before, choices, strict=True)
+        ]
 
-    def sample(self, trial_ids: Sequence[int], *, seed: int) -> list[Rollout]:
-        """Draws one rollout for each trial, from a generator seeded by (seed, trial id)."""
-        num_steps = len(self._choices)
+    def sample(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
+        """Draws one rollout for each seed; the log-probability is that at temperature 1."""
         # In whole blocks of rows, so that the matrix product runs the same code for one trial and for many.
-        uniforms = np.zeros((num_steps, -(-len(trial_ids) // _BLOCK_ROWS) * _BLOCK_ROWS))
-        for row, trial_id in enumerate(trial_ids):
-            uniforms[:, row] = np.random.default_rng((seed, trial_id)).random(num_steps)
-        decisions, log_probs = self._unroll(uniforms)
+        uniforms = np.zeros((len(self._inputs), -(-len(seeds) // _BLOCK_ROWS) * _BLOCK_ROWS))
+        for row, seed in enumerate(seeds):
+            uniforms[:, row] = np.random.default_rng(seed).random(len(uniforms))
+        decisions, log_probs = self._unroll(uniforms, temperature)
         # fsum rounds once, whatever the order; a policy that is sure of a decision gives 0.0, never more.
         rows = zip(decisions.T.tolist(), log_probs.T.tolist(), strict=True)
-        return [Rollout(tuple(row), min(0.0, math.fsum(terms))) for row, terms in islice(rows, len(trial_ids))]
+        return [Rollout(tuple(row), min(0.0, math.fsum(terms))) for row, terms in islice(rows, len(seeds))]
 
-    def _unroll(self, uniforms: _Array) -> tuple[_Array, _Array]:
+    def _unroll(self, uniforms: _Array, temperature: float) -> tuple[_Array, _Array]:
         """Decisions and log-probabilities, both (num_choices, num_rollouts), for uniform numbers of that shape."""
-        num_rows, width = uniforms.shape[1], self._inputs.shape[1]
-        decisions = np.empty(uniforms.shape, dtype=np.int64)
+        num_rows, (num_units, width) = uniforms.shape[1], self._product.shape
+        decisions = np.zeros(uniforms.shape, dtype=np.int64)
         chosen, totals = np.empty(uniforms.shape), np.empty(uniforms.shape)
         every = np.arange(num_rows)
-        lstm = _Lstm(num_rows, width // 4)
-        product = np.zeros((num_rows, self._product.shape[1]))
-        gates = product[:, :width]
-        inputs = np.repeat(self._inputs[-1:], num_rows, axis=0)
-        for step, (choice, first) in enumerate(zip(self._choices, self._first, strict=True)):
-            np.matmul(lstm.advance(gates, inputs), self._product, out=product)
-            logits = product[:, width + first : width + first + choice.num_options]
-            logits += self._bias[first : first + choice.num_options]
+        lstm = _Lstm(num_rows, num_units)
+        product = torch.zeros((num_rows, width), dtype=torch.float64)
+        view = product.numpy()
+        decision = decisions[0]
+        for step, (columns, bias, inputs) in enumerate(zip(self._columns, self._biases, self._inputs, strict=True)):
+            lstm.advance(view[:, : 4 * num_units], inputs, decision)
+            torch.mm(lstm.doubled_state, self._product, out=product)
+            logits = view[:, columns] + bias
             logits -= logits.max(axis=1, keepdims=True)
             cumulated = np.exp(logits).cumsum(axis=1)
-            total = cumulated[:, -1]
-            decision = (cumulated[:, :-1] <= (uniforms[step] * total)[:, None]).sum(axis=1)
-            decisions[step], totals[step], chosen[step] = decision, total, logits[every, decision]
-            np.take(self._inputs, decision + first, axis=0, out=inputs, mode="clip")
+            totals[step] = cumulated[:, -1]
+            if temperature != 1:
+                cumulated = np.exp(logits / temperature).cumsum(axis=1)
+            threshold = uniforms[step] * cumulated[:, -1]
+            decision = (cumulated[:, :-1] <= threshold[:, None]).sum(axis=1)
+            decisions[step], chosen[step] = decision, logits[every, decision]
         return decisions, chosen - np.log(totals)
 
 
@@ -86,22 +96,28 @@ class _Lstm:
     """The state of the LSTM for several rollouts, in buffers that serve all steps."""
 
     def __init__(self, num_rows: int, num_units: int) -> None:
+        self.doubled_state = torch.empty((num_rows, num_units), dtype=torch.float64)
+        self._doubled = self.doubled_state.numpy()
         self._cell = np.zeros((num_rows, num_units), dtype=np.float32)
+        self._change = np.empty((num_rows, num_units), dtype=np.float32)
+        self._inputs = np.empty((num_rows, 4 * num_units), dtype=np.float32)
         self._active = np.empty((num_rows, 4 * num_units), dtype=np.float32)
         self._shifted = np.empty((num_rows, 4 * num_units), dtype=np.float32)
-        self._change = np.empty((num_rows, num_units), dtype=np.float32)
-        self._doubled_state = np.empty((num_rows, num_units))
-        parts = np.split(self._shifted, 4, axis=1)
-        self._input_gate, self._forget_gate, self._output_gate = parts[:3]
+        self._input_gate, self._forget_gate, self._output_gate, _ = np.split(self._shifted, 4, axis=1)
         self._candidate = self._active[:, 3 * num_units :]
 
-    def advance(self, gates: _Array, inputs: _Array) -> _Array:
-        """One step; returns twice the state, rounded to its grid, in an array that the next step overwrites.
+    def advance(self, gates: _Array, inputs: _Array, decision: _Array) -> None:
+        """One step: makes twice the state, rounded to its grid.
 
         sigmoid(2 x) = (tanh(x) + 1) / 2: one tanh serves all gates, and the halves are taken later, all at once.
+
+        Args:
+            gates: the recurrent part (num_rollouts, 4 * num_units).
+            inputs: the rest of the gates for each option of the choice before.
+            decision: the option taken there (num_rollouts,).
         """
         np.copyto(self._active, gates, casting="same_kind")
-        self._active += inputs
+        self._active += np.take(inputs, decision, axis=0, out=self._inputs, mode="clip")
         np.tanh(self._active, out=self._active)
         np.add(self._active, np.float32(1), out=self._shifted)
         np.multiply(self._input_gate, self._candidate, out=self._change)
@@ -109,10 +125,9 @@ class _Lstm:
         self._cell += self._change
         self._cell *= np.float32(0.5)
         np.tanh(self._cell, out=self._change)
-        np.multiply(self._output_gate, self._change, out=self._doubled_state)
-        self._doubled_state += _ROUND_STATE
-        self._doubled_state -= _ROUND_STATE
-        return self._doubled_state
+        np.multiply(self._output_gate, self._change, out=self._doubled)
+        self._doubled += _ROUND_STATE
+        self._doubled -= _ROUND_STATE
 
 
 def _gate_columns(weights: _Array) -> _Array:
