@@ -168,13 +168,12 @@ def main() -> None:
     parser.add_argument("--queued", type=int, default=RayResources().num_queued, help="trials beyond the workers")
     parser.add_argument("--controller", choices=CONTROLLERS, action="append", help="may be given twice; default: both")
     parser.add_argument("--noop-trials", type=int, default=1000, help="children that do nothing; 0 leaves them out")
-    parser.add_argument("--tune-noop-trials", type=int, default=100)
     parser.add_argument("--no-tune", action="store_true")
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")
     parser.add_argument("--quick", action="store_true", help="a smoke run of seconds")
     options = parser.parse_args()
     if options.quick:
-        options.trials, options.seconds, options.noop_trials, options.tune_noop_trials = 10, 0.2, 50, 10
+        options.trials, options.seconds, options.noop_trials = 10, 0.2, 20
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # without loggers it warns that it cannot read their files
 
@@ -188,7 +187,7 @@ def main() -> None:
         if not options.no_tune:
             costs.append(run_tune(options, trials=options.trials, seconds=options.seconds))
             if options.noop_trials:
-                costs.append(run_tune(options, trials=options.tune_noop_trials, seconds=0.0))
+                costs.append(run_tune(options, trials=options.noop_trials, seconds=0.0))
     print(report(costs))
     if options.out:
         about = {

@@ -55,7 +55,7 @@ def drive(options, folder):
 def disturb(options, folder, cluster, victim):
     """Kills a node in the middle of a child, then adds one; returns when that was asked for, and its name."""
     draw = random.Random(options.seed)
-    num_before = draw.randrange(4)
+    num_before = draw.randrange(1 + min(3, options.trials // 20))  # its share of the trials is a third
     while nodes_of(folder).count(victim) <= num_before:
         time.sleep(0.05)
     time.sleep(draw.uniform(0, 0.8) * min(options.seconds))
@@ -89,7 +89,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nas-") as name:
         folder = Path(name)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        head = {"num_cpus": 1, "include_dashboard": False, "temp_dir": f"{name}/ray"}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             victim = cluster.add_node(num_cpus=1).node_id
             cluster.add_node(num_cpus=1)
