@@ -2,6 +2,7 @@
 
 Parameters have the names of `nas.models.network.Network`, so that the state dict of one loads into the other.
 """
+# ruff: noqa: D101, D102 - a yardstick, kept short
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ REDUCTION = (
     (("skip", 3), ("avg3", 2)),
     (("sep3", 2), ("max3", H)),
 )
-OUTPUTS = {NORMAL: (P, 2, 3, 4, 5, 6), REDUCTION: (3, 4, 5, 6)}
+_Blocks = tuple[tuple[tuple[str, int], ...], ...]
+OUTPUTS: dict[_Blocks, tuple[int, ...]] = {NORMAL: (P, 2, 3, 4, 5, 6), REDUCTION: (3, 4, 5, 6)}
 
 
 class Conv(nn.Module):
@@ -135,13 +137,14 @@ class Block(nn.Module):
 
     def forward(self, states: list[Tensor]) -> Tensor:
         left, right = (edge(states[source]) for edge, source in zip(self.edges, self.sources, strict=True))
-        return left + right
+        total: Tensor = left + right
+        return total
 
 
 class Cell(nn.Module):
-    def __init__(self, blocks: tuple, before: int, previous: int, filters: int, role: str) -> None:
+    def __init__(self, blocks: _Blocks, before: int, previous: int, filters: int, role: str) -> None:
         super().__init__()
-        self.match_before = None
+        self.match_before: nn.Module | None = None
         if role == "after reduction":
             self.match_before = Reduce(before, filters)
         elif role != "first":
