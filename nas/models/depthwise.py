@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nas.models.layers import Conv, same_padding
+from nas.models.layers import Conv, memory_format_of, same_padding
 
 _MAX_COLUMNS = 3
 _MAX_STRIDED_PADDING = 2
@@ -112,12 +112,26 @@ def _gradient_of_columns(
     first, count = columns
     (top, bottom), (left, _) = pads
     width = (gradient.shape[3] - 1) * stride + count
-    before = left - first
     pads_rows = top == bottom and (stride == 1 or top <= _MAX_STRIDED_PADDING)
-    rows = (0, 0) if pads_rows else (top, bottom)
-    shifted = F.pad(images, (before, width - images.shape[3] - before, *rows))
+    shifted = _shift(images, left - first, width, (0, 0) if pads_rows else (top, bottom))
     kernel = weight[..., first : first + count]
     return _gradients(gradient, shifted, kernel, stride, (top if pads_rows else 0, 0), (False, True))[1]
+
+
+def _shift(images: Tensor, by: int, width: int, rows: tuple[int, int]) -> Tensor:
+    """Moves maps to the right into maps of another width, with rows of zeros above and below.
+
+    The same as torch's padding, which fills the whole result with zeros first.
+    """
+    batch, channels, height, old_width = images.shape
+    top, bottom = rows[0], rows[0] + height
+    shape = (batch, channels, bottom + rows[1], width)
+    shifted = torch.empty(shape, dtype=images.dtype, device=images.device, memory_format=memory_format_of(images))
+    first, last = max(by, 0), min(by + old_width, width)
+    shifted[:, :, top:bottom, first:last] = images[..., first - by : last - by]
+    for border in (shifted[..., :first], shifted[..., last:], shifted[:, :, :top], shifted[:, :, bottom:]):
+        border.zero_()
+    return shifted
 
 
 def _gradients(

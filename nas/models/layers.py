@@ -163,7 +163,7 @@ class _EvenOddPixels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         ctx.shape = images.shape
-        ctx.memory_format = _memory_format(images)
+        ctx.memory_format = memory_format_of(images)
         height, width = images.shape[2:]
         odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
         return images[:, :, ::2, ::2].clone(), odd
@@ -178,7 +178,8 @@ class _EvenOddPixels(torch.autograd.Function):
         return gradient
 
 
-def _memory_format(images: Tensor) -> torch.memory_format:
+def memory_format_of(images: Tensor) -> torch.memory_format:
+    """How a map lies in memory: channels first or last."""
     is_last = images.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if is_last else torch.contiguous_format
 
