@@ -24,6 +24,7 @@ def with_random_statistics(model):
             norm.weight.uniform_(0.5, 1.5, generator=generator)
             norm.bias.normal_(0, 0.2, generator=generator)
             norm.momentum = 1.0
+            norm.reset_running_stats()  # memory that was never written may hold nan, and 0 * nan is nan
         model.train()(torch.randn(4, 3, 75, 75, generator=generator))
         for norm in norms:
             norm.running_mean.add_(torch.randn(norm.num_features, generator=generator), alpha=0.1)
