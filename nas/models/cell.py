@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas.architecture import Block, Cell, Edge
 from nas.canonical import NUM_INPUTS
-from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View
+from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View, is_eager_cpu
 from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm
 from nas.models.operations import OPERATIONS, EdgeLayers, Site
 from nas.models.states import HiddenState, StateShape
@@ -54,21 +54,36 @@ class Matching(nn.Module):
         target: the shape it is to have.
         norms: constants of the batch normalization that follows.
         rectify: whether the state is rectified before.
+
+    Attributes:
+        siblings: all 1x1 convolutions that read the same state rectified, its own among them; empty if unknown. In
+            training on a CPU they are computed together.
     """
 
     def __init__(self, shape: StateShape, target: StateShape, norms: NormSettings, *, rectify: bool) -> None:
         super().__init__()
         self.view: View = Rectified() if rectify else Unchanged()
+        self.siblings: tuple[Conv, ...] = ()
         norm = batch_norm(target.num_channels, norms)
-        self.layers: nn.Module
+        self.layers: FactorizedReduction | nn.Sequential
         if shape.num_halvings < target.num_halvings:
             self.layers = FactorizedReduction(shape.num_channels, target.num_channels, norm)
         else:
             self.layers = nn.Sequential(Conv(shape.num_channels, target.num_channels, 1), norm)
 
+    @property
+    def conv(self) -> Conv | None:
+        """Its 1x1 convolution of the rectified state, if it is one."""
+        first = self.layers[0] if isinstance(self.layers, nn.Sequential) else None
+        return first if isinstance(first, Conv) and self.view == Rectified() else None
+
     def forward(self, state: HiddenState) -> HiddenState:
         """Returns the matched state."""
-        return HiddenState(self.layers(state.view(self.view)))
+        view = state.view(self.view)
+        if self.conv is None or len(self.siblings) < 2 or not self.training or not is_eager_cpu(view):
+            return HiddenState(self.layers(view))
+        *_, norm = self.layers.children()
+        return HiddenState(norm(state.convolve(self.conv, self.siblings)))
 
 
 class BlockLayers(nn.Module):

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nas.models.layers import Conv, memory_format_of, same_padding
+from nas.models.layers import Conv, is_eager_cpu, memory_format_of, same_padding
 
 _MAX_COLUMNS = 3
 _MAX_STRIDED_PADDING = 2
@@ -53,8 +53,8 @@ class DepthwiseConv(Conv):
 
 def _trains_on_cpu(images: Tensor, weight: Tensor) -> bool:
     """Elsewhere, and where another program takes over (compilation, autocast), torch's own gradient is the best."""
-    trains = torch.is_grad_enabled() and weight.requires_grad and images.device.type == "cpu"
-    return trains and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
+    trains = torch.is_grad_enabled() and weight.requires_grad
+    return trains and is_eager_cpu(images) and not torch.is_autocast_enabled("cpu")
 
 
 class _DepthwiseConvolution(torch.autograd.Function):

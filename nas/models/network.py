@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.auxiliary import AuxiliaryHead
-from nas.models.cell import CellLayers, CellSettings
+from nas.models.cell import CellLayers, CellSettings, Matching
 from nas.models.drop_path import ScheduledDropPath
 from nas.models.layers import Conv, Rectified, Unchanged
 from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
 from nas.models.operations import OPERATIONS
-from nas.models.stack import STEM_SIZE, auxiliary_place, cell_places, map_size
+from nas.models.stack import STEM_SIZE, CellPlace, auxiliary_place, cell_places, map_size
 from nas.models.states import HiddenState, StateShape
 
 
@@ -73,6 +73,7 @@ class Network(nn.Module):
         cells = _build_cells(architecture, spec, norms, StateShape(stem_filters, 0))
         self.shapes = tuple(cell.shape for cell in cells)
         self.cells = nn.ModuleList(cells)
+        _join_readers(cells, self.places)
         self.drop_path = None
         if spec.drop_path > 0:
             self.drop_path = ScheduledDropPath([cell.num_paths for cell in cells], spec.drop_path)
@@ -154,3 +155,15 @@ def _build_cells(
         cells.append(CellLayers(description, (shapes[-place.reads_back], shapes[-1]), settings, first=index == 0))
         shapes.append(cells[-1].shape)
     return cells
+
+
+def _join_readers(cells: Sequence[CellLayers], places: Sequence[CellPlace]) -> None:
+    """Tells the 1x1 convolutions that read one cell's output, as states 1 and 0 of the next two, of each other."""
+    readers: dict[int, list[tuple[Matching, Conv]]] = {}
+    for index, (cell, place) in enumerate(zip(cells, places, strict=True)):
+        for matching, source in ((cell.match_previous, index), (cell.match_before, index + 1 - place.reads_back)):
+            if matching is not None and matching.conv is not None:
+                readers.setdefault(source, []).append((matching, matching.conv))
+    for siblings in readers.values():
+        for matching, _ in siblings:
+            matching.siblings = tuple(conv for _, conv in siblings)

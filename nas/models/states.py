@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nas.models.layers import Rectified, Unchanged, View
+from nas.models.layers import Conv, Rectified, Unchanged, View, joint_pointwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,27 @@ class HiddenState:
     def __init__(self, *parts: Tensor | HiddenState) -> None:
         self._parts = parts
         self._views: dict[View, Tensor] = {}
+        self._results: dict[Conv, Tensor] = {}
 
     def view(self, view: View) -> Tensor:
         """Returns a view of the whole map (N, C, H, W)."""
         if view not in self._views:
             self._views[view] = self._compute(view)
         return self._views[view]
+
+    def convolve(self, conv: Conv, siblings: Sequence[Conv]) -> Tensor:
+        """Applies a 1x1 convolution to the rectified map.
+
+        Args:
+            conv: the convolution.
+            siblings: all convolutions that read this map so, `conv` among them: they are computed together, once.
+
+        Returns:
+            Its result (N, out_channels, H, W), handed out once.
+        """
+        if conv not in self._results:
+            self._results.update(zip(siblings, joint_pointwise(self.view(Rectified()), siblings), strict=True))
+        return self._results.pop(conv)
 
     def _compute(self, view: View) -> Tensor:
         if isinstance(view, Unchanged | Rectified):

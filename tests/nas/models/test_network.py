@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import random
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec
+from nas.models.cell import Matching
 from nas.models.layers import Unchanged
 from nas.models.network import build_network, check_names
 from nas.models.normalization import BatchNorm, InstanceNorm
@@ -188,3 +190,44 @@ def test_unknown_names_are_refused_with_the_known_ones():
         check_names(one_block("warp"))
     with pytest.raises(ValueError, match=r"the norm of block 0 of the normal cell must be among bn, .*got lrn"):
         build_network(one_block(norm="lrn"), SMALL)
+
+
+def test_convolutions_that_read_one_cell_are_computed_together_in_training_and_come_to_the_same():
+    spec = replace(SMALL, num_repeats=3)
+    network = build(NASNET_A, spec).double()
+    siblings = [len(cell.match_previous.siblings) for cell in network.cells]
+    assert siblings == [2, 2, 2, 1, 2, 2, 2, 1, 2, 2, 1]  # what a reduction reads is halved for the cell after it
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    together = network(images)
+    gradients = torch.autograd.grad(together.square().sum(), list(network.parameters()))
+    for module in network.modules():
+        if isinstance(module, Matching):
+            module.siblings = ()
+    apart = network(images)
+    torch.testing.assert_close(together, apart)
+    expected = torch.autograd.grad(apart.square().sum(), list(network.parameters()))
+    for ours, each in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, each, rtol=1e-6, atol=1e-6)
+
+
+def test_a_copy_is_independent():
+    network = build(NASNET_A, SMALL)
+    copied = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    logits = copied(torch.randn(2, 3, 16, 16))
+    logits.square().sum().backward()
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(parameter.grad is not None for parameter in copied.parameters())
+
+
+def test_it_compiles_and_exports_as_a_whole():
+    spec = replace(SMALL, num_stages=2, drop_path=0.2)
+    network = build(one_block("sep_conv_5x5"), spec)
+    images = torch.randn(2, 3, 8, 8)
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(images), network(images))
+    network.eval()
+    exported = torch.export.export(network, (images,)).module()
+    torch.testing.assert_close(exported(images), network(images))

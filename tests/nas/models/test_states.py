@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from nas.models.layers import Pool, Rectified, Unchanged
+from nas.models.layers import Conv, Pool, Rectified, Unchanged
 from nas.models.states import HiddenState
 
 
@@ -27,3 +27,13 @@ def test_a_rectified_part_is_shared():
     part = HiddenState(tensor)
     assert HiddenState(part).view(Rectified()) is part.view(Rectified())
     assert part.view(Unchanged()) is tensor
+
+
+def test_siblings_are_computed_at_once_and_handed_out_once():
+    convs = [Conv(2, 3, 1), Conv(2, 4, 1)]
+    state = HiddenState(torch.randn(1, 2, 3, 3))
+    first = state.convolve(convs[0], convs)
+    torch.testing.assert_close(first, convs[0](state.view(Rectified())))
+    with torch.no_grad():
+        convs[1].weight.zero_()
+    assert state.convolve(convs[1], convs).abs().sum() > 0
