@@ -2,8 +2,9 @@
 
 One step a choice: the LSTM reads the decision before and which choice is due, and the head of that choice's kind turns
 its state into one logit for each option. Embeddings of decisions and heads are shared by kind of choice; options that a
-choice does not have are masked. The embedding of the choice spares the LSTM learning to count: without it, the state
-of step 30 hardly differs from that of step 29 until much has been learned.
+choice does not have are masked. The embedding of the choice spares the LSTM learning to count: without it, the state of
+step 30 hardly differs from that of step 29 until much has been learned. Embeddings are multiplied by the root of their
+size (as in 1706.03762, section 3.4): initial weights within -0.1..0.1 would hardly be heard otherwise.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from controllers.sampler import Sampler
 from nas.decisions import Choice, Rollout, check_decisions
 
 NUM_UNITS = 100
+EMBEDDING_SIZE = 32
 INITIAL_RANGE = 0.1
 _MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 and not NaN
 
@@ -45,9 +47,9 @@ class Policy(nn.Module):
         rows, total = _option_rows(self.choices)
         self.first = tuple(rows[choice.kind] for choice in self.choices)
         with torch.device("meta"):  # so that construction draws nothing from torch's own generator
-            self.decision = nn.Embedding(total + 1, NUM_UNITS)  # the last row stands before the first decision
-            self.choice = nn.Embedding(len(self.choices), NUM_UNITS)
-            self.lstm = nn.LSTM(NUM_UNITS, NUM_UNITS)
+            self.decision = nn.Embedding(total + 1, EMBEDDING_SIZE)  # the last row stands before the first decision
+            self.choice = nn.Embedding(len(self.choices), EMBEDDING_SIZE)
+            self.lstm = nn.LSTM(EMBEDDING_SIZE, NUM_UNITS)
             self.heads = nn.Linear(NUM_UNITS, total)
         self.to_empty(device="cpu")
         generator = torch.Generator().manual_seed(seed)
@@ -87,7 +89,7 @@ class Policy(nn.Module):
         rows = decisions.T + torch.tensor(self.first)[:, None]
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
-        states, _ = self.lstm(inputs)
+        states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
         log_probs = torch.log_softmax(self.heads(states) + self._mask, dim=-1)
         entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
         return log_probs.gather(2, rows[:, :, None]).squeeze(2), entropies

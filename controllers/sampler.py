@@ -38,6 +38,7 @@ class Sampler:
         inputs, recurrent, bias_inputs, bias_recurrent = (
             _gate_columns(weights[f"lstm.{name}_l0"].T) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
+        inputs *= math.sqrt(len(inputs))
         decisions = weights["decision.weight"] @ inputs
         choices = weights["choice.weight"] @ inputs + bias_inputs + bias_recurrent
         heads, bias = weights["heads.weight"].T, weights["heads.bias"]
