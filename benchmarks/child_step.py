@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +116,26 @@ def run_contest(contest: str, rounds: int, **size: int) -> None:
         print(line, flush=True)
 
 
+def report_profile(contest: str, variant: str, num_steps: int = 5) -> None:
+    """Where a step's time goes. The fastest fifth of each operation counts, not the load of others."""
+    step = CONTESTS[contest][0](variant)
+    step()
+    microseconds: dict[tuple[str, str], list[float]] = {}
+    for _ in range(num_steps):
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+            step()
+        for event in profile.events():
+            microseconds.setdefault((event.name, str(event.input_shapes)), []).append(event.self_cpu_time_total)
+    totals: dict[str, float] = defaultdict(float)
+    for (name, _), seen in microseconds.items():
+        totals[name] += sorted(seen)[len(seen) // 5] * len(seen) / num_steps / 1000
+    total = sum(totals.values())
+    heaviest = sorted(totals.items(), key=lambda item: -item[1])[:12]
+    print(f"{contest} {variant}: {total:.0f} ms")
+    for name, milliseconds in heaviest:
+        print(f"  {milliseconds:8.0f} ms {milliseconds / total:6.1%} {name}")
+
+
 def report_memory(contest: str, variant: str) -> None:
     """For a process of its own: the rise of its peak during two steps."""
     step = CONTESTS[contest][0](variant)
@@ -132,7 +152,9 @@ def report_count() -> None:
 
 
 def _peak_mebibytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Peak of this process alone: what getrusage gives includes the peak of the process that started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def in_own_process(*arguments: str) -> dict[str, float]:
@@ -158,11 +180,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="one round of small sizes, without memory")
     parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--profile", nargs=2, metavar=("CONTEST", "VARIANT"), help="such as: child ours, large timm")
     parser.add_argument("--memory", nargs=2, metavar=("CONTEST", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.count:
         report_count()
+    elif options.profile:
+        report_profile(*options.profile)
     elif options.memory:
         report_memory(*options.memory)
     elif options.quick:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from search_spaces.nasnet import NASNET
 from search_spaces.published import PUBLISHED
 
 NASNET_A = PUBLISHED["nasnet-a"]
+ROOT = Path(__file__).parents[3]
 SMALL = NetworkSpec(num_filters=4, num_repeats=1)
 
 
@@ -231,3 +234,21 @@ def test_it_compiles_and_exports_as_a_whole():
     network.eval()
     exported = torch.export.export(network, (images,)).module()
     torch.testing.assert_close(exported(images), network(images))
+
+
+def test_values_and_gradients_are_those_of_the_network_written_plainly():
+    module_spec = importlib.util.spec_from_file_location("plain_network", ROOT / "benchmarks" / "plain_network.py")
+    plain_network = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(plain_network)
+    network = build(NASNET_A, SMALL).double()
+    plain = plain_network.PlainNetwork(SMALL.num_filters, SMALL.num_repeats).double()
+    plain.load_state_dict(network.state_dict())
+    network.to(memory_format=torch.channels_last)
+    images = torch.randn(4, 3, 32, 32, dtype=torch.float64)
+    logits, expected = network(images.to(memory_format=torch.channels_last)), plain(images)
+    torch.testing.assert_close(logits, expected)
+    gradients = torch.autograd.grad(logits.logsumexp(1).sum(), list(network.parameters()))
+    for ours, theirs in zip(
+        gradients, torch.autograd.grad(expected.logsumexp(1).sum(), list(plain.parameters())), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
