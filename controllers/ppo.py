@@ -41,7 +41,7 @@ class PPOSettings:
         replay_size: how many of the best rollouts each step makes more probable once more.
         replay_weight: weight of their mean log-probability in what is maximized.
         num_redraws: how often a rollout that repeats one told before is drawn anew.
-        redraw_heat: by how much the temperature rises with each of these draws.
+        redraw_heat: by what the temperature is multiplied with each of these draws.
         choice_embedding: whether the LSTM reads which choice is due.
     """
 
@@ -58,7 +58,7 @@ class PPOSettings:
     replay_size: Annotated[int, Field(ge=0)] = 5
     replay_weight: Annotated[float, Field(ge=0)] = 0.1
     num_redraws: Annotated[int, Field(ge=0)] = 10
-    redraw_heat: Annotated[float, Field(ge=0)] = 0.2
+    redraw_heat: Annotated[float, Field(ge=1, le=10)] = 1.2
     choice_embedding: bool = True
 
 
@@ -111,7 +111,7 @@ class PPO:
         for attempt in range(1, self.settings.num_redraws + 1):
             repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
             ids = [trial_ids[place] for place in repeated]
-            temperature = 1 + attempt * self.settings.redraw_heat
+            temperature = self.settings.redraw_heat**attempt
             drawn = self._policy.sample(ids, seed=self._seed, attempt=attempt, temperature=temperature)
             for place, rollout in zip(repeated, drawn, strict=True):
                 rollouts[place] = rollout
