@@ -64,6 +64,11 @@ class RunFolder:
         """The folder with the weights of the best trials."""
         return self.path / "weights"
 
+    @property
+    def has_trials(self) -> bool:
+        """Whether any trial was ever asked for: only then is the folder bound to its configuration."""
+        return self.ledger.exists() and self.ledger.stat().st_size > 0
+
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
         return self.weights / f"trial-{trial_id}.safetensors"
@@ -76,7 +81,7 @@ class RunFolder:
         """
         if self.config.exists():
             return read_yaml(self.config)
-        if self.ledger.exists() and self.ledger.stat().st_size:
+        if self.has_trials:
             raise ValueError(f"{self.path} holds a ledger but no config.yaml: it is not a complete run folder")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} must be a folder")

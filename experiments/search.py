@@ -23,6 +23,7 @@ from nas.data.load import load_data
 from nas.ledger import Ledger
 from nas.protocols import Pool
 from nas.search import Plan, search
+from nas.training.device import choose_device, choose_dtype
 from workers.caching_pool import CachingPool
 from workers.evaluate import check_fits, train_and_validate
 from workers.serial_pool import SerialPool
@@ -78,7 +79,7 @@ def run_search(source: str, options: SearchOptions, console: Console) -> int:
         OSError: if a file cannot be read.
     """
     folder = RunFolder(options.out or Path("runs") / Path(source).stem)
-    stored = folder.stored_document()
+    stored = _binding_document(folder)
     document = _adopt(_resolve(source, options), stored)
     config = parse_config(document)
     data = None
@@ -88,7 +89,8 @@ def run_search(source: str, options: SearchOptions, console: Console) -> int:
     with Ledger(folder.ledger) as ledger:
         _check_same(folder, config)
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
-            _say(console, f"{folder.path} is finished; ask for more with --trials {2 * config.search.num_trials}")
+            more = 2 * len(ledger.contents.finished)
+            _say(console, f"{folder.path} is finished; ask for more with --trials {more}")
             _say_result(folder, _count(config, ledger), console)
             return 0
         if ledger.contents.warning:
@@ -143,11 +145,29 @@ def _load(document: Document, config: SearchConfig, console: Console) -> tuple[D
         document["network"].setdefault(key, value)
     config = parse_config(document)
     check_fits(config.fidelity, data)
+    _check_device(config)
     return data, config
 
 
-def _check_same(folder: RunFolder, config: SearchConfig) -> None:
+def _check_device(config: SearchConfig) -> None:
+    """Refuses what every trial would fail for, before it uses up the budget of trials."""
+    recipe, workers = config.fidelity.recipe, config.workers
+    if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:
+        raise ValueError(
+            "workers.gpus must be above 0 for recipe.device cuda, got 0: a child sees only the GPUs it asks for"
+        )
+    if workers.address is None:  # a cluster's nodes may have what this machine lacks
+        choose_dtype(recipe, choose_device(recipe))
+
+
+def _binding_document(folder: RunFolder) -> Document | None:
+    """The configuration that a continuation must share; None where the first start ended before its first trial."""
     stored = folder.stored_document()
+    return stored if folder.has_trials else None
+
+
+def _check_same(folder: RunFolder, config: SearchConfig) -> None:
+    stored = _binding_document(folder)
     if stored is None:
         return
     try:
@@ -161,7 +181,7 @@ def _check_same(folder: RunFolder, config: SearchConfig) -> None:
 
 
 def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
-    document, stored = config.to_document(), folder.stored_document()
+    document, stored = config.to_document(), _binding_document(folder)
     if stored is not None:
         document["search"]["num_trials"] = max(document["search"]["num_trials"], stored["search"]["num_trials"])
     if document != stored:

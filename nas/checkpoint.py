@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch import Tensor
 
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
@@ -67,10 +69,19 @@ def save_checkpoint(path: Path | str, network: AnyNetwork, *, data: DataSet, acc
     # channels_last convolutions are not contiguous, which the format demands
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, metadata)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file at once or not at all, readable for whom the umask of this process says.
+
+    The library's own writing makes files that nobody else can read, of no use in a folder that people share.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, temporary, metadata)
-        with temporary.open("rb") as file:
+        with temporary.open("wb") as file:
+            file.write(save(dict(tensors), dict(metadata)))
+            file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

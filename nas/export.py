@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from nas.architecture import Architecture
-from nas.checkpoint import Checkpoint, load_checkpoint
+from nas.checkpoint import Checkpoint, load_checkpoint, write_tensors
 from nas.exporting.model_card import model_card
 from nas.exporting.model_source import WEIGHTS_FILE, Labels, model_source
 from nas.fidelity import NetworkSpec
@@ -102,11 +99,5 @@ def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> Path:
         for name, tensor in checkpoint.network.state_dict().items()
         if not name.startswith(TRAINING_ONLY)
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        save_file(tensors, temporary, metadata)
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    write_tensors(path, tensors, metadata)
     return path

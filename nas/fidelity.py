@@ -14,6 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from nas.architecture import fingerprint_json
 
+MAX_IMAGE_SIZE = 8192
+MAX_CLASSES = 1_000_000
+"""Bounds far beyond use, within which counts and sizes of memory are whole numbers that everything can hold."""
+
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -46,8 +50,8 @@ class NetworkSpec:
             does; the authors' leave them out of the average.
     """
 
-    num_classes: Annotated[int, Field(ge=2)] = 10
-    image_size: Annotated[int, Field(ge=8)] = 32
+    num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
+    image_size: Annotated[int, Field(ge=8, le=MAX_IMAGE_SIZE)] = 32
     in_channels: Annotated[int, Field(ge=1)] = 3
     num_filters: Annotated[int, Field(ge=2)] = 32
     num_repeats: Annotated[int, Field(ge=1)] = 2
@@ -131,7 +135,7 @@ class DataSpec:
 
     name: str = "digits"
     root: str | None = None
-    image_size: Annotated[int | None, Field(ge=8)] = None
+    image_size: Annotated[int | None, Field(ge=8, le=MAX_IMAGE_SIZE)] = None
     num_train: Annotated[int | None, Field(ge=2)] = None
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     split_seed: Annotated[int, Field(ge=0)] = 0

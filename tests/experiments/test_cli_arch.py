@@ -113,3 +113,12 @@ def test_export_writes_the_programs_it_is_asked_for(run_cli, tmp_path, finished_
     assert (tmp_path / "out" / "model.pt2").stat().st_size > 0
     code, _, err = run_cli("export", "nasnet-a", "--out", tmp_path / "published", "--onnx")
     assert (code, "only a trained network" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "number"), [("--image-size", "99999999999999999999"), ("--image-size", "8193"), ("--classes", "1000001")]
+)
+def test_sizes_that_nothing_can_hold_are_refused(run_cli, option, number):
+    code, _, err = run_cli("count", "nasnet-a", option, number)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "less than or equal to" in err

@@ -275,3 +275,38 @@ def test_folders_of_images_are_read_with_a_bar_in_a_terminal(tmp_path, config, q
     assert (document["network"]["num_classes"], document["network"]["in_channels"]) == (2, 3)
     assert document["data"]["root"] == str(tmp_path / "images")
     assert "reading image_folder" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["recipe.device=cuda"], "needs a GPU"),
+        (["recipe.precision=float16"], "float16 needs CUDA"),
+        (["recipe.device=cuda", "workers.pool=ray"], "gpus must be above 0 for recipe.device cuda"),
+    ],
+)
+def test_what_every_trial_would_fail_for_is_refused_before_the_first(config, tmp_path, monkeypatch, settings, message):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises((RuntimeError, ValueError), match=message):
+        _search(config, tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_without_a_trial_does_not_bind_the_folder(config, tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise RuntimeError("no Ray cluster answers")
+
+    out = tmp_path / "run"
+    monkeypatch.setattr("workers.ray_cluster.connect", refuse)
+    with pytest.raises(RuntimeError, match="no Ray cluster answers"):
+        _search(config, out, address="127.0.0.1:1", settings=["workers.pool=ray"])
+    assert read_ledger(out / "ledger.jsonl").finished == []
+    assert _search(config, out, settings=["recipe.learning_rate=0.01", "search.num_trials=1"])[0] == 0
+    assert RunFolder(out).stored_document()["recipe"]["learning_rate"] == 0.01
+    with pytest.raises(ValueError, match="another configuration"):
+        _search(config, out, settings=["recipe.learning_rate=0.02"])
+
+
+def test_the_advice_of_a_finished_run_is_more_than_it_has(config, tmp_path):
+    _search(config, tmp_path / "run")
+    assert "ask for more with --trials 8" in _search(config, tmp_path / "run", trials=2)[1]

@@ -76,11 +76,10 @@ def test_the_file_alone_says_all_that_is_needed(path):
 def test_a_file_is_replaced_at_once_or_not_at_all(path, network, data, monkeypatch):
     before = path.read_bytes()
 
-    def fail(tensors, name, metadata):
-        name.write_bytes(b"half")
+    def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nas.checkpoint.save_file", fail)
+    monkeypatch.setattr("nas.checkpoint.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, network, data=data, accuracy=0.5)
     assert path.read_bytes() == before
@@ -136,3 +135,13 @@ def test_a_truncated_file_is_refused(path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="is not a safetensors file that can be read"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_who_may_read_a_file_follows_the_umask(tmp_path, network, data, mask):
+    before = os.umask(mask)
+    try:
+        save_checkpoint(tmp_path / "network.safetensors", network, data=data, accuracy=0.5)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "network.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
