@@ -110,6 +110,8 @@ class PPO:
         rollouts = self._policy.sample(trial_ids, seed=self._seed)
         for attempt in range(1, self.settings.num_redraws + 1):
             repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
+            if not repeated:
+                break
             ids = [trial_ids[place] for place in repeated]
             temperature = self.settings.redraw_heat**attempt
             drawn = self._policy.sample(ids, seed=self._seed, attempt=attempt, temperature=temperature)

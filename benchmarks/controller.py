@@ -1,0 +1,138 @@
+"""CPU time of the controller, beside fifty bare steps of an LSTM cell.
+
+Run: ``python benchmarks/controller.py`` (``--quick`` to try the benchmark itself, ``--resume 20000`` to tell a complete
+run of the paper's length once more, as continuing it would).
+
+Times are of the process, on one thread: medians of rounds in which all take turns, after two that do not count. The
+space has NASNet's 50 choices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from controllers.policy import EMBEDDING_SIZE, NUM_UNITS
+from controllers.ppo import PPO, PPOSettings
+from nas.decisions import Rollout
+from search_spaces.nasnet import NASNET
+
+CHOICES = replace(NASNET, norms=("bn",)).choices
+NUM_ROLLOUTS = 20
+
+
+def bare_steps(input_size: int) -> Callable[[], None]:
+    """As many steps of a bare cell as there are choices, for one rollout, without gradients."""
+    cell, inputs = nn.LSTMCell(input_size, NUM_UNITS), torch.randn(1, input_size)
+
+    def run() -> None:
+        with torch.no_grad():
+            state = torch.zeros(1, NUM_UNITS), torch.zeros(1, NUM_UNITS)
+            for _ in CHOICES:
+                state = cell(inputs, state)
+
+    return run
+
+
+def ask(num_rollouts: int) -> Callable[[], None]:
+    """So many rollouts asked together."""
+    controller = PPO(CHOICES, seed=0)
+
+    def run() -> None:
+        controller.ask(range(num_rollouts))
+
+    return run
+
+
+def tell(settings: PPOSettings) -> Callable[[], None]:
+    """20 rollouts told, with the updates that they bring; the first 20, told before, have filled the replay."""
+    controller = PPO(CHOICES, settings, seed=0)
+    rollouts = controller.ask(range(NUM_ROLLOUTS))
+
+    def run() -> None:
+        tell_all(controller, rollouts)
+
+    return run
+
+
+def tell_all(controller: PPO, rollouts: list[Rollout]) -> None:
+    """Tells a reward that differs from rollout to rollout."""
+    for rollout in rollouts:
+        controller.tell(rollout, sum(rollout.decisions) / 1000)
+
+
+def measure(num_rounds: int) -> dict[str, float]:
+    """Median CPU milliseconds of each."""
+    tasks = {
+        "bare": bare_steps(NUM_UNITS),
+        "bare_small": bare_steps(EMBEDDING_SIZE),
+        "ask_1": ask(1),
+        "ask_20": ask(NUM_ROLLOUTS),
+        "update": tell(PPOSettings()),
+        "update_20": tell(PPOSettings(batch_size=NUM_ROLLOUTS)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for index in range(num_rounds + 2):
+        for name, task in tasks.items():
+            start = time.process_time()
+            task()
+            if index >= 2:
+                times[name].append(1000 * (time.process_time() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def resume_seconds(num_tells: int) -> float:
+    """CPU seconds to tell a run's rollouts once more; they are drawn by an untrained policy, and not timed."""
+    rollouts = PPO(CHOICES, PPOSettings(num_redraws=0), seed=0).ask(range(num_tells))
+    controller = PPO(CHOICES, seed=0)
+    start = time.process_time()
+    tell_all(controller, rollouts)
+    return time.process_time() - start
+
+
+def report(times: dict[str, float]) -> str:
+    """A table for people."""
+    rows = [
+        ("one rollout alone / 50 bare LSTM cell steps", "ask_1", "bare", 2),
+        (f"the same, cell fed with {EMBEDDING_SIZE} numbers as the policy's is", "ask_1", "bare_small", None),
+        ("20 rollouts together / one alone", "ask_20", "ask_1", 3),
+        ("20 rollouts told with the updates of the defaults / one asked alone", "update", "ask_1", 15),
+        ("20 rollouts told with one update of all 20 / one asked alone", "update_20", "ask_1", 15),
+    ]
+    lines = ["| what | ms | beside | ratio | goal |", "|---|---:|---:|---:|---:|"]
+    for what, name, beside, goal in rows:
+        ratio = times[name] / times[beside]
+        lines.append(f"| {what} | {times[name]:.2f} | {times[beside]:.2f} | {ratio:.2f} | {goal or 'none'} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--resume", type=int, metavar="TELLS")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    times = measure(3 if arguments.quick else arguments.rounds)
+    if arguments.resume:
+        times["resume_seconds"] = resume_seconds(arguments.resume)
+    if arguments.json:
+        print(json.dumps({"milliseconds": times, "torch": torch.__version__, "machine": platform.machine()}))
+        return
+    print(report(times))
+    if arguments.resume:
+        print(f"\n{arguments.resume} rollouts told once more: {times['resume_seconds']:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
