@@ -1,0 +1,56 @@
+"""Judging rewards by their rank, on numbers worked out by hand."""
+
+import math
+import statistics
+
+import pytest
+
+from controllers.ranking import Ranking
+
+
+def filled(rewards, *, window=100, greed=0.0):
+    ranking = Ranking(window, greed)
+    for reward in rewards:
+        ranking.add(reward)
+    return ranking
+
+
+def test_without_greed_advantages_grow_evenly_with_rank():
+    ranking = filled([3.0, 1.0, 2.0, 4.0])
+    # each beats half of its equals too: shares 1/8, 3/8, 5/8, 7/8
+    expected = [math.sqrt(12) * (share - 0.5) for share in (0.125, 0.375, 0.625, 0.875)]
+    assert [ranking.advantage(reward) for reward in (1.0, 2.0, 3.0, 4.0)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("greed", [0.0, 2.0, 6.0])
+def test_advantages_have_mean_0_and_deviation_1(greed):
+    ranking = filled(range(1000), window=1000, greed=greed)
+    advantages = [ranking.advantage(reward) for reward in range(1000)]
+    assert statistics.mean(advantages) == pytest.approx(0, abs=1e-3)
+    assert statistics.pstdev(advantages) == pytest.approx(1, rel=1e-3)
+
+
+def test_greed_gives_the_best_more_weight():
+    even, greedy = (filled(range(100), greed=greed) for greed in (0.0, 6.0))
+    assert greedy.advantage(99) > 2 * even.advantage(99)
+    assert greedy.advantage(0) > even.advantage(0)
+
+
+def test_only_the_last_rewards_count():
+    ranking = filled([100.0, 100.0, 1.0, 2.0, 3.0], window=3)
+    assert ranking.advantage(3.0) == filled([1.0, 2.0, 3.0]).advantage(3.0)
+
+
+def test_scale_and_offset_do_not_matter():
+    rewards = [0.3, 0.9, 0.5, 0.5]
+    small, large = filled(rewards, greed=6.0), filled([100 * reward - 7 for reward in rewards], greed=6.0)
+    assert small.advantage(0.5) == large.advantage(43.0)
+
+
+@pytest.mark.parametrize("greed", [0.0, 6.0])
+def test_before_the_first_reward_there_is_no_advantage(greed):
+    assert filled([], greed=greed).advantage(1.0) == 0.0
+
+
+def test_equal_rewards_are_in_the_middle():
+    assert filled([5.0] * 10).advantage(5.0) == 0.0
