@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from experiments.verdict import MEASURES, capitalized, label
 MOST_PAIRS = 3
 """With more pairs, only the end of the budget is drawn."""
 
+_LETTERS = 52
+_TITLE: Mapping[str, Any] = {"weight": "bold", "fontsize": 7.6}
+
 
 def pairs_of_tests(comparison: Comparison) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
     """The tests that are drawn, by pair of strategies."""
@@ -25,6 +29,21 @@ def pairs_of_tests(comparison: Comparison) -> dict[tuple[str, str], list[Mapping
     if len(pairs) > MOST_PAIRS:
         pairs = {pair: [row for row in rows if row["share"] == 1] for pair, rows in pairs.items()}
     return pairs
+
+
+def pair_title(first: str, second: str) -> list[str]:
+    """The lines that name a pair of strategies, none longer than a panel is wide."""
+    return textwrap.wrap(f"{capitalized(label(first))} over {label(second)}", _LETTERS)
+
+
+def num_rows(comparison: Comparison) -> int:
+    """How many lines `differences_panel` has."""
+    return sum(len(tests) + len(pair_title(*pair)) for pair, tests in pairs_of_tests(comparison).items())
+
+
+def num_lines(comparison: Comparison) -> int:
+    """How many lines the names of the strategies take in `ends_panel`."""
+    return sum(1 + name.count("\n") for name in _names(comparison))
 
 
 def ends_panel(axes: Axes, *, comparison: Comparison) -> None:
@@ -38,8 +57,7 @@ def ends_panel(axes: Axes, *, comparison: Comparison) -> None:
         mean, low, high = percent([each["final"][key] for key in ("value", "low", "high")])
         axes.plot([low, high], [place + 0.3, place + 0.3], color=colour, lw=1.6)
         axes.plot([mean], [place + 0.3], "o", color=colour, ms=5.5)
-    names = [capitalized(label(each["name"])).replace(", ", "\n") for each in comparison["strategies"]]
-    _rows(axes, names)
+    _rows(axes, _names(comparison))
     finish(axes, "Where the runs end", "a dot a run; below, the mean with 95 % interval", "")
     axes.set_xlabel(f"{MEASURES[comparison['measure']].capitalize()} (%)")
 
@@ -49,16 +67,10 @@ def differences_panel(axes: Axes, *, comparison: Comparison) -> None:
     names: list[str] = []
     chosen = colours(comparison)
     for (first, second), rows in pairs_of_tests(comparison).items():
-        axes.text(
-            0.0,
-            len(names),
-            f"{capitalized(label(first))} over {label(second)}",
-            weight="bold",
-            va="center",
-            transform=axes.get_yaxis_transform(),
-            fontsize=7.6,
-        )
-        names.append("")
+        for line in pair_title(first, second):
+            text = axes.text(0, len(names), line, transform=axes.get_yaxis_transform(), va="center", **_TITLE)
+            text.set_in_layout(False)
+            names.append("")
         for row in rows:
             value, low, high = percent([row["difference"][key] for key in ("value", "low", "high")])
             colour, face = chosen[first], chosen[first] if row["shown"] else PAPER
@@ -69,6 +81,10 @@ def differences_panel(axes: Axes, *, comparison: Comparison) -> None:
     _rows(axes, names)
     finish(axes, "How far they are apart", "difference of means, 95 % interval; filled: shown by the test", "")
     axes.set_xlabel(f"Points of {MEASURES[comparison['measure']]}")
+
+
+def _names(comparison: Comparison) -> list[str]:
+    return [capitalized(label(each["name"])).replace(", ", "\n") for each in comparison["strategies"]]
 
 
 def _checkpoint(row: Mapping[str, Any]) -> str:

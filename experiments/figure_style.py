@@ -85,7 +85,9 @@ def percent(values: Sequence[float | None]) -> NDArray[np.float64]:
 def finish(axes: Axes, title: str, detail: str, ylabel: str) -> None:
     """Puts a title over a line of detail, and names the vertical axis if it is one of numbers."""
     axes.set_title(title, pad=17 if detail else 6)
-    text = axes.text(0, 1.025, detail, transform=axes.transAxes, fontsize=7.3, va="bottom")
+    text = axes.annotate(
+        detail, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.3, va="bottom"
+    )
     text.set_in_layout(False)
     axes.set_ylabel(ylabel)
     if ylabel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from experiments.difference_panels import differences_panel, ends_panel, pairs_of_tests
+from experiments.difference_panels import differences_panel, ends_panel, num_lines, num_rows
 from experiments.figure_style import Comparison, add_legend, style
 from experiments.panels import Panel, curve_panels
 
@@ -26,9 +26,8 @@ def draw_curves(comparison: Comparison) -> Figure:
 
 def draw_differences(comparison: Comparison) -> Figure:
     """How far the strategies lie apart: the end of each run, and the differences at the checkpoints."""
-    pairs = pairs_of_tests(comparison)
-    rows = sum(len(tests) + 1 for tests in pairs.values())
-    height = max(2.6, 0.9 + 0.23 * rows, 1.1 + 0.42 * len(comparison["strategies"]))
+    ends = max(0.42 * len(comparison["strategies"]), 0.17 * num_lines(comparison))
+    height = max(2.6, 0.9 + 0.23 * num_rows(comparison), 1.1 + ends)
     with style():
         figure = Figure(figsize=(8.4, height), layout="constrained", facecolor="white")
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.difference_panels import differences_panel, ends_panel
+from experiments.difference_panels import differences_panel, ends_panel, num_rows
 from experiments.draw import architecture_figure
 from experiments.figure_style import Comparison, colours, to_svg
 from experiments.panels import AXIS_NAMES, curve_panels
@@ -140,9 +140,9 @@ def _tests(comparison: Comparison) -> str:
         for row in comparison["tests"]
     ]
     headings = ("Pair", "After", "Difference (points)", "Probability of improvement", "U", "p", "p, Holm", "Shown")
-    height = 0.9 + 0.23 * len(rows)
+    height = 0.9 + 0.23 * num_rows(comparison)
     ends = draw_panel(partial(ends_panel, comparison=comparison), height=max(2.6, 0.6 * len(comparison["strategies"])))
-    apart = draw_panel(partial(differences_panel, comparison=comparison), height=max(2.6, min(height, 6.0)))
+    apart = draw_panel(partial(differences_panel, comparison=comparison), height=max(2.6, min(height, 9.0)))
     drawn = figure(to_svg(ends, "ends"), "Where the runs end") + figure(to_svg(apart, "apart"), "Differences")
     return section(
         "Tests",

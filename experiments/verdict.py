@@ -77,9 +77,9 @@ def _weak_tests(strategies: Sequence[Mapping[str, Any]], num_tests: int) -> list
 
 
 def label(name: str) -> str:
-    """How prose and figures call a strategy: by its controller's usual name; settings that follow stay."""
-    first, comma, rest = name.partition(",")
-    return LABELS.get(first, first) + comma + rest
+    """How prose and figures call a strategy: by its controller's usual name; settings follow after commas."""
+    first, *rest = name.replace(":", ", ").split(", ")
+    return ", ".join((LABELS.get(first, first), *rest))
 
 
 def capitalized(text: str) -> str:

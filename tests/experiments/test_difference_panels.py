@@ -5,7 +5,14 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.comparison import compare_strategies
-from experiments.difference_panels import differences_panel, ends_panel, pairs_of_tests
+from experiments.difference_panels import (
+    differences_panel,
+    ends_panel,
+    num_lines,
+    num_rows,
+    pair_title,
+    pairs_of_tests,
+)
 from experiments.figure_style import PALETTE, PAPER, style
 
 
@@ -47,3 +54,13 @@ def test_many_pairs_show_the_end_only(make_strategy):
     pairs = pairs_of_tests(compare_strategies([make_strategy(name, seeds=2, trials=10) for name in names]))
     assert len(pairs) == 6
     assert {row["share"] for rows in pairs.values() for row in rows} == {1.0}
+
+
+def test_long_names_are_broken_and_counted():
+    named = {"strategies": [{"name": "evolution:population_size=10:tournament_size=3"}, {"name": "random"}]}
+    first, second = (each["name"] for each in named["strategies"])
+    assert pair_title(second, "ppo") == ["Random search over PPO"]
+    assert pair_title(first, second) == ["Evolution, population_size=10, tournament_size=3", "over random search"]
+    rows = [{"first": first, "second": second, "share": share} for share in (0.5, 1)]
+    assert num_rows(named | {"tests": rows}) == 4
+    assert num_lines(named) == 4

@@ -117,6 +117,7 @@ def test_p_values(value, shown):
 def test_words():
     assert label("random") == "random search"
     assert label("ppo, clip=0.2") == "PPO, clip=0.2"
+    assert label("ppo:clip=0.2:num_epochs=1, 20 workers") == "PPO, clip=0.2, num_epochs=1, 20 workers"
     assert label("my own") == "my own"
     assert capitalized("random search beats PPO") == "Random search beats PPO"
     assert points(-0.001) == "\u22120.10"
