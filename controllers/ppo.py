@@ -107,7 +107,8 @@ class PPO:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        rollouts = self._policy.sample(trial_ids, seed=self._seed)
+        num_ahead = self.settings.batch_size - 1 - len(self._batch)  # of as many tells one asks each, then it learns
+        rollouts = self._policy.sample(trial_ids, seed=self._seed, num_ahead=num_ahead)
         for attempt in range(1, self.settings.num_redraws + 1):
             repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
             if not repeated:

@@ -55,7 +55,8 @@ class Reinforce:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        return self._policy.sample(trial_ids, seed=self._seed)
+        num_ahead = self.settings.batch_size - 1 - len(self._batch)
+        return self._policy.sample(trial_ids, seed=self._seed, num_ahead=num_ahead)
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Keeps the rollout; learns once a batch is full.

@@ -57,8 +57,28 @@ class Sampler:
             (decisions[part] + choice).astype(np.float32) for part, choice in zip(before, choices, strict=True)
         ]
 
-    def sample(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
-        """Draws one rollout for each seed; the log-probability is that at temperature 1."""
+        self._ahead: dict[tuple[float, tuple[int, ...]], Rollout] = {}
+
+    def sample(
+        self, seeds: Sequence[tuple[int, ...]], temperature: float, *, ahead: Sequence[tuple[int, ...]] = ()
+    ) -> list[Rollout]:
+        """Draws one rollout for each seed; the log-probability is that at temperature 1.
+
+        Args:
+            seeds: one for each rollout.
+            temperature: to draw at.
+            ahead: seeds that will probably be asked for next. A step costs hardly more for many rollouts than for one,
+                so these are drawn along where any has to be drawn, and kept until they are asked for.
+        """
+        wanted = dict.fromkeys(seeds)
+        if any((temperature, seed) not in self._ahead for seed in wanted):
+            every = [seed for seed in dict.fromkeys([*wanted, *ahead]) if (temperature, seed) not in self._ahead]
+            drawn = self._draw(every, temperature)
+            self._ahead.update(((temperature, seed), rollout) for seed, rollout in zip(every, drawn, strict=True))
+        rollouts = {seed: self._ahead.pop((temperature, seed)) for seed in wanted}
+        return [rollouts[seed] for seed in seeds]
+
+    def _draw(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
         # In whole blocks of rows, so that the matrix product runs the same code for one trial and for many.
         uniforms = np.zeros((len(self._inputs), -(-len(seeds) // _BLOCK_ROWS) * _BLOCK_ROWS))
         for row, seed in enumerate(seeds):

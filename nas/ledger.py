@@ -6,20 +6,28 @@ Three kinds of line::
     {"event": "asked", "time": ..., "trial": {id, rollout, architecture, fingerprint, fidelity, seed}}
     {"event": "finished", "time": ..., "outcome": {trial_id, status, ...}}
 
-Every line reaches the disk before anything is built on it. A crash can only tear the last line, which is then dropped.
+Every line is in the operating system's hands before anything is built on it, so no end of the process loses one. A
+thread brings it to the disk while the search goes on (`nas.append_file`). A power cut can therefore take the last few
+lines: the end of the file, and with an event all that was built on it, for that stands behind it. What is left is a
+state in which the run has been, and from which it goes on:
+
+- a trial whose *asked* is lost is asked for again, and is the same: what a trial gets depends on the tells before it
+  and on its number, and the events of these tells stand before the lost one;
+- a trial whose *finished* is lost is measured again, as if the power had failed a moment earlier.
+
+A line that a crash has torn is the last one, and is dropped.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nas.append_file import AppendFile
 from nas.architecture import Architecture
 from nas.ledger_reader import LedgerContents, Parse, Record, read_ledger, read_valid_lines
 from nas.lock import FileLock
@@ -45,8 +53,7 @@ class Ledger:
         self._parse = parse
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         self._known_fidelities: set[str] = set()
-        self._descriptor = -1
-        self._size = 0
+        self._file: AppendFile | None = None
 
     def __enter__(self) -> Self:
         """Takes the lock, reads what is there and drops a torn last line.
@@ -60,11 +67,9 @@ class Ledger:
         except OSError as error:
             raise RuntimeError(f"the run folder {self._path.parent} must be writable: {error.strerror}") from None
         try:
-            self.contents, self._size, fidelities = read_valid_lines(self._path, self._parse)
+            self.contents, size, fidelities = read_valid_lines(self._path, self._parse)
             self._known_fidelities = set(fidelities)
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            os.ftruncate(self._descriptor, self._size)
-            _sync_folder(self._path.parent)
+            self._file = AppendFile(self._path, size)
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -73,9 +78,17 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the file and releases the lock."""
-        os.close(self._descriptor)
-        self._lock.__exit__(kind, error, trace)
+        """Closes the file once it is on the disk, and releases the lock.
+
+        Raises:
+            RuntimeError: if what was appended last did not reach the disk.
+        """
+        file, self._file = self._file, None
+        try:
+            if file is not None:
+                file.close()
+        finally:
+            self._lock.__exit__(kind, error, trace)
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
         """Records that these trials are about to be submitted.
@@ -104,35 +117,10 @@ class Ledger:
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
 
     def _append(self, events: list[dict[str, Any]]) -> None:
+        if self._file is None:
+            raise RuntimeError("a ledger can be written only within its with block")
         lines = [json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n" for event in events]
-        data = "".join(lines).encode()
-        try:
-            _write_all(self._descriptor, data)
-            os.fsync(self._descriptor)
-        except OSError as error:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
-            raise RuntimeError(
-                f"{self._path} cannot be written: {error.strerror}; all that it holds is safe: make room "
-                "and give the same command again"
-            ) from error
-        self._size += len(data)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a new file's name as durable as its contents."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some file systems do not sync folders
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self._file.append("".join(lines).encode())
 
 
 def _trial_to_json(trial: Trial) -> dict[str, Any]:

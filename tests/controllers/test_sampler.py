@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from controllers.policy import Policy
+from controllers.sampler import Sampler
 from nas.decisions import Choice
 from search_spaces.nasnet import NASNET
 
@@ -41,6 +42,21 @@ def test_batches_of_any_size_give_the_same_to_the_last_bit(factor, temperature):
             for start in range(0, 64, size)
         ]
         assert [rollout for part in parts for rollout in part] == together
+
+
+def test_what_is_drawn_ahead_is_what_would_be_drawn_later(monkeypatch):
+    policy, drawn = grown(Policy(NASNET.choices, seed=0), 3.0), []
+    expected = policy.sample(range(12), seed=1)
+    draw = Sampler._draw
+    monkeypatch.setattr(Sampler, "_draw", lambda self, seeds, heat: drawn.append(len(seeds)) or draw(self, seeds, heat))
+    ahead = [policy.sample([trial_id], seed=1, num_ahead=9 - trial_id % 10)[0] for trial_id in range(12)]
+    assert ahead == expected
+    assert drawn == [10, 10]
+    assert policy.sample([3, 5, 3, 12, 2], seed=1, num_ahead=9) == [
+        expected[3], expected[5], expected[3], policy.sample([12], seed=1)[0], expected[2]
+    ]  # fmt: skip
+    hot = policy.sample([13], seed=1, temperature=50.0)
+    assert hot != policy.sample([13], seed=1)
 
 
 def test_rollouts_are_drawn_with_their_probability():

@@ -5,10 +5,14 @@ import os
 
 import pytest
 
-from nas import ledger as ledger_module
+from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
+from nas import append_file
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.ledger import Ledger, read_ledger
+from nas.search import Plan, search
 from nas.trial import Success
+from search_spaces.tiny import TINY
+from workers.serial_pool import SerialPool
 
 FIDELITY = Fidelity()
 
@@ -50,11 +54,11 @@ def test_full_disk_stops_with_a_message_and_a_ledger_that_reads(written, monkeyp
 
     before = read_ledger(written)
     with Ledger(written) as ledger:
-        monkeypatch.setattr(ledger_module.os, "write", half_then_full)
+        monkeypatch.setattr(append_file.os, "write", half_then_full)
         with pytest.raises(RuntimeError, match="cannot be written: No space left on device"):
             ledger.append_asked([make_trial(3)])
         assert read_ledger(written) == before
-        monkeypatch.setattr(ledger_module.os, "write", real_write)
+        monkeypatch.setattr(append_file.os, "write", real_write)
         ledger.append_asked([make_trial(3)])
     assert read_ledger(written).pending == [make_trial(2), make_trial(3)]
 
@@ -65,7 +69,7 @@ def test_fidelity_is_written_again_when_its_first_line_did_not_reach_the_disk(pa
 
     with Ledger(path) as ledger:
         with monkeypatch.context() as patch:
-            patch.setattr(ledger_module.os, "write", full)
+            patch.setattr(append_file.os, "write", full)
             with pytest.raises(RuntimeError, match="cannot be written"):
                 ledger.append_asked([make_trial(0)])
         ledger.append_asked([make_trial(0)])
@@ -89,10 +93,39 @@ def test_second_writer_is_refused_and_readers_are_not(written):
         assert len(read_ledger(written).finished) == 3
 
 
-def test_each_event_is_synchronized(path, monkeypatch, make_trial):
+def test_all_events_are_on_the_disk_in_the_end(path, monkeypatch, make_trial):
     synced = []
+    monkeypatch.setattr(append_file.os, "fsync", lambda descriptor: synced.append(path.stat().st_size))
     with Ledger(path) as ledger:
-        monkeypatch.setattr(ledger_module.os, "fsync", lambda descriptor: synced.append(path.read_bytes()[-1:]))
         ledger.append_asked([make_trial(0)])
         ledger.append_finished(Success(0, 0.5))
-    assert synced == [b"\n", b"\n"]
+    assert synced[-1] == path.stat().st_size
+
+
+def test_nothing_is_written_outside_the_block(path):
+    ledger = Ledger(path)
+    with pytest.raises(RuntimeError, match="only within its with block"):
+        ledger.append_finished(Success(0, 0.5))
+    with ledger:
+        pass
+    with pytest.raises(RuntimeError, match="only within its with block"):
+        ledger.append_finished(Success(0, 0.5))
+
+
+@pytest.mark.parametrize("lost", range(6))
+def test_what_a_power_cut_takes_is_asked_again_and_is_the_same(tmp_path, lost):
+    """Whatever end of the file is lost, the run goes on to where it would have come."""
+
+    def run(path, num_trials):
+        with Ledger(path) as ledger:
+            controller = RegularizedEvolution(TINY.choices, EvolutionSettings(3, 2), seed=0)
+            pool = SerialPool(lambda trial: Success(trial.id, (sum(trial.rollout.decisions) % 10) / 10))
+            list(search(TINY, controller, pool, Plan(FIDELITY, num_trials), ledger=ledger))
+        return [(record.trial, record.outcome) for record in read_ledger(path).finished]
+
+    whole = run(tmp_path / "whole.jsonl", 12)
+    path = tmp_path / "cut.jsonl"
+    run(path, 8)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: len(lines) - lost]))
+    assert run(path, 12) == whole
