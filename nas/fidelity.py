@@ -13,6 +13,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from nas.architecture import fingerprint_json
+from nas.recipe import LATER_SETTINGS, TrainRecipe
+
+__all__ = ["DataSpec", "Fidelity", "NetworkSpec", "TrainRecipe"]
 
 MAX_IMAGE_SIZE = 8192
 MAX_CLASSES = 1_000_000
@@ -78,47 +81,6 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class TrainRecipe:
-    """How a network is trained: SGD with Nesterov momentum and one cosine over the whole run (1707.07012, appendix A).
-
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: images a step; a last, smaller batch is left out.
-        learning_rate: at the start of the cosine, which ends at 0.
-        momentum: of SGD.
-        weight_decay: L2 penalty on all weights.
-        gradient_clip: greatest global norm of the gradient; 0 switches clipping off.
-        label_smoothing: share of the target spread evenly over all classes, the true one included.
-        auxiliary_weight: weight of the auxiliary head's loss.
-        crop_padding: pixels of zeros around an image before a crop of its size is taken; 0 switches crops off.
-        flip: whether images are mirrored left to right at random.
-        cutout: side in pixels of the square that is blanked; 0 switches it off (1708.04552).
-        precision: ``auto`` is float16 with loss scaling on CUDA and float32 elsewhere.
-        channels_last: whether tensors lie in memory with channels last.
-        compile: whether the network goes through torch.compile; pays for long runs only.
-        num_threads: CPU threads of one training.
-        device: ``auto`` is CUDA where there is one.
-    """
-
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch_size: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.025
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    gradient_clip: Annotated[float, Field(ge=0)] = 5.0
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    auxiliary_weight: Annotated[float, Field(ge=0)] = 0.4
-    crop_padding: Annotated[int, Field(ge=0)] = 4
-    flip: bool = True
-    cutout: Annotated[int, Field(ge=0)] = 0
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    channels_last: bool = True
-    compile: bool = False
-    num_threads: Annotated[int, Field(ge=1)] = 1
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-
-@dataclass(frozen=True, slots=True, config=_STRICT)
 class DataSpec:
     """Which images, and how the training set is split.
 
@@ -155,8 +117,15 @@ class Fidelity:
         return _fingerprint(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
+        """Returns plain data for JSON.
+
+        Settings of the recipe that came later are left out at their defaults, so that a fidelity has the same text and
+        the same fingerprint as before there were any.
+        """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        for name, default in LATER_SETTINGS.items():
+            if value["recipe"][name] == default:
+                del value["recipe"][name]
         return value
 
     @classmethod

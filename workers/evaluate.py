@@ -10,10 +10,11 @@ import torch
 
 from nas.checkpoint import save_checkpoint
 from nas.data.data_set import DataSet
-from nas.fidelity import Fidelity, NetworkSpec
-from nas.models.build import AnyNetwork, Buildable, build
+from nas.fidelity import Fidelity
+from nas.models.build import AnyNetwork, Buildable
 from nas.models.complexity import Complexity, measure
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
+from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
 
@@ -132,14 +133,8 @@ def _check_size(complexity: Complexity, *, max_parameters: int | None, max_multi
 def _train(architecture: Buildable, trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
     """Returns the trained network, its validation accuracy, and what else is worth keeping."""
     recipe = trial.fidelity.recipe
-    network = _build(architecture, trial.fidelity.network, seed=trial.seed)
+    network = build_initial(architecture, trial.fidelity.network, recipe, seed=trial.seed)
     result = train(network, data, recipe, seed=trial.seed)
     share = accuracy(network, data.validation, data, recipe)
     last = result.epochs[-1]
     return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}
-
-
-def _build(architecture: Buildable, spec: NetworkSpec, *, seed: int) -> AnyNetwork:
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)
-        return build(architecture, spec)

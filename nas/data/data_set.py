@@ -39,6 +39,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def image(self, index: int) -> Images:
+        """Returns one image, of shape (channels, height, width)."""
+        image: Images = self.images[index]
+        return image
+
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Returns a copy of the images with these indices, in their order."""
         return Split(np.ascontiguousarray(self.images[indices]), np.ascontiguousarray(self.labels[indices]))

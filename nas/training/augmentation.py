@@ -8,7 +8,7 @@ a crop is black before normalization; what cutout blanks is zero after it, the m
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nas.data.data_set import DataSet, Split
-from nas.fidelity import TrainRecipe
+from nas.recipe import TrainRecipe
 
 
 class ImageSource:
@@ -53,6 +53,11 @@ class ImageSource:
         return len(self.labels)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return self.height, self.width
+
+    @property
     def device(self) -> torch.device:
         """Where the images lie."""
         return self._windows.device
@@ -84,17 +89,25 @@ class ImageSource:
         return images.contiguous(memory_format=self._format)
 
 
-def augmented_batch(source: ImageSource, indices: Tensor, recipe: TrainRecipe, generator: torch.Generator) -> Tensor:
+def augmented_batch(
+    source: ImageSource,
+    indices: Tensor,
+    recipe: TrainRecipe,
+    generator: torch.Generator,
+    *,
+    part: slice = slice(None),
+) -> Tensor:
     """Returns the images with these indices, cropped, mirrored and blanked at random as the recipe says.
 
     Args:
         source: where the images lie; padded by `recipe.crop_padding`.
         indices: of shape (batch,).
         recipe: holds `crop_padding`, `flip` and `cutout`.
-        generator: on the device of the source; all that is random is drawn from it.
+        generator: on the device of the source; all that is random is drawn from it, for the whole batch.
+        part: which images of the batch are wanted.
 
     Returns:
-        float32 of shape (batch, channels, height, width).
+        float32 of shape (images wanted, channels, height, width).
     """
     shape = (len(indices), 1)
     top: Tensor | int = source.padding
@@ -102,11 +115,14 @@ def augmented_batch(source: ImageSource, indices: Tensor, recipe: TrainRecipe, g
     flip = None
     if recipe.crop_padding:
         offsets = torch.randint(2 * recipe.crop_padding + 1, (2, *shape), generator=generator, device=source.device)
-        top, left = offsets[0], offsets[1]
+        top, left = offsets[0][part], offsets[1][part]
     if recipe.flip:
-        flip = torch.rand(shape, generator=generator, device=source.device) < 0.5
-    images = source.crop(indices, top=top, left=left, flip=flip)
-    return cutout(images, recipe.cutout, generator) if recipe.cutout else images
+        flip = (torch.rand(shape, generator=generator, device=source.device) < 0.5)[part]
+    images = source.crop(indices[part], top=top, left=left, flip=flip)
+    if not recipe.cutout:
+        return images
+    centres = [torch.randint(length, shape, generator=generator, device=source.device)[part] for length in source.size]
+    return _blank(images, centres, recipe.cutout)
 
 
 def cutout(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
@@ -119,10 +135,15 @@ def cutout(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
         size: side of the square in pixels.
         generator: on the device of the images.
     """
-    num_images, _, height, width = images.shape
+    shape = (len(images), 1)
+    centres = [torch.randint(length, shape, generator=generator, device=images.device) for length in images.shape[2:]]
+    return _blank(images, centres, size)
+
+
+def _blank(images: Tensor, centres: Sequence[Tensor], size: int) -> Tensor:
+    """Blanks a square of each image, in place; `centres` are rows and columns, each of shape (batch, 1)."""
     inside = []
-    for length in (height, width):
-        centre = torch.randint(length, (num_images, 1), generator=generator, device=images.device)
+    for length, centre in zip(images.shape[2:], centres, strict=True):
         distance = torch.arange(length, device=images.device) - (centre - size // 2)
         inside.append((distance >= 0) & (distance < size))
     square = inside[0][:, None, :, None] & inside[1][:, None, None, :]

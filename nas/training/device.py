@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from torch.amp.grad_scaler import GradScaler
 
-from nas.fidelity import TrainRecipe
+from nas.recipe import TrainRecipe
 
 
 def choose_device(recipe: TrainRecipe) -> torch.device:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nas.fidelity import TrainRecipe
+from nas.recipe import TrainRecipe
 
 
 class DivergedError(RuntimeError):
@@ -20,20 +20,36 @@ def split_output(output: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor
     return output if isinstance(output, tuple) else (output, None)
 
 
-def classification_loss(output: Tensor | tuple[Tensor, Tensor], labels: Tensor, recipe: TrainRecipe) -> Tensor:
+def classification_loss(output: Tensor | tuple[Tensor, Tensor], targets: Tensor, recipe: TrainRecipe) -> Tensor:
     """Cross-entropy with label smoothing, plus that of the auxiliary head times its weight.
 
     Args:
         output: logits of shape (images, classes), or these and the logits of the auxiliary head.
-        labels: of shape (images,).
+        targets: labels of shape (images,), or probabilities of shape (images, classes).
         recipe: holds `label_smoothing` and `auxiliary_weight`.
     """
     logits, auxiliary = split_output(output)
-    loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
     if auxiliary is not None:
-        smoothed = F.cross_entropy(auxiliary, labels, label_smoothing=recipe.label_smoothing)
+        smoothed = F.cross_entropy(auxiliary, targets, label_smoothing=recipe.label_smoothing)
         loss = loss + recipe.auxiliary_weight * smoothed
     return loss
+
+
+def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainRecipe) -> Tensor:
+    """Has a network give what its teacher gives (1503.02531, section 2; 1812.01187, section 5.3).
+
+    (1 - w) loss + w T^2 H(softmax(teacher / T), softmax(logits / T)): the square keeps the gradient's size whatever T.
+
+    Args:
+        loss: on the true targets.
+        logits: of the network, of shape (images, classes).
+        teacher: logits of the teacher for the same images.
+        recipe: holds `distillation`, which is w, and `temperature`, which is T.
+    """
+    share, temperature = recipe.distillation, recipe.temperature
+    soft = F.cross_entropy(logits / temperature, F.softmax(teacher / temperature, dim=1))
+    return (1 - share) * loss + share * temperature**2 * soft
 
 
 class EpochSums:
@@ -56,7 +72,18 @@ class EpochSums:
         if not math.isfinite(total):
             raise DivergedError(f"the training loss is not finite any more, its sum over an epoch is {total}")
 
-    def means(self) -> tuple[float, float]:
-        """Returns mean loss and share of right answers; raises DivergedError if a loss was not finite."""
+    def totals(self) -> Tensor:
+        """The sums as numbers of one tensor (3,): loss, right answers, images; so that workers can add theirs up."""
+        return torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
+
+    def means(self, totals: Tensor | None = None) -> tuple[float, float]:
+        """Returns mean loss and share of right answers; raises DivergedError if a loss was not finite.
+
+        Args:
+            totals: of all workers together; None takes those of this one.
+        """
         self.check()
+        if totals is not None:
+            loss, num_correct, num_images = totals.tolist()
+            return loss / num_images, num_correct / num_images
         return float(self._loss) / self.num_images, int(self._num_correct) / self.num_images

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import SGD, Optimizer
 
-from nas.fidelity import TrainRecipe
+from nas.recipe import TrainRecipe
+from nas.training.rmsprop import RMSProp
 
 
 def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
-    """SGD with Nesterov momentum and weight decay on all parameters (1707.07012, appendix A)."""
+    """SGD with Nesterov momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with the decay that is asked for."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
+    if recipe.optimizer == "rmsprop":
+        return RMSProp(
+            groups,
+            recipe.peak_rate,
+            decay=recipe.rmsprop_decay,
+            epsilon=recipe.rmsprop_epsilon,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+        )
     return SGD(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=recipe.learning_rate,
+        groups,
+        lr=recipe.peak_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.momentum > 0,
         fused=True,  # a child has hundreds of small tensors: one call for all of them
     )
+
+
+def decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups: weights of convolutions and linear layers, which decay, and all else (1812.01187, section 3.1).
+
+    Biases, scales and shifts are those with one dimension.
+    """
+    weights = [parameter for parameter in parameters if parameter.ndim > 1]
+    biases = [parameter for parameter in parameters if parameter.ndim <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
 
 
 def step(optimizer: Optimizer, loss: Tensor, *, scaler: GradScaler, gradient_clip: float) -> None:

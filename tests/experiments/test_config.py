@@ -108,6 +108,9 @@ def test_a_reward_has_settings():
         ("data: {validation_fraction: 1}", "data.validation_fraction: "),
         ("network: {num_filters: 3}", "network: num_filters must be divisible by 2"),
         ("recipe: {epochs: many}", "recipe.epochs: .*got 'many'"),
+        ("recipe: {distillation: 0.5}", "recipe.distillation is for `nas train`"),
+        ("recipe: {ema_decay: 0.9}", "recipe.ema_decay is for `nas train`"),
+        ("recipe: {mixup: -1}", "recipe.mixup: .*got -1"),
         ("workers: {gpus: .nan}", "workers.gpus: "),
     ],
 )

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -11,7 +12,8 @@ from nas.data.load import load_data
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.models.network import build_network
 from nas.training import loop
-from nas.training.loop import DivergedError, accuracy, train
+from nas.training.loop import DivergedError, accuracy, start_training, train
+from nas.training.state import read_state, write_state
 
 QUICK = TrainRecipe(epochs=2, batch_size=16, learning_rate=0.1, crop_padding=1, flip=False)
 
@@ -213,3 +215,114 @@ def test_the_test_images_stay_closed():
     split = make_split(20)
     data = DataSet(split, split, fail, ("dark", "bright"), (0.5,), (0.3,))
     train(Small(), data, QUICK, seed=0)
+
+
+FULL = TrainRecipe(
+    epochs=4,
+    batch_size=16,
+    learning_rate=0.1,
+    crop_padding=1,
+    cutout=2,
+    mixup=0.2,
+    cutmix=0.5,
+    ema_decay=0.9,
+    warmup_epochs=1,
+    decay_biases=False,
+)
+
+
+def everything(training):
+    return {name: tensor.clone() for name, tensor in training.state().tensors.items()}
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "rmsprop"}, {"min_crop_area": 0.5}, {"momentum": 0.0}])
+def test_a_training_goes_on_in_another_process_as_if_nothing_had_been(tmp_path, changes):
+    recipe = TrainRecipe(**{**dataclasses.asdict(FULL), **changes})
+    data, path = make_data(), tmp_path / "state.safetensors"
+    with start_training(Small(), data, recipe, seed=3) as whole:
+        results = [whole.run_epoch() for _ in range(4)]
+        expected = everything(whole)
+    with start_training(Small(), data, recipe, seed=3) as first:
+        first.run_epoch()
+        first.run_epoch()
+        write_state(path, first.state())
+    with start_training(Small(scale=1.0), data, recipe, seed=3) as second:
+        second.restore(read_state(path))
+        assert second.num_epochs == 2
+        more = [second.run_epoch() for _ in range(2)]
+        found = everything(second)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert [epoch.loss for epoch in more] == [epoch.loss for epoch in results[2:]]
+
+
+def test_the_state_of_another_network_is_refused():
+    data = make_data()
+    with start_training(Small(), data, QUICK, seed=0) as training:
+        state = training.state()
+    other = Small()
+    other.layers[0] = nn.Conv2d(1, 5, 3)
+    with (
+        start_training(other, data, QUICK, seed=0) as training,
+        pytest.raises(ValueError, match="state of another network"),
+    ):
+        training.restore(state)
+
+
+class Teacher(Small):
+    def forward(self, images):
+        bright = 20 * images.mean((1, 2, 3))
+        return torch.stack([-bright, bright], 1)
+
+
+def test_a_network_learns_from_its_teacher_alone():
+    data, network = make_data(80), Small()
+    network.dropout = nn.Identity()
+    recipe = TrainRecipe(epochs=4, batch_size=16, learning_rate=0.05, crop_padding=0, distillation=1.0, temperature=4)
+    wrong = DataSet(
+        Split(data.train.images, 1 - data.train.labels),
+        data.validation,
+        data.test,
+        data.class_names,
+        data.mean,
+        data.std,
+    )
+    with start_training(network, wrong, recipe, seed=0, teacher=Teacher()) as training:
+        for _ in range(4):
+            training.run_epoch()
+    # all labels are wrong, the teacher is right: chance is 0.5
+    assert accuracy(network, data.validation, data, recipe) > 0.9
+
+
+@pytest.mark.parametrize(("share", "teacher"), [(0.5, None), (0.0, Teacher())])
+def test_distillation_needs_a_teacher_and_a_teacher_distillation(share, teacher):
+    recipe = TrainRecipe(distillation=share)
+    with (
+        pytest.raises(ValueError, match="must be above 0 with a teacher and 0 without"),
+        start_training(Small(), make_data(), recipe, seed=0, teacher=teacher),
+    ):
+        pass
+
+
+def test_the_average_follows_the_network():
+    data = make_data()
+    with start_training(Small(), data, FULL, seed=0) as training:
+        training.run_epoch()
+        average, network = training.average.module, training.network
+        assert int(training.average.n_averaged) == training.steps_per_epoch == 2
+        assert not torch.equal(average.layers[0].weight, network.layers[0].weight)
+
+
+def test_images_that_are_larger_than_the_network_takes_are_cropped():
+    network = Small()
+    recipe = TrainRecipe(epochs=1, batch_size=8, crop_padding=0)
+    data = make_data()
+    network.layers[4] = nn.Linear(64, 2)
+    with start_training(network, data, recipe, seed=0, image_size=6) as training:
+        training.run_epoch()
+    assert network.given[0].shape == (8, 1, 6, 6)
+    with (
+        pytest.raises(ValueError, match="takes images of 9 pixels, those of the data set have 8"),
+        start_training(network, data, recipe, seed=0, image_size=9),
+    ):
+        pass

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nas.fidelity import TrainRecipe
-from nas.training.objective import DivergedError, EpochSums, classification_loss, split_output
+from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
 
 LOGITS = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4 and 1/4
 LABELS = torch.tensor([0])
@@ -48,3 +48,32 @@ def test_a_loss_that_is_not_finite_is_noticed_whenever_it_was(loss):
         sums.check()
     with pytest.raises(DivergedError):
         sums.means()
+
+
+def test_targets_may_be_probabilities():
+    loss = classification_loss(LOGITS, torch.tensor([[0.25, 0.75]]), TrainRecipe())
+    assert float(loss) == pytest.approx(-0.25 * math.log(3 / 4) - 0.75 * math.log(1 / 4))
+
+
+def test_distillation_at_temperature_20():
+    # student / 20 and teacher / 20 have the probabilities (3/4, 1/4) and (2/3, 1/3)
+    student = torch.tensor([[20 * math.log(3.0), 0.0]])
+    teacher = torch.tensor([[20 * math.log(2.0), 0.0]])
+    soft = -(2 / 3) * math.log(3 / 4) - (1 / 3) * math.log(1 / 4)
+    loss = distilled_loss(torch.tensor(2.0), student, teacher, TrainRecipe(distillation=0.5))
+    assert float(loss) == pytest.approx(0.5 * 2.0 + 0.5 * 400 * soft, rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 20.0])
+def test_a_student_like_its_teacher_has_no_gradient_whatever_the_temperature(temperature):
+    logits = torch.tensor([[1.0, 2.0, -1.0]], requires_grad=True)
+    recipe = TrainRecipe(distillation=1.0, temperature=temperature)
+    distilled_loss(torch.tensor(0.0), logits, logits.detach(), recipe).backward()
+    assert logits.grad.abs().max() < 1e-5
+
+
+def test_totals_of_several_workers_are_added_up():
+    sums = EpochSums(CPU)
+    sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    assert sums.totals().tolist() == [1, 1, 1]
+    assert sums.means(sums.totals() + torch.tensor([5.0, 0.0, 1.0])) == (3.0, 0.5)

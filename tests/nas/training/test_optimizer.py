@@ -4,7 +4,8 @@ from torch import nn
 
 from nas.fidelity import TrainRecipe
 from nas.training.device import build_scaler
-from nas.training.optimizer import build_optimizer, step
+from nas.training.optimizer import build_optimizer, decay_groups, step
+from nas.training.rmsprop import RMSProp
 
 CPU = torch.device("cpu")
 
@@ -48,3 +49,31 @@ def make_recipe(**settings):
 )
 def test_steps_are_those_worked_out_by_hand(settings, num_steps, expected):
     torch.testing.assert_close(walk(make_recipe(**settings), num_steps), torch.tensor(expected))
+
+
+def test_with_the_reference_batch_the_rate_is_scaled():
+    optimizer = build_optimizer(Point(), make_recipe(batch_size=32, reference_batch=64))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_biases_scales_and_shifts_do_not_decay_when_asked_for():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    groups = decay_groups(list(network.parameters()), 0.5)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert [names[id(parameter)] for parameter in groups[0]["params"]] == ["0.weight", "3.weight"]
+    assert [names[id(p)] for p in groups[1]["params"]] == ["0.bias", "1.weight", "1.bias", "3.bias"]
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
+
+
+@pytest.mark.parametrize(("decay_biases", "expected"), [(True, [2.55, 3.4]), (False, [2.7, 3.6])])
+def test_a_vector_of_weights_decays_only_with_biases(decay_biases, expected):
+    recipe = make_recipe(weight_decay=0.5, decay_biases=decay_biases)
+    torch.testing.assert_close(walk(recipe), torch.tensor(expected))
+
+
+def test_rmsprop_has_the_recipes_constants():
+    recipe = make_recipe(optimizer="rmsprop", momentum=0.5, rmsprop_decay=0.75, rmsprop_epsilon=0.25, weight_decay=0.1)
+    optimizer = build_optimizer(Point(), recipe)
+    assert isinstance(optimizer, RMSProp)
+    wanted = {"lr": 0.1, "decay": 0.75, "epsilon": 0.25, "momentum": 0.5, "weight_decay": 0.1}
+    assert {name: optimizer.param_groups[0][name] for name in wanted} == wanted

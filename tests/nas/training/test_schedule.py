@@ -21,3 +21,34 @@ def test_the_rate_is_set_for_all_groups():
     optimizer = torch.optim.SGD([{"params": layer.parameters()} for layer in layers], lr=1.0)
     set_learning_rate(optimizer, 0.125)
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+
+
+def rates(recipe, num_steps):
+    return [learning_rate(recipe, step / num_steps, step_share=1 / num_steps) for step in range(num_steps)]
+
+
+def test_the_warm_up_rises_in_a_line_and_the_cosine_has_the_rest():
+    # 4 of 12 steps: the i-th has i/4 of the rate; then 8 steps of cosine from its very start
+    recipe = TrainRecipe(epochs=6, warmup_epochs=2, learning_rate=0.4)
+    expected = [0.1, 0.2, 0.3, 0.4, *(0.4 * cosine(step / 8) for step in range(8))]
+    assert rates(recipe, 12) == pytest.approx(expected)
+
+
+def test_the_rate_is_that_of_the_reference_batch_scaled():
+    recipe = TrainRecipe(learning_rate=0.1, batch_size=512, reference_batch=256)
+    assert learning_rate(recipe, 0.0) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(0, 0.1), (29, 0.1), (30, 0.01), (59, 0.01), (60, 1e-3), (90, 1e-4)])
+def test_steps_fall_at_30_60_and_90_epochs(epoch, expected):
+    recipe = TrainRecipe(epochs=120, learning_rate=0.1, schedule="step")
+    assert learning_rate(recipe, epoch / 120) == pytest.approx(expected)
+
+
+def test_the_exponential_falls_smoothly_by_the_factor_every_so_many_epochs():
+    recipe = TrainRecipe(epochs=24, learning_rate=1.0, schedule="exponential", decay_factor=0.97, decay_every=2.4)
+    assert [learning_rate(recipe, part) for part in (0, 0.05, 0.1, 1)] == pytest.approx([1, 0.97**0.5, 0.97, 0.97**10])
+
+
+def test_a_constant_rate_stays():
+    assert rates(TrainRecipe(learning_rate=0.3, schedule="constant"), 3) == [0.3] * 3

@@ -1,0 +1,76 @@
+"""Batch normalization over the batches of all members of a process group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from nas.models.normalization import BatchNorm
+
+
+class _SumOverMembers(torch.autograd.Function):
+    """Adds up over all members; so must the gradients be, since every member's loss depends on every summand."""
+
+    @staticmethod
+    def forward(_context: Any, values: Tensor) -> Tensor:  # noqa: ANN401 - torch's
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Any) -> Tensor:  # noqa: ANN401 - torch's
+        total: Tensor = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
+class SyncBatchNorm(BatchNorm):
+    """Batch normalization over the batches of all members, which must have one size; two sums over all members.
+
+    On GPUs `torch.nn.SyncBatchNorm` does the same with kernels of its own; it refuses CPUs.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Normalizes (N, C, H, W) over H, W and the images of all members."""
+        one_value = input.size(0) * input.size(2) * input.size(3) == 1
+        if not self.training or _num_members() == 1 or one_value:
+            return super().forward(input)
+        return self._normalize_together(input)
+
+    def _normalize_together(self, images: Tensor) -> Tensor:
+        count = images.size(0) * images.size(2) * images.size(3) * _num_members()
+        values = images.float()
+        mean = _total(values.sum((0, 2, 3))) / count
+        centred = values - mean.view(-1, 1, 1)
+        variance = _total(centred.square().sum((0, 2, 3))) / count  # about the common mean, which loses no digits
+        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(images.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        for running, value in ((self.running_mean, mean), (self.running_var, variance)):
+            if running is not None:
+                running.lerp_(value, self.momentum or 0.0)
+
+
+def synchronized(norm: nn.BatchNorm2d | nn.SyncBatchNorm, device: torch.device) -> nn.Module:
+    """A norm for this device over all members, with the constants, parameters and running statistics of another."""
+    kind = nn.SyncBatchNorm if device.type == "cuda" else SyncBatchNorm
+    new = kind(norm.num_features, eps=norm.eps, momentum=norm.momentum)
+    new.weight, new.bias = norm.weight, norm.bias
+    new.running_mean, new.running_var = norm.running_mean, norm.running_var
+    new.num_batches_tracked = norm.num_batches_tracked
+    return new.train(norm.training)
+
+
+def _total(values: Tensor) -> Tensor:
+    total: Tensor = _SumOverMembers.apply(values)
+    return total
+
+
+def _num_members() -> int:
+    """The size of the process group; 1 without one."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

@@ -1,0 +1,91 @@
+"""What weights a training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from nas.architecture import Block
+from nas.fidelity import NetworkSpec
+from nas.models.build import AnyNetwork, Buildable, build
+from nas.models.cell import BlockLayers, CellLayers
+from nas.models.layers import Unchanged
+from nas.models.network import Network
+from nas.models.normalization import InstanceBatchNorm
+from nas.models.operations import EdgeLayers
+from nas.recipe import TrainRecipe
+
+
+def build_initial(architecture: Buildable, spec: NetworkSpec, recipe: TrainRecipe, *, seed: int) -> AnyNetwork:
+    """Builds a network with the weights that a training starts from; torch's own generator is left as it was.
+
+    Args:
+        architecture: what stands in the network.
+        spec: the network around it.
+        recipe: holds `zero_gamma`.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        network = build(architecture, spec)
+    if recipe.zero_gamma:
+        zero_gamma(network)
+    return network
+
+
+def zero_gamma(network: AnyNetwork) -> int:
+    """Sets the scale of the last norm of each branch that is added to an unchanged state to 0.
+
+    So a sum starts as that state, and the network as a shallower one (1706.02677, section 5.1; 1812.01187, section
+    3.1). In residual networks these are the residual branches; in cells, operations that are added to an identity.
+
+    Returns:
+        How many branches there are.
+    """
+    branches = _branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network)
+    num_branches = 0
+    for num_branches, norm in enumerate(branches, start=1):  # noqa: B007 - it is the count
+        for part in (norm.instance, norm.batch) if isinstance(norm, InstanceBatchNorm) else (norm,):
+            nn.init.zeros_(cast("nn.Parameter", part.weight))
+    return num_branches
+
+
+def _branches_of_cells(network: Network) -> Iterator[nn.Module]:
+    for cell, place in zip(network.cells, network.places, strict=True):
+        description = network.architecture.reduction if place.reduction else network.architecture.normal
+        if isinstance(cell, CellLayers):
+            for layers, block in zip(cell.blocks, description.blocks, strict=True):
+                if isinstance(layers, BlockLayers):
+                    yield from _branch_of_block(layers, block)
+
+
+def _branch_of_block(layers: BlockLayers, block: Block) -> Iterator[nn.Module]:
+    if block.combine != "add":
+        return
+    operations = [edge for edge in layers.edges if isinstance(edge, EdgeLayers)]
+    changed = [edge for edge in operations if len(edge.layers) or edge.view != Unchanged()]
+    if len(changed) == 1 and (norms := _norms(changed[0])):
+        yield norms[-1]
+
+
+def _residual_branches(network: nn.Module) -> Iterator[nn.Module]:
+    for module in network.modules():
+        if isinstance(module, BasicBlock):
+            yield module.bn2
+        elif isinstance(module, Bottleneck):
+            yield module.bn3
+
+
+def _norms(module: nn.Module) -> list[nn.Module]:
+    """The norms within a module, in order; the parts of a mixed one are not listed."""
+    found: list[nn.Module] = []
+    for child in module.children():
+        if isinstance(child, nn.BatchNorm2d | nn.SyncBatchNorm | nn.GroupNorm | InstanceBatchNorm):
+            found.append(child)
+        else:
+            found += _norms(child)
+    return found

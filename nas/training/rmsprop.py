@@ -1,0 +1,76 @@
+"""RMSProp as TensorFlow computes it, which NASNet's constants are meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class RMSProp(Optimizer):
+    """RMSProp with momentum (NASNet, 1707.07012, appendix A.7: decay 0.9, epsilon 1).
+
+    With epsilon 1 the details matter: as in TensorFlow epsilon is added below the root and the mean of squares starts
+    at 1, where `torch.optim.RMSprop` adds it to the root and starts at 0; the rate is part of what momentum keeps.
+
+    Args:
+        parameters: tensors or groups of them.
+        lr: learning rate.
+        decay: of the mean of squared gradients.
+        epsilon: added to that mean.
+        momentum: of the steps.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        lr: float,
+        *,
+        decay: float = 0.9,
+        epsilon: float = 1.0,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "decay": decay,
+            "epsilon": epsilon,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+        }
+        super().__init__(parameters, defaults)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Moves the parameters that have a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+        return loss
+
+    def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        if group["weight_decay"]:
+            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+        state = self.state[parameter]
+        if not state:
+            state["square_avg"] = torch.ones_like(parameter)
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        squares, velocity = state["square_avg"], state["momentum_buffer"]
+        squares.mul_(group["decay"]).addcmul_(gradient, gradient, value=1 - group["decay"])
+        velocity.mul_(group["momentum"]).addcdiv_(gradient, (squares + group["epsilon"]).sqrt(), value=group["lr"])
+        parameter.sub_(velocity)

@@ -1,0 +1,109 @@
+"""The state of a training in one file: tensors, and JSON in the file's header. Written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nas.checkpoint import write_tensors
+
+FORMAT = "nas-engine training state 1"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingState:
+    """All that a training needs to go on.
+
+    Attributes:
+        tensors: weights, averages, what the optimizer keeps, states of generators.
+        values: plain data: epochs done, their results, what was trained.
+    """
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+
+
+def write_state(path: Path, state: TrainingState) -> None:
+    """Writes a state under a temporary name and renames it, so that a reader finds the old state or the new one.
+
+    Raises:
+        RuntimeError: if it cannot be written; says how much room it needs. The file of before stays as it was.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    try:
+        write_tensors(path, tensors, {"format": FORMAT, "state": json.dumps(state.values)})
+    except OSError as error:
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        free = shutil.disk_usage(path.parent).free
+        raise RuntimeError(
+            f"the checkpoint {path} cannot be written ({error.strerror or error}): it needs {needed / 1e6:,.1f} MB and "
+            f"{free / 1e6:,.1f} MB are free; what was there before is kept, and the same command goes on from it"
+        ) from None
+
+
+def read_state(path: Path) -> TrainingState | None:
+    """Reads a state; None if there is none.
+
+    Raises:
+        ValueError: if the file is not one that `write_state` wrote.
+    """
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a checkpoint that can be read: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
+    return TrainingState(tensors, json.loads(metadata["state"]))
+
+
+def remove_unfinished(path: Path) -> None:
+    """Removes what a process that was killed while writing a state has left beside it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with names that begin with ``prefix.``."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of the tensors whose names begin with ``prefix.``, without it."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What an optimizer keeps for each parameter, by the number of the parameter and its own name for it."""
+    return {
+        f"{number}.{name}": value
+        for number, parameter in enumerate(_parameters(optimizer))
+        for name, value in optimizer.state.get(parameter, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Gives an optimizer back what `optimizer_tensors` took; in memory it lies as the parameters do."""
+    parameters = _parameters(optimizer)
+    for key, value in tensors.items():
+        number, name = key.split(".", 1)
+        parameter = parameters[int(number)]
+        optimizer.state[parameter][name] = torch.empty_like(parameter).copy_(value)
+
+
+def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
