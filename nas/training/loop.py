@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +15,22 @@ from nas.recipe import TrainRecipe
 from nas.training.augmentation import num_batches
 from nas.training.average import build_average
 from nas.training.batches import Batches, choose_batches
-from nas.training.device import autocast, build_scaler, choose_device, choose_dtype, num_threads, seeded
+from nas.training.device import (
+    autocast,
+    build_scaler,
+    choose_device,
+    choose_dtype,
+    compile_network,
+    num_threads,
+    seeded,
+)
 from nas.training.evaluation import accuracy, move
 from nas.training.mixing import Mixer
 from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
 from nas.training.optimizer import build_optimizer, step
 from nas.training.parallel import current_members, distribute, share_buffers, sum_over_members, synchronize_norms
 from nas.training.photographs import seed_of
+from nas.training.results import EpochResult, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
@@ -44,42 +52,6 @@ class Trainable(Protocol):
     def set_progress(self, fraction: float) -> None:
         """Tells it which share of the training is done: scheduled drop path depends on it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class EpochResult:
-    """One pass over the training split.
-
-    Attributes:
-        loss: mean over its images, label smoothing and auxiliary head included.
-        accuracy: share of right answers on the augmented images, while the network changed.
-        learning_rate: of its last step.
-        seconds: that it took.
-    """
-
-    loss: float
-    accuracy: float
-    learning_rate: float
-    seconds: float
-
-    def to_json(self) -> dict[str, float]:
-        """Returns plain data for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """What came of a training.
-
-    Attributes:
-        epochs: one result each, in order.
-        num_steps: changes of the weights.
-        seconds: that the training took, moving the data included.
-    """
-
-    epochs: tuple[EpochResult, ...]
-    num_steps: int
-    seconds: float
 
 
 class Training:
@@ -125,7 +97,9 @@ class Training:
             synchronize_norms(network, device, everywhere=recipe.sync_norms)
         self.network = move(network, device, recipe).train()
         self._teacher = None if teacher is None else move(teacher, device, recipe).eval()
-        self._forward = _compile(network, device) if recipe.compile else distribute(network, device, self._members)
+        self._forward = (
+            compile_network(network, device) if recipe.compile else distribute(network, device, self._members)
+        )
         self._optimizer = build_optimizer(network, recipe)
         self._scaler = build_scaler(device, self._dtype)
         self._batches: Batches = choose_batches(
@@ -145,8 +119,11 @@ class Training:
         """Changes of the weights in the whole training."""
         return self._recipe.epochs * self.steps_per_epoch
 
-    def run_epoch(self) -> EpochResult:
+    def run_epoch(self, after_step: Callable[[int], None] | None = None) -> EpochResult:
         """Trains for one epoch.
+
+        Args:
+            after_step: called with the number of steps of the epoch that are done.
 
         Raises:
             DivergedError: if the loss is not finite any more; noticed at once on a CPU, within 50 steps on a GPU.
@@ -162,6 +139,8 @@ class Training:
             self._step(images, labels, number=number, sums=sums)
             if number % look_every == 0:
                 sums.check()
+            if after_step is not None:
+                after_step(number - first + 1)
         share_buffers(self.network)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
         loss, share = sums.means(sum_over_members(sums.totals()) if self._members.count > 1 else None)
@@ -288,13 +267,6 @@ def train(
             if after_epoch is not None:
                 after_epoch(epochs[-1])
     return TrainResult(tuple(epochs), training.num_steps, time.perf_counter() - started)
-
-
-def _compile(network: nn.Module, device: torch.device) -> Callable[..., Any]:
-    """Compiles a network; on a GPU its steps are recorded as CUDA graphs, since cells are many small kernels."""
-    compiled: Callable[..., Any]
-    compiled = torch.compile(network, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
-    return compiled
 
 
 def _look_every(device: torch.device) -> int:
