@@ -25,11 +25,13 @@ FREE = frozenset(
         "data.root",
         "search.seed",
         "workers.address",
+        "workers.dashboard",
         "workers.keep_weights",
         "workers.max_retries",
+        "workers.min_workers",
         "workers.num_workers",
         "workers.pool",
-        "workers.trials_per_worker",
+        "workers.recycle_after",
     }
 )
 """Settings that runs may differ in, whatever their strategy: they change no measurement."""

@@ -1,7 +1,7 @@
 """The settings of a search: a YAML file of sections, each validated, unknown keys refused with the nearest known one.
 
 Sections: ``space``, ``controller`` and ``reward`` name an entry of the tables below and hold its settings; ``search``,
-``shifts``, ``network``, ``recipe``, ``data`` and ``workers`` hold settings only.
+``shifts``, ``network``, ``recipe``, ``data``, ``workers`` and ``trackers`` hold settings only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from controllers.reinforce import Reinforce, ReinforceSettings
 from experiments.config_file import split_sections
 from experiments.naming import unknown_name
 from experiments.sections import dump_settings, validate_section
-from experiments.settings import SearchSettings, WorkerSettings
+from experiments.settings import SearchSettings, TrackerSettings, WorkerSettings
 from experiments.shifts import ShiftSettings
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
@@ -76,6 +76,7 @@ class SearchConfig:
         search: length, seed and failures.
         fidelity: network, recipe and data.
         workers: who measures.
+        trackers: where its course is shown beside the ledger.
     """
 
     space_name: str
@@ -88,6 +89,7 @@ class SearchConfig:
     search: SearchSettings
     fidelity: Fidelity
     workers: WorkerSettings
+    trackers: TrackerSettings
 
     def build_controller(self) -> Controller:
         """Returns a fresh controller for this space and seed."""
@@ -109,6 +111,7 @@ class SearchConfig:
             "recipe": dump_settings(self.fidelity.recipe),
             "data": dump_settings(self.fidelity.data),
             "workers": dump_settings(self.workers),
+            "trackers": dump_settings(self.trackers),
         }
 
 
@@ -142,6 +145,7 @@ def parse_config(document: Mapping[str, Any]) -> SearchConfig:
         search=validate_section("search", sections["search"], SearchSettings),
         fidelity=Fidelity(network, recipe, data),
         workers=validate_section("workers", sections["workers"], WorkerSettings),
+        trackers=validate_section("trackers", sections["trackers"], TrackerSettings),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.naming import unknown_name
 from experiments.yaml_file import parse_yaml, read_yaml
 
-SECTIONS = ("space", "controller", "reward", "shifts", "search", "network", "recipe", "data", "workers")
+SECTIONS = ("space", "controller", "reward", "shifts", "search", "network", "recipe", "data", "workers", "trackers")
 NAMED_SECTIONS: Mapping[str, str] = MappingProxyType({"space": "nasnet", "controller": "ppo", "reward": "accuracy"})
 """Sections that name something, with the default; ``controller: ppo`` is short for ``controller: {name: ppo}``."""
 

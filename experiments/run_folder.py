@@ -20,18 +20,20 @@ FREE_SETTINGS = frozenset(
         "search.num_trials",
         "workers.pool",
         "workers.address",
+        "workers.dashboard",
         "workers.num_workers",
+        "workers.min_workers",
         "workers.cpus",
         "workers.gpus",
         "workers.memory_gib",
         "workers.time_limit_seconds",
         "workers.max_retries",
-        "workers.trials_per_worker",
+        "workers.recycle_after",
         "workers.keep_weights",
     }
 )
 """Settings that may change when a run is continued: where it runs and how far it goes, not what it measures."""
-FREE_SECTIONS = ("workers.resources.",)
+FREE_SECTIONS = ("workers.resources.", "workers.runtime_env.", "trackers.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from experiments.config_file import apply_setting, load_document
 from experiments.interrupts import Interrupts
 from experiments.live import Tally, WatchedPool, make_reporter
 from experiments.run_folder import RunFolder, differences
+from experiments.said_log import said_log
+from experiments.trackers import open_trackers
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.ledger import Ledger
@@ -200,7 +202,13 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
         reporter.say(f"stopping: {tally.num_running} trials are in flight; Ctrl-C again lets go of them")
 
     try:
-        with _open_pool(config, folder, ledger, data) as pool, reporter, Interrupts(announce) as interrupts:
+        with (
+            said_log("workers", reporter.say),
+            open_trackers(config, folder, ledger.contents.finished, reporter.say) as trackers,
+            _open_pool(config, folder, ledger, data) as pool,
+            reporter,
+            Interrupts(announce) as interrupts,
+        ):
             tally.start_session()
             for trial, outcome in search(
                 config.space,
@@ -212,6 +220,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
             ):
                 tally.take(outcome)
                 weights.take(trial, outcome)
+                trackers.take(outcome)
                 reporter.update()
     except KeyboardInterrupt:
         _say(console, f"let go of {tally.num_running} trials in flight")
@@ -250,7 +259,7 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     from workers.ray_pool import RayPool
 
     with (
-        connect(workers.address, num_cpus=workers.local_cpus, dashboard=workers.dashboard),
+        connect(**workers.connection()),
         CachingPool(RayPool(train_and_validate, arguments=arguments, resources=workers.ray_resources()), known) as pool,
     ):
         yield pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -35,6 +35,46 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class RuntimeEnv:
+    """What Ray prepares on each node for the workers of a search, beside the packages of this project.
+
+    Attributes:
+        env_vars: environment variables, such as ``NAS_CACHE`` or a proxy.
+        pip: further packages to install, as for ``pip install``.
+        working_dir: a folder that is sent to the nodes and in which the workers run.
+        py_modules: further packages of Python, as folders or wheels.
+        excludes: files of the folders that are not sent, in the words of a ``.gitignore``.
+    """
+
+    env_vars: dict[str, str] = dataclasses.field(default_factory=dict)
+    pip: list[str] = dataclasses.field(default_factory=list)
+    working_dir: str | None = None
+    py_modules: list[str] = dataclasses.field(default_factory=list)
+    excludes: list[str] = dataclasses.field(default_factory=list)
+
+    def to_ray(self) -> dict[str, Any]:
+        """Returns what ``ray.init`` takes, without what is empty."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value}
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class TrackerSettings:
+    """Where the course of a search is shown beside its ledger. Each tracker needs the extra of its name.
+
+    Attributes:
+        tensorboard: whether to write ``tensorboard/`` into the run's folder.
+        mlflow: whether to keep a run of MLflow; the folder's ``mlflow.json`` says which.
+        mlflow_uri: of MLflow's server or database; null takes MLflow's own setting, ``MLFLOW_TRACKING_URI``.
+        mlflow_experiment: its name there.
+    """
+
+    tensorboard: bool = False
+    mlflow: bool = False
+    mlflow_uri: str | None = None
+    mlflow_experiment: Annotated[str, Field(min_length=1)] = "nas-engine"
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class WorkerSettings:
     """Who measures, and what one trial may take.
 
@@ -42,7 +82,9 @@ class WorkerSettings:
         pool: ``ray`` measures on a Ray cluster, ``serial`` in this process, which cannot stop a trial that hangs.
         address: of a running Ray cluster, ``auto`` or ``HOST:PORT``; null starts Ray on this machine.
         dashboard: whether a Ray that is started here serves its dashboard.
+        runtime_env: what Ray prepares on the nodes: environment variables, packages, a working directory.
         num_workers: most trials measured at a time; null means as many as the cluster holds.
+        min_workers: trials submitted at a time even while the cluster holds fewer: what an autoscaler acts on.
         cpus: CPUs that a trial asks for.
         gpus: GPUs that a trial asks for; a fraction shares one.
         resources: custom Ray resources that a trial asks for, by name.
@@ -58,7 +100,9 @@ class WorkerSettings:
     pool: Literal["ray", "serial"] = "ray"
     address: str | None = None
     dashboard: bool = False
+    runtime_env: RuntimeEnv = RuntimeEnv()
     num_workers: Annotated[int | None, Field(ge=1)] = None
+    min_workers: Annotated[int, Field(ge=1)] = 1
     cpus: Annotated[float, Field(ge=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     resources: dict[str, Annotated[float, Field(gt=0)]] = dataclasses.field(default_factory=dict)
@@ -88,8 +132,18 @@ class WorkerSettings:
             time_limit_seconds=self.time_limit_seconds,
             max_retries=self.max_retries,
             recycle_after=self.recycle_after,
+            min_workers=self.min_workers,
             max_workers=self.num_workers,
         )
+
+    def connection(self) -> dict[str, Any]:
+        """The arguments of `workers.ray_cluster.connect`."""
+        return {
+            "address": self.address,
+            "num_cpus": self.local_cpus,
+            "dashboard": self.dashboard,
+            "runtime_env": self.runtime_env.to_ray(),
+        }
 
     @property
     def local_cpus(self) -> int | None:

@@ -42,33 +42,39 @@ def connect(
     num_gpus: int | None = None,
     custom: Mapping[str, float] | None = None,
     dashboard: bool = False,
+    runtime_env: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
     """Connects this process to Ray, and lets go of it at the end of the with block.
 
     If this process is connected already, that connection is used and kept.
 
     Args:
-        address: None starts Ray on this machine alone, with servers on loopback, and stops it at the end. ``auto`` is
-            the cluster of which this machine is a node, HOST:PORT one of several; the five packages are sent to its
-            nodes, unless the process is a submitted job, which brings its own working directory.
+        address: None starts Ray on this machine alone, with servers on loopback, and stops it at the end; within a
+            submitted job it is the cluster of the job. ``auto`` is the cluster of which this machine is a node,
+            HOST:PORT one of several; the five packages are sent to its nodes, unless the process is a submitted job,
+            which brings its own working directory or finds them installed.
         num_cpus: logical CPUs of a Ray that is started here; None is the machine's number.
         num_gpus: likewise; None is what the machine has.
         custom: further resources of a Ray that is started here, by name.
         dashboard: whether a Ray that is started here serves its dashboard, on http://127.0.0.1:8265.
+        runtime_env: what Ray prepares on the nodes, beside the five packages.
 
     Raises:
         RuntimeError: if Ray cannot be started, or the cluster cannot be reached.
     """
+    environment = dict(runtime_env or {})
     if ray.is_initialized():
         yield
-    elif address is None:
+    elif address is None and not _is_submitted():
         with _environment(_LOCAL_ENVIRONMENT), _loopback(), _session_folder() as folder:
             resources = {"num_cpus": num_cpus, "num_gpus": num_gpus, "resources": dict(custom or {})}
-            with _connected("local", include_dashboard=dashboard, _temp_dir=str(folder), **resources):
+            options = {"include_dashboard": dashboard, "_temp_dir": str(folder), "runtime_env": environment or None}
+            with _connected("local", **resources, **options):
                 yield
     else:
+        address = "auto" if address is None else address
         _check_address(address)
-        with _environment({"RAY_USAGE_STATS_ENABLED": "0"}), _connected(address, runtime_env=_code()):
+        with _environment({"RAY_USAGE_STATS_ENABLED": "0"}), _connected(address, runtime_env=_with_code(environment)):
             yield
 
 
@@ -103,12 +109,18 @@ def _check_address(address: str) -> None:
         raise RuntimeError(f"no Ray cluster answers at {address}: {error}") from error
 
 
-def _code() -> dict[str, Any]:
-    """The runtime environment that brings the packages to nodes that may lack them, or have other versions."""
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:  # a submitted job: its working directory holds them
-        return {}
+def _is_submitted() -> bool:
+    """Whether this process was started by ``ray job submit``, on a node of the cluster that it is meant for."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The runtime environment, with the packages for nodes that may lack them or have other versions."""
+    if _is_submitted():  # its working directory holds them
+        return dict(environment)
     specs = [find_spec(package) for package in PACKAGES]
-    return {"py_modules": [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]}
+    folders = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]
+    return {**environment, "py_modules": [*folders, *environment.get("py_modules", [])]}
 
 
 @contextmanager

@@ -21,6 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 _RECOUNT_SECONDS = 5.0
 _WARN_SECONDS = 60.0
+_PENDING_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -79,8 +80,11 @@ class RayPool:
     def num_workers(self) -> int:
         """How many children the cluster holds now; 0 while it has no node for one."""
         if time.monotonic() >= self._recount_at:
+            before, is_first = self._num_workers, self._recount_at == 0
             self._num_workers = self._resources.count_workers(ray.nodes())  # type: ignore[no-untyped-call]
             self._recount_at = time.monotonic() + _RECOUNT_SECONDS
+            if self._num_workers != before and not is_first:
+                _LOGGER.info("the cluster holds %d children at a time now, before %d", self._num_workers, before)
         return self._num_workers
 
     @property
@@ -116,7 +120,7 @@ class RayPool:
         """
         if not self._children:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
-        self._warn_at = time.monotonic() + _WARN_SECONDS
+        self._warn_at = time.monotonic() + (_WARN_SECONDS if self.num_workers else _PENDING_SECONDS)
         while True:
             self._stop_overdue()
             ready = _wait(list(self._children))
@@ -183,10 +187,13 @@ class RayPool:
         if time.monotonic() < self._warn_at or self.num_running:
             return
         self._warn_at = time.monotonic() + _WARN_SECONDS
+        if self.num_workers:
+            state = f"no child has started for {_WARN_SECONDS:g} s, though {self.num_workers} fit on the cluster"
+        else:
+            state = "the cluster is pending: it has no node with room for a child"
         _LOGGER.warning(
-            "no child has started for %g s: the cluster holds %d at a time, each of which needs %s; waiting",
-            _WARN_SECONDS,
-            self.num_workers,
+            "%s; each needs %s; waiting (`ray status` shows what the cluster has and is asked for)",
+            state,
             self._resources.demand,
         )
 

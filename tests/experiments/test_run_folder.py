@@ -72,4 +72,6 @@ def test_where_a_run_goes_on_is_no_difference():
     stored = {"data": {"root": "/a", "name": "d"}, "workers": {"num_workers": 2, "resources": {"x": 1}}}
     asked = {"data": {"root": "/b", "name": "d"}, "workers": {"num_workers": 9, "resources": {}}}
     assert differences(stored, asked) == []
+    elsewhere = {"runtime_env": {"pip": ["x"]}, "dashboard": True, "recycle_after": 3, "min_workers": 4}
+    assert differences({"workers": {}}, {"workers": elsewhere, "trackers": {"mlflow": True}}) == []
     assert differences({"workers": {"max_parameters": 1}}, {"workers": {"max_parameters": 2}}) != []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.sections import validate_section
-from experiments.settings import WorkerSettings
+from experiments.settings import TrackerSettings, WorkerSettings
 
 
 def test_worker_settings_become_ray_resources():
@@ -12,6 +12,23 @@ def test_worker_settings_become_ray_resources():
     assert (resources.cpus, resources.gpus, resources.max_workers, resources.max_retries) == (0.5, 0.25, 3, 1)
     assert dict(resources.custom) == {"tpu": 1}
     assert resources.memory_gib == 2
+
+
+def test_a_connection_names_what_the_nodes_need():
+    settings = validate_section(
+        "workers",
+        {"runtime_env": {"env_vars": {"NAS_CACHE": "/fast"}, "pip": ["timm"]}, "min_workers": 8},
+        WorkerSettings,
+    )
+    assert settings.connection() == {
+        "address": None,
+        "num_cpus": None,
+        "dashboard": False,
+        "runtime_env": {"env_vars": {"NAS_CACHE": "/fast"}, "pip": ["timm"]},
+    }
+    assert settings.ray_resources().min_workers == 8
+    assert WorkerSettings(address="auto").connection()["runtime_env"] == {}
+    assert TrackerSettings() == TrackerSettings(tensorboard=False, mlflow=False)
 
 
 def test_a_ray_started_here_has_room_for_the_workers_asked_for():
@@ -30,6 +47,9 @@ def test_a_ray_started_here_has_room_for_the_workers_asked_for():
         ({"resources": {"tpu": -1}}, "workers.resources.tpu: .*got -1"),
         ({"resources": [1]}, "workers.resources: "),
         ({"time_limit_seconds": 0}, "workers.time_limit_seconds: .*got 0"),
+        ({"min_workers": 3, "num_workers": 2}, "max_workers must be at least min_workers 3, got 2"),
+        ({"runtime_env": {"env_vars": {"A": 1}}}, "workers.runtime_env.env_vars.A: .*got 1"),
+        ({"runtime_env": {"conda": "x"}}, "workers.runtime_env.conda: "),
         ({"pool": "serial", "time_limit_seconds": 5}, "pool serial cannot limit time or memory"),
     ],
 )

@@ -82,10 +82,25 @@ def test_the_packages_are_sent_to_a_cluster(no_ray, monkeypatch):
     assert no_ray[1:] == ["shutdown"]
 
 
-def test_a_submitted_job_brings_its_own_code(no_ray, monkeypatch):
+@pytest.mark.parametrize("address", ["auto", None])
+def test_a_submitted_job_runs_on_its_cluster_and_brings_its_own_code(no_ray, monkeypatch, address):
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    with connect("auto"):
+    with connect(address):
+        assert no_ray[0]["address"] == "auto"
         assert no_ray[0]["runtime_env"] == {}
+
+
+def test_a_runtime_environment_is_prepared_beside_the_packages(no_ray, monkeypatch):
+    monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
+    wanted = {"env_vars": {"NAS_CACHE": "/fast"}, "py_modules": ["mine"]}
+    with connect("auto", runtime_env=wanted), connect(runtime_env=wanted), connect():
+        pass
+    cluster, local, plain = (options["runtime_env"] for options in no_ray if options != "shutdown")
+    assert cluster["env_vars"] == {"NAS_CACHE": "/fast"}
+    assert len(cluster["py_modules"]) == 6
+    assert cluster["py_modules"][-1] == "mine"
+    assert local == wanted
+    assert plain is None
 
 
 @pytest.mark.parametrize("address", ["", "nowhere", "ray://127.0.0.1:10001", "host:port", ":6379"])

@@ -188,7 +188,8 @@ def nodes(*cpus):
     return [{"Alive": True, "Resources": {"CPU": float(number)}} for number in cpus]
 
 
-def test_capacity_follows_the_cluster_within_bounds(monkeypatch):
+def test_capacity_follows_the_cluster_within_bounds(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "workers")
     clock = [1000.0]
     monkeypatch.setattr(ray_pool.time, "monotonic", lambda: clock[0])
     counts = [nodes(0), nodes(2, 4), nodes(2), nodes(100)]
@@ -201,6 +202,11 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch):
         clock[0] += 30
         seen.append((pool.num_workers, pool.capacity))
     assert seen == [(6, 8), (2, 4), (100, 52)]
+    assert [record.getMessage().removeprefix("the cluster holds ") for record in caplog.records] == [
+        "6 children at a time now, before 0",
+        "2 children at a time now, before 6",
+        "100 children at a time now, before 2",
+    ]
     assert RayPool(nap, resources=RayResources(min_workers=200, num_queued=0)).capacity == 200
 
 
@@ -270,8 +276,8 @@ def stop(*_):
     raise StopError("enough")
 
 
-def test_a_demand_that_no_node_meets_is_said_and_any_signal_handler_may_end_the_wait(make_trial, monkeypatch, caplog):
-    monkeypatch.setattr(ray_pool, "_WARN_SECONDS", 0.2)
+def test_a_pending_cluster_is_said_and_any_signal_handler_may_end_the_wait(make_trial, monkeypatch, caplog):
+    monkeypatch.setattr(ray_pool, "_PENDING_SECONDS", 0.2)
     monkeypatch.setattr(ray_pool, "_POLL_SECONDS", 0.1)
     with RayPool(nap, resources=RayResources(custom={"unobtainium": 1})) as pool:
         assert pool.num_workers == 0
@@ -281,7 +287,19 @@ def test_a_demand_that_no_node_meets_is_said_and_any_signal_handler_may_end_the_
         with pytest.raises(StopError, match="enough"):
             pool.next_outcome()
         signal.signal(signal.SIGALRM, before)
-    assert "the cluster holds 0 at a time, each of which needs {'CPU': 1.0, 'unobtainium': 1.0}" in caplog.text
+    said = "the cluster is pending: it has no node with room for a child; each needs {'CPU': 1.0, 'unobtainium': 1.0}"
+    assert caplog.text.count(said) == 1
+
+
+def test_children_that_do_not_start_are_said(make_trial, monkeypatch, caplog):
+    monkeypatch.setattr(ray_pool, "_WARN_SECONDS", 0.2)
+    monkeypatch.setattr(ray_pool, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(ray, "nodes", lambda: nodes(2))
+    with RayPool(nap, arguments={"seconds": 0.0}) as pool:
+        monkeypatch.setattr(pool, "_advance", lambda stream: time.sleep(0.3) or pool._look_around() or Success(1, 0.5))
+        pool.submit(make_trial(1))
+        assert pool.next_outcome() == Success(1, 0.5)
+    assert "no child has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
 
 
 def test_it_needs_a_cluster_and_its_block(make_trial, monkeypatch):
