@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from experiments.naming import unknown_name
 from experiments.run_folder import RunFolder
@@ -17,6 +17,7 @@ from experiments.stored_reward import stored_reward
 from experiments.yaml_file import read_yaml
 from nas.architecture import Architecture
 from nas.fidelity import Fidelity, NetworkSpec
+from nas.json_text import parse_json
 from nas.ledger import read_ledger
 from nas.models.build import Buildable
 from nas.models.network import check_names
@@ -160,17 +161,9 @@ def read_architecture(path: Path) -> Architecture:
 
 def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return parse_json(content)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} in line {error.lineno}") from None
-    except UnicodeDecodeError:
-        raise ValueError("not JSON: not UTF-8 text") from None
-    except RecursionError:
-        raise ValueError("not an architecture: nested too deeply") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"numbers must be finite, got {name}")
 
 
 def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:

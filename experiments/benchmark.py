@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -28,7 +27,9 @@ from experiments.comparison import compare_strategies
 from experiments.config import CONTROLLERS, parse_config
 from experiments.curves import Run, Strategy
 from experiments.sections import dump_settings
+from experiments.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
+from nas.json_text import parse_json
 from nas.search import Plan, search
 from nas.trial import Success
 from search_spaces.nasbench201 import EdgeSpace
@@ -157,9 +158,16 @@ def _settings(controller: str) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"a setting of a controller must be KEY=VALUE, got {pair!r:.100} in {controller!r:.200}")
-        section[key] = yaml.safe_load(value)
+        section[key] = _parse_value(key, value)
     settings = _parse(section)
     return {"name": name} | ({} if settings is None else dump_settings(settings))
+
+
+def _parse_value(key: str, text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"the value of {key} {error}") from None
 
 
 def _parse(section: dict[str, Any]) -> Any:  # noqa: ANN401 - the settings of any controller
@@ -170,7 +178,7 @@ def _stored(job: _Job, folder: Path) -> dict[str, Any] | None:
     """The result of a run, or None if it is missing; raises ValueError if it was made in another way."""
     file = job.file(folder)
     try:
-        result = json.loads(file.read_text(encoding="utf-8"))
+        result = parse_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -264,14 +272,17 @@ def _read_run(job: _Job, folder: Path) -> Run:
     result = _stored(job, folder)
     if result is None:
         raise RuntimeError(f"{job.file(folder)} has vanished")
-    return Run(
-        job.name,
-        np.array(result["accuracy"], dtype=float),
-        np.array(result["seconds"], dtype=float),
-        test=np.array(result["test"], dtype=float),
-        fingerprints=result["decisions"],
-        elapsed_seconds=np.array(result["elapsed_seconds"], dtype=float),
-    )
+    try:
+        return Run(
+            job.name,
+            np.array(result["accuracy"], dtype=float),
+            np.array(result["seconds"], dtype=float),
+            test=np.array(result["test"], dtype=float),
+            fingerprints=[str(name) for name in result["decisions"]],
+            elapsed_seconds=np.array(result["elapsed_seconds"], dtype=float),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{job.file(folder)} does not hold a run: {type(error).__name__} {error}") from None
 
 
 def _num_cores() -> int:

@@ -14,6 +14,7 @@ from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
 from experiments.run_folder import RunFolder
 from experiments.sections import validate_section
 from nas.architecture import Architecture, fingerprint_json
+from nas.json_text import parse_json
 from nas.ledger import Record, read_ledger
 from nas.rewards import REWARDS
 from nas.trial import Description, Success
@@ -203,7 +204,7 @@ def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
 def _read_environment(path: Path) -> dict[str, Any]:
     """An environment that cannot be read is no reason to compare nothing."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -31,13 +31,28 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
                 raise ValueError(f"this {name} has no settings, got {key!r:.80}")
             raise unknown_name(f"key in section {name}", key, known)
     try:
-        return TypeAdapter(kind).validate_python(dict(section))
+        settings = TypeAdapter(kind).validate_python(dict(section))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join((name, *(str(part) for part in first["loc"])))
         message = first["msg"].removeprefix("Value error, ")
         came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
         raise ValueError(f"{place}: {message}{came}") from None
+    for key, value in section.items():
+        if _counts_truth(value, getattr(settings, key)):
+            raise ValueError(f"{name}.{key}: true and false are no numbers, got {value!r:.60}")
+    return settings
+
+
+def _counts_truth(came: Any, kept: Any) -> bool:  # noqa: ANN401 - plain data of any form
+    """Whether a truth value somewhere was taken for a number, as Python does."""
+    if isinstance(came, bool):
+        return isinstance(kept, int | float) and not isinstance(kept, bool)
+    if isinstance(came, Mapping) and isinstance(kept, Mapping):
+        return any(_counts_truth(item, kept.get(key)) for key, item in came.items())
+    if isinstance(came, list) and isinstance(kept, list | tuple) and len(came) == len(kept):
+        return any(_counts_truth(item, other) for item, other in zip(came, kept, strict=True))
+    return False
 
 
 def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settings class

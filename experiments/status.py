@@ -83,7 +83,12 @@ def _failures(status: dict[str, Any]) -> str:
     if not status["failures"]:
         return ""
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(status["failures"].items()))
-    return f" ({kinds}; the last: {' '.join(status['last_failure'].split())[:200]})"
+    return f" ({kinds}; the last: {_printable(status['last_failure'])[:200]})"
+
+
+def _printable(text: str) -> str:
+    """One line without what a terminal would obey."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 def _table(best: list[dict[str, Any]]) -> Table:
@@ -124,7 +129,7 @@ def _best(contents: LedgerContents, reward: Reward) -> list[dict[str, Any]]:
             "num_parameters": outcome.num_parameters,
             "num_multiply_adds": outcome.num_multiply_adds,
             "train_seconds": outcome.train_seconds,
-            "fingerprint": record.trial.architecture.fingerprint,
+            "fingerprint": record.fingerprint,
         }
         for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
         if isinstance(outcome := record.outcome, Success)

@@ -10,6 +10,8 @@ import yaml
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+_YAML_TAG = "tag:yaml.org,2002:"
+_NOT_PLAIN = {"binary", "timestamp", "set", "omap", "pairs"}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -51,6 +53,8 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
         raise ValueError(f"is not valid YAML: {line}{error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"is not valid YAML: {' '.join(str(error).split())}") from None
+    except (LookupError, AttributeError, TypeError, OverflowError):  # what PyYAML makes of `!!bool maybe` and the like
+        raise ValueError("is not valid YAML: a value does not fit its tag") from None
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -68,9 +72,14 @@ class _PlainLoader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=mark)
         self._depth += 1
         try:
-            return super().compose_node(parent, index)
+            node = super().compose_node(parent, index)
         finally:
             self._depth -= 1
+        if node is not None and node.tag.removeprefix(_YAML_TAG) in _NOT_PLAIN:
+            raise yaml.MarkedYAMLError(
+                problem=f"a {node.tag.removeprefix(_YAML_TAG)} is no plain value: put it in quotes", problem_mark=mark
+            )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()

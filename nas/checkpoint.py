@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
+from nas.json_text import parse_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
 FORMAT = "nas-engine checkpoint 1"
@@ -34,7 +35,9 @@ class Checkpoint:
         mean: of each channel, where white is 1, that images must be normalized with.
         std: standard deviation of each channel, likewise.
         class_names: by number of the logit.
-        accuracy: between 0 and 1, as it was measured.
+        accuracy: between 0 and 1, as it was measured on the validation split.
+        evaluation: how the test accuracy was measured, and what it was; empty if it never was. See
+            `nas.training.full`.
     """
 
     network: AnyNetwork
@@ -42,9 +45,17 @@ class Checkpoint:
     std: tuple[float, ...]
     class_names: tuple[str, ...]
     accuracy: float
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_checkpoint(path: Path | str, network: AnyNetwork, *, data: DataSet, accuracy: float) -> None:
+def save_checkpoint(
+    path: Path | str,
+    network: AnyNetwork,
+    *,
+    data: DataSet,
+    accuracy: float,
+    evaluation: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a network to a file, at once or not at all: under a temporary name, then renamed.
 
     The file is in the safetensors format, from which nothing can be executed.
@@ -54,6 +65,7 @@ def save_checkpoint(path: Path | str, network: AnyNetwork, *, data: DataSet, acc
         network: as `nas.models.build.build` made it; its architecture and spec are written too.
         data: whose normalization and class names are written.
         accuracy: between 0 and 1.
+        evaluation: how the test accuracy was measured, as plain data.
     """
     path = Path(path)
     metadata = {
@@ -66,6 +78,8 @@ def save_checkpoint(path: Path | str, network: AnyNetwork, *, data: DataSet, acc
         "image_size": json.dumps(network.spec.image_size),
         "accuracy": json.dumps(accuracy),
     }
+    if evaluation is not None:
+        metadata["evaluation"] = json.dumps(dict(evaluation))
     # channels_last convolutions are not contiguous, which the format demands
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +113,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
     try:
-        values = {name: json.loads(text) for name, text in metadata.items() if name != "format"}
+        values = {name: parse_json(text) for name, text in metadata.items() if name != "format"}
         architecture = description_from_json(values["architecture"])
         network = _rebuild(architecture, _SPEC.validate_python(values["network"]), tensors)
         return Checkpoint(
@@ -108,12 +122,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             std=_numbers("std", values["std"]),
             class_names=tuple(str(name) for name in values["class_names"]),
             accuracy=_numbers("accuracy", [values["accuracy"]])[0],
+            evaluation=dict(values.get("evaluation") or {}),
         )
     except KeyError as error:
         raise ValueError(f"{path} lacks {error} in its metadata") from None
     except ValidationError as error:
         raise ValueError(f"the network of {path} is not valid: {error.errors()[0]['msg']}") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} does not hold a network that can be rebuilt: {error}") from None
 
 
@@ -128,6 +143,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 
 def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
+    _check_shapes(architecture, spec, {name: tensor.shape for name, tensor in tensors.items()})
     with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
         network = build(architecture, spec)
     try:
@@ -136,6 +152,22 @@ def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torc
         first = str(error).splitlines()[1:2] or [str(error)]
         raise ValueError(f"its weights do not fit its architecture: {first[0].strip():.300}") from None
     return network.eval()
+
+
+def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[str, torch.Size]) -> None:
+    """Before any memory is taken for it, a network must be no larger than the weights that are there."""
+    if spec.num_stages * spec.num_repeats > len(shapes):
+        raise ValueError(f"a network of {spec.num_stages * spec.num_repeats} cells has more than {len(shapes)} tensors")
+    try:
+        with torch.device("meta"):
+            expected = build(architecture, spec).state_dict()
+    except (RuntimeError, OverflowError) as error:
+        raise ValueError(f"such a network cannot be built: {str(error).splitlines()[0]:.200}") from None
+    if wrong := [name for name, tensor in expected.items() if shapes.get(name, tensor.shape) != tensor.shape]:
+        raise ValueError(
+            f"its weights do not fit its architecture: {wrong[0]} must be {list(expected[wrong[0]].shape)}, "
+            f"got {list(shapes[wrong[0]])}"
+        )
 
 
 def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever JSON holds

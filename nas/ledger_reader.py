@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO
 
 from nas.architecture import Architecture
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.json_text import parse_json
 from nas.rewards import Accuracy, Reward
 from nas.trial import Description, Outcome, Success, Trial, outcome_from_json
 
 Parse = Callable[[Any], Description]
+
+_MAX_LINE = 2**24  # bytes; a trial takes thousands
+_MAX_UNSYNCED = 2**24
+_MAX_WHOLE = 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,19 @@ class Record:
         outcome: what came of it.
         asked_at: when it was asked for, in seconds since 1970.
         finished_at: when its outcome came, in seconds since 1970.
+        stored_fingerprint: of the architecture, as the ledger has it; None where it does not come from there.
     """
 
     trial: Trial
     outcome: Outcome
     asked_at: float
     finished_at: float
+    stored_fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The architecture's, taken on trust where it is stored: it takes longer to compute than all else to read."""
+        return self.trial.architecture.fingerprint if self.stored_fingerprint is None else self.stored_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,7 @@ class LedgerContents:
         firsts: dict[str, Record] = {}
         for record in self.finished:
             if isinstance(record.outcome, Success):
-                firsts.setdefault(record.trial.architecture.fingerprint, record)
+                firsts.setdefault(record.fingerprint, record)
 
         def rank(record: Record) -> tuple[float, int]:
             return reward(record.outcome) if isinstance(record.outcome, Success) else -math.inf, -record.trial.id
@@ -83,7 +94,7 @@ class _Reader:
     def __init__(self, parse: Parse) -> None:
         self.fidelities: dict[str, Fidelity] = {}
         self.finished: list[Record] = []
-        self.pending: dict[int, tuple[Trial, float]] = {}
+        self.pending: dict[int, tuple[Trial, float, str]] = {}
         self._parse = parse
         self._num_asked = 0
 
@@ -109,51 +120,57 @@ class _Reader:
             raise ValueError(f"trial {trial_id} has a fidelity that no line before it describes")
         rollout, architecture = Rollout.from_json(value.get("rollout")), self._parse(value.get("architecture"))
         trial = Trial(trial_id, rollout, architecture, self.fidelities[fidelity], _whole(value, "seed"))
-        self.pending[trial_id] = trial, _time(event)
+        self.pending[trial_id] = trial, _time(event), _text(value, "fingerprint")
         self._num_asked += 1
 
     def _take_finished(self, event: dict[str, Any]) -> None:
         outcome = outcome_from_json(event.get("outcome"))
         if outcome.trial_id not in self.pending:
             raise ValueError(f"trial {outcome.trial_id} is finished without being in flight")
-        trial, asked_at = self.pending.pop(outcome.trial_id)
-        self.finished.append(Record(trial, outcome, asked_at, _time(event)))
+        trial, asked_at, fingerprint = self.pending.pop(outcome.trial_id)
+        self.finished.append(Record(trial, outcome, asked_at, _time(event), fingerprint))
 
 
 def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dict[str, Fidelity]]:
     """As `read_ledger`; returns also the length in bytes of the valid lines, and the fidelities they describe."""
     reader, size, warning = _Reader(parse), 0, None
     with suppress(FileNotFoundError), path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                warning = f"{path}: the last line is torn, as after a crash, and was dropped"
-                break
+        for number, line in enumerate(_lines(file), start=1):
             try:
-                reader.take(_parse_line(line))
+                if _is_torn(line, file):
+                    warning = (
+                        f"{path}: line {number}, the last, is not complete: it is being written, or a crash tore it"
+                    )
+                    break
+                reader.take(parse_json(line))
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
             size += len(line)
-    pending = [trial for trial, _ in reader.pending.values()]
+    pending = [trial for trial, _, _ in reader.pending.values()]
     return LedgerContents(reader.finished, pending, warning), size, reader.fidelities
 
 
-def _parse_line(line: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    try:
-        return json.loads(line, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("the line is nested too deeply") from None
-    except UnicodeDecodeError:
-        raise ValueError("the line is not UTF-8 text") from None
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(_MAX_LINE + 1):
+        yield line
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"numbers must be finite, got {name}")
+def _is_torn(line: bytes, file: BinaryIO) -> bool:
+    """Whether a crash cut the file here.
+
+    A power cut can leave blocks of zeros in what was not yet synced, with later blocks behind them.
+    """
+    if len(line) > _MAX_LINE:
+        raise ValueError(f"a line must have at most {_MAX_LINE} bytes")
+    if b"\0" in line:
+        return len(file.read(_MAX_UNSYNCED)) < _MAX_UNSYNCED
+    return not line.endswith(b"\n")
 
 
 def _whole(value: dict[str, Any], name: str) -> int:
     number = value.get(name)
-    if type(number) is not int or number < 0:
-        raise ValueError(f"{name} must be a whole number from 0, got {number!r:.100}")
+    if type(number) is not int or not 0 <= number < _MAX_WHOLE:
+        raise ValueError(f"{name} must be a whole number from 0, below 2**64, got {number!r:.100}")
     return number
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nas.json_text import parse_json
+
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 
@@ -110,7 +112,7 @@ def _try_lock(descriptor: int) -> bool | None:
 
 def _read_holder(descriptor: int) -> dict[str, Any] | None:
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        holder = parse_json(os.pread(descriptor, 4096, 0))
     except ValueError:  # empty: released
         return None
     return holder if isinstance(holder, dict) else None
@@ -120,12 +122,13 @@ def _describe(holder: dict[str, Any] | None) -> str:
     if holder is None:
         return "by another process"
     since = holder.get("since")
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)) if isinstance(since, int | float) else "unknown"
-    return f"by process {holder.get('pid')} on {holder.get('host')} since {when}"
+    is_time = isinstance(since, int | float) and 0 <= since < 1e11
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)) if is_time else "an unknown time"
+    return f"by process {holder.get('pid')!s:.20} on {holder.get('host')!s:.100} since {when}"
 
 
 def _process_exists(pid: object) -> bool:
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or not 0 < pid < 2**31:  # what is below names groups of processes
         return False
     try:
         os.kill(pid, 0)

@@ -131,6 +131,10 @@ def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON ho
     for name, number in _NUMBER_FIELDS.items():
         if name in members:
             members[name] = _number(name, members[name], number)
+    if type(members.get("cached", False)) is not bool:
+        raise ValueError(f"cached must be true or false, got {members['cached']!r:.100}")
+    if not isinstance(members.get("error", ""), str):
+        raise ValueError(f"the error of a failure must be text, got {members['error']!r:.100}")
     _check_metrics(members.get("metrics", {}))
     try:
         return kind(**members)

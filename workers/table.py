@@ -21,6 +21,7 @@ from typing import Protocol
 
 from nas.trial import Failure, Outcome, Success, Trial
 
+_MAX_NUMBER = 1e300
 TEST_ACCURACY = "test_accuracy"
 """Name of the metric that holds the test accuracy, between 0 and 1."""
 
@@ -39,8 +40,10 @@ class Measurement:
         for name, value in (("validation", self.validation), ("test", self.test)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} accuracy must be between 0 and 100 percent, got {100 * value:g}")
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
-            raise ValueError(f"seconds must be finite and at least 0, got {self.seconds}")
+        for name in ("seconds", "num_parameters", "num_multiply_adds"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be finite and at least 0, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,6 @@ def _number(line: Mapping[str, str | None], name: str) -> float:
         number = float(text or "")
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= _MAX_NUMBER:  # nor nan
         raise ValueError(f"{name} must be a finite number, got {text!r:.100}")
     return number

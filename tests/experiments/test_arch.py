@@ -64,10 +64,10 @@ def _changed(**changes: object) -> str:
     ("content", "message"),
     [
         ("{", "not JSON: .* in line 1"),
-        ("\udcff", "not JSON: not UTF-8"),
+        ("\udcff", "not UTF-8"),
         ("[1, 2]", "an architecture must be an object"),
         ('{"normal": {}}', "an architecture must have reduction"),
-        ("[" * 100_000, "not an architecture: nested too deeply"),
+        ("[" * 100_000, "must not be nested deeper"),
         ('{"normal": NaN}', "numbers must be finite, got NaN"),
         (_changed(left=[3, "identity"]), r"normal cell: block 1 may read hidden states 0\.\.2, got 3"),
         (_changed(left=[-1, "identity"]), "the source of an edge must be a whole number from 0, got -1"),

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from experiments.sections import dump_settings, validate_section
-from experiments.settings import SearchSettings
+from experiments.settings import SearchSettings, WorkerSettings
 from nas.fidelity import TrainRecipe
 from nas.rewards import Accuracy, CostedAccuracy
+from search_spaces.cell_space import CellSpace
 
 
 def test_settings_come_back_as_they_were_dumped():
@@ -36,3 +37,21 @@ def test_bad_settings_give_one_line_with_the_place(kind, section, message):
     with pytest.raises(ValueError, match=message) as caught:
         validate_section("x", section, kind)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "section", "place"),
+    [
+        (SearchSettings, {"num_trials": True}, "x.num_trials"),
+        (TrainRecipe, {"learning_rate": True}, "x.learning_rate"),
+        (WorkerSettings, {"resources": {"accelerator": True}}, "x.resources"),
+        (CellSpace, {"ops": ["identity"], "appearance_stages": [None, True]}, "x.appearance_stages"),
+    ],
+)
+def test_truth_values_are_no_numbers(kind, section, place):
+    with pytest.raises(ValueError, match=f"{place}: true and false are no numbers, got .*True"):
+        validate_section("x", section, kind)
+
+
+def test_truth_values_are_kept_where_they_are_meant():
+    assert validate_section("recipe", {"flip": False}, TrainRecipe).flip is False

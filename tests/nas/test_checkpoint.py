@@ -103,7 +103,7 @@ def test_saving_again_replaces_the_file(path, network, data):
         ({"network": '{"speed": 3}'}, "[Uu]nexpected"),
         ({"network": '{"num_filters": 8}'}, "weights do not fit its architecture"),
         ({"drop_tensors": 8}, "weights do not fit its architecture"),
-        ({"accuracy": "NaN"}, "accuracy must be finite"),
+        ({"accuracy": "NaN"}, "must be finite, got NaN"),
         ({"mean": "null"}, "that can be rebuilt"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nas import ledger_reader
 from nas.ledger import Ledger
 from nas.ledger_reader import read_ledger
 from nas.trial import Failure, Success
@@ -59,7 +60,7 @@ def test_best_has_each_architecture_once(path, make_trial):
         ('{"event":"asked","time":1,"trial":{"id":9}}', "must be"),
         ('{"event":"asked","time":1,"trial":7}', "a trial must be an object"),
         ('{"event":"fidelity","fingerprint":"x","fidelity":{"network":{"num_filters":-2}}}', "network.num_filters"),
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "must not be nested deeper"),
         ("\\xff", "line 7"),
     ],
 )
@@ -72,6 +73,33 @@ def test_bad_line_is_named(written, line, message):
     with pytest.raises(ValueError, match=message), Ledger(written):
         pass
     written.with_name("ledger.jsonl.lock").unlink()
+
+
+def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(written):
+    """Blocks that were not synced may come back as zeros, and later ones as they were."""
+    before, size = read_ledger(written), written.stat().st_size
+    line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
+    for hole in (bytes(512) + line, line[:30] + bytes(40) + line[70:] + line, bytes(4096)):
+        with written.open("r+b") as file:
+            file.seek(size)
+            file.write(hole)
+            file.truncate()
+        contents = read_ledger(written)
+        assert (contents.finished, contents.pending) == (before.finished, before.pending)
+        assert "a crash tore it" in contents.warning
+    with Ledger(written):
+        assert written.stat().st_size == size
+
+
+def test_lines_are_not_read_without_end(written, monkeypatch):
+    monkeypatch.setattr(ledger_reader, "_MAX_LINE", 100)
+    with pytest.raises(ValueError, match=r"line 1: a line must have at most 100 bytes"):
+        read_ledger(written)
+
+
+def test_the_stored_fingerprint_is_that_of_the_architecture(written):
+    for record in read_ledger(written).finished:
+        assert record.stored_fingerprint == record.fingerprint == record.trial.architecture.fingerprint
 
 
 json_values = st.recursive(

@@ -1,0 +1,62 @@
+"""JSON from anywhere, read with suspicion: finite numbers, no key twice, and no nesting that exhausts the stack."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import accumulate
+from typing import Any, NoReturn
+
+MAX_DEPTH = 64
+"""Lists and objects within one another."""
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NO_BRACKET = re.compile(r"[^\[\]{}]+")
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Parses one JSON value.
+
+    Raises:
+        ValueError: if it is not JSON, not UTF-8, holds a number that is not finite or one of thousands of digits, gives
+            a key twice or is nested deeper than `MAX_DEPTH`.
+    """
+    if isinstance(text, bytes):
+        try:
+            text = text.decode()
+        except UnicodeDecodeError:
+            raise ValueError("the text is not UTF-8") from None
+    _check_depth(text)
+    return _DECODER.decode(text)
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:  # so few need no closer look
+        return
+    brackets = _NO_BRACKET.sub("", _STRING.sub("", text))
+    if max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH:
+        raise ValueError(f"the text must not be nested deeper than {MAX_DEPTH}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"numbers must be finite, got {name}")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"numbers must be finite, got {digits:.100}")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"each key may stand once, got {twice!r:.100} twice")
+    return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique)
