@@ -13,6 +13,7 @@ import yaml
 
 from experiments.environment import describe_environment
 from experiments.yaml_file import read_yaml
+from nas.json_text import parse_json
 
 FREE_SETTINGS = frozenset(
     {
@@ -136,7 +137,7 @@ def _show(values: Mapping[str, Any], key: str) -> str:
 
 def _read_environment(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ INTERRUPTED = 130
 
 FROM_DATA = ("num_classes", "in_channels", "image_size")
 """Settings of the network that follow from the images where the configuration leaves them out."""
+
+EMBEDDED = ("digits",)
+"""Data sets that lie in no folder."""
 
 Document = dict[str, dict[str, Any]]
 
@@ -83,11 +87,11 @@ def run_search(source: str, options: SearchOptions, console: Console) -> int:
     folder = RunFolder(options.out or Path("runs") / Path(source).stem)
     stored = _binding_document(folder)
     document = _adopt(_resolve(source, options), stored)
-    config = parse_config(document)
+    config = _parse(source, document, options)
     data = None
     if stored is None:  # bad input must leave no folder behind
         data, config = _load(document, config, console)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    _make(folder.path)
     with Ledger(folder.ledger) as ledger:
         _check_same(folder, config)
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
@@ -122,6 +126,27 @@ def _resolve(source: str, options: SearchOptions) -> Document:
     for setting in options.settings:
         apply_setting(document, setting)
     return document
+
+
+def _parse(source: str, document: Document, options: SearchOptions) -> SearchConfig:
+    try:
+        config = parse_config(document)
+    except ValueError as error:
+        raise ValueError(f"configuration {source}: {error}") from None
+    name = config.fidelity.data.name
+    if options.data is not None and name in EMBEDDED:
+        raise ValueError(
+            f"data set {name} comes with a library and reads no folder, got {options.data}: "
+            "leave out --data, or choose another set with --set data.name=..."
+        )
+    return config
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 def _adopt(document: Document, stored: Mapping[str, Any] | None) -> Document:
@@ -274,17 +299,17 @@ def _count(config: SearchConfig, ledger: Ledger) -> Tally:
 
 def _say_result(folder: RunFolder, tally: Tally, console: Console) -> None:
     """Says how far the run is, what is best, where things lie and what to try next."""
-    best = tally.incumbent
+    best, path = tally.incumbent, shlex.quote(str(folder.path))
     if tally.num_done < tally.num_trials:
         _say(console, f"{tally.num_done} of {tally.num_trials} trials are finished; the same command goes on")
     if best is None:
-        _say(console, f"{folder.path}: {tally.num_done} trials, none successful; try: nas status {folder.path}")
+        _say(console, f"{folder.path}: {tally.num_done} trials, none successful; try: nas status {path}")
         return
     size = f"{best.num_parameters:,} parameters, {best.num_multiply_adds / 1e6:,.1f} M multiply-adds"
     _say(
         console,
         f"{folder.path}: {tally.num_done} trials, best: trial {best.trial_id} with {best.accuracy:.2%} ({size}); "
-        f"try: nas status {folder.path}, or nas export {folder.path} --out {folder.path}/best",
+        f"try: nas status {path}, or nas export {path} --out {shlex.quote(str(folder.path / 'best'))}",
     )
 
 

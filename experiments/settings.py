@@ -116,7 +116,10 @@ class WorkerSettings:
 
     def __post_init__(self) -> None:
         if self.pool == "serial" and not (self.time_limit_seconds is None and self.memory_gib is None):
-            raise ValueError("pool serial cannot limit time or memory; leave the limits out or use pool ray")
+            raise ValueError(
+                "pool serial cannot limit time or memory: use pool ray, or take the limits away with "
+                "--set workers.time_limit_seconds=null --set workers.memory_gib=null"
+            )
         try:
             self.ray_resources()
         except ValidationError as error:

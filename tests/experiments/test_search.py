@@ -171,6 +171,24 @@ def test_bad_input_leaves_no_folder_behind(tmp_path, config):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_folder_for_images_that_come_with_a_library_is_refused(tmp_path, config):
+    with pytest.raises(ValueError, match=r"data set digits comes with a library and reads no folder"):
+        _search(config, tmp_path / "run", data=tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, config, quick):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match=r"the folder .*file/run cannot be made: Not a directory"):
+        _search(config, tmp_path / "file" / "run")
+
+
+def test_the_advice_can_be_pasted_into_a_shell(tmp_path, config, quick):
+    _, text = _search(config, tmp_path / "my run")
+    assert (
+        f"try: nas status '{tmp_path}/my run', or nas export '{tmp_path}/my run' --out '{tmp_path}/my run/best'" in text
+    )
+
+
 def test_networks_must_fit_the_images(tmp_path, config):
     with pytest.raises(ValueError, match=r"network\.in_channels must be 1"):
         _search(config, tmp_path / "run", settings=["network.in_channels=3"])
