@@ -10,11 +10,13 @@ import dataclasses
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -211,12 +213,19 @@ def _run_all(jobs: Sequence[_Job], folder: Path, num_processes: int, console: Co
 
 def _start_process() -> None:
     """One thread a process: the processes take the cores. Ctrl-C is for the process that started this one."""
-    import signal
-
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, however that ended: its queue would never say so."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @lru_cache(maxsize=1)

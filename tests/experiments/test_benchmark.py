@@ -1,6 +1,11 @@
 """The benchmark of controllers on a table: the real loop over seeds, kept run by run, continued."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -54,6 +59,35 @@ def test_what_is_there_is_not_run_again(done, table):
     after = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     assert {path for path in after if after[path] != before[path]} == {removed}
     assert removed.read_text() == text
+
+
+def runs(pid):
+    """Whether a process lives; one that ended and was not waited for yet does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_no_process_outlives_a_killed_benchmark():
+    script = (
+        "import multiprocessing, time\n"
+        "from experiments.benchmark import _end_with_parent\n"
+        "child = multiprocessing.get_context('spawn').Process(target=_end_with_parent)\n"
+        "child.start()\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        assert runs(child)
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while runs(child):
+        assert time.monotonic() < deadline, f"process {child} goes on without its parent"
+        time.sleep(0.1)
 
 
 def test_a_folder_of_another_length_of_run_is_refused(done, table):
