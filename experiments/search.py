@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from rich.progress import Progress
 
 from experiments.best_weights import BestWeights
 from experiments.config import SearchConfig, parse_config
-from experiments.config_file import apply_setting, load_document
 from experiments.interrupts import Interrupts
 from experiments.live import Tally, WatchedPool, make_reporter
 from experiments.run_folder import RunFolder, differences
 from experiments.said_log import said_log
+from experiments.search_options import Document, SearchOptions, parse_named, resolve
 from experiments.trackers import open_trackers
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
@@ -31,41 +30,13 @@ from workers.caching_pool import CachingPool
 from workers.evaluate import check_fits, train_and_validate
 from workers.serial_pool import SerialPool
 
+__all__ = ["INTERRUPTED", "SearchOptions", "run_search"]
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 FROM_DATA = ("num_classes", "in_channels", "image_size")
 """Settings of the network that follow from the images where the configuration leaves them out."""
-
-EMBEDDED = ("digits",)
-"""Data sets that lie in no folder."""
-
-Document = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """Options of the command line; None leaves a setting as the configuration has it.
-
-    Attributes:
-        out: the folder of the run; None means ``runs/<name of the configuration>``.
-        data: the folder of the images.
-        controller: a controller to use in place of the configuration's, at its defaults.
-        trials: how many trials the finished run has.
-        seed: of the run.
-        workers: most trials measured at a time.
-        address: of a running Ray cluster.
-        settings: texts of the form ``section.key=value``; they come last.
-    """
-
-    out: Path | None = None
-    data: Path | None = None
-    controller: str | None = None
-    trials: int | None = None
-    seed: int | None = None
-    workers: int | None = None
-    address: str | None = None
-    settings: tuple[str, ...] = ()
 
 
 def run_search(source: str, options: SearchOptions, console: Console) -> int:
@@ -86,8 +57,8 @@ def run_search(source: str, options: SearchOptions, console: Console) -> int:
     """
     folder = RunFolder(options.out or Path("runs") / Path(source).stem)
     stored = _binding_document(folder)
-    document = _adopt(_resolve(source, options), stored)
-    config = _parse(source, document, options)
+    document = _adopt(resolve(source, options), stored)
+    config = parse_named(source, document, options)
     data = None
     if stored is None:  # bad input must leave no folder behind
         data, config = _load(document, config, console)
@@ -106,40 +77,6 @@ def run_search(source: str, options: SearchOptions, console: Console) -> int:
         _write_folder(folder, config)
         finished = _run(config, folder, ledger, data, console)
     return 0 if finished else INTERRUPTED
-
-
-def _resolve(source: str, options: SearchOptions) -> Document:
-    """The configuration with the options of the command line."""
-    document = load_document(source)
-    if options.controller is not None and options.controller != document["controller"]["name"]:
-        document["controller"] = {"name": options.controller}
-    changes = {
-        ("data", "root"): None if options.data is None else str(options.data.resolve()),
-        ("search", "num_trials"): options.trials,
-        ("search", "seed"): options.seed,
-        ("workers", "num_workers"): options.workers,
-        ("workers", "address"): options.address,
-    }
-    for (section, key), value in changes.items():
-        if value is not None:
-            document[section][key] = value
-    for setting in options.settings:
-        apply_setting(document, setting)
-    return document
-
-
-def _parse(source: str, document: Document, options: SearchOptions) -> SearchConfig:
-    try:
-        config = parse_config(document)
-    except ValueError as error:
-        raise ValueError(f"configuration {source}: {error}") from None
-    name = config.fidelity.data.name
-    if options.data is not None and name in EMBEDDED:
-        raise ValueError(
-            f"data set {name} comes with a library and reads no folder, got {options.data}: "
-            "leave out --data, or choose another set with --set data.name=..."
-        )
-    return config
 
 
 def _make(folder: Path) -> None:
