@@ -34,6 +34,13 @@ app = typer.Typer(
 )
 
 
+def _folder(text: str) -> Path:
+    """The folder that an option names: nothing at all would be the current one, which nobody means."""
+    if not text.strip():
+        raise typer.BadParameter("it must name a folder, got nothing")
+    return Path(text)
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 
@@ -41,7 +48,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of
 def search(  # noqa: PLR0913 - one argument for each option
     config: Annotated[str, typer.Argument(help="A YAML file, or a name such as digits_ppo.")],
     *,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/CONFIG if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=_folder, help="Folder of the run; runs/CONFIG if left out.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     controller: Annotated[
         str | None, typer.Option(help="random, reinforce, ppo or evolution, at its defaults.")
@@ -85,7 +94,7 @@ def status(
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, several a controller if there are.")],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for curves, comparison.json and report.html.")],
+    out: Annotated[Path, typer.Option(parser=_folder, help="Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -144,7 +153,8 @@ def _complain(text: str, error: BaseException, code: int) -> int:
     if os.environ.get("NAS_DEBUG"):
         raise error
     if text:
-        print("error:", " ".join(text.split())[:MAX_ERROR], file=sys.stderr)
+        line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))  # no terminal obeys it
+        print("error:", line[:MAX_ERROR], file=sys.stderr)
     return code
 
 

@@ -83,6 +83,8 @@ def test_help_is_quick_and_loads_nothing_heavy():
         (("search", "digits_ppo", "--trials", "three"), "Invalid value for '--trials'"),
         (("search", "cifar10_smoke"), "must have a root"),
         (("search", "cifar10_smoke", "--data", "/no/such/folder"), "/no/such/folder"),
+        (("search", "digits_ppo", "--out", ""), "it must name a folder, got nothing"),
+        (("search", "digits_ppo", "--set", "search.seed=-1"), "configuration digits_ppo: search.seed"),
         (("serch",), "No such command 'serch'"),
         (("search",), "Missing argument"),
         (("search", "digits_ppo", "--trails", "3"), "No such option"),
