@@ -1,7 +1,11 @@
 """The five packages are installed under plain names, so a foreign package of one of these names must not win."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 import tomllib
+import zipfile
 from importlib.metadata import entry_points, requires
 from pathlib import Path
 
@@ -23,6 +27,27 @@ def test_package_is_ours(name):
 
 def test_wheel_holds_the_five_packages():
     assert tuple(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == PACKAGES
+
+
+def test_the_wheel_runs_without_the_checkout(tmp_path):
+    """As on a node where nothing else of ours is: what it holds, and a command that reads data of the package."""
+    build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("nas_engine-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "installed")
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
+    assert {f"experiments/configs/{path.name}" for path in (ROOT / "experiments" / "configs").iterdir()} <= set(names)
+    code = (
+        "import nas, search_spaces.nasnet, controllers.random_search, workers.guard\n"
+        "from experiments.config_file import load_document\n"
+        "print(nas.__file__, load_document('digits_ppo')['data']['name'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    command = (sys.executable, "-c", code)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(tmp_path / "installed" / "nas" / "__init__.py"), "digits"]
 
 
 def test_console_script_is_installed():
