@@ -21,7 +21,7 @@ from nas.decisions import Choice, Rollout, check_decisions
 NUM_UNITS = 100
 EMBEDDING_SIZE = 32
 INITIAL_RANGE = 0.1
-_MAX_AHEAD = 32
+MAX_AHEAD = 32
 _MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 and not NaN
 
 
@@ -66,26 +66,16 @@ class Policy(nn.Module):
         self._sampler: Sampler | None = None
 
     def sample(
-        self, trial_ids: Sequence[int], *, seed: int, attempt: int = 0, temperature: float = 1.0, num_ahead: int = 0
+        self, trial_ids: Sequence[int], *, seed: int, attempt: int = 0, temperature: float = 1.0
     ) -> list[Rollout]:
         """Draws one rollout for each trial, from a generator seeded by (seed, trial id, attempt).
 
         What a trial gets does not depend, not even in the last bit, on the trials beside it. A temperature above 1
         draws from a flatter distribution; the log-probability is always that under the policy itself.
-
-        Args:
-            trial_ids: the trials.
-            seed: of the run.
-            attempt: how often a trial was drawn before.
-            temperature: to draw at.
-            num_ahead: how many trials after the last one will probably be asked for before the policy changes. They are
-                drawn along at little cost (see `controllers.sampler.Sampler.sample`), and what they get is the same.
         """
         if self._sampler is None:
             self._sampler = Sampler(self)
-        following = range(trial_ids[-1] + 1, trial_ids[-1] + 1 + min(num_ahead, _MAX_AHEAD)) if trial_ids else ()
-        wanted, ahead = ([(seed, trial_id, attempt) for trial_id in ids] for ids in (trial_ids, following))
-        return self._sampler.sample(wanted, temperature, ahead=ahead)
+        return self._sampler.sample([(seed, trial_id, attempt) for trial_id in trial_ids], temperature)
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
         """Feeds decisions back through the policy.
@@ -118,6 +108,15 @@ class Policy(nn.Module):
         check_decisions(rollout.decisions, self.choices)
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, got {reward}")
+
+
+def with_following(trial_ids: Sequence[int], count: int) -> list[int]:
+    """The trials asked for, and as many after the last one as will probably be asked for before the policy learns.
+
+    To draw those along costs little, and what they get is the same (see `controllers.sampler.Sampler.sample`).
+    """
+    following = range(trial_ids[-1] + 1, trial_ids[-1] + 1 + min(count, MAX_AHEAD)) if trial_ids else ()
+    return [*trial_ids, *following]
 
 
 def _option_rows(choices: Sequence[Choice]) -> tuple[dict[str, int], int]:

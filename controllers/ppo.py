@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy
+from controllers.policy import Policy, with_following
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 
@@ -107,18 +107,18 @@ class PPO:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        num_ahead = self.settings.batch_size - 1 - len(self._batch)  # of as many tells one asks each, then it learns
-        rollouts = self._policy.sample(trial_ids, seed=self._seed, num_ahead=num_ahead)
+        wanted = with_following(trial_ids, self.settings.batch_size - 1 - len(self._batch))
+        rollouts = self._policy.sample(wanted, seed=self._seed)
         for attempt in range(1, self.settings.num_redraws + 1):
             repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
             if not repeated:
                 break
-            ids = [trial_ids[place] for place in repeated]
+            ids = [wanted[place] for place in repeated]
             temperature = self.settings.redraw_heat**attempt
             drawn = self._policy.sample(ids, seed=self._seed, attempt=attempt, temperature=temperature)
             for place, rollout in zip(repeated, drawn, strict=True):
                 rollouts[place] = rollout
-        return rollouts
+        return rollouts[: len(trial_ids)]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Keeps the rollout; learns once a batch is full.

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy
+from controllers.policy import Policy, with_following
 from nas.decisions import Choice, Rollout
 
 
@@ -55,8 +55,8 @@ class Reinforce:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        num_ahead = self.settings.batch_size - 1 - len(self._batch)
-        return self._policy.sample(trial_ids, seed=self._seed, num_ahead=num_ahead)
+        wanted = with_following(trial_ids, self.settings.batch_size - 1 - len(self._batch))
+        return self._policy.sample(wanted, seed=self._seed)[: len(trial_ids)]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Keeps the rollout; learns once a batch is full.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Array: TypeAlias = NDArray[Any]
 
 _BLOCK_ROWS = 4
+_MAX_KEPT = 4096  # rollouts; only a policy that is asked and never told comes to so many
 _STATE_BITS = 20
 _ROUND_STATE = 1.5 * 2.0 ** (52 - _STATE_BITS)  # adding it to a number within -2..2 rounds that to 2**-20
 
@@ -57,26 +58,22 @@ class Sampler:
             (decisions[part] + choice).astype(np.float32) for part, choice in zip(before, choices, strict=True)
         ]
 
-        self._ahead: dict[tuple[float, tuple[int, ...]], Rollout] = {}
+        self._drawn: dict[tuple[float, tuple[int, ...]], Rollout] = {}
 
-    def sample(
-        self, seeds: Sequence[tuple[int, ...]], temperature: float, *, ahead: Sequence[tuple[int, ...]] = ()
-    ) -> list[Rollout]:
+    def sample(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
         """Draws one rollout for each seed; the log-probability is that at temperature 1.
 
-        Args:
-            seeds: one for each rollout.
-            temperature: to draw at.
-            ahead: seeds that will probably be asked for next. A step costs hardly more for many rollouts than for one,
-                so these are drawn along where any has to be drawn, and kept until they are asked for.
+        What is drawn is kept, since a step costs hardly more for many rollouts than for one: who asks for more seeds
+        than are due finds them here when they are.
         """
-        wanted = dict.fromkeys(seeds)
-        if any((temperature, seed) not in self._ahead for seed in wanted):
-            every = [seed for seed in dict.fromkeys([*wanted, *ahead]) if (temperature, seed) not in self._ahead]
-            drawn = self._draw(every, temperature)
-            self._ahead.update(((temperature, seed), rollout) for seed, rollout in zip(every, drawn, strict=True))
-        rollouts = {seed: self._ahead.pop((temperature, seed)) for seed in wanted}
-        return [rollouts[seed] for seed in seeds]
+        missing = [seed for seed in dict.fromkeys(seeds) if (temperature, seed) not in self._drawn]
+        if missing:
+            if len(self._drawn) > _MAX_KEPT:
+                self._drawn.clear()
+                missing = list(dict.fromkeys(seeds))
+            drawn = self._draw(missing, temperature)
+            self._drawn.update(((temperature, seed), rollout) for seed, rollout in zip(missing, drawn, strict=True))
+        return [self._drawn[temperature, seed] for seed in seeds]
 
     def _draw(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
         # In whole blocks of rows, so that the matrix product runs the same code for one trial and for many.

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from controllers import sampler
 from controllers.policy import Policy
 from controllers.sampler import Sampler
 from nas.decisions import Choice
@@ -37,6 +38,7 @@ def test_batches_of_any_size_give_the_same_to_the_last_bit(factor, temperature):
     policy = grown(Policy(NASNET.choices, seed=0), factor)
     together = policy.sample(range(64), seed=1, temperature=temperature)
     for size in (1, 3, 20):
+        policy = grown(Policy(NASNET.choices, seed=0), factor)  # the other one keeps what it has drawn
         parts = [
             policy.sample(range(start, min(start + size, 64)), seed=1, temperature=temperature)
             for start in range(0, 64, size)
@@ -44,19 +46,20 @@ def test_batches_of_any_size_give_the_same_to_the_last_bit(factor, temperature):
         assert [rollout for part in parts for rollout in part] == together
 
 
-def test_what_is_drawn_ahead_is_what_would_be_drawn_later(monkeypatch):
-    policy, drawn = grown(Policy(NASNET.choices, seed=0), 3.0), []
-    expected = policy.sample(range(12), seed=1)
-    draw = Sampler._draw
+def test_what_is_drawn_is_kept_and_no_more_than_some(monkeypatch):
+    drawn, draw = [], Sampler._draw
     monkeypatch.setattr(Sampler, "_draw", lambda self, seeds, heat: drawn.append(len(seeds)) or draw(self, seeds, heat))
-    ahead = [policy.sample([trial_id], seed=1, num_ahead=9 - trial_id % 10)[0] for trial_id in range(12)]
-    assert ahead == expected
-    assert drawn == [10, 10]
-    assert policy.sample([3, 5, 3, 12, 2], seed=1, num_ahead=9) == [
-        expected[3], expected[5], expected[3], policy.sample([12], seed=1)[0], expected[2]
-    ]  # fmt: skip
-    hot = policy.sample([13], seed=1, temperature=50.0)
-    assert hot != policy.sample([13], seed=1)
+    policy = Policy(SMALL, seed=0)
+    together = policy.sample(range(12), seed=1)
+    assert policy.sample([3, 5, 3, 12, 2], seed=1)[:3] == [together[3], together[5], together[3]]
+    assert drawn == [12, 1]
+    policy.sample([3], seed=1, temperature=50.0)
+    policy.sample([3], seed=1, attempt=1)
+    assert drawn == [12, 1, 1, 1]
+    monkeypatch.setattr(sampler, "_MAX_KEPT", 14)
+    assert policy.sample([3, 20], seed=1)[0] == together[3]
+    assert drawn == [12, 1, 1, 1, 2]
+    assert len(policy._sampler._drawn) == 2
 
 
 def test_rollouts_are_drawn_with_their_probability():
@@ -102,9 +105,9 @@ def test_no_rollouts_for_no_trials():
 
 def test_sums_are_exact_whatever_their_order():
     """The grids leave every partial sum below 2**53 units: summed in any order, no bit differs."""
-    sampler = grown(Policy(NASNET.choices, seed=0), 3.0)
-    sampler.sample([0], seed=0)
-    weights = sampler._sampler._product.numpy()
+    policy = grown(Policy(NASNET.choices, seed=0), 3.0)
+    policy.sample([0], seed=0)
+    weights = policy._sampler._product.numpy()
     states = np.rint(np.random.default_rng(0).uniform(-2, 2, len(weights)) * 2**20) / 2**20
     orders = [np.arange(len(weights)), np.random.default_rng(1).permutation(len(weights))]
     sums = []
