@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ from workers.ray_cluster import connect
 from workers.ray_pool import RayPool
 from workers.ray_resources import RayResources
 
+SPACE = replace(NASNET, norms=("bn",))
+"""NASNet's own 50 choices."""
 CONTROLLERS: dict[str, Callable[[], Any]] = {
-    "random": lambda: RandomSearch(NASNET.choices, seed=0),
-    "ppo": lambda: PPO(NASNET.choices, seed=0),
+    "random": lambda: RandomSearch(SPACE.choices, seed=0),
+    "ppo": lambda: PPO(SPACE.choices, seed=0),
 }
 
 
@@ -109,7 +111,7 @@ def run_search(controller: str, options: argparse.Namespace, *, trials: int, sec
             Ledger(Path(folder) / "ledger.jsonl") as ledger,
             RayPool(sleep, arguments={"seconds": seconds}, resources=resources) as pool,
         ):
-            for _, outcome in search(NASNET, CONTROLLERS[controller](), pool, plan, ledger=ledger):
+            for _, outcome in search(SPACE, CONTROLLERS[controller](), pool, plan, ledger=ledger):
                 if not isinstance(outcome, Success):
                     raise RuntimeError(f"a child failed: {outcome}")
                 yield dict(outcome.metrics)

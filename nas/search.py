@@ -109,11 +109,15 @@ class _Run:
         self._num_asked = len(contents.finished) + len(contents.pending)
 
     def submit_due(self, pool: Pool, *, stopped: bool) -> bool:
-        """Submits as many trials as the pool has room for; returns whether any is in flight now."""
+        """Submits as many trials as the pool has room for; returns whether any is in flight now.
+
+        Ordered batches are asked for as a whole, so that what the ledger says of asking is the same for every pool.
+        """
         if not stopped:
             room = max(pool.capacity, 0 if self._in_flight else 1) - len(self._in_flight)
             if not self._waiting:
-                self._ask(min(room, self._teller.limit - self._num_asked))
+                due = self._teller.limit - self._num_asked
+                self._ask(due if self._plan.ordered_batch is not None else min(room, due))
             for _ in range(min(room, len(self._waiting))):
                 trial = self._waiting.popleft()
                 self._in_flight[trial.id] = trial

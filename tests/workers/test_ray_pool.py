@@ -1,4 +1,5 @@
 import ctypes
+import json
 import logging
 import os
 import signal
@@ -10,8 +11,13 @@ import pytest
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RaySystemError, RuntimeEnvSetupError
 
+from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
+from nas.fidelity import Fidelity
+from nas.ledger import Ledger
 from nas.protocols import MoreRoom
+from nas.search import Plan, search
 from nas.trial import Failure, Success
+from search_spaces.tiny import TINY
 from workers import ray_pool
 from workers.ray_pool import RayPool
 from workers.ray_resources import RayResources
@@ -315,3 +321,28 @@ def test_leaving_kills_what_runs(make_trial, tmp_path):
         pool.submit(make_trial(1))
         pid = wait_for_process(tmp_path, 1)
     assert is_gone(pid)
+
+
+def nap_by_number(trial):
+    time.sleep(0.05 * (trial.id * 7 % 4))
+    return Success(trial.id, int(trial.architecture.fingerprint[:4], 16) / 0xFFFF)
+
+
+def test_ordered_batches_give_the_same_ledger_with_one_worker_and_with_four(tmp_path):
+    """All but the times, and the order in which the trials of a batch finish."""
+    ledgers = []
+    for num_workers in (1, 4):
+        path = tmp_path / f"{num_workers}.jsonl"
+        resources = RayResources(cpus=0.25, max_workers=num_workers, num_queued=0)
+        plan = Plan(Fidelity(), 14, ordered_batch=5)
+        with Ledger(path) as ledger, RayPool(nap_by_number, resources=resources) as pool:
+            controller = RegularizedEvolution(TINY.choices, EvolutionSettings(4, 2), seed=0)
+            finished = [trial.id for trial, _ in search(TINY, controller, pool, plan, ledger=ledger)]
+        assert (finished == sorted(finished)) == (num_workers == 1)
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        for event in events:
+            event.pop("time", None)
+        asked = [event for event in events if event["event"] != "finished"]
+        outcomes = [event["outcome"] for event in events if event["event"] == "finished"]
+        ledgers.append((asked, sorted(outcomes, key=lambda outcome: outcome["trial_id"])))
+    assert ledgers[0] == ledgers[1]
