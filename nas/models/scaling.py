@@ -1,0 +1,94 @@
+"""Making a network as wide as a budget allows: how the papers reach their mobile setting (1707.07012, section 4.2)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from nas.fidelity import NetworkSpec
+from nas.models.build import Buildable
+from nas.models.complexity import Complexity, measure
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+_MOST_FILTERS = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a network may cost at most; None leaves it free. The auxiliary head does not count: only training uses it.
+
+    Attributes:
+        parameters: trainable ones.
+        multiply_adds: of convolutions and linear layers, for one image.
+    """
+
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.parameters is None and self.multiply_adds is None:
+            raise ValueError("a budget must bound parameters or multiply-adds")
+        for name, amount in (("parameters", self.parameters), ("multiply-adds", self.multiply_adds)):
+            if amount is not None and amount < 1:
+                raise ValueError(f"a budget of {name} must be at least 1, got {amount}")
+
+    def holds(self, cost: Complexity) -> bool:
+        """Whether a network of that cost stays within it."""
+        return (self.parameters is None or cost.num_parameters <= self.parameters) and (
+            self.multiply_adds is None or cost.num_multiply_adds <= self.multiply_adds
+        )
+
+    def __str__(self) -> str:
+        """Such as ``600,000,000 multiply-adds``."""
+        bounds = (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
+        return " and ".join(f"{amount:,} {name}" for name, amount in bounds if amount is not None)
+
+
+def parse_amount(text: str) -> int:
+    """A number as a person writes it, such as ``600M`` or ``5.3M``.
+
+    Raises:
+        ValueError: if it is no number with a unit of K, M, G or none.
+    """
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGB]?)\s*", text.upper(), re.ASCII)
+    amount = 0 if match is None else math.floor(float(match[1]) * _UNITS[match[2]] + 0.5)
+    if amount < 1:
+        raise ValueError(f"an amount must be a number such as 600M, 5.3M or 24000000, got {text!r:.40}")
+    return amount
+
+
+def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[NetworkSpec, Complexity]:
+    """Finds the most filters with which a network of so many cells stays within a budget, at the spec's image size.
+
+    Args:
+        architecture: made of cells.
+        spec: the network around them; its number of filters does not count.
+        budget: what it may cost.
+
+    Returns:
+        The spec with that number of filters, and its cost.
+
+    Raises:
+        ValueError: if even the narrowest network is over the budget, or the budget allows any width.
+    """
+    step = 2 ** max(1, spec.num_stem_cells)  # stem cells halve the filters, reduction cells need an even number
+
+    def cost(number: int) -> Complexity:
+        return measure(architecture, replace(spec, num_filters=number * step))
+
+    fits, too_many = 0, 1
+    while budget.holds(cost(too_many)):
+        fits, too_many = too_many, 2 * too_many
+        if too_many * step > _MOST_FILTERS:
+            raise ValueError(f"a budget must bound the width of the network, got {budget}")
+    if fits == 0:
+        least = cost(1)
+        raise ValueError(
+            f"a network with {spec.num_repeats} cells a stage has at least {least.num_parameters:,} parameters and "
+            f"{least.num_multiply_adds:,} multiply-adds at {spec.image_size} pixels, got a budget of {budget}"
+        )
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        fits, too_many = (middle, too_many) if budget.holds(cost(middle)) else (fits, middle)
+    return replace(spec, num_filters=fits * step), cost(fits)
