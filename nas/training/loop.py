@@ -142,6 +142,8 @@ class Training:
             if after_step is not None:
                 after_step(number - first + 1)
         share_buffers(self.network)
+        if self.average is not None:
+            share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
         loss, share = sums.means(sum_over_members(sums.totals()) if self._members.count > 1 else None)
         self.num_epochs += 1
