@@ -13,10 +13,11 @@ import numpy as np
 from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
 from experiments.run_folder import RunFolder
 from experiments.sections import validate_section
+from experiments.stored_reward import stored_reward
 from nas.architecture import Architecture, fingerprint_json
 from nas.json_text import parse_json
 from nas.ledger import Record, read_ledger
-from nas.rewards import REWARDS
+from nas.rewards import REWARDS, Reward
 from nas.trial import Description, Success
 
 LEARNING = ("search.failure_reward", "search.deterministic", "search.ordered_batch")
@@ -56,6 +57,13 @@ class LoadedRun:
     environment: Mapping[str, Any]
     records: Sequence[Record]
     num_pending: int
+
+    @property
+    def reward(self) -> Reward:
+        """What its controller was told of a success."""
+        prefix = "reward."
+        section = {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
+        return stored_reward({"reward": section})
 
     @property
     def strategy_settings(self) -> dict[str, Any]:

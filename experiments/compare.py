@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments.comparable import LoadedRun, differing, group_runs, load_run, objections
 from experiments.comparison import compare_strategies
 from experiments.figure_style import save
+from experiments.norm_usage import norm_usage
 from experiments.plots import draw_curves, draw_differences
 from experiments.report import write_report
 from experiments.report_parts import duration
@@ -53,7 +54,9 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dic
         shown = "; ".join(found[:MOST_SHOWN])
         raise ValueError(f"the runs may not be compared, unless with --force: {shown}{more}")
     comparison = compare_strategies(group_runs(loaded))
-    _add_architectures(comparison, {run.name: run for run in loaded})
+    by_name = {run.name: run for run in loaded}
+    _add_architectures(comparison, by_name)
+    _add_norms(comparison, by_name)
     comparison |= {
         "objections": found,
         "configuration": _configuration(loaded),
@@ -117,6 +120,13 @@ def _add_architectures(comparison: Mapping[str, Any], runs: Mapping[str, LoadedR
                 best["num_multiply_adds"] = outcome.num_multiply_adds
             best["trial"] = record.trial.id
             best["architecture"] = record.trial.architecture.to_json()
+
+
+def _add_norms(comparison: Mapping[str, Any], runs: Mapping[str, LoadedRun]) -> None:
+    """Says which norms the architectures of each strategy use in which stage."""
+    for strategy in comparison["strategies"]:
+        of_it = [runs[run["name"]] for run in strategy["runs"]]
+        strategy["norms"] = norm_usage((record for run in of_it for record in run.records), of_it[0].reward)
 
 
 def _configuration(runs: Sequence[LoadedRun]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from experiments.draw import architecture_figure
 from experiments.figure_style import Comparison, colours, to_svg
 from experiments.panels import AXIS_NAMES, curve_panels
 from experiments.plots import draw_panel
+from experiments.report_norms import norms_section
 from experiments.report_parts import (
     Cell,
     Markup,
@@ -61,6 +62,7 @@ def report_page(comparison: Comparison) -> str:
             _curves(comparison),
             _tests(comparison),
             _best(comparison),
+            norms_section(comparison),
             _trials(comparison),
             _settings("Configuration", comparison.get("configuration")),
             _settings("Environment", comparison.get("environment")),
