@@ -92,3 +92,16 @@ def test_what_is_told_is_checked():
     policy.check(Rollout((1, 2, 3, 0), -1.0), 0.5)
     with pytest.raises(ValueError, match="finite number, got nan"):
         policy.check(Rollout((1, 2, 3, 0), -1.0), math.nan)
+
+
+def test_tiny_gradients_are_left_out_and_nothing_else_is_changed():
+    """They would slow a nearly sure policy tenfold, and are too small to move any weight."""
+    small = torch.tensor(1e-40)
+    assert small * 1.0 != 0
+    policy = Policy(CHOICES, seed=0)
+    optimizer = torch.optim.SGD(policy.parameters(), lr=1e38)
+    before = [weight.clone() for weight in policy.parameters()]
+    scores, _ = policy.score(torch.tensor([[0, 1, 2, 0]]))
+    policy.ascend(optimizer, 1e-40 * scores.sum(), gradient_clip=1.0)
+    assert all(torch.equal(weight, old) for weight, old in zip(policy.parameters(), before, strict=True))
+    assert small * 1.0 != 0
