@@ -6,24 +6,26 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
-from nas.checkpoint import save_checkpoint
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.models.build import Buildable
-from nas.training.initial import build_initial
-from nas.training.loop import accuracy, start_training
-from nas.training.state import TrainingState, read_state, remove_unfinished, write_state
+from nas.training.full import Record, TrainingPlan, Watch, run_training
 from workers.evaluate import describe
 
 _METRIC = "accuracy"
+_QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}  # what must last is in the arena's folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +33,28 @@ class Rules:
     """How a tournament goes.
 
     Attributes:
-        grace_epochs: that every candidate gets before it can be stopped.
+        grace_epochs: that every candidate gets before it can be stopped; None stands for a ninth of the full budget,
+            since a candidate that has hardly begun shows little.
         reduction_factor: of the candidates that reached a rung, one in so many may go on; each rung lies at so many
             times the epochs of the one before.
         max_retries: how often a candidate goes on from its last epoch after its worker or node was lost.
     """
 
-    grace_epochs: int = 1
+    grace_epochs: int | None = None
     reduction_factor: float = 3.0
     max_retries: int = 3
 
     def __post_init__(self) -> None:
-        if self.grace_epochs < 1:
+        if self.grace_epochs is not None and self.grace_epochs < 1:
             raise ValueError(f"grace_epochs must be at least 1, got {self.grace_epochs}")
         if not (math.isfinite(self.reduction_factor) and self.reduction_factor > 1):
             raise ValueError(f"reduction_factor must be above 1, got {self.reduction_factor}")
         if self.max_retries < 0:
             raise ValueError(f"max_retries must be at least 0, got {self.max_retries}")
+
+    def first_rung(self, epochs: int) -> int:
+        """After how many of so many epochs the first candidates are stopped."""
+        return min(epochs, self.grace_epochs or max(1, round(epochs / 9)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +102,26 @@ class Arena:
 
     Attributes:
         fidelity: network and recipe; the recipe's epochs are the full budget of one candidate.
-        data: the images; the test split is not looked at.
+        data: the images; those of the test are opened by `crown` alone.
         folder: where each candidate keeps its training, in a folder of its name: on a cluster one that all nodes see.
+        teacher: of a recipe with distillation, see `nas.training.teacher.load_teacher`.
     """
 
     fidelity: Fidelity
     data: DataSet
     folder: Path
+    teacher: str | None = None
 
-    def state_file(self, name: str) -> Path:
-        """The training of a candidate, as it was after its last epoch."""
-        return self.folder / name / "state.safetensors"
+    def candidate_folder(self, name: str) -> Path:
+        """The folder of a candidate's training."""
+        return self.folder / name
 
-    def weights_file(self, name: str) -> Path:
-        """The network of a candidate that got the full budget, as a checkpoint."""
-        return self.folder / name / "network.safetensors"
+    def train(self, candidate: Candidate, watch: Watch = Watch()) -> dict[str, Any]:  # noqa: B008 - it is immutable
+        """Trains a candidate from where its folder is to the end, tests it, and gives the result."""
+        folder = self.candidate_folder(candidate.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = TrainingPlan(candidate.architecture, self.fidelity, candidate.seed, teacher=self.teacher)
+        return run_training(plan, self.data, folder, watch)
 
 
 def hold_tournament(
@@ -117,7 +129,7 @@ def hold_tournament(
     arena: Arena,
     rules: Rules,
     *,
-    demand: dict[str, float],
+    demand: Mapping[str, float],
     max_workers: int | None = None,
     on_epoch: Callable[[Standing], None] | None = None,
 ) -> list[Standing]:
@@ -142,26 +154,27 @@ def hold_tournament(
         RuntimeError: if a candidate could not be run at all, such as on a lost node beyond the retries.
     """
     _check_names(candidates)
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # what must last is in the arena's folder
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # without loggers it warns that it cannot read their files
     by_name = {candidate.name: candidate for candidate in candidates}
     scheduler = ASHAScheduler(
         max_t=arena.fidelity.recipe.epochs,
-        grace_period=min(rules.grace_epochs, arena.fidelity.recipe.epochs),
+        grace_period=rules.first_rung(arena.fidelity.recipe.epochs),
         reduction_factor=rules.reduction_factor,
     )
     trainable = tune.with_parameters(_compete, candidates=by_name, arena=arena)
     with tempfile.TemporaryDirectory() as storage:
         tuner = tune.Tuner(
-            tune.with_resources(trainable, tune.PlacementGroupFactory([demand])),
+            tune.with_resources(trainable, tune.PlacementGroupFactory([dict(demand)])),
             param_space={"name": tune.grid_search(list(by_name))},
             tune_config=tune.TuneConfig(
-                metric=_METRIC, mode="max", scheduler=scheduler, max_concurrent_trials=max_workers
+                metric=_METRIC, mode="max", scheduler=scheduler, max_concurrent_trials=max_workers, reuse_actors=True
             ),
             run_config=tune.RunConfig(
                 storage_path=storage,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=rules.max_retries),
+                failure_config=tune.FailureConfig(max_failures=rules.max_retries),  # of nodes: errors do not get here
                 callbacks=[_Listener(on_epoch)] if on_epoch is not None else None,
             ),
         )
@@ -169,6 +182,32 @@ def hold_tournament(
     if results.errors:
         raise RuntimeError(f"a candidate could not be trained: {' '.join(str(results.errors[0]).split())[-500:]}")
     return ranked([_standing(results[place].metrics or {}) for place in range(len(results))])
+
+
+def crown(winner: Candidate, arena: Arena, *, demand: Mapping[str, float]) -> dict[str, Any]:
+    """Tests the winner of a tournament, on the cluster that it was trained on.
+
+    Args:
+        winner: a candidate that got the full budget.
+        arena: of the tournament.
+        demand: what it takes of the cluster, by Ray's names of resources.
+
+    Returns:
+        What its folder's ``result.json`` holds (see `nas.training.full.run_training`); ``network.safetensors`` lies
+        beside it.
+
+    Raises:
+        RuntimeError: if the test failed.
+    """
+    custom = {name: amount for name, amount in demand.items() if name not in ("CPU", "GPU", "memory")}
+    test = ray.remote(Arena.train).options(
+        num_cpus=demand.get("CPU", 0), num_gpus=demand.get("GPU", 0), memory=demand.get("memory"), resources=custom
+    )
+    try:
+        result: dict[str, Any] = ray.get(test.remote(arena, winner))
+    except ray.exceptions.RayTaskError as error:
+        raise RuntimeError(f"the winner {winner.name} could not be tested: {describe(error.cause)}") from None
+    return result
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
@@ -185,40 +224,30 @@ def _check_names(candidates: Sequence[Candidate]) -> None:
 def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena: Arena) -> None:
     """What Tune runs for each candidate: reports its standing after each epoch, until Tune stops it."""
     candidate = candidates[config["name"]]
-    standing = Standing(candidate.name, ())
+    accuracies: list[float] = []
+
+    def report(records: Sequence[Record]) -> None:
+        for record in records[len(accuracies) :]:  # at first all that are kept
+            accuracies.append(max(score["top1"] for score in record["validation"].values()))
+            _report(Standing(candidate.name, tuple(accuracies)))
+        if len(accuracies) == arena.fidelity.recipe.epochs:
+            raise _FullBudgetReached
+
     try:
-        for standing in _epochs(candidate, arena):
-            _report(standing)
+        arena.train(candidate, Watch(after_epoch=report))
+    except _FullBudgetReached:
+        return  # only the winner is tested
     except Exception as error:  # whatever a network does wrong concerns its own candidate only
-        _report(Standing(candidate.name, standing.accuracies, describe(error)))
+        _report(Standing(candidate.name, tuple(accuracies), describe(error)))
+
+
+class _FullBudgetReached(Exception):  # noqa: N818 - not an error
+    """Ends a training before its test."""
 
 
 def _report(standing: Standing) -> None:
     reached = 0.0 if standing.error else standing.accuracies[-1]
     tune.report({_METRIC: reached, "standing": asdict(standing)})
-
-
-def _epochs(candidate: Candidate, arena: Arena) -> Iterator[Standing]:
-    """The standing after each epoch: those that are kept first, then those that are still to be trained."""
-    recipe, data, file = arena.fidelity.recipe, arena.data, arena.state_file(candidate.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(file)
-    network = build_initial(candidate.architecture, arena.fidelity.network, recipe, seed=candidate.seed)
-    with start_training(network, data, recipe, seed=candidate.seed) as training:
-        accuracies: tuple[float, ...] = ()
-        if (kept := read_state(file)) is not None:
-            training.restore(kept)
-            accuracies = tuple(kept.values["accuracies"])
-        for number in range(1, len(accuracies) + 1):
-            yield Standing(candidate.name, accuracies[:number])
-        while training.num_epochs < recipe.epochs:
-            training.run_epoch()
-            accuracies = (*accuracies, accuracy(network, data.validation, data, recipe))
-            if training.num_epochs == recipe.epochs:  # before the state: killed in between, it does this epoch again
-                save_checkpoint(arena.weights_file(candidate.name), network, data=data, accuracy=accuracies[-1])
-            state = training.state()
-            write_state(file, TrainingState(state.tensors, {**state.values, "accuracies": accuracies}))
-            yield Standing(candidate.name, accuracies)
 
 
 def _standing(metrics: dict[str, Any]) -> Standing:
@@ -231,6 +260,10 @@ class _Listener(tune.Callback):
 
     def __init__(self, on_epoch: Callable[[Standing], None]) -> None:
         self._on_epoch = on_epoch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune writes its callbacks down, to restore what is never restored here; who listens cannot be written."""
+        return {}
 
     def on_trial_result(
         self,

@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import threading
 
 import pytest
 
@@ -7,9 +9,10 @@ from nas.data.load import load_data
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec
 from nas.recipe import TrainRecipe
 from nas.training.evaluation import accuracy
+from nas.training.full import Watch
 from nas.training.state import read_state
 from search_spaces.tiny import TINY
-from workers.tournament import Arena, Candidate, Rules, Standing, _epochs, hold_tournament, ranked
+from workers.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament, ranked
 
 EPOCHS = 4
 RULES = Rules(grace_epochs=1, reduction_factor=2.0)
@@ -46,7 +49,13 @@ def held(ray_cluster, data, tmp_path_factory):
     recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
     arena = Arena(Fidelity(network, recipe), data, tmp_path_factory.mktemp("tournament"))
     heard: list[Standing] = []
-    standings = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1, on_epoch=heard.append)
+    lock = threading.Lock()  # as a terminal has one, which cannot be sent anywhere
+
+    def hear(standing):
+        with lock:
+            heard.append(standing)
+
+    standings = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1, on_epoch=hear)
     return arena, standings, heard
 
 
@@ -68,43 +77,64 @@ def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
 
 
 @pytest.mark.ray
-def test_what_is_kept_of_each_candidate_is_what_was_told(held):
+def test_only_the_winner_is_tested(held):
     arena, standings, _ = held
-    for standing in standings:
-        kept = read_state(arena.state_file(standing.name))
-        assert tuple(kept.values["accuracies"]) == standing.accuracies
-        assert arena.weights_file(standing.name).exists() == (len(standing.accuracies) == EPOCHS)
-    checkpoint = load_checkpoint(arena.weights_file(standings[0].name))
+    assert not list(arena.folder.glob("*/result.json"))
+    result = crown(next(each for each in candidates(5) if each.name == standings[0].name), arena, demand=DEMAND)
+    (tested,) = arena.folder.glob("*/result.json")
+    assert tested.parent == arena.candidate_folder(standings[0].name)
+    assert json.loads(tested.read_text()) == result
+    checkpoint = load_checkpoint(tested.with_name("network.safetensors"))
     assert checkpoint.accuracy == standings[0].accuracies[-1]
     recipe = arena.fidelity.recipe
     assert accuracy(checkpoint.network, arena.data.validation, arena.data, recipe) == checkpoint.accuracy
+    assert result["test"]["raw"]["num_images"] == len(arena.data.load_test())
 
 
 @pytest.mark.ray
-def test_nothing_is_trained_twice(held):
+def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
+    (candidate,) = candidates(1)
+    arena.candidate_folder(candidate.name).mkdir()
+    (arena.candidate_folder(candidate.name) / "state.safetensors").write_bytes(b"no checkpoint")
+    with pytest.raises(
+        RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
+    ):
+        crown(candidate, arena, demand=DEMAND)
+
+
+@pytest.mark.ray
+def test_nothing_is_trained_twice(held, capfd):
     arena, standings, _ = held
-    before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/*")}
+    before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")}
     again = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1)
     assert again == standings
-    assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/*")} == before
+    assert not capfd.readouterr().out
+    assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")} == before
 
 
-def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(arena, tmp_path):
-    (candidate,) = candidates(1)
-    whole = list(_epochs(candidate, dataclasses.replace(arena, folder=tmp_path / "whole")))
-    cut = dataclasses.replace(arena, folder=tmp_path / "cut")
-    assert [standing for standing, _ in zip(_epochs(candidate, cut), range(2), strict=False)] == whole[:2]
-    assert list(_epochs(candidate, cut)) == whole
-    states = [read_state(tmp_path / part / candidate.name / "state.safetensors") for part in ("whole", "cut")]
-    assert states[0].values == states[1].values
+@pytest.mark.ray
+def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
+    whole, standings, _ = held
+    winner = next(each for each in candidates(5) if each.name == standings[0].name)
+
+    def interrupt(records):
+        if len(records) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        arena.train(winner, Watch(after_epoch=interrupt))
+    heard: list[Standing] = []
+    assert hold_tournament([winner], arena, RULES, demand=DEMAND, on_epoch=heard.append) == standings[:1]
+    assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
+    states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, arena)]
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
 
 
 @pytest.mark.ray
 def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
     entrants = candidates(2)
-    arena.state_file("trial-0").parent.mkdir()
-    arena.state_file("trial-0").write_bytes(b"no checkpoint")
+    arena.candidate_folder("trial-0").mkdir()
+    (arena.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
     first, last = hold_tournament(entrants, arena, RULES, demand=DEMAND)
     assert first.name == "trial-1"
     assert len(first.accuracies) == EPOCHS
@@ -134,6 +164,11 @@ def test_the_order_is_how_far_and_how_well():
 def test_rules_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         Rules(**settings)
+
+
+def test_the_first_rung_is_a_ninth_of_the_budget_unless_said():
+    assert [Rules().first_rung(epochs) for epochs in (1, 4, 27, 600)] == [1, 1, 3, 67]
+    assert [Rules(grace_epochs=5).first_rung(epochs) for epochs in (3, 5, 27)] == [3, 5, 5]
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", "."])
