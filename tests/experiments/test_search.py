@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -212,6 +213,27 @@ def test_deterministic_runs_tell_in_batches(tmp_path, config, quick):
     settings = ["search.deterministic=true", "search.ordered_batch=3"]
     assert _search(config, tmp_path / "run", trials=7, settings=settings)[0] == 0
     assert len(_decisions(tmp_path / "run")) == 7
+
+
+def test_a_full_disk_stops_the_search_and_the_same_command_goes_on(tmp_path, config, quick, monkeypatch):
+    write, num_written = os.write, []
+
+    def write_a_little(descriptor, data):
+        if len(num_written) == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        num_written.append(write(descriptor, data))
+        return num_written[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.append_file.os.write", write_a_little)
+        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; all that it holds is safe"):
+            _search(config, tmp_path / "run", trials=9)
+    contents = read_ledger(RunFolder(tmp_path / "run").ledger)
+    assert contents.warning is None
+    assert 0 < len(contents.finished) < 9
+    assert _search(config, tmp_path / "run", trials=9)[0] == 0
+    _search(config, tmp_path / "whole", trials=9)
+    assert _decisions(tmp_path / "run") == _decisions(tmp_path / "whole")
 
 
 def test_a_torn_line_is_dropped_with_a_warning(tmp_path, config, quick):
