@@ -33,14 +33,22 @@ class Ranking:
         insort(self._sorted, reward)
 
     def advantage(self, reward: float) -> float:
-        """Mean 0 and standard deviation 1 for rewards like the last ones; 0 before the first."""
+        """Mean 0 over the last rewards, and deviation 1 where they are many and differ; 0 before the first.
+
+        Equal rewards share the weight of their places, so that the best is not judged badly for coming often.
+        """
         if not self._sorted:
             return 0.0
-        beaten = bisect_left(self._sorted, reward) + bisect_right(self._sorted, reward)  # of equal ones, half
-        share = beaten / (2 * len(self._sorted))
+        number = len(self._sorted)
+        low, high = bisect_left(self._sorted, reward) / number, bisect_right(self._sorted, reward) / number
         if not self._greed:
-            return math.sqrt(12) * (share - 0.5)
+            return math.sqrt(12) * ((low + high) / 2 - 0.5)
         # Mean and variance of exp(greed * (u - 1)) for u uniform between 0 and 1.
         mean = -math.expm1(-self._greed) / self._greed
         variance = -math.expm1(-2 * self._greed) / (2 * self._greed) - mean * mean
-        return (math.exp(self._greed * (share - 1)) - mean) / math.sqrt(variance)
+        return (self._mean_weight(low, high) - mean) / math.sqrt(variance)
+
+    def _mean_weight(self, low: float, high: float) -> float:
+        """Mean of exp(greed * (u - 1)) for u uniform between two shares."""
+        width = self._greed * (high - low)
+        return math.exp(self._greed * (low - 1)) * (math.expm1(width) / width if width else 1.0)

@@ -32,8 +32,8 @@ def test_advantages_have_mean_0_and_deviation_1(greed):
 
 def test_greed_gives_the_best_more_weight():
     even, greedy = (filled(range(100), greed=greed) for greed in (0.0, 6.0))
-    # share 0.995: (exp(-0.03) - 0.1663) / 0.2360 with greed, sqrt(12) * 0.495 without
-    assert greedy.advantage(99) == pytest.approx(3.407, abs=2e-3)
+    # shares from 0.99 to 1: ((1 - exp(-0.06)) / 0.06 - 0.1663) / 0.2360 with greed, sqrt(12) * 0.495 without
+    assert greedy.advantage(99) == pytest.approx(3.408, abs=2e-3)
     assert even.advantage(99) == pytest.approx(1.7147, abs=1e-3)
     assert greedy.advantage(0) > even.advantage(0)
 
@@ -54,5 +54,27 @@ def test_before_the_first_reward_there_is_no_advantage(greed):
     assert filled([], greed=greed).advantage(1.0) == 0.0
 
 
-def test_equal_rewards_are_in_the_middle():
-    assert filled([5.0] * 10).advantage(5.0) == 0.0
+@pytest.mark.parametrize("greed", [0.0, 6.0])
+def test_equal_rewards_have_no_advantage_over_one_another(greed):
+    assert filled([5.0] * 10, greed=greed).advantage(5.0) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("greed", [0.0, 0.5, 6.0, 100.0])
+@pytest.mark.parametrize("num_good", [1, 5, 9])
+def test_the_better_of_two_values_is_never_judged_badly(greed, num_good):
+    rewards = [1.0] * num_good + [0.0] * (10 - num_good)
+    ranking = filled(rewards, greed=greed)
+    assert ranking.advantage(1.0) > 0 > ranking.advantage(0.0)
+    assert statistics.mean(map(ranking.advantage, rewards)) == pytest.approx(0, abs=1e-9)
+
+
+def test_ties_share_the_weight_of_their_places():
+    greed = 6.0
+    tied, apart = filled([1.0, 2.0, 2.0, 3.0], greed=greed), filled([1.0, 2.0, 2.5, 3.0], greed=greed)
+    assert tied.advantage(2.0) == pytest.approx((apart.advantage(2.0) + apart.advantage(2.5)) / 2)
+    assert tied.advantage(3.0) == pytest.approx(apart.advantage(3.0))
+
+
+def test_a_reward_that_is_not_among_the_last_ones_stands_between_two_of_them():
+    ranking = filled([1.0, 2.0, 3.0], greed=6.0)
+    assert ranking.advantage(2.0) < ranking.advantage(2.5) < ranking.advantage(3.0) < ranking.advantage(99.0)
