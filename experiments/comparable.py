@@ -91,15 +91,15 @@ def load_run(path: Path) -> LoadedRun:
     """Reads a run folder, which may be growing meanwhile.
 
     Raises:
-        ValueError: if it is not a run folder, its files are not valid, or no trial in it has succeeded.
+        ValueError: if it is not a run folder, its files are not valid, or no trial in it is finished.
     """
     folder = RunFolder(path)
     document = folder.stored_document() if path.is_dir() else None
     if document is None:
         raise ValueError(f"{path} holds no run: there is no {folder.config.name} in it")
     contents = read_ledger(folder.ledger, parse=_parse)
-    if not any(isinstance(record.outcome, Success) for record in contents.finished):
-        raise ValueError(f"{path} holds no successful trial: there is nothing to compare")
+    if not contents.finished:
+        raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
     return LoadedRun(str(path), dict(flatten(document)), environment, contents.finished, len(contents.pending))
 

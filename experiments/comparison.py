@@ -1,7 +1,8 @@
 """Strategies compared, as plain data for JSON: every number that the figures and the report show.
 
 What is compared is the incumbent, chosen by validation accuracy alone: its test accuracy where all runs have one, else
-its validation accuracy. Accuracies are between 0 and 1, times are in seconds; null stands where there is no number.
+its validation accuracy; where a run has no success yet, it counts as 0, so that no run is left out for its failures.
+Accuracies are between 0 and 1, times are in seconds; null stands where there is no number.
 """
 
 from __future__ import annotations
@@ -129,18 +130,15 @@ class _Judge:
             for share in (CHECKPOINTS if axis == "trials" else CHECKPOINTS[-1:])
             for pair in combinations([strategy for strategy in strategies if len(strategy.runs) > 1], 2)
         ]
-        made = [row for row in rows if row is not None]
-        for row, corrected in zip(made, statistics.holm([row["p"] for row in made]), strict=True):
+        for row, corrected in zip(rows, statistics.holm([row["p"] for row in rows]), strict=True):
             row |= {"p_holm": corrected, "shown": corrected < 1 - statistics.CONFIDENCE}
-        return made
+        return rows
 
-    def _test(self, pair: tuple[Strategy, Strategy], axis: str, share: float) -> dict[str, Any] | None:
+    def _test(self, pair: tuple[Strategy, Strategy], axis: str, share: float) -> dict[str, Any]:
         point = share * self._budget[axis]
         if axis == "trials":
             point = float(max(1, round(point)))
         first, second = (self._values(strategy, axis, point) for strategy in pair)
-        if np.isnan(first).any() or np.isnan(second).any():
-            return None  # a run has no success there yet
         improvement = statistics.probability_of_improvement(first, second, seed=self._seed)
         u, p = statistics.mann_whitney(first, second)
         return {
@@ -158,27 +156,35 @@ class _Judge:
         }
 
     def _values(self, strategy: Strategy, axis: str, point: float) -> FloatArray:
-        """The measure of each run at one point of an axis."""
+        """The measure of each run at one point of an axis; 0 where it has no success yet."""
         points = np.array([point])
-        return np.array([at(run.curves[self._measure], positions(run, axis), points)[0] for run in strategy.runs])
+        found = [at(run.curves[self._measure], positions(run, axis), points)[0] for run in strategy.runs]
+        return np.array(np.nan_to_num(found))
 
     def _area(self, strategy: Strategy, axis: str) -> dict[str, float]:
         """Mean of the measure over the budget, from each run's first success: the normalized area under the curve."""
-        areas = [_area(run.curves[self._measure], positions(run, axis), self._budget[axis]) for run in strategy.runs]
+        held = 1.0 if axis == "trials" else 0.0  # the value after a trial stands for that trial
+        areas = [
+            _area(run.curves[self._measure], positions(run, axis) - held, self._budget[axis]) for run in strategy.runs
+        ]
         return _accuracy(statistics.bootstrap_interval(np.array(areas), seed=self._seed))
 
 
 def _has_axis(runs: Sequence[Run], axis: str) -> bool:
+    """Whether all runs have it, and it says something of its own: with one worker its time is the time on the clock."""
     if axis == "elapsed_seconds":
-        return all(run.elapsed_seconds is not None for run in runs)
+        clocks = [(run.elapsed_seconds, positions(run, "worker_seconds")) for run in runs]
+        return all(clock is not None for clock, _ in clocks) and not all(
+            np.allclose(clock, spent, rtol=1e-9) for clock, spent in clocks if clock is not None
+        )
     return all(float(positions(run, axis)[-1]) > 0 for run in runs)
 
 
 def _area(curve: FloatArray, places: FloatArray, end: float) -> float:
-    """A value holds from the place where it was reached to the next one; on the axis of trials, each holds for one."""
+    """A value holds from its place to the next one; 0 for a run without a success."""
     inside = (places <= end * (1 + 1e-12)) & ~np.isnan(curve)
     if not inside.any():
-        return math.nan
+        return 0.0
     values, starts = curve[inside], places[inside]
     widths = np.diff(np.append(starts, max(end, starts[-1])))
     if widths.sum() == 0:
@@ -188,7 +194,8 @@ def _area(curve: FloatArray, places: FloatArray, end: float) -> float:
 
 def _random_accuracy(random: Strategy, measure: str) -> float:
     columns = [run.test if measure == "incumbent_test" else run.accuracy for run in random.runs]
-    return float(np.nanmean(np.concatenate([column for column in columns if column is not None])))
+    known = np.concatenate([column[~np.isnan(column)] for column in columns if column is not None])
+    return float(known.mean()) if known.size else math.nan
 
 
 def _curves(strategy: Strategy, axis: str, *, seed: int) -> dict[str, Any]:
@@ -214,8 +221,9 @@ def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> Flo
     end = min(float(place[-1]) for place in places)
     if axis == "trials":
         return np.unique(np.linspace(1, end, NUM_POINTS).round())
-    firsts = [float(place[np.flatnonzero(run.incumbents >= 0)[0]]) for run, place in zip(runs, places, strict=True)]
-    start = max(*firsts, end * 1e-6)
+    found = [np.flatnonzero(run.incumbents >= 0) for run in runs]
+    firsts = [float(place[each[0]]) for each, place in zip(found, places, strict=True) if each.size]
+    start = max([*firsts, end * 1e-6])
     return np.geomspace(start, end, NUM_POINTS) if start < end else np.array([end])
 
 
@@ -271,7 +279,7 @@ def _describe_run(run: Run, final: float, *, dots: bool) -> dict[str, Any]:
         "name": run.name,
         "num_trials": run.num_trials,
         "final": float(final),
-        "incumbent_validation": float(np.nanmax(run.firsts)),
+        "incumbent_validation": float(np.max(run.firsts[~np.isnan(run.firsts)], initial=0.0)),
         "worker_seconds": float(run.seconds.sum()),
         "trials": _count([run]),
     }

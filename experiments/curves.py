@@ -58,8 +58,8 @@ class Run:
         for name, column in columns.items():
             if column is not None and len(column) != len(self.accuracy):
                 raise ValueError(f"{name} of run {self.name} must hold {len(self.accuracy)} entries, got {len(column)}")
-        if np.isnan(self.accuracy).all():
-            raise ValueError(f"run {self.name} must hold at least one success, got {len(self.accuracy)} trials without")
+        if not len(self.accuracy):
+            raise ValueError(f"run {self.name} must hold at least one finished trial")
         if not (np.isfinite(self.seconds).all() and (self.seconds >= 0).all()):
             raise ValueError(f"the seconds of run {self.name} must be finite and at least 0")
 

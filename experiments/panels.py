@@ -47,8 +47,9 @@ def curve_panels(comparison: Comparison) -> dict[str, Panel]:
 def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:
     """Every trial as a dot, the moving mean and the incumbent: what a single run looks like."""
     values = [percent(each["runs"][0]["accuracy"]) for each in comparison["strategies"]]
-    floor = min(float(np.nanquantile(column, 0.12)) for column in values)
-    top = max(float(np.nanmax(column)) for column in values)
+    known = [column[~np.isnan(column)] for column in values]
+    floor = min((float(np.quantile(column, 0.12)) for column in known if column.size), default=0.0)
+    top = max((float(column.max()) for column in known if column.size), default=0.0)
     margin = 0.05 * (top - floor) or 0.5
     for (each, colour), accuracy in zip(coloured(comparison), values, strict=True):
         curves, trials = each["curves"]["trials"], np.arange(1, len(accuracy) + 1)

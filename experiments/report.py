@@ -186,8 +186,7 @@ def _best_row(comparison: Comparison, name: str, rank: int, best: Mapping[str, A
 
 def _cells(strategy: Mapping[str, Any]) -> str:
     """The best architecture of a strategy: drawn if it is made of cells, else as it stands in the ledger."""
-    best = strategy["best"][0]
-    value = best.get("architecture")
+    value = strategy["best"][0].get("architecture") if strategy["best"] else None
     if value is None:
         return ""
     heading = f"<h3>{text('Best of ' + label(strategy['name']))}</h3>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Any
 
 MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
@@ -25,12 +24,6 @@ def verdict(comparison: Mapping[str, Any]) -> list[str]:
         return [f"There is nothing to compare {label(strategies[0]['name'])} with."]
     rows = [row for row in comparison["tests"] if row["axis"] == "trials" and row["share"] == 1]
     sentences = [_tested(row, comparison) for row in rows]
-    tested = {(row["first"], row["second"]) for row in rows}
-    sentences += [
-        f"Between {' and '.join(map(label, pair))} nothing can be tested: a run of theirs has no success."
-        for pair in combinations([each["name"] for each in strategies if each["num_runs"] > 1], 2)
-        if pair not in tested
-    ]
     if single := [label(each["name"]) for each in strategies if each["num_runs"] < 2]:
         sentences.append(
             f"With one seed of {' and one of '.join(single)}, nothing can be tested about "
@@ -50,6 +43,8 @@ def notes(comparison: Mapping[str, Any]) -> list[str]:
         )
     if few := [label(each["name"]) for each in strategies if 1 < each["num_runs"] < FEW_RUNS]:
         found.append(f"With fewer than {FEW_RUNS} seeds, bands and intervals are wide and rough: {', '.join(few)}.")
+    if none := sum(run["incumbent_validation"] == 0 for each in strategies for run in each["runs"]):
+        found.append(f"{none} of the runs found nothing, since no trial succeeded: that counts as an accuracy of 0.")
     if comparison["random_architecture"] is None:
         found.append("No random search is among the runs: there is no gain over the mean random architecture.")
     if "worker_seconds" not in budget:

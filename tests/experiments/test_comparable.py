@@ -71,8 +71,9 @@ def test_folders_without_a_run_are_refused(write_run, tmp_path):
     for folder in (tmp_path / "missing", tmp_path):
         with pytest.raises(ValueError, match=r"holds no run: there is no config.yaml in it"):
             load_run(folder)
-    with pytest.raises(ValueError, match="holds no successful trial"):
-        load_run(write_run("failed", "ppo", 0, outcomes=[Failure(0, "error", "x")]))
+    with pytest.raises(ValueError, match="holds no finished trial"):
+        load_run(write_run("begun", "ppo", 0, outcomes=[]))
+    assert to_run(load_run(write_run("failed", "ppo", 0, outcomes=[Failure(0, "error", "x")]))).num_trials == 1
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "[1]"])

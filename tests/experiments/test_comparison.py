@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from experiments.compare import write_comparison
 from experiments.comparison import CHECKPOINTS, compare_strategies, is_random
 from experiments.curves import Run, Strategy
 
@@ -88,8 +89,8 @@ def test_area_under_the_curve_worked_by_hand():
         each["area_under_curve"]
         for each in compare_strategies([Strategy("x", (run,)), Strategy("y", (shorter,))])["strategies"]
     ]
-    # Trials 2 and 3 of 3: the value at 2 holds until 3.
-    assert areas[0]["trials"]["value"] == pytest.approx(0.5)
+    # Trials 2 and 3 of 3, each standing for itself.
+    assert areas[0]["trials"]["value"] == pytest.approx(0.7)
     # Seconds 2 to 4: 0.9 comes with second 5, outside of the budget of 4.
     assert areas[0]["worker_seconds"]["value"] == pytest.approx(0.5)
     assert areas[1]["worker_seconds"]["value"] == pytest.approx(0.4)
@@ -154,14 +155,26 @@ def test_one_seed_is_drawn_and_not_tested(make_strategy):
     assert "nothing can be tested" in compared["verdict"][0]
 
 
-def test_a_run_without_a_success_yet_is_not_tested_there():
+def test_where_a_run_has_no_success_yet_it_counts_as_0():
     late = Run("late", np.array([np.nan] * 15 + [0.9] * 5), np.ones(20))
     compared = compare_strategies([Strategy("ppo", (late, late)), constant("random", [0.5, 0.6])])
-    assert [row["share"] for row in compared["tests"]] == [1.0, 1.0]
+    assert [row["means"][0] for row in compared["tests"]] == pytest.approx([0, 0, 0, 0.9, 0.9])
     shorter = compare_strategies([Strategy("ppo", (late, late)), constant("random", [0.5, 0.6], trials=10)])
-    assert shorter["tests"] == []
-    assert shorter["strategies"][0]["final"]["value"] is None
-    assert shorter["strategies"][0]["area_under_curve"]["trials"]["value"] is None
+    assert shorter["strategies"][0]["final"]["value"] == 0
+    assert shorter["strategies"][0]["area_under_curve"]["trials"]["value"] == 0
+
+
+def test_a_run_in_which_everything_failed_stays_in_the_comparison(tmp_path):
+    broken = Run("broken", np.full(20, np.nan), np.ones(20))
+    compared = compare_strategies([Strategy("ppo", (broken, broken)), constant("random", [0.5, 0.6])])
+    assert compared["strategies"][0]["final"]["value"] == 0
+    assert compared["strategies"][0]["best"] == []
+    assert compared["tests"][-1]["difference"]["value"] == pytest.approx(-0.55)
+    assert any("2 of the runs found nothing" in note for note in compared["notes"])
+    assert len(write_comparison(compared, tmp_path)) == 6
+    alone = compare_strategies([Strategy("random", (broken,)), constant("ppo", [0.5])])
+    assert alone["random_architecture"] is None
+    assert write_comparison(alone, tmp_path)
 
 
 def test_identical_strategies_are_not_told_apart_and_shifted_ones_are():
@@ -177,8 +190,10 @@ def test_identical_strategies_are_not_told_apart_and_shifted_ones_are():
 def test_axes_that_the_runs_do_not_have_are_left_out():
     free = compare_strategies([constant("ppo", [0.5, 0.6], seconds=0.0)])
     assert set(free["budget"]) == {"trials"}
-    clock = compare_strategies([constant("ppo", [0.5, 0.6], elapsed_seconds=np.arange(1.0, 21.0))])
-    assert clock["budget"] == {"trials": 20, "worker_seconds": 20, "elapsed_seconds": 20}
+    clock = compare_strategies([constant("ppo", [0.5, 0.6], elapsed_seconds=np.arange(1.0, 21.0) / 2)])
+    assert clock["budget"] == {"trials": 20, "worker_seconds": 20, "elapsed_seconds": 10}
+    alone = compare_strategies([constant("ppo", [0.5, 0.6], elapsed_seconds=np.arange(1.0, 21.0))])
+    assert set(alone["budget"]) == {"trials", "worker_seconds"}  # one worker's time is the time on the clock
 
 
 def test_dots_are_left_out_where_there_are_too_many():

@@ -107,7 +107,7 @@ def test_columns_that_do_not_fit_are_refused(columns, message):
 
 
 def test_runs_and_strategies_hold_something():
-    with pytest.raises(ValueError, match="at least one success, got 2 trials without"):
-        run([NAN, NAN])
+    with pytest.raises(ValueError, match="at least one finished trial"):
+        run([])
     with pytest.raises(ValueError, match="strategy ppo must have at least one run"):
         Strategy("ppo", ())
