@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.tracker import NUM_DONE, Point
+from nas.json_text import parse_json
 
 _MAX_ENTRIES = 500
 _MAX_PARAMS = 100
@@ -82,7 +83,7 @@ class MlflowTracker:
         return run_id
 
     def _stored_id(self) -> str:
-        value = json.loads(self._path.read_text(encoding="utf-8"))
+        value = parse_json(self._path.read_bytes())
         run_id = value.get("run_id") if isinstance(value, dict) else None
         if not isinstance(run_id, str) or not re.fullmatch(r"\w{1,64}", run_id):
             raise ValueError(f"{self._path} must name a run of MLflow; without the file another run is started")

@@ -8,11 +8,12 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from ray.tune.search import Searcher
 
 from nas.decisions import Rollout, check_decisions
+from nas.json_text import parse_json
 from nas.protocols import Controller, SearchSpace
 from nas.search import trial_seed
 
@@ -188,12 +189,12 @@ class TuneSearcher(Searcher):
         """
         path = Path(checkpoint_path)
         try:
-            state = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+            state = parse_json(path.read_bytes())
             self._check(state)
             told = [(self._rollout(each), _number(each, "reward")) for each in state["told"]]
             opened = {_whole(each, "number"): self._read_open(each) for each in state["open"]}
             num_asked = _whole(state, "num_asked")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not the state of this search: {error!s:.300}") from None
         self._forget()
         self._num_asked, self._open = num_asked, opened
@@ -252,7 +253,3 @@ def _whole(value: dict[str, Any], name: str) -> int:
     if type(number) is not int or number < 0:
         raise ValueError(f"{name} must be a whole number from 0, got {number!r:.100}")
     return number
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"numbers must be finite, got {name}")
