@@ -10,8 +10,9 @@ size (as in 1706.03762, section 3.4): initial weights within -0.1..0.1 would har
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -68,16 +69,33 @@ class Policy(nn.Module):
         self._sampler: Sampler | None = None
 
     def sample(
-        self, trial_ids: Sequence[int], *, seed: int, attempt: int = 0, temperature: float = 1.0
+        self,
+        trial_ids: Sequence[int],
+        *,
+        seed: int,
+        attempt: int = 0,
+        temperature: float = 1.0,
+        ahead: Mapping[int, float] = MappingProxyType({}),
     ) -> list[Rollout]:
         """Draws one rollout for each trial, from a generator seeded by (seed, trial id, attempt).
 
         What a trial gets does not depend, not even in the last bit, on the trials beside it. A temperature above 1
         draws from a flatter distribution; the log-probability is always that under the policy itself.
+
+        Args:
+            trial_ids: the trials.
+            seed: of the run.
+            attempt: how often a trial was drawn before.
+            temperature: to draw at.
+            ahead: temperatures of attempts that may follow, which are then drawn along.
         """
         if self._sampler is None:
             self._sampler = Sampler(self)
-        return self._sampler.sample([(seed, trial_id, attempt) for trial_id in trial_ids], temperature)
+        due, later = (
+            [((seed, trial_id, each), heat) for each, heat in heats.items() for trial_id in trial_ids]
+            for heats in ({attempt: temperature}, ahead)
+        )
+        return self._sampler.sample(due, ahead=later)
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
         """Feeds decisions back through the policy.

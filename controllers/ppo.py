@@ -16,6 +16,7 @@ from controllers.policy import Policy, with_following
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 
+_ROWS_OF_REDRAWS = 12  # as many are drawn together, and so the next attempts along with the first
 _MAX_LOG_RATIO = 20.0  # beyond, float32 comes near infinity, and infinity times 0 is NaN
 
 
@@ -114,8 +115,15 @@ class PPO:
             if not repeated:
                 break
             ids = [wanted[place] for place in repeated]
-            temperature = self.settings.redraw_heat**attempt
-            drawn = self._policy.sample(ids, seed=self._seed, attempt=attempt, temperature=temperature)
+            heat = self.settings.redraw_heat
+            last = min(attempt + _ROWS_OF_REDRAWS // len(ids), self.settings.num_redraws + 1)
+            drawn = self._policy.sample(
+                ids,
+                seed=self._seed,
+                attempt=attempt,
+                temperature=heat**attempt,
+                ahead={each: heat**each for each in range(attempt + 1, last)},
+            )
             for place, rollout in zip(repeated, drawn, strict=True):
                 rollouts[place] = rollout
         return rollouts[: len(trial_ids)]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from controllers.policy import Policy
 
 _Array: TypeAlias = NDArray[Any]
+Draw: TypeAlias = tuple[tuple[int, ...], float]
+"""The seed of a rollout, and the temperature to draw it at."""
 
 _BLOCK_ROWS = 4
 _MAX_KEPT = 4096  # rollouts; only a policy that is asked and never told comes to so many
@@ -58,35 +60,45 @@ class Sampler:
             (decisions[part] + choice).astype(np.float32) for part, choice in zip(before, choices, strict=True)
         ]
 
-        self._drawn: dict[tuple[float, tuple[int, ...]], Rollout] = {}
+        self._drawn: dict[Draw, Rollout] = {}
 
-    def sample(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
-        """Draws one rollout for each seed; the log-probability is that at temperature 1.
+    def sample(self, draws: Sequence[Draw], *, ahead: Sequence[Draw] = ()) -> list[Rollout]:
+        """Draws one rollout for each seed and temperature; the log-probability is that at temperature 1.
 
-        What is drawn is kept, since a step costs hardly more for many rollouts than for one: who asks for more seeds
-        than are due finds them here when they are.
+        What is drawn is kept, since a step costs hardly more for many rollouts than for one: who asks for more than is
+        due finds it here when it is.
+
+        Args:
+            draws: seed and temperature of each.
+            ahead: what may be asked for next; drawn along where any of `draws` has to be drawn.
         """
-        missing = [seed for seed in dict.fromkeys(seeds) if (temperature, seed) not in self._drawn]
+        missing = [draw for draw in dict.fromkeys(draws) if draw not in self._drawn]
         if missing:
             if len(self._drawn) > _MAX_KEPT:
                 self._drawn.clear()
-                missing = list(dict.fromkeys(seeds))
-            drawn = self._draw(missing, temperature)
-            self._drawn.update(((temperature, seed), rollout) for seed, rollout in zip(missing, drawn, strict=True))
-        return [self._drawn[temperature, seed] for seed in seeds]
+                missing = list(dict.fromkeys(draws))
+            missing += [draw for draw in dict.fromkeys(ahead) if draw not in self._drawn and draw not in missing]
+            self._drawn.update(zip(missing, self._draw(missing), strict=True))
+        return [self._drawn[draw] for draw in draws]
 
-    def _draw(self, seeds: Sequence[tuple[int, ...]], temperature: float) -> list[Rollout]:
+    def _draw(self, draws: Sequence[Draw]) -> list[Rollout]:
         # In whole blocks of rows, so that the matrix product runs the same code for one trial and for many.
-        uniforms = np.zeros((len(self._inputs), -(-len(seeds) // _BLOCK_ROWS) * _BLOCK_ROWS))
-        for row, seed in enumerate(seeds):
+        uniforms = np.zeros((len(self._inputs), -(-len(draws) // _BLOCK_ROWS) * _BLOCK_ROWS))
+        temperatures = np.ones((uniforms.shape[1], 1))
+        for row, (seed, temperature) in enumerate(draws):
             uniforms[:, row] = np.random.default_rng(seed).random(len(uniforms))
-        decisions, log_probs = self._unroll(uniforms, temperature)
+            temperatures[row] = temperature
+        decisions, log_probs = self._unroll(uniforms, temperatures)
         # fsum rounds once, whatever the order; a policy that is sure of a decision gives 0.0, never more.
         rows = zip(decisions.T.tolist(), log_probs.T.tolist(), strict=True)
-        return [Rollout(tuple(row), min(0.0, math.fsum(terms))) for row, terms in islice(rows, len(seeds))]
+        return [Rollout(tuple(row), min(0.0, math.fsum(terms))) for row, terms in islice(rows, len(draws))]
 
-    def _unroll(self, uniforms: _Array, temperature: float) -> tuple[_Array, _Array]:
-        """Decisions and log-probabilities, both (num_choices, num_rollouts), for uniform numbers of that shape."""
+    def _unroll(self, uniforms: _Array, temperatures: _Array) -> tuple[_Array, _Array]:
+        """Decisions and log-probabilities, both (num_choices, num_rollouts), for uniform numbers of that shape.
+
+        Temperatures are (num_rollouts, 1).
+        """
+        is_hot = bool((temperatures != 1).any())
         num_rows, (num_units, width) = uniforms.shape[1], self._product.shape
         decisions = np.zeros(uniforms.shape, dtype=np.int64)
         chosen, totals = np.empty(uniforms.shape), np.empty(uniforms.shape)
@@ -102,8 +114,8 @@ class Sampler:
             logits -= logits.max(axis=1, keepdims=True)
             cumulated = np.exp(logits).cumsum(axis=1)
             totals[step] = cumulated[:, -1]
-            if temperature != 1:
-                cumulated = np.exp(logits / temperature).cumsum(axis=1)
+            if is_hot:
+                cumulated = np.exp(logits / temperatures).cumsum(axis=1)
             threshold = uniforms[step] * cumulated[:, -1]
             decision = (cumulated[:, :-1] <= threshold[:, None]).sum(axis=1)
             decisions[step], chosen[step] = decision, logits[every, decision]

@@ -48,7 +48,7 @@ def test_batches_of_any_size_give_the_same_to_the_last_bit(factor, temperature):
 
 def test_what_is_drawn_is_kept_and_no_more_than_some(monkeypatch):
     drawn, draw = [], Sampler._draw
-    monkeypatch.setattr(Sampler, "_draw", lambda self, seeds, heat: drawn.append(len(seeds)) or draw(self, seeds, heat))
+    monkeypatch.setattr(Sampler, "_draw", lambda self, draws: drawn.append(len(draws)) or draw(self, draws))
     policy = Policy(SMALL, seed=0)
     together = policy.sample(range(12), seed=1)
     assert policy.sample([3, 5, 3, 12, 2], seed=1)[:3] == [together[3], together[5], together[3]]
@@ -60,6 +60,17 @@ def test_what_is_drawn_is_kept_and_no_more_than_some(monkeypatch):
     assert policy.sample([3, 20], seed=1)[0] == together[3]
     assert drawn == [12, 1, 1, 1, 2]
     assert len(policy._sampler._drawn) == 2
+
+
+def test_attempts_drawn_together_are_those_drawn_one_by_one():
+    alone, together = (grown(Policy(NASNET.choices, seed=0), 3.0) for _ in range(2))
+    heats = {1: 1.2, 2: 1.0, 3: 5.0}
+    together.sample([4, 9], seed=1, attempt=1, temperature=1.2, ahead={2: 1.0, 3: 5.0})
+    assert len(together._sampler._drawn) == 6
+    for attempt, heat in heats.items():
+        expected = [alone.sample([trial_id], seed=1, attempt=attempt, temperature=heat)[0] for trial_id in (4, 9)]
+        assert together.sample([4, 9], seed=1, attempt=attempt, temperature=heat) == expected
+    assert len(together._sampler._drawn) == 6
 
 
 def test_rollouts_are_drawn_with_their_probability():
