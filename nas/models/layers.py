@@ -149,7 +149,7 @@ class FactorizedReduction(nn.Module):
     """Halves a map without losing every other pixel (the authors' code of NASNet).
 
     One 1x1 convolution reads the pixels at even places, another those one to the right and below, each giving half of
-    the filters; one norm follows. Past the border a zero is read.
+    the filters; one norm follows. Past the border a zero is read. A single filter reads the even places only.
 
     Args:
         in_channels: of the map.
@@ -160,13 +160,16 @@ class FactorizedReduction(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, norm: nn.Module) -> None:
         super().__init__()
         self.even = Conv(in_channels, out_channels - out_channels // 2, 1)
-        self.odd = Conv(in_channels, out_channels // 2, 1)
+        self.odd = Conv(in_channels, out_channels // 2, 1) if out_channels > 1 else None
         self.norm = norm
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
         even, odd = _EvenOddPixels.apply(images)
-        result: Tensor = self.norm(torch.cat((self.even(even), self.odd(odd)), dim=1))
+        result: Tensor = self.even(even)
+        if self.odd is not None:
+            result = torch.cat((result, self.odd(odd)), dim=1)
+        result = self.norm(result)
         return result
 
 

@@ -67,7 +67,7 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
     Raises:
         ValueError: if the text is not of that form, or no allowed number of filters gives P channels.
     """
-    match = re.fullmatch(r"\s*(\d{1,4})\s*@\s*(\d{1,7})\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,4})\s*@\s*(\d{1,7})\s*", text, re.ASCII)
     if match is None or int(match[1]) == 0:
         raise ValueError(f"a stack must be N@P with N from 1, such as 6@768, got {text!r:.100}")
     num_repeats, channels = int(match[1]), int(match[2])

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,7 @@ def test_every_stack_gives_what_the_network_gives(tmp_path: Path, images: Path) 
     save_file({name: batch.double() for name, batch in load_file(images).items()}, exact)
     networks = [make_network(PUBLISHED[name], spec) for name, spec in zip(PUBLISHED, STACKS, strict=True)]
     networks.append(make_network(PUBLISHED["amoebanet-c"], STACKS[2]))
+    networks.append(make_network(PUBLISHED["amoebanet-c"], replace(STACKS[2], num_filters=4)))
     for stages, norm in itertools.product((0, 1, 2), ("ibn_a", "ibn_b")):
         cells = [with_norm(PUBLISHED["nasnet-a"].normal, norm), with_norm(PUBLISHED["amoebanet-a"].reduction, norm)]
         networks.append(make_network(Architecture(*cells, appearance_stages=stages)))

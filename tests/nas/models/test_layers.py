@@ -93,6 +93,13 @@ def test_factorized_reduction_reads_every_pixel_once(shape, out_channels):
     assert reduction(images).shape[1] == out_channels
 
 
+def test_factorized_reduction_to_one_filter_reads_the_even_pixels():
+    reduction = FactorizedReduction(3, 1, torch.nn.Identity()).double()
+    images = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(reduction(images), functional.conv2d(images, reduction.even.weight, stride=2))
+    assert torch.autograd.gradcheck(reduction, images)
+
+
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
 @pytest.mark.parametrize("shape", [(4, 4), (5, 4), (1, 1)], ids=str)
 def test_gradient_of_factorized_reduction(shape, memory_format):
