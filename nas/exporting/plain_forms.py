@@ -17,11 +17,11 @@ PLAIN_FORMS: Mapping[tuple[str, str, str], str] = MappingProxyType(
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
         height, width = images.shape[2:]
-        result = self.even(images[:, :, ::2, ::2])
+        halves = [self.even(images[:, :, ::2, ::2])]
         if self.odd is not None:
             odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
-            result = torch.cat((result, self.odd(odd)), dim=1)
-        return self.norm(result)''',
+            halves.append(self.odd(odd))
+        return self.norm(torch.cat(halves, dim=1))''',
     }
 )
 """By module, class and method: the source that replaces the method, or nothing to leave it out."""

@@ -166,10 +166,8 @@ class FactorizedReduction(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
         even, odd = _EvenOddPixels.apply(images)
-        result: Tensor = self.even(even)
-        if self.odd is not None:
-            result = torch.cat((result, self.odd(odd)), dim=1)
-        result = self.norm(result)
+        halves = [self.even(even)] if self.odd is None else [self.even(even), self.odd(odd)]
+        result: Tensor = self.norm(torch.cat(halves, dim=1))
         return result
 
 

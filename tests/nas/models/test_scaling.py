@@ -42,7 +42,7 @@ def test_larger_images_make_narrower_networks():
 
 
 def test_cells_that_give_on_an_input_are_scaled_from_one_filter_on():
-    """AmoebaNet-C's reduction gives on its hidden state 1, halved: of the narrowest network's first cell, one filter."""
+    """AmoebaNet-C's reduction gives on its hidden state 1, halved: the narrowest first cell has one filter."""
     spec = replace(SMALL, image_size=32, num_stem_cells=2)
     least = measure(PUBLISHED["amoebanet-c"], replace(spec, num_filters=4))
     assert widest(PUBLISHED["amoebanet-c"], spec, Budget(parameters=least.num_parameters))[0].num_filters == 4
