@@ -27,6 +27,8 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     seeds: Annotated[int, typer.Option(help="Runs of each controller.")] = 100,
     workers: Annotated[str, typer.Option(help="Simulated workers, with commas between: 1,20,100,500.")] = "1",
     valid: Annotated[str | None, typer.Option(help="Column that the search sees; the last if left out.")] = None,
+    test: Annotated[str | None, typer.Option(help="Column that is reported; the last if left out.")] = None,
+    seconds: Annotated[str | None, typer.Option(help="Column of a trial's time; the last if left out.")] = None,
     processes: Annotated[int | None, typer.Option(help="Runs at a time; one a core if left out.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
 ) -> None:
@@ -36,10 +38,12 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     from experiments.benchmark import Benchmark, run_benchmark
     from experiments.compare import print_comparison
     from experiments.naming import unknown_name
+    from workers.table import Columns
 
     if space not in SPACES:
         raise unknown_name("space with tables", space, SPACES)
-    asked = Benchmark(table, split(controllers), trials, seeds, whole_numbers(workers), valid, processes)
+    columns = Columns(valid, test, seconds)
+    asked = Benchmark(table, split(controllers), trials, seeds, whole_numbers(workers), columns, processes)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         typer.echo(json.dumps(value, indent=2, allow_nan=False))

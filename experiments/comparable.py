@@ -129,6 +129,14 @@ def differing(values: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if len({json.dumps(item, sort_keys=True) for item in row["values"].values()}) > 1]
 
 
+def split_common(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What all runs have in common, and where they differ."""
+    rows = differing(values)
+    keys = {row["key"] for row in rows}
+    first = next(iter(values.values()))
+    return {"common": {key: value for key, value in first.items() if key not in keys}, "differing": rows}
+
+
 def objections(runs: Sequence[LoadedRun]) -> list[str]:
     """What forbids a comparison: settings that change what is measured, and runs that are not independent."""
     found = [_show(row) for row in differing({run.name: _fixed_settings(run) for run in runs})]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.comparable import LoadedRun, differing, group_runs, load_run, objections
+from experiments.comparable import LoadedRun, group_runs, load_run, objections, split_common
 from experiments.comparison import compare_strategies
 from experiments.figure_style import save
 from experiments.norm_usage import norm_usage
@@ -60,7 +60,7 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dic
     comparison |= {
         "objections": found,
         "configuration": _configuration(loaded),
-        "environment": _common({run.name: run.environment for run in loaded}),
+        "environment": split_common({run.name: run.environment for run in loaded}),
     }
     comparison["notes"] = _notes(loaded, found) + comparison["notes"]
     return comparison | {"files": write_comparison(comparison, out)}
@@ -130,15 +130,7 @@ def _add_norms(comparison: Mapping[str, Any], runs: Mapping[str, LoadedRun]) -> 
 
 
 def _configuration(runs: Sequence[LoadedRun]) -> dict[str, Any]:
-    return _common({run.name: run.settings for run in runs})
-
-
-def _common(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What all runs have in common, and where they differ."""
-    rows = differing(values)
-    keys = {row["key"] for row in rows}
-    first = next(iter(values.values()))
-    return {"common": {key: value for key, value in first.items() if key not in keys}, "differing": rows}
+    return split_common({run.name: run.settings for run in runs})
 
 
 def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.difference_panels import differences_panel, ends_panel, num_rows
 from experiments.draw import architecture_figure
+from experiments.draw_edges import edge_cell_figure
 from experiments.figure_style import Comparison, colours, to_svg
 from experiments.panels import AXIS_NAMES, curve_panels
 from experiments.plots import draw_panel
@@ -36,6 +37,7 @@ from experiments.report_parts import (
 )
 from experiments.verdict import MEASURES, capitalized, label, p_value
 from nas.architecture import Architecture
+from search_spaces.nasbench201 import EdgeCell
 
 
 def write_report(comparison: Comparison, path: Path) -> None:
@@ -191,10 +193,14 @@ def _cells(strategy: Mapping[str, Any]) -> str:
         return ""
     heading = f"<h3>{text('Best of ' + label(strategy['name']))}</h3>"
     as_text = details("As JSON", f"<pre>{text(code(json.dumps(value)))}</pre>")
-    if not (isinstance(value, dict) and "normal" in value):
+    name = label(strategy["name"])
+    if isinstance(value, dict) and "normal" in value:
+        drawn, title = architecture_figure(Architecture.from_json(value)), f"Both cells of the best of {name}"
+    elif isinstance(value, dict) and "arch" in value:
+        drawn, title = edge_cell_figure(EdgeCell.from_json(value)), f"The best cell of {name}"
+    else:
         return heading + as_text
-    svg = to_svg(architecture_figure(Architecture.from_json(value)), f"cells {strategy['name']}")
-    return heading + figure(svg, f"Both cells of the best of {label(strategy['name'])}", kind="cells") + as_text
+    return heading + figure(to_svg(drawn, f"cells {strategy['name']}"), title, kind="cells") + as_text
 
 
 def _trials(comparison: Comparison) -> str:

@@ -22,6 +22,8 @@ from typing import Protocol
 from nas.trial import Failure, Outcome, Success, Trial
 
 _MAX_NUMBER = 1e300
+_MOST_SECONDS = 1e12  # 30,000 years; sums of more lose the small ones
+
 TEST_ACCURACY = "test_accuracy"
 """Name of the metric that holds the test accuracy, between 0 and 1."""
 
@@ -44,6 +46,8 @@ class Measurement:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and at least 0, got {value}")
+        if self.seconds > _MOST_SECONDS:
+            raise ValueError(f"seconds must be at most {_MOST_SECONDS:g}, got {self.seconds:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,8 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
             message names the file and the line.
         OSError: if the file cannot be read.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file, strict=True)
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark at the beginning
+        reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
             columns = columns.resolve(_header(reader))
             return Table(_rows(reader, columns), columns)
@@ -119,6 +123,8 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
 
 def _header(reader: csv.DictReader[str]) -> list[str]:
     header = [name for name in reader.fieldnames or () if name]
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise ValueError(f"columns must have different names, got {', '.join(sorted(twice)):.200} more than once")
     if "arch" not in header:
         raise ValueError(f"the first line must name a column arch, got {', '.join(header)[:200] or 'nothing'}")
     return header

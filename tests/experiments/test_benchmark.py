@@ -1,16 +1,12 @@
 """The benchmark of controllers on a table: the real loop over seeds, kept run by run, continued."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from experiments.benchmark import Benchmark, run_benchmark
+from search_spaces.nasbench201 import EdgeCell
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -49,6 +45,43 @@ def test_each_controller_and_seed_has_a_run_and_all_are_compared(done):
     json.dumps(comparison["strategies"], allow_nan=False)
 
 
+def test_the_comparison_says_what_was_compared(done, table):
+    _, comparisons = done
+    comparison = comparisons[""]
+    common = comparison["configuration"]["common"]
+    assert common["table.file"] == table.name
+    assert (common["table.valid"], common["table.test"], common["table.seconds"]) == ("valid", "test", "seconds")
+    assert (common["num_trials"], common["num_seeds"], common["failure_reward"]) == (30, 2, 0.0)
+    assert len(common["table.sha256"]) == 64
+    differing = {row["key"]: row["values"] for row in comparison["configuration"]["differing"]}
+    assert differing["controller.name"] == {"random": "random", "evolution": "evolution"}
+    assert differing["controller.population_size"] == {"random": None, "evolution": 10}
+    assert comparison["environment"]["common"]["python"]
+
+
+def test_the_best_are_named_by_what_they_are(done, table):
+    out, comparisons = done
+    for strategy in comparisons[""]["strategies"]:
+        best = strategy["best"][0]
+        assert best["architecture"]["arch"] in table.read_text()
+        assert best["fingerprint"] == EdgeCell.from_json(best["architecture"]).fingerprint
+        assert best["trial"] in range(30)
+    report = (out / "report.html").read_text()
+    for part in ("Configuration", "Environment", "table.sha256", "controller.population_size", "The best cell"):
+        assert part in report
+
+
+def test_the_runs_of_strategies_share_no_random_numbers(table):
+    jobs = benchmark(table, controllers=("random", "evolution"), num_workers=(1, 4)).jobs()
+    assert len({job.derived_seed for job in jobs}) == len(jobs) == 8
+
+
+def test_controllers_that_differ_in_name_only_are_refused(table):
+    for twice in (("ppo", "ppo:batch_size=10"), ("evolution:population_size=10", "evolution")):
+        with pytest.raises(ValueError, match="controllers must differ in their settings, got"):
+            benchmark(table, controllers=twice).jobs()
+
+
 def test_what_is_there_is_not_run_again(done, table):
     out, _ = done
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
@@ -59,35 +92,6 @@ def test_what_is_there_is_not_run_again(done, table):
     after = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     assert {path for path in after if after[path] != before[path]} == {removed}
     assert removed.read_text() == text
-
-
-def runs(pid):
-    """Whether a process lives; one that ended and was not waited for yet does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def test_no_process_outlives_a_killed_benchmark():
-    script = (
-        "import multiprocessing, time\n"
-        "from experiments.benchmark import _end_with_parent\n"
-        "child = multiprocessing.get_context('spawn').Process(target=_end_with_parent)\n"
-        "child.start()\n"
-        "print(child.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
-        child = int(parent.stdout.readline())
-        assert runs(child)
-        parent.kill()
-    deadline = time.monotonic() + 30
-    while runs(child):
-        assert time.monotonic() < deadline, f"process {child} goes on without its parent"
-        time.sleep(0.1)
 
 
 def test_a_folder_of_another_length_of_run_is_refused(done, table):

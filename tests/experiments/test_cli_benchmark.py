@@ -7,6 +7,7 @@ import pytest
 from experiments.benchmark import Benchmark
 from experiments.cli_benchmark import split, whole_numbers
 from experiments.comparison import compare_strategies
+from workers.table import Columns
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_options_reach_the_benchmark(run_cli, tmp_path, table, asked):
         "valid",
     )
     code, _, _ = run_cli("benchmark", "nasbench201", "--table", table, "--out", tmp_path / "out", *options)
-    expected = Benchmark(table, ("random", "evolution"), 12, 2, (1, 20), "valid", None)
+    expected = Benchmark(table, ("random", "evolution"), 12, 2, (1, 20), Columns("valid"), None)
     assert (code, asked) == (0, [(expected, tmp_path / "out")])
 
 

@@ -36,6 +36,13 @@ def test_columns_can_be_chosen(table_file, edge_trial):
     assert table.columns == Columns("valid_12", "test_200", "train_seconds")
 
 
+def test_a_mark_and_spaces_of_a_spreadsheet_do_not_matter(tmp_path, edge_trial):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"\xef\xbb\xbfarch, valid, test, seconds\r\n|conv~0|, 70, 71, 5\r\n")
+    outcome = read_table(path)(edge_trial(0, "conv"))
+    assert (outcome.accuracy, outcome.train_seconds) == (pytest.approx(0.7), 5)
+
+
 def test_an_architecture_that_is_not_there_is_a_failure(table_file, edge_trial, make_trial):
     table = read_table(table_file)
     for trial in (edge_trial(3, "pool"), make_trial(3)):
@@ -64,6 +71,8 @@ def test_an_architecture_that_is_not_there_is_a_failure(table_file, edge_trial, 
         ),
         ("arch,valid,test,seconds\na,1,-1,1\n", "line 2: test accuracy must be between"),
         ("arch,valid,test,seconds\na,1,1,-1\n", "line 2: seconds must be finite and at least 0"),
+        ("arch,valid,test,seconds\na,1,1,1e300\n", "line 2: seconds must be at most 1e\\+12, got 1e\\+300"),
+        ("arch,valid,valid,test,seconds\na,1,1,1,1\n", "line 1: columns must have different names, got valid more"),
         ("arch,valid,test,seconds\na,1,1,1\na,1,1,1\n", "line 3: each line must name another architecture, got 'a'"),
         ("arch,valid,test,seconds\n,1,1,1\n", "line 2: each line must name another architecture, got ''"),
         ('arch,valid,test,seconds\n"a,1,1,1\n', "line 1: unexpected end of data"),
