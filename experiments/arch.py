@@ -1,7 +1,7 @@
 """What a person may write where a command wants an architecture (ARCH).
 
-A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), a folder that was exported, a published
-name such as ``nasnet-a``, or a reference network such as ``resnet50-ibn-a``.
+A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training or a checkpoint,
+a folder that was exported, a published name such as ``nasnet-a``, or a reference network such as ``resnet50-ibn-a``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Any
 
 from experiments.naming import unknown_name
 from experiments.run_folder import RunFolder
+from experiments.sections import validate_section
 from experiments.stored_reward import stored_reward
 from experiments.yaml_file import read_yaml
 from nas.architecture import Architecture
-from nas.fidelity import Fidelity, NetworkSpec
+from nas.checkpoint import load_checkpoint
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec
 from nas.json_text import parse_json
 from nas.ledger import read_ledger
 from nas.models.build import Buildable
@@ -28,6 +30,9 @@ from search_spaces.published import PUBLISHED
 
 MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
+WEIGHTS_SUFFIX = ".safetensors"
+NETWORK_FILE = "network.safetensors"
+"""What `nas train` writes when it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
 def _find(text: str) -> ArchitectureSource:
     path = Path(text)
     if path.is_file():
-        return ArchitectureSource(text, read_architecture(path))
+        return _from_weights(text, path) if path.suffix == WEIGHTS_SUFFIX else _from_json(text, path)
     if path.is_dir():
         return _from_folder(text, path, 1)
     if text in PUBLISHED:
@@ -137,6 +142,22 @@ def _find(text: str) -> ArchitectureSource:
     raise unknown_name(
         "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
     )
+
+
+def _from_json(text: str, path: Path) -> ArchitectureSource:
+    return ArchitectureSource(text, read_architecture(path))
+
+
+def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:
+    network = load_checkpoint(path).network
+    fidelity = Fidelity(network.spec, data=data or DataSpec())
+    return ArchitectureSource(text, network.architecture, fidelity, path)
+
+
+def _from_training(text: str, folder: RunFolder) -> ArchitectureSource:
+    stored = folder.stored_document() or {}
+    data = validate_section("data", stored.get("data") or {}, DataSpec)
+    return _from_weights(text, folder.path / NETWORK_FILE, data)
 
 
 def read_architecture(path: Path) -> Architecture:
@@ -169,6 +190,8 @@ def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
 def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     folder = RunFolder(path)
     if not folder.ledger.exists():
+        if (path / NETWORK_FILE).is_file():
+            return _from_training(text, folder)
         if (path / "architecture.json").is_file():
             return ArchitectureSource(text, read_architecture(path / "architecture.json"))
         raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,55 +17,83 @@ NAMED_SECTIONS: Mapping[str, str] = MappingProxyType({"space": "nasnet", "contro
 """Sections that name something, with the default; ``controller: ppo`` is short for ``controller: {name: ppo}``."""
 
 
-def split_sections(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Returns a copy with every section there, as a mapping."""
+@dataclass(frozen=True, slots=True)
+class ConfigKind:
+    """What a configuration is for.
+
+    Attributes:
+        command: of the command line that takes it.
+        sections: that it may have.
+        named: those that name something, with the default.
+    """
+
+    command: str
+    sections: tuple[str, ...]
+    named: Mapping[str, str] = field(default_factory=dict)
+
+
+SEARCH = ConfigKind("search", SECTIONS, NAMED_SECTIONS)
+TRAINING = ConfigKind("train", ("training", "network", "recipe", "data", "workers"))
+
+
+def split_sections(document: Mapping[str, Any], kind: ConfigKind = SEARCH) -> dict[str, dict[str, Any]]:
+    """Returns a copy with every section of its kind there, as a mapping."""
+    if (other := _kind_of(document)) is not kind:
+        raise ValueError(
+            f"this is a configuration for `nas {other.command}`; for `nas {kind.command}` there are "
+            f"{', '.join(config_names(kind))}"
+        )
     for name in document:
-        if name not in SECTIONS:
-            raise unknown_name("section", name, SECTIONS)
+        if name not in kind.sections:
+            raise unknown_name("section", name, kind.sections)
     sections: dict[str, dict[str, Any]] = {}
-    for name in SECTIONS:
+    for name in kind.sections:
         value = document.get(name)
-        if name in NAMED_SECTIONS:
-            value = (
-                {"name": value} if isinstance(value, str) else {"name": NAMED_SECTIONS[name], **_mapping(name, value)}
-            )
+        if name in kind.named:
+            value = {"name": value} if isinstance(value, str) else {"name": kind.named[name], **_mapping(name, value)}
         sections[name] = dict(_mapping(name, value))
     return sections
 
 
-def load_document(source: str) -> dict[str, dict[str, Any]]:
+def load_document(source: str, kind: ConfigKind = SEARCH) -> dict[str, dict[str, Any]]:
     """Reads a configuration file section by section.
 
     Args:
         source: the path of a YAML file, or the name of one of the configurations that come with this package.
+        kind: what it must be for.
 
     Raises:
         ValueError: if there is no such file or it cannot be used.
         OSError: if it cannot be read.
     """
-    path = find_config(source)
+    path = find_config(source, kind)
     document = read_yaml(path)
     try:
-        return split_sections(document)
+        return split_sections(document, kind)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def config_names() -> list[str]:
-    """Names of the configurations that come with this package."""
-    return sorted(path.stem for path in _config_folder().glob("*.yaml"))
+def config_names(kind: ConfigKind = SEARCH) -> list[str]:
+    """Names of the configurations of a kind that come with this package."""
+    return sorted(path.stem for path in _config_folder().glob("*.yaml") if _kind_of(read_yaml(path)) is kind)
 
 
-def find_config(source: str) -> Path:
+def find_config(source: str, kind: ConfigKind = SEARCH) -> Path:
     """The file that a path or a name stands for; raises ValueError if there is none."""
     path = Path(source)
     if path.is_file():
         return path
-    if source in config_names():
-        return _config_folder() / f"{source}.yaml"
+    if (known := _config_folder() / f"{source}.yaml").is_file() and len(path.parts) == 1:
+        return known
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         raise ValueError(f"there is no file {source}")
-    raise unknown_name("configuration (neither a file nor a name)", source, config_names())
+    raise unknown_name("configuration (neither a file nor a name)", source, config_names(kind))
+
+
+def _kind_of(document: Mapping[str, Any]) -> ConfigKind:
+    """A training has a section of that name, and a search has none."""
+    return TRAINING if "training" in document else SEARCH
 
 
 def _config_folder() -> Path:
@@ -87,7 +116,7 @@ def apply_setting(sections: dict[str, dict[str, Any]], setting: str) -> None:
     if not (equals and dot and key):
         raise ValueError(f"a setting must have the form section.key=value, got {setting!r:.100}")
     if section not in sections:
-        raise unknown_name("section", section, SECTIONS)
+        raise unknown_name("section", section, sections)
     try:
         value = parse_yaml(text)
     except ValueError as error:

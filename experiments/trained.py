@@ -15,7 +15,11 @@ from experiments.shifts import ShiftSettings
 from nas.checkpoint import Checkpoint, load_checkpoint
 from nas.data.data_set import Split
 from nas.data.load import DATA_SETS, load_data
+from nas.exporting.model_source import WEIGHTS_FILE
 from nas.fidelity import DataSpec
+
+WEIGHTS_FOLDER = "weights"
+"""The folder in which a run keeps the weights of its best trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,32 @@ def find_trained(text: str) -> TrainedNetwork:
         ValueError: if it stands for no trained network.
         OSError: if a file cannot be read.
     """
+    path = find_trained_file(text)
     if Path(text).is_file():
-        return TrainedNetwork(text, load_checkpoint(text))
+        return TrainedNetwork(text, load_checkpoint(path))
+    source = find_architecture(text)
+    folder = path.parents[1] if path.parent.name == WEIGHTS_FOLDER else path.parent
+    stored = RunFolder(folder).stored_document() or {}
+    shifts = validate_section("shifts", stored.get("shifts") or {}, ShiftSettings)
+    data = None if source.fidelity is None else source.fidelity.data
+    return TrainedNetwork(text, load_checkpoint(path), data, shifts)
+
+
+def find_trained_file(text: str) -> Path:
+    """The file of weights that a text stands for: itself, or that of a run, RUN@k, a training or an export.
+
+    Raises:
+        ValueError: if it stands for no trained network.
+        OSError: if a file cannot be read.
+    """
+    if Path(text).is_file():
+        return Path(text)
+    if (exported := Path(text) / WEIGHTS_FILE).is_file():
+        return exported
     source = find_architecture(text)
     if source.weights is None:
         raise ValueError(f"{text} has no trained weights: a run keeps those of its best trials (workers.keep_weights)")
-    stored = RunFolder(source.weights.parents[1]).stored_document() or {}
-    shifts = validate_section("shifts", stored.get("shifts") or {}, ShiftSettings)
-    data = None if source.fidelity is None else source.fidelity.data
-    return TrainedNetwork(text, load_checkpoint(source.weights), data, shifts)
+    return source.weights
 
 
 def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, most: int | None = None) -> Split:

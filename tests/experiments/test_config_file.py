@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config_file import apply_setting, config_names, find_config, load_document, split_sections
+from experiments.config_file import (
+    TRAINING,
+    apply_setting,
+    config_names,
+    find_config,
+    load_document,
+    split_sections,
+)
 
 
 def test_every_section_is_there_and_names_may_be_short():
@@ -84,3 +91,18 @@ def test_a_bad_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="did you mean search") as caught:
         load_document(str(path))
     assert str(caught.value).startswith(str(path))
+
+
+def test_configurations_of_searches_and_of_trainings_are_told_apart():
+    assert not set(config_names()) & set(config_names(TRAINING))
+    assert "cifar10_small" in config_names(TRAINING)
+    with pytest.raises(
+        ValueError, match=r"this is a configuration for `nas search`; for `nas train` there are .*cifar10"
+    ):
+        load_document("digits_ppo", TRAINING)
+    with pytest.raises(
+        ValueError, match=r"this is a configuration for `nas train`; for `nas search` there are .*digits_p"
+    ):
+        load_document("cifar10_small")
+    with pytest.raises(ValueError, match=r"unknown section 'search'; .*known: training, network"):
+        split_sections({"training": None, "search": {}}, TRAINING)

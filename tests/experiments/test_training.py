@@ -1,0 +1,113 @@
+"""`nas train` in this process, on digits."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from safetensors.torch import load_file
+
+from experiments.arch import find_architecture
+from experiments.cli import main
+from experiments.trained import find_trained
+from experiments.training import TrainOptions, run_train
+from nas.architecture import Architecture, Block, Cell, Edge
+
+CONFIG = """\
+training: {seed: 1}
+network: {num_filters: 2, num_repeats: 1, num_stages: 2}
+recipe: {epochs: 1, batch_size: 32, learning_rate: 0.1, crop_padding: 0, flip: false}
+data: {name: digits, num_train: 100, validation_fraction: 0.2}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A configuration, an architecture, and a finished training of it."""
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "digits.yaml").write_text(CONFIG)
+    for name, op in (("cell", "conv_3x3"), ("other", "conv_1x1")):
+        cell = Cell((Block(Edge(0, "identity"), Edge(1, op)),))
+        (folder / f"{name}.json").write_text(json.dumps(Architecture(cell, cell).to_json()))
+    assert train(folder, "done")[0] == 0
+    return folder
+
+
+def train(folder, out, arch="cell.json", **options):
+    console = Console(file=io.StringIO(), width=200)
+    arch = None if arch is None else str(folder / arch)
+    code = run_train(str(folder / "digits.yaml"), TrainOptions(arch, folder / out, **options), console)
+    return code, console.file.getvalue()
+
+
+def test_the_folder_holds_all_that_is_promised(folder):
+    names = {path.name for path in (folder / "done").iterdir()}
+    assert names >= {"config.yaml", "environment.json", "architecture.json", "metrics.jsonl", "curves.png"}
+    assert names >= {"result.json", "network.safetensors", "state.safetensors"}
+    result = json.loads((folder / "done" / "result.json").read_text())
+    assert result["network"]["num_classes"] == 10
+    assert result["network"]["image_size"] == 8
+
+
+def test_the_same_command_again_only_says_what_came_of_it(folder):
+    before = (folder / "done" / "state.safetensors").stat().st_mtime_ns
+    code, text = train(folder, "done")
+    assert code == 0
+    assert "test, raw: top-1" in text
+    assert "images a second" in text
+    assert (folder / "done" / "state.safetensors").stat().st_mtime_ns == before
+    assert train(folder, "done", arch=None)[0] == 0  # the folder knows what it trains
+
+
+def test_a_training_can_be_used_wherever_an_architecture_or_a_trained_network_is_asked_for(folder):
+    source = find_architecture(str(folder / "done"))
+    assert source.weights == folder / "done" / "network.safetensors"
+    assert source.fidelity.data.name == "digits"
+    assert find_architecture(str(source.weights)).architecture == source.architecture
+    trained = find_trained(str(folder / "done"))
+    assert trained.data.num_train == 100
+    assert trained.checkpoint.class_names == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"out": "done", "seed": 2}, r"holds a training with other settings \(training.seed: 1 in the folder, 2 asked"),
+        ({"out": "done", "arch": "other.json"}, "other settings .the architecture .* in the folder, .* asked for"),
+        ({"out": "new", "arch": None}, "what is trained must be named with --arch, or --from a checkpoint"),
+        (
+            {"out": "new", "settings": ("network.num_classes=7",)},
+            "network.num_classes must be 10, as the images have it",
+        ),
+        ({"out": "new", "settings": ("network.image_size=16",)}, "8 pixels are too small for crops of 16"),
+        ({"out": "new", "settings": ("recipe.epocs=1",)}, "did you mean epochs?"),
+        ({"out": "new", "settings": ("data.name=image_folder",)}, "must have a root"),
+    ],
+)
+def test_what_does_not_fit_is_one_clear_line_and_leaves_no_folder(folder, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        train(folder, **options)
+    assert "\n" not in str(caught.value)
+    assert not (folder / "new").exists()
+
+
+def test_weights_of_another_architecture_are_refused(folder):
+    start = str(folder / "done")
+    with pytest.raises(ValueError, match=r"network.safetensors must hold weights of the architecture that is trained"):
+        train(folder, "new", arch="other.json", start=start)
+
+
+def test_a_fine_tune_takes_the_network_from_the_checkpoint(folder):
+    settings = ("network.num_filters=8", "recipe.learning_rate=1e-9", "recipe.momentum=0.0")
+    train(folder, "tuned", arch=None, start=str(folder / "done"), settings=settings)
+    result = json.loads((folder / "tuned" / "result.json").read_text())
+    assert result["network"]["num_filters"] == 2
+    before, after = (load_file(folder / name / "network.safetensors") for name in ("done", "tuned"))
+    assert (before["classifier.weight"] - after["classifier.weight"]).abs().max() < 1e-6
+
+
+def test_the_command_line_says_what_is_wrong_in_one_line(folder, capsys):
+    assert main(["train", "digits_ppo", "--arch", str(folder / "cell.json")]) == 2
+    assert "this is a configuration for `nas search`" in capsys.readouterr().err
+    assert main(["search", str(folder / "digits.yaml")]) == 2
+    assert "this is a configuration for `nas train`" in capsys.readouterr().err

@@ -1,0 +1,37 @@
+"""Trainings by several workers under Ray Train; that two see and learn what one does is tested in nas/training."""
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.training.full import TrainingPlan
+from workers import data_parallel
+from workers.data_parallel import ParallelSettings, train_in_parallel
+
+CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
+SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
+RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
+PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (ParallelSettings(3, gpus=0), "at most 2 workers, as the CPUs of this machine allow, got 3"),
+        (ParallelSettings(2, gpus=0, cpus=2), "at most 1 workers, as the CPUs of this machine allow, got 2"),
+        (ParallelSettings(2, gpus=1), "at most 1 workers, as the GPUs of this machine allow, got 2"),
+    ],
+)
+def test_more_workers_than_devices_are_refused_before_ray_is_started(monkeypatch, tmp_path, settings, message):
+    monkeypatch.setattr(data_parallel.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=message):
+        train_in_parallel(PLAN, tmp_path, settings, print)
+
+
+@pytest.mark.parametrize(("available", "expected"), [(True, True), (False, False)])
+def test_gpus_are_used_where_there_are_some(monkeypatch, available, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert ParallelSettings(2).use_gpu is expected
+    assert not ParallelSettings(2, gpus=0).use_gpu
