@@ -78,8 +78,15 @@ def divergence(  # noqa: PLR0913 - one argument for each option
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """The names in a text with commas between."""
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    """The names in a text with commas between; none if there is no text.
+
+    Raises:
+        ValueError: if the text holds no name.
+    """
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not names:
+        raise ValueError(f"names must stand with commas between, at least one, got {text!r:.40}")
+    return names
 
 
 def parse_severities(text: str) -> tuple[int, ...]:

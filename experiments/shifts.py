@@ -25,7 +25,7 @@ class ShiftSettings:
     reward: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     severity: Annotated[int, Field(ge=1, le=5)] = 3
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     def __post_init__(self) -> None:
         check_shifts(self.reward)

@@ -101,8 +101,11 @@ def content_divergence(
     numbers, counts = np.unique(labels, return_counts=True)
     enough = [int(number) for number, count in zip(numbers, counts, strict=True) if count > 1]
     pairs = list(combinations(enough, 2)) if classes is None else [classes]
-    if not pairs:
-        raise ValueError(f"there must be 2 classes with at least 2 images each, got {len(enough)}")
+    if not pairs or not {*pairs[0]} <= {*enough}:
+        came = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        got = len(enough) if classes is None else " and ".join(str(came.get(number, 0)) for number in classes)
+        what = "2 classes with at least 2 images each" if classes is None else "at least 2 images of each class"
+        raise ValueError(f"there must be {what}, got {got}")
     return {
         name: float(np.mean([symmetric_divergence(values[labels == a], values[labels == b]) for a, b in pairs]))
         for name, values in clean.items()

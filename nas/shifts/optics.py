@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +34,8 @@ def blur(images: Tensor, sigma: float) -> Tensor:
 
 def noise(images: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
     """Adds Gaussian noise to every value."""
-    drawn = torch.randn(images.shape, generator=generator)
-    return images + deviation * drawn.to(images.device)
+    drawn = _for_each(images, lambda: torch.randn(images.shape[1:], generator=generator))
+    return images + deviation * drawn
 
 
 def jpeg(images: Tensor, quality: float) -> Tensor:
@@ -49,13 +50,18 @@ def fog(images: Tensor, density: float, generator: torch.Generator) -> Tensor:
 
     The fog is noise of three scales, each half as strong as the one before.
     """
-    num_images, _, height, width = images.shape
-    field = torch.zeros(num_images, 1, height, width, device=images.device)
-    for octave, side in enumerate(_FOG_GRIDS):
-        drawn = torch.rand((num_images, 1, side, side), generator=generator).to(images.device)
-        field += F.interpolate(drawn, (height, width), mode="bilinear", align_corners=True) / 2**octave
+    drawn = _for_each(images, lambda: torch.rand(sum(side**2 for side in _FOG_GRIDS), generator=generator))
+    field = torch.zeros_like(images[:, :1])
+    for octave, values in enumerate(torch.split(drawn, [side**2 for side in _FOG_GRIDS], dim=1)):
+        grid = values.view(-1, 1, _FOG_GRIDS[octave], _FOG_GRIDS[octave])
+        field += F.interpolate(grid, images.shape[2:], mode="bilinear", align_corners=True) / 2**octave
     thickest = field.amax((2, 3), keepdim=True)
     return torch.lerp(images, torch.ones_like(images), density * (1 + field / thickest) / 2)
+
+
+def _for_each(images: Tensor, draw: Callable[[], Tensor]) -> Tensor:
+    """Draws image by image: of one large draw, what an image gets would depend on how many images there are."""
+    return torch.stack([draw() for _ in images]).to(images.device)
 
 
 def _through_jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from nas.shifts.style import Palettes, match_palette, read_palettes
 
 SEVERITIES = (1, 2, 3, 4, 5)
 _CHUNK = 256
+_SEED_BOUND = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def apply_shift(
         images: of shape (N, C, H, W), C being 1 or 3; uint8, or float where white is 1.
         name: a key of `SHIFTS`.
         severity: 1 to 5.
-        seed: of noise, fog and the choice of reference pictures: the same seed gives the same images.
+        seed: of noise, fog and the choice of reference pictures, from 0: the same seed gives the same images. What an
+            image becomes depends on its place among the images, not on the others.
         palettes: of reference pictures with as many channels; None takes those that `read_palettes` has without a
             folder.
 
@@ -141,13 +143,11 @@ def apply_shift(
         A new tensor of the same shape and type, cut off at black and white.
 
     Raises:
-        ValueError: if there is no such shift or severity, or the images do not fit it.
+        ValueError: if there is no such shift, severity or seed, or the images do not fit it.
     """
-    if images.ndim != 4 or images.shape[1] not in {1, 3}:
-        raise ValueError(f"images must be of shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
-    check_shifts([name], num_channels=images.shape[1])
-    if severity not in SEVERITIES:
-        raise ValueError(f"a severity must be 1, 2, 3, 4 or 5, got {severity!r:.40}")
+    _check_request(images, name, severity, seed)
+    if len(images) == 0:
+        return images.clone()
     shift = SHIFTS[name]
     if shift.needs_palettes and palettes is None:
         palettes = read_palettes(None, num_channels=images.shape[1])
@@ -163,6 +163,18 @@ def shift_split(
     """Returns a split with the same labels and changed images; see `apply_shift`."""
     images = torch.from_numpy(split.images.copy())
     return Split(apply_shift(images, name, severity=severity, seed=seed, palettes=palettes).numpy(), split.labels)
+
+
+def _check_request(images: Tensor, name: str, severity: int, seed: int) -> None:
+    if images.ndim != 4 or images.shape[1] not in {1, 3}:
+        raise ValueError(f"images must be of shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(f"images must be uint8, or floats where white is 1, got {images.dtype}")
+    check_shifts([name], num_channels=images.shape[1])
+    if type(severity) is not int or severity not in SEVERITIES:
+        raise ValueError(f"a severity must be 1, 2, 3, 4 or 5, got {severity!r:.40}")
+    if not 0 <= seed < _SEED_BOUND:
+        raise ValueError(f"the seed of a shift must be from 0 to {_SEED_BOUND - 1}, got {seed!r:.40}")
 
 
 def _on_floats(images: Tensor, apply: Apply, strength: float, source: Source) -> Tensor:

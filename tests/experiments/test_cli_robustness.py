@@ -21,6 +21,9 @@ def test_severities():
 def test_names():
     assert split_names("blur, noise ,") == ("blur", "noise")
     assert split_names(None) == ()
+    for text in ("", " , "):
+        with pytest.raises(ValueError, match="names must stand with commas between, at least one, got"):
+            split_names(text)
 
 
 def test_robustness_prints_a_table_or_json(checkpoints, tmp_path, capsys):

@@ -107,5 +107,7 @@ def test_content_between_two_classes_and_all_pairs(data):
     assert near == pytest.approx(0)
     assert far == pytest.approx(25, rel=1e-5)
     assert content_divergence(clean, labels)["layer"] == pytest.approx(2 / 3 * 25, rel=1e-5)
+    with pytest.raises(ValueError, match="there must be at least 2 images of each class, got 3 and 0"):
+        content_divergence({"stem": np.zeros((4, 2))}, np.array([0, 0, 0, 1]), classes=(0, 7))
     with pytest.raises(ValueError, match="2 classes with at least 2 images each, got 1"):
         content_divergence({"layer": clean["layer"][:3]}, labels[:3])

@@ -74,6 +74,25 @@ def test_many_images_are_as_few(images):
     assert not torch.equal(noisy[0], noisy[256])  # the next part draws on
 
 
+@pytest.mark.parametrize("size", [5, 32])
+@pytest.mark.parametrize("name", SHIFTS)
+def test_an_image_does_not_see_the_others_of_the_call(name, size, images):
+    """Nor how many there are: 5x5 pixels are no multiple of what torch draws at once."""
+    floats = images[:, :, :size, :size].float() / 255
+    shifted = apply_shift(floats, name, severity=4, seed=5)
+    for number in (1, 2, 5):
+        few = apply_shift(floats[:number], name, severity=4, seed=5)
+        torch.testing.assert_close(few, shifted[:number], atol=1e-5, rtol=0)
+    others = torch.cat((1 - floats[:2], floats[2:3], floats[:3] / 2))
+    changed = apply_shift(others, name, severity=4, seed=5)
+    torch.testing.assert_close(changed[2], shifted[2], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_no_images_stay_none(name, images):
+    assert apply_shift(images[:0], name).shape == (0, 3, 32, 32)
+
+
 def test_severity_3_is_the_papers():
     image = torch.tensor([100, 150, 230], dtype=torch.uint8).view(1, 3, 1, 1).repeat(1, 1, 2, 2)
     assert apply_shift(image, "add_all")[0, :, 0, 0].tolist() == [150, 200, 255]
@@ -101,12 +120,17 @@ def test_colour_shifts_say_that_grey_images_have_none():
 def test_bad_requests_are_refused(images):
     with pytest.raises(ValueError, match=r"a shift must be one of add_all, .*, got 'rain'"):
         apply_shift(images, "rain")
-    for severity in (0, 6, 2.5):
+    for severity in (0, 6, 2.5, True, 3.0):
         with pytest.raises(ValueError, match="a severity must be 1, 2, 3, 4 or 5"):
             apply_shift(images, "blur", severity=severity)
     for shape in ((3, 8, 8), (1, 4, 8, 8)):
         with pytest.raises(ValueError, match=r"images must be of shape \(N, 1 or 3, H, W\)"):
             apply_shift(torch.zeros(shape), "blur")
+    with pytest.raises(ValueError, match=r"images must be uint8, or floats where white is 1, got torch\.int64"):
+        apply_shift(images.long(), "blur")
+    for seed in (-1, 2**63):
+        with pytest.raises(ValueError, match="the seed of a shift must be from 0"):
+            apply_shift(images, "noise", seed=seed)
 
 
 def test_sets_of_shifts():
