@@ -16,18 +16,16 @@ from typing import Any
 import numpy as np
 
 from experiments import statistics
+from experiments.curve_bands import BAND_RESAMPLES, curves_with_bands
 from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, positions
-from experiments.statistics import Band, Interval
+from experiments.statistics import Interval
 from experiments.verdict import notes, verdict
 
 CHECKPOINTS = (0.1, 0.25, 0.5, 1.0)
 AXES = ("trials", "worker_seconds", "elapsed_seconds")
-NUM_POINTS = 120
 NUM_BEST = 3
 MOST_DOTS = 5000
 """Up to so many trials, each is kept as a dot of the figures."""
-_STATISTICS = {"mean": statistics.mean, "iqm": statistics.interquartile_mean}
-_BAND_RESAMPLES = 1000
 
 
 def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> dict[str, Any]:
@@ -68,7 +66,7 @@ def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> dict
         "statistics": {
             "confidence": statistics.CONFIDENCE,
             "power": statistics.POWER,
-            "resamples_of_bands": _BAND_RESAMPLES,
+            "resamples_of_bands": BAND_RESAMPLES,
             "resamples_of_intervals": statistics.NUM_RESAMPLES,
             "seed": seed,
         },
@@ -109,7 +107,7 @@ class _Judge:
             "trials": _count(strategy.runs),
             "cost": _cost(strategy.runs),
             "best": _best(strategy),
-            "curves": {axis: _curves(strategy, axis, seed=self._seed) for axis in self._budget},
+            "curves": {axis: curves_with_bands(strategy, axis, seed=self._seed) for axis in self._budget},
             "runs": [_describe_run(run, final, dots=dots) for run, final in zip(strategy.runs, finals, strict=True)],
         }
 
@@ -196,42 +194,6 @@ def _random_accuracy(random: Strategy, measure: str) -> float:
     columns = [run.test if measure == "incumbent_test" else run.accuracy for run in random.runs]
     known = np.concatenate([column[~np.isnan(column)] for column in columns if column is not None])
     return float(known.mean()) if known.size else math.nan
-
-
-def _curves(strategy: Strategy, axis: str, *, seed: int) -> dict[str, Any]:
-    places = [positions(run, axis) for run in strategy.runs]
-    curves = [run.curves for run in strategy.runs]
-    points = _points(strategy.runs, places, axis)
-    shared = [name for name in curves[0] if all(name in each for each in curves)]
-    result: dict[str, Any] = {"points": points}
-    for name in shared:
-        values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
-        limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
-        result[name] = {
-            key: _band(
-                values, limits, statistics.bootstrap_band(values, function, seed=seed, num_resamples=_BAND_RESAMPLES)
-            )
-            for key, function in _STATISTICS.items()
-        }
-    return result
-
-
-def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> FloatArray:
-    """Where curves are read: up to the shortest run; on an axis of seconds from the first successes, evenly in log."""
-    end = min(float(place[-1]) for place in places)
-    if axis == "trials":
-        return np.unique(np.linspace(1, end, NUM_POINTS).round())
-    found = [np.flatnonzero(run.incumbents >= 0) for run in runs]
-    firsts = [float(place[each[0]]) for each, place in zip(found, places, strict=True) if each.size]
-    start = max([*firsts, end * 1e-6])
-    return np.geomspace(start, end, NUM_POINTS) if start < end else np.array([end])
-
-
-def _band(values: FloatArray, limits: tuple[float, float], band: Band) -> dict[str, FloatArray]:
-    """Within the limits of what is measured, and without the points where a run has no value yet."""
-    missing = np.isnan(values).any(axis=0)
-    columns = {"value": band.value, "low": band.low, "high": band.high}
-    return {name: np.where(missing, np.nan, np.clip(column, *limits)) for name, column in columns.items()}
 
 
 def _count(runs: Sequence[Run]) -> dict[str, Any]:
