@@ -18,7 +18,7 @@ from experiments.stored_reward import stored_reward
 from experiments.yaml_file import read_yaml
 from nas.architecture import Architecture
 from nas.checkpoint import load_checkpoint
-from nas.fidelity import DataSpec, Fidelity, NetworkSpec
+from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
 from nas.json_text import parse_json
 from nas.ledger import read_ledger
 from nas.models.build import Buildable
@@ -118,6 +118,9 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
         raise ValueError(f"images must have at least 8 pixels and 2 classes, got {image_size} and {num_classes}")
+    if image_size > MAX_IMAGE_SIZE or num_classes > MAX_CLASSES:
+        most = f"{MAX_IMAGE_SIZE} pixels and {MAX_CLASSES} classes"
+        raise ValueError(f"images must have at most {most}, got {image_size} and {num_classes}")
     spec = replace(spec, image_size=image_size, num_classes=num_classes)
     return spec if options.stack is None else parse_stack(options.stack, spec, source.cells)
 
