@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from nas.fidelity import NetworkSpec
@@ -63,19 +64,28 @@ def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
     """Tells which network a state dict of timm's `nasnetalarge` or `pnasnet5large` belongs to.
 
     Raises:
-        ValueError: if it is of neither.
+        ValueError: if it is of neither, or of one that cannot be built.
     """
     stem = _stem_name(state_dict)
     is_nasnet = stem == "conv0"
-    spec = replace(
-        PRESETS["imagenet-large" if is_nasnet else "pnasnet-large"],
-        num_classes=_length(state_dict, "last_linear.weight"),
-        in_channels=state_dict[f"{stem}.conv.weight"].shape[1],
-        num_filters=_length(state_dict, "cell_0.conv_1x1.conv.weight"),
-        stem_filters=_length(state_dict, f"{stem}.conv.weight"),
-        auxiliary=False,
-        average_counts_padding=is_nasnet,
-    )
+    stem_filters, in_channels, *_ = _shape(state_dict, f"{stem}.conv.weight", 4)
+    if not 1 <= in_channels <= 3:
+        raise ValueError(f"{stem}.conv.weight must read 1 to 3 channels, as pictures have, got {in_channels}")
+    try:
+        spec = replace(
+            PRESETS["imagenet-large" if is_nasnet else "pnasnet-large"],
+            num_classes=_shape(state_dict, "last_linear.weight", 2)[0],
+            in_channels=in_channels,
+            num_filters=_shape(state_dict, "cell_0.conv_1x1.conv.weight", 4)[0],
+            stem_filters=stem_filters,
+            auxiliary=False,
+            average_counts_padding=is_nasnet,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = "".join(f"{part}: " for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"the shapes of the weights must be those of a network; {place}{message}") from None
     return TimmModel("nasnet-a" if is_nasnet else "pnasnet-5", spec)
 
 
@@ -131,10 +141,13 @@ def _stem_name(state_dict: Mapping[str, Tensor]) -> str:
     )
 
 
-def _length(state_dict: Mapping[str, Tensor], name: str) -> int:
+def _shape(state_dict: Mapping[str, Tensor], name: str, num_dimensions: int) -> tuple[int, ...]:
     if name not in state_dict:
         raise ValueError(f"the state dict must have {name}")
-    return state_dict[name].shape[0]
+    shape = tuple(state_dict[name].shape)
+    if len(shape) != num_dimensions:
+        raise ValueError(f"{name} must be a tensor of {num_dimensions} dimensions, got one of shape {shape}")
+    return shape
 
 
 def _is_counter(name: str) -> bool:

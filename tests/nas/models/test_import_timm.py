@@ -97,6 +97,23 @@ def test_other_weights_are_refused(narrow_nasnet):
         describe_timm(weights)
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("conv0.conv.weight", (), r"conv0\.conv\.weight must be a tensor of 4 dimensions, got one of shape \(\)"),
+        ("conv0.conv.weight", (12,), r"conv0\.conv\.weight must be a tensor of 4 dimensions, got .* \(12,\)"),
+        ("conv0.conv.weight", (12, 4, 3, 3), r"conv0\.conv\.weight must read 1 to 3 channels, .* got 4"),
+        ("last_linear.weight", (), r"last_linear\.weight must be a tensor of 2 dimensions"),
+        ("last_linear.weight", (1, 8), "^the shapes of the weights must be .*; num_classes: [^\n]* 2$"),
+        ("cell_0.conv_1x1.conv.weight", (7,), r"cell_0\.conv_1x1\.conv\.weight must be a tensor of 4 dimensions"),
+        ("cell_0.conv_1x1.conv.weight", (7, 3, 1, 1), "; num_filters must be divisible by 4 [^\n]* got 7$"),
+    ],
+)
+def test_shapes_that_no_network_has_are_named(narrow_nasnet, name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        describe_timm({**narrow_nasnet.state_dict(), name: torch.zeros(shape)})
+
+
 def test_weights_must_fit(narrow_nasnet):
     weights = dict(narrow_nasnet.state_dict())
     network = import_model(weights)
