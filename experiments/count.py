@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.arch import ArchitectureSource, NetworkOptions, network_spec
+from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
 from nas.models.presets import PRESETS, parse_stack
-from nas.models.resnet import REFERENCE_NETWORKS
 from search_spaces.published import PUBLISHED
 
 
@@ -77,6 +77,18 @@ FIGURES = (
         "1707.07012, table 2",
         _UNKNOWN,
     ),
+    PaperFigure(
+        "pnasnet-5",
+        "pnasnet-large",
+        "4@4320",
+        331,
+        "86.1M",
+        "25.0B",
+        "17.1 % top-1 on ImageNet",
+        "1712.00559, table 5",
+        "timm's pnasnet5large, which carries the authors' weights, has 86,057,668 parameters and 24,937.4 M "
+        "multiply-adds",
+    ),
 )
 """Figures of the papers, and of which networks they are."""
 
@@ -90,13 +102,15 @@ def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> d
     spec = network_spec(source, options)
     complexity = measure(source.architecture, spec)
     figure = find_figure(source, spec)
+    stack = {}
+    if isinstance(source.architecture, Architecture):
+        stack = {name: getattr(spec, name) for name in ("num_repeats", "num_filters", "reduction_in_stage")}
     return {
         "architecture": source.name,
         "fingerprint": source.architecture.fingerprint,
         "image_size": spec.image_size,
         "num_classes": spec.num_classes,
-        "num_repeats": spec.num_repeats,
-        "num_filters": spec.num_filters,
+        **stack,
         **asdict(complexity),
         "paper": None if figure is None else asdict(figure),
     }
@@ -124,11 +138,8 @@ def describe_network(source: ArchitectureSource, options: NetworkOptions) -> str
 
 def print_count(value: dict[str, Any], console: Console) -> None:
     """Prints what `count_architecture` gave for a person."""
-    stack = f"{value['num_repeats']} normal cells a stage, {value['num_filters']} filters, "
-    title = (
-        f"{value['architecture']}: {'' if value['architecture'] in REFERENCE_NETWORKS else stack}"
-        f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
-    )
+    size = f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
+    title = f"{value['architecture']}: {_stack(value)}{size}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     table = Table("", "parameters", "multiply-adds", "activations", show_footer=True)
     for column in table.columns[1:]:
@@ -141,6 +152,17 @@ def print_count(value: dict[str, Any], console: Console) -> None:
     console.print(table)
     for line in _remarks(value):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _stack(value: dict[str, Any]) -> str:
+    """How many cells stand in a stage, and their filters; nothing for a reference network, which has no cells."""
+    if "num_repeats" not in value:
+        return ""
+    number = value["num_repeats"]
+    kinds = "cells a stage (the first a reduction from stage 2 on)"
+    return (
+        f"{number} {kinds if value['reduction_in_stage'] else 'normal cells a stage'}, {value['num_filters']} filters, "
+    )
 
 
 def _cells(counts: dict[str, Any]) -> tuple[str, str, str]:

@@ -96,7 +96,8 @@ def architecture_figure(architecture: Architecture, *, title: str | None = None)
 
 def _heading(architecture: Architecture, title: str | None) -> str:
     stages = architecture.appearance_stages
-    parts = (title or "", "" if stages is None else f"instance-type norms in {stages} stages only")
+    plural = "" if stages == 1 else "s"
+    parts = (title or "", "" if stages is None else f"instance-type norms in {stages} stage{plural} only")
     return ", ".join(part for part in parts if part)
 
 
