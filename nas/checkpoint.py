@@ -122,7 +122,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             std=_numbers("std", values["std"]),
             class_names=tuple(str(name) for name in values["class_names"]),
             accuracy=_numbers("accuracy", [values["accuracy"]])[0],
-            evaluation=dict(values.get("evaluation") or {}),
+            evaluation=_evaluation(values.get("evaluation") or {}),
         )
     except KeyError as error:
         raise ValueError(f"{path} lacks {error} in its metadata") from None
@@ -175,3 +175,18 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - what
     if not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"{name} must be finite, got {value!r:.100}")
     return numbers
+
+
+def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
+    """What is said of the test, after a look at the numbers that others compute with."""
+    if not isinstance(value, dict):
+        raise ValueError(f"evaluation must be an object, got {value!r:.100}")
+    for name in ("resize", "crop", "batch_size", "epochs"):
+        number = value.get(name)
+        if number is not None and (type(number) is not int or not 0 < number < 10**9):
+            raise ValueError(f"evaluation.{name} must be a whole number above 0, got {number!r:.100}")
+    if (test := value.get("test")) is not None:
+        _numbers("evaluation.test", [test[name] for name in ("top1", "top5", "num_images")])
+    if value.get("precision", "auto") not in ("auto", "float32", "bfloat16", "float16"):
+        raise ValueError(f"evaluation.precision must be that of a recipe, got {value['precision']!r:.100}")
+    return value

@@ -69,7 +69,9 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
         raise ValueError(f"only networks of cells can be written as code, got {network.architecture.name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
-    card = model_card(network.architecture, network.spec, name=name, accuracy=checkpoint.accuracy)
+    card = model_card(
+        network.architecture, network.spec, name=name, accuracy=checkpoint.accuracy, evaluation=checkpoint.evaluation
+    )
     return [
         _write(out / MODEL_FILE, source),
         _write(out / ARCHITECTURE_FILE, _describe(network.architecture)),

@@ -93,6 +93,7 @@ class DataSpec:
             None means all.
         validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
         split_seed: seed of the draw and the split.
+        on_disk: whether decoded images stay on disk and are read as they are used, for sets larger than memory.
     """
 
     name: str = "digits"
@@ -101,6 +102,7 @@ class DataSpec:
     num_train: Annotated[int | None, Field(ge=2)] = None
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     split_seed: Annotated[int, Field(ge=0)] = 0
+    on_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -119,13 +121,14 @@ class Fidelity:
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON.
 
-        Settings of the recipe that came later are left out at their defaults, so that a fidelity has the same text and
-        the same fingerprint as before there were any.
+        Settings that came later are left out at their defaults, so that a fidelity has the same text and the same
+        fingerprint as before there were any.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        for name, default in LATER_SETTINGS.items():
-            if value["recipe"][name] == default:
-                del value["recipe"][name]
+        for section, later in (("recipe", LATER_SETTINGS), ("data", {"on_disk": False})):
+            for name, default in later.items():
+                if value[section][name] == default:
+                    del value[section][name]
         return value
 
     @classmethod

@@ -13,6 +13,8 @@ Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Told now and then how many images are done, and of how many."""
 
+_MAX_COUNTED = 100_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
@@ -101,8 +103,10 @@ def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, 
     """Mean and standard deviation of each channel, where white is 1.
 
     Counted from the histogram of each channel, which is exact and needs no copy in floating point. A channel that
-    never varies gets the step between two grey values as its deviation, since images are divided by it.
+    never varies gets the step between two grey values as its deviation, since images are divided by it. Of 200,000
+    images and more, evenly spaced ones are looked at.
     """
+    images = images[:: max(1, len(images) // _MAX_COUNTED)]
     values = np.arange(256) / 255
     means, deviations = [], []
     for channel in range(images.shape[1]):

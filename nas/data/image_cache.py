@@ -34,10 +34,12 @@ class FileList:
     Attributes:
         folder: where they lie.
         names: relative to it.
+        part: what of the folder they are, where it has several entries at once.
     """
 
     folder: Path
     names: tuple[str, ...]
+    part: str = ""
 
     @property
     def paths(self) -> list[Path]:
@@ -81,12 +83,13 @@ def cached_images(files: FileList, size: int | None, *, progress: Progress | Non
 def _manifest(files: FileList, size: int | None) -> dict[str, Any]:
     stats = [path.stat() for path in files.paths]
     listed = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in zip(files.names, stats, strict=True)]
-    return {"format": _FORMAT, "folder": str(files.folder.resolve()), "image_size": size, "files": listed}
+    place = {"format": _FORMAT, "folder": str(files.folder.resolve()), "image_size": size}
+    return {**place, **({"part": files.part} if files.part else {}), "files": listed}
 
 
 def _entry_name(manifest: dict[str, Any]) -> str:
     """The first part is the same for all states of a folder, the second for this state only."""
-    place = {key: manifest[key] for key in ("format", "folder", "image_size")}
+    place = {key: value for key, value in manifest.items() if key != "files"}
     return f"{fingerprint_json(place)[:12]}-{fingerprint_json(manifest)}"
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from nas.data.data_set import DataSet, Progress, Split
+from nas.data.data_set import DataSet, Labels, Progress, Split, channel_statistics
 from nas.data.image_cache import FileList, cached_images
-from nas.data.splits import split_training_set
+from nas.data.splits import draw_splits, split_training_set
 from nas.fidelity import DataSpec
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -37,13 +37,15 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
     files, labels = _list_images(root / "train", class_names)
     if (test := _test_folder(root)) is not None:
         _check_same_classes(test, class_names)
+    load_test = partial(load_image_folder_test, spec, class_names)
+    if spec.on_disk:
+        return _load_on_disk(files, labels, spec, class_names=class_names, test=load_test)
     images = cached_images(files, spec.image_size, progress=progress)
     if images.shape[2] != images.shape[3]:
         raise ValueError(
             f"images must be squares, or image_size must be set; those in {root / 'train'} are "
             f"{images.shape[3]} x {images.shape[2]} pixels"
         )
-    load_test = partial(load_image_folder_test, spec, class_names)
     return split_training_set(Split(images, labels), spec, class_names=class_names, test=load_test)
 
 
@@ -53,18 +55,39 @@ def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Spli
     Raises:
         ValueError: if there is no test folder, or it is not in order.
     """
-    root = _root(spec)
+    root = _named_root(spec)
     folder = _test_folder(root)
     if folder is None:
         raise ValueError(f"test images must lie in {root / 'test'} or {root / 'val'}, got neither folder")
+    _check_same_classes(folder, class_names)
     files, labels = _list_images(folder, class_names)
-    return Split(np.array(cached_images(files, spec.image_size)), labels)
+    images = cached_images(files, spec.image_size)
+    return Split(images if spec.on_disk else np.array(images), labels)
+
+
+def _load_on_disk(
+    files: FileList, labels: Labels, spec: DataSpec, *, class_names: tuple[str, ...], test: Callable[[], Split]
+) -> DataSet:
+    """Two entries of the cache, one a split, which are read where they lie."""
+    if spec.image_size is None:
+        raise ValueError("images that stay on disk must be brought to one size: data.image_size must be set")
+    splits = {}
+    for part, indices in zip(("train", "validation"), draw_splits(labels, spec), strict=True):
+        names = tuple(files.names[index] for index in indices)
+        images = cached_images(FileList(files.folder, names, part), spec.image_size)
+        splits[part] = Split(images, labels[indices])
+    mean, std = channel_statistics(splits["train"].images)
+    return DataSet(splits["train"], splits["validation"], test, class_names, mean, std)
+
+
+def _named_root(spec: DataSpec) -> Path:
+    if spec.root is None:
+        raise ValueError("the data set image_folder must have a root: the folder that holds train and test, or val")
+    return Path(spec.root).expanduser()
 
 
 def _root(spec: DataSpec) -> Path:
-    if spec.root is None:
-        raise ValueError("the data set image_folder must have a root: the folder that holds train and test, or val")
-    root = Path(spec.root).expanduser()
+    root = _named_root(spec)
     if not (root / "train").is_dir():
         missing = root if not root.is_dir() else root / "train"
         raise ValueError(f"training images must lie in {root / 'train'}/<class>/, but there is no folder {missing}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from nas.architecture import Architecture
 from nas.exporting.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
@@ -19,7 +22,7 @@ A classifier of images, built of cells as in NASNet (1707.07012) and written out
 | parameters | {num_parameters:,} |
 | multiply-adds of an image | {num_multiply_adds:,} |
 | validation accuracy | {accuracy} |
-
+{measured}
 `model.py` holds the network as code and imports nothing but torch. `architecture.json` describes its two cells.
 {weights}
 
@@ -33,7 +36,14 @@ import model
 """
 
 
-def model_card(architecture: Architecture, spec: NetworkSpec, *, name: str = "", accuracy: float | None = None) -> str:
+def model_card(
+    architecture: Architecture,
+    spec: NetworkSpec,
+    *,
+    name: str = "",
+    accuracy: float | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+) -> str:
     """Writes the card.
 
     Args:
@@ -41,6 +51,7 @@ def model_card(architecture: Architecture, spec: NetworkSpec, *, name: str = "",
         spec: the network around them.
         name: of the network, for people.
         accuracy: on the validation split, between 0 and 1, if it is trained.
+        evaluation: how it was trained and tested, if that is known; see `nas.training.full`.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
@@ -55,6 +66,20 @@ def model_card(architecture: Architecture, spec: NetworkSpec, *, name: str = "",
         num_parameters=complexity.num_parameters,
         num_multiply_adds=complexity.num_multiply_adds,
         accuracy="untrained" if accuracy is None else f"{accuracy:.2%}",
+        measured="".join(f"| {what} | {text} |\n" for what, text in _measured(evaluation or {})),
         weights=weights,
         use=use,
     )
+
+
+def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is known of its training and its test, as pairs of a name and a text."""
+    if (test := evaluation.get("test")) is not None:
+        yield "test accuracy", f"{test['top1']:.2%} (top-5: {test['top5']:.2%}, {test['num_images']:,} images)"
+    if "crop" in evaluation:
+        brought = f"brought to {evaluation['resize']} pixels, of which " if evaluation.get("resize") else ""
+        yield "measured on", f"{brought}the middle {evaluation['crop']} x {evaluation['crop']} pixels are classified"
+    if "data" in evaluation:
+        weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
+        yield "trained on", f"{plain_title(str(evaluation['data']))}, {int(evaluation.get('epochs', 0))} epochs"
+        yield "holds", weights.get(str(evaluation.get("weights")), "weights")

@@ -145,3 +145,29 @@ def test_who_may_read_a_file_follows_the_umask(tmp_path, network, data, mask):
     finally:
         os.umask(before)
     assert (tmp_path / "network.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_how_it_was_tested_comes_along(tmp_path, network, data):
+    evaluation = {"crop": 8, "resize": None, "test": {"top1": 0.5, "top5": 1.0, "num_images": 2}}
+    save_checkpoint(tmp_path / "a.safetensors", network, data=data, accuracy=0.5, evaluation=evaluation)
+    assert load_checkpoint(tmp_path / "a.safetensors").evaluation == evaluation
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "message"),
+    [
+        ([], "^$"),
+        ([1], "evaluation must be an object"),
+        ({"crop": "large"}, r"evaluation\.crop must be a whole number above 0, got 'large'"),
+        ({"batch_size": 0}, r"evaluation\.batch_size must be"),
+        ({"test": {"top1": 0.5}}, "lacks 'top5'"),
+        ({"precision": "double"}, r"evaluation\.precision must be that of a recipe"),
+    ],
+)
+def test_what_is_said_of_the_test_is_read_with_suspicion(path, evaluation, message):
+    rewrite(path, evaluation=json.dumps(evaluation))
+    if not evaluation:
+        assert load_checkpoint(path).evaluation == {}
+        return
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import numpy as np
@@ -138,3 +139,18 @@ def test_real_images_of_cifar10(real_data, tmp_path):
     assert data.class_names[:3] == ("airplane", "automobile", "bird")
     assert all(0.3 < mean < 0.7 for mean in data.mean)
     assert len(data.load_test()) == 20
+
+
+def test_images_may_stay_on_disk_each_split_in_an_entry_of_its_own(root):
+    spec = DataSpec("image_folder", str(root), image_size=8, validation_fraction=0.25, on_disk=True)
+    on_disk = load_image_folder(spec)
+    in_memory = load_image_folder(dataclasses.replace(spec, on_disk=False))
+    for part in ("train", "validation"):
+        lazy, whole = getattr(on_disk, part), getattr(in_memory, part)
+        assert isinstance(lazy.images, np.memmap)
+        assert np.array_equal(lazy.images, whole.images)
+        assert np.array_equal(lazy.labels, whole.labels)
+    assert (on_disk.mean, on_disk.std) == (in_memory.mean, in_memory.std)
+    assert np.array_equal(on_disk.load_test().images, in_memory.load_test().images)
+    with pytest.raises(ValueError, match=r"data\.image_size must be set"):
+        load_image_folder(dataclasses.replace(spec, image_size=None))

@@ -21,3 +21,20 @@ def test_an_untrained_network_says_so() -> None:
     assert card.startswith("# A network\n")
     assert "| validation accuracy | untrained |" in card
     assert "model.load()" not in card
+
+
+def test_it_says_how_the_network_was_trained_and_tested() -> None:
+    evaluation = {
+        "data": "image_folder",
+        "resize": 256,
+        "crop": 224,
+        "epochs": 30,
+        "weights": "ema",
+        "test": {"top1": 0.75, "top5": 0.925, "num_images": 50000},
+    }
+    card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.76, evaluation=evaluation)
+    assert "| test accuracy | 75.00% (top-5: 92.50%, 50,000 images) |\n" in card
+    assert "| measured on | brought to 256 pixels, of which the middle 224 x 224 pixels are classified |" in card
+    assert (
+        "| trained on | image_folder, 30 epochs |\n| holds | the moving average of the weights |\n\n`model.py`" in card
+    )
