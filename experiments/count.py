@@ -77,18 +77,6 @@ FIGURES = (
         "1707.07012, table 2",
         _UNKNOWN,
     ),
-    PaperFigure(
-        "pnasnet-5",
-        "pnasnet-large",
-        "4@4320",
-        331,
-        "86.1M",
-        "25.0B",
-        "17.1 % top-1 on ImageNet",
-        "1712.00559, table 5",
-        "timm's pnasnet5large, which carries the authors' weights, has 86,057,668 parameters and 24,937.4 M "
-        "multiply-adds",
-    ),
 )
 """Figures of the papers, and of which networks they are."""
 

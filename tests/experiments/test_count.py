@@ -58,13 +58,9 @@ def test_the_papers_figure_stands_beside_its_own_network_only():
     assert find_figure(find_architecture("pnasnet-5"), PRESETS["imagenet-mobile"]) is None
 
 
-def test_pnasnets_own_figure_and_stages():
-    value = count_architecture(find_architecture("pnasnet-5"), NetworkOptions(preset="pnasnet-large"))
-    assert (value["paper"]["parameters"], value["paper"]["multiply_adds"]) == ("86.1M", "25.0B")
-    text = _print(value)
+def test_pnasnets_stages_begin_with_a_reduction():
+    text = _print(count_architecture(find_architecture("pnasnet-5"), NetworkOptions(preset="pnasnet-large")))
     assert "4 cells a stage (the first a reduction from stage 2 on), 216 filters" in text
-    assert "25.0B multiply-adds, 17.1 % top-1 on ImageNet (1712.00559, table 5)" in text
-    assert value["paper"]["note"] in text
 
 
 def test_a_reference_network_has_no_stack():
