@@ -25,6 +25,7 @@ from nas.models.build import Buildable
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
 from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.scaling import Budget, parse_amount, widest
 from nas.trial import Success
 from search_spaces.published import PUBLISHED
 
@@ -72,17 +73,31 @@ class NetworkOptions:
         stack: a stack in the papers' notation, ``6@768``: normal cells a stage, channels before the classifier.
         image_size: height and width of the images in pixels.
         classes: outputs of the classifier.
+        parameters: a budget, such as ``5M``: the network is made as wide as it allows.
+        multiply_adds: likewise, for one image: ``600M``.
     """
 
     preset: str | None = None
     stack: str | None = None
     image_size: int | None = None
     classes: int | None = None
+    parameters: str | None = None
+    multiply_adds: str | None = None
 
     @property
     def given(self) -> bool:
         """Whether any of them is given."""
-        return any(value is not None for value in (self.preset, self.stack, self.image_size, self.classes))
+        return self != NetworkOptions()
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the network may cost; None if nothing bounds it. Raises ValueError if an amount is none."""
+        if self.parameters is None and self.multiply_adds is None:
+            return None
+        return Budget(
+            None if self.parameters is None else parse_amount(self.parameters),
+            None if self.multiply_adds is None else parse_amount(self.multiply_adds),
+        )
 
 
 def find_architecture(text: str) -> ArchitectureSource:
@@ -122,7 +137,9 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
         most = f"{MAX_IMAGE_SIZE} pixels and {MAX_CLASSES} classes"
         raise ValueError(f"images must have at most {most}, got {image_size} and {num_classes}")
     spec = replace(spec, image_size=image_size, num_classes=num_classes)
-    return spec if options.stack is None else parse_stack(options.stack, spec, source.cells)
+    if options.stack is not None:
+        spec = parse_stack(options.stack, spec, source.cells)
+    return spec if options.budget is None else widest(source.cells, spec, options.budget)[0]
 
 
 def _find(text: str) -> ArchitectureSource:

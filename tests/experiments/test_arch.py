@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from experiments.run_folder import RunFolder
 from nas.ledger import Ledger
 from nas.models.presets import PRESETS
 from nas.models.resnet import ReferenceNetwork
+from nas.models.scaling import Budget, widest
 from nas.trial import Failure, Success
 from search_spaces.published import PUBLISHED
 
@@ -133,10 +135,21 @@ def test_the_network_is_the_presets_else_that_of_the_run_else_cifar(run):
     assert network_spec(trial, NetworkOptions(preset="imagenet-large")) == PRESETS["imagenet-large"]
 
 
+def test_a_budget_makes_the_network_as_wide_as_it_allows():
+    source = find_architecture("nasnet-a")
+    options = NetworkOptions(stack="1@96", image_size=16, multiply_adds="5M")
+    around = replace(PRESETS["cifar10"], num_repeats=1, image_size=16)
+    expected, _ = widest(source.cells, around, Budget(multiply_adds=5_000_000))
+    assert network_spec(source, options) == expected
+    with pytest.raises(ValueError, match="not made of cells"):
+        network_spec(find_architecture("resnet18"), NetworkOptions(parameters="5M"))
+
+
 def test_options_change_the_network():
     spec = network_spec(find_architecture("nasnet-a"), NetworkOptions(stack="4@384", image_size=64, classes=100))
     assert (spec.num_repeats, spec.num_filters, spec.image_size, spec.num_classes) == (4, 16, 64, 100)
     assert NetworkOptions(classes=2).given
+    assert NetworkOptions(multiply_adds="5M").given
     assert not NetworkOptions().given
 
 
@@ -148,6 +161,8 @@ def test_options_change_the_network():
         (NetworkOptions(classes=1), "got 32 and 1"),
         (NetworkOptions(stack="2@256"), "nearest: 2@240 and 2@288"),
         (NetworkOptions(stack="big"), "a stack must be N@P"),
+        (NetworkOptions(parameters="much"), "an amount must be a number such as 600M"),
+        (NetworkOptions(parameters="1K"), "got a budget of 1,000 parameters"),
     ],
 )
 def test_impossible_networks_are_refused(options, message):
