@@ -1,7 +1,8 @@
-"""The command `nas train`; its work is done in `experiments.training`."""
+"""The commands `nas train`, `nas evaluate` and `nas ablate`; their work is done in modules of their own."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -47,3 +48,52 @@ def train(  # noqa: PLR0913 - one argument for each option
 
     options = TrainOptions(arch, out, data, start, teacher, seed, workers, address, tuple(settings or ()))
     raise typer.Exit(run_train(config, options, Console()))
+
+
+@app.command(epilog="Example: nas evaluate best --data DIR")
+def evaluate(
+    network: Annotated[str, typer.Argument(metavar="DIR", help="An exported folder, a training, a checkpoint, RUN@k.")],
+    *,
+    data: Annotated[str | None, typer.Option(help="Folder of the images, or digits.")] = None,
+    crop: Annotated[
+        list[int] | None, typer.Option(help="Side of the square in the middle that is classified; repeatable.")
+    ] = None,
+    resize: Annotated[int | None, typer.Option(help="To which the shorter side is brought before.")] = None,
+    code: Annotated[
+        bool, typer.Option("--code", help="Run model.py of an exported folder; only one that you trust.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of lines.")] = False,
+) -> None:
+    """Measure a trained network again on the test images, from what was exported alone."""
+    from experiments.evaluate import EvaluateOptions, evaluation_lines, run_evaluate
+
+    value = run_evaluate(network, EvaluateOptions(data, tuple(crop or ()), resize, code))
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    else:
+        for line in evaluation_lines(value):
+            typer.echo(line)
+
+
+@app.command(epilog="Example: nas ablate cifar10_small --arch nasnet-a --seeds 3 --data DIR --out runs/ablation")
+def ablate(  # noqa: PLR0913 - one argument for each option
+    config: _Config,
+    *,
+    arch: _Arch = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each recipe.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder; runs/CONFIG_ablation if left out.")] = None,
+    data: _Data = None,
+    teacher: Annotated[str | None, typer.Option(help="Whose answers are distilled.")] = None,
+    workers: _Workers = None,
+    address: _Address = None,
+    settings: _Settings = None,
+) -> None:
+    """Train a recipe with its tricks added one at a time; the same command goes on where it was."""
+    from rich.console import Console
+
+    from experiments.ablation import print_ablation, run_ablation
+    from experiments.training import TrainOptions
+
+    options = TrainOptions(arch, out, data, None, teacher, None, workers, address, tuple(settings or ()))
+    console = Console()
+    print_ablation(run_ablation(config, options, seeds, console), console)

@@ -29,7 +29,7 @@ def test_options_reach_the_training(monkeypatch, tmp_path):
     assert options.settings == ("recipe.epochs=1",)
 
 
-@pytest.mark.parametrize("command", ["train"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "ablate"])
 def test_each_command_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     assert f"Example: nas {command}" in capsys.readouterr().out
