@@ -59,13 +59,17 @@ def export(  # noqa: PLR0913 - one argument for each option
     classes: _Classes = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="Also the outputs of its stages as a program, for detectors.")
+    ] = False,
 ) -> None:
     """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
     from experiments.arch import find_architecture
     from experiments.export import export_architecture
 
     source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
-    programs = [name for name, wanted in (("onnx", onnx), ("torch-export", torch_export)) if wanted]
+    asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
+    programs = [name for name, wanted in asked.items() if wanted]
     files = export_architecture(source, out, options, programs=programs)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
     if source.outcome is not None and (source.weights is None or options.given):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.exporting.model_source import bare_spec
 from nas.models.network import Network, build_network
@@ -38,6 +38,45 @@ def write_program(network: Network, path: Path) -> None:
     _compare(bare, program.module(), path)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.export.save(program, path)
+
+
+class FeaturePyramid(nn.Module):
+    """The outputs of a network's stages, from the finest map to the coarsest, as detectors take them.
+
+    Args:
+        network: in evaluation mode.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps images (N, C, H, W) to one map (N, channels, H / stride, W / stride) for each stage."""
+        return tuple(self.network.features(images))
+
+
+def write_features(network: Network, path: Path) -> None:
+    """Writes a ``torch.export`` program that gives the outputs of the stages in place of the logits.
+
+    Args:
+        network: trained; its auxiliary head and drop path are left out.
+        path: of the file, customarily ``.pt2``.
+
+    Raises:
+        RuntimeError: if the program's maps differ from the network's.
+    """
+    pyramid = FeaturePyramid(bare_network(network)).eval()
+    program = torch.export.export(pyramid, (_images(pyramid.network, 2),), dynamic_shapes=_DYNAMIC)
+    maps = program.module()
+    for level in range(pyramid.network.spec.num_stages):
+        _compare(pyramid.network, _level(maps, level), path, expected=_level(pyramid, level))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, path)
+
+
+def _level(maps: Callable[[Tensor], tuple[Tensor, ...]], number: int) -> Callable[[Tensor], Tensor]:
+    return lambda images: maps(images)[number]
 
 
 def write_onnx(network: Network, path: Path) -> None:
@@ -76,7 +115,11 @@ def write_onnx(network: Network, path: Path) -> None:
 
 
 PROGRAMS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = MappingProxyType(
-    {"torch-export": ("model.pt2", write_program), "onnx": ("model.onnx", write_onnx)}
+    {
+        "torch-export": ("model.pt2", write_program),
+        "onnx": ("model.onnx", write_onnx),
+        "features": ("features.pt2", write_features),
+    }
 )
 """By name of the format: the file, and what writes it."""
 
@@ -107,12 +150,20 @@ def _images(network: Network, num_images: int) -> Tensor:
 
 
 @torch.no_grad()
-def _compare(network: Network, program: Callable[[Tensor], Tensor], path: Path) -> None:
+def _compare(
+    network: Network,
+    program: Callable[[Tensor], Tensor],
+    path: Path,
+    *,
+    expected: Callable[[Tensor], Tensor] | None = None,
+) -> None:
+    """Runs both on the same images; `expected` takes the place of the network where not its logits are compared."""
+    what = "logits" if expected is None else "maps"
     for num_images in BATCH_SIZES:
         images = _images(network, num_images)
-        expected, came = network(images), program(images)
-        difference = float((came - expected).abs().max() / expected.abs().max().clamp(min=1.0))
+        wanted, came = (expected or network)(images), program(images)
+        difference = float((came - wanted).abs().max() / wanted.abs().max().clamp(min=1.0))
         if not difference <= TOLERANCE:
             raise RuntimeError(
-                f"the logits of {path.name} must agree with the network's within {TOLERANCE}, got {difference:.2g}"
+                f"the {what} of {path.name} must agree with the network's within {TOLERANCE}, got {difference:.2g}"
             )

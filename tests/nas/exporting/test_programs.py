@@ -10,7 +10,7 @@ import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.exporting import programs
-from nas.exporting.programs import bare_network, write_onnx, write_program
+from nas.exporting.programs import bare_network, write_features, write_onnx, write_program
 from nas.fidelity import NetworkSpec
 from nas.models.network import Network, build_network
 from nas.models.normalization import NORMALIZATIONS
@@ -103,3 +103,13 @@ def test_a_program_that_differs_is_refused(small: Network, tmp_path: Path, monke
     with pytest.raises(RuntimeError, match=r"the logits of model.pt2 must agree with the network's"):
         write_program(small, tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_stages_outputs_are_a_program_for_batches_of_any_size(small: Network, tmp_path: Path) -> None:
+    write_features(small, tmp_path / "features.pt2")
+    program = torch.export.load(tmp_path / "features.pt2").module()
+    images = torch.randn(3, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    maps, expected = program(images), bare_network(small).features(images)
+    assert len(maps) == SPEC.num_stages
+    for came, wanted in zip(maps, expected, strict=True):
+        torch.testing.assert_close(came, wanted, atol=1e-4, rtol=1e-4)
