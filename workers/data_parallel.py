@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,9 @@ def _fit(plan: TrainingPlan, out: Path, settings: ParallelSettings, *, storage: 
         run_config=RunConfig(storage_path=storage, name="training", failure_config=FailureConfig(max_failures=0)),
     )
     try:
-        trainer.fit()
+        with warnings.catch_warnings():  # Ray warns of its own settings
+            warnings.simplefilter("ignore", DeprecationWarning)
+            trainer.fit()
     except Exception as error:  # of several types, with the worker's own somewhere inside
         raise RuntimeError(f"the training has failed: {_reason(error)}") from error
 

@@ -1,5 +1,7 @@
 """Trainings by several workers under Ray Train; that two see and learn what one does is tested in nas/training."""
 
+import json
+
 import pytest
 import torch
 
@@ -13,6 +15,21 @@ CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
 RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
 PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
+
+
+@pytest.mark.ray
+def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_cluster, tmp_path):
+    seen = []
+    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    result = train_in_parallel(PLAN, tmp_path, settings, seen.append)
+    assert result["num_workers"] == 2
+    assert result["test"]["raw"]["num_images"] == 360
+    assert [record["epoch"] for record in seen[-1]] == [1, 2]
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    other = TrainingPlan(PLAN.architecture, PLAN.fidelity, seed=2)
+    with pytest.raises(RuntimeError, match=r"the training has failed: .*checkpoint of another training") as caught:
+        train_in_parallel(other, tmp_path, settings, seen.append)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
