@@ -25,10 +25,12 @@ _Preset = Annotated[str | None, typer.Option(help="Network around the cells: cif
 _Stack = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells a stage @ last channels: 6@768.")]
 _Size = Annotated[int | None, typer.Option(help="Height and width of the images in pixels.")]
 _Classes = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
+_Parameters = Annotated[str | None, typer.Option(help="As wide a network as so many allow: 5M.")]
+_MultiplyAdds = Annotated[str | None, typer.Option(help="As wide as so many for one image allow: 600M.")]
 
 
 @app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
-def draw(
+def draw(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
     out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
@@ -36,13 +38,18 @@ def draw(
     stack: _Stack = None,
     image_size: _Size = None,
     classes: _Classes = None,
+    parameters: _Parameters = None,
+    multiply_adds: _MultiplyAdds = None,
 ) -> None:
     """Draw both cells of an architecture; with a network given, its size stands above them."""
     from experiments.arch import find_architecture
     from experiments.count import describe_network
     from experiments.draw import draw_architecture
 
-    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
+    source, options = (
+        find_architecture(arch),
+        _network_options(preset, stack, image_size, classes, (parameters, multiply_adds)),
+    )
     title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
     draw_architecture(source.cells, out, title=title)
     typer.echo(str(out))
@@ -57,6 +64,8 @@ def export(  # noqa: PLR0913 - one argument for each option
     stack: _Stack = None,
     image_size: _Size = None,
     classes: _Classes = None,
+    parameters: _Parameters = None,
+    multiply_adds: _MultiplyAdds = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
     features: Annotated[
@@ -67,7 +76,10 @@ def export(  # noqa: PLR0913 - one argument for each option
     from experiments.arch import find_architecture
     from experiments.export import export_architecture
 
-    source, options = find_architecture(arch), _network_options(preset, stack, image_size, classes)
+    source, options = (
+        find_architecture(arch),
+        _network_options(preset, stack, image_size, classes, (parameters, multiply_adds)),
+    )
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
     files = export_architecture(source, out, options, programs=programs)
@@ -78,13 +90,15 @@ def export(  # noqa: PLR0913 - one argument for each option
 
 
 @app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
-def count(
+def count(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
     preset: _Preset = None,
     stack: _Stack = None,
     image_size: _Size = None,
     classes: _Classes = None,
+    parameters: _Parameters = None,
+    multiply_adds: _MultiplyAdds = None,
     as_json: _Json = False,
 ) -> None:
     """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
@@ -93,7 +107,9 @@ def count(
     from experiments.arch import find_architecture
     from experiments.count import count_architecture, print_count
 
-    value = count_architecture(find_architecture(arch), _network_options(preset, stack, image_size, classes))
+    value = count_architecture(
+        find_architecture(arch), _network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    )
     if as_json:
         typer.echo(json.dumps(value, indent=2, allow_nan=False))
     else:
@@ -115,8 +131,12 @@ def import_timm_weights(
 
 
 def _network_options(
-    preset: str | None, stack: str | None, image_size: int | None, classes: int | None
+    preset: str | None,
+    stack: str | None,
+    image_size: int | None,
+    classes: int | None,
+    budget: tuple[str | None, str | None],
 ) -> NetworkOptions:
     from experiments.arch import NetworkOptions
 
-    return NetworkOptions(preset, stack, image_size, classes)
+    return NetworkOptions(preset, stack, image_size, classes, *budget)

@@ -123,3 +123,15 @@ def test_sizes_that_nothing_can_hold_are_refused(run_cli, option, number):
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("error: images must have at most 8192 pixels and 1000000 classes, got ")
     assert number in err
+
+
+def test_a_budget_sets_the_width(run_cli):
+    code, out, _ = run_cli(
+        "count", "nasnet-a", "--stack", "1@96", "--image-size", 16, "--multiply-adds", "5M", "--json"
+    )
+    value = json.loads(out)
+    assert code == 0
+    assert value["num_multiply_adds"] <= 5_000_000
+    wider = value["num_filters"] + 2
+    _, out, _ = run_cli("count", "nasnet-a", "--stack", f"1@{24 * wider}", "--image-size", 16, "--json")
+    assert json.loads(out)["num_multiply_adds"] > 5_000_000
