@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from workers.ray_cluster import connect
+from workers.signals import kept_signals
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -20,6 +21,13 @@ def pytest_xdist_make_scheduler(config, log):
             return "ray" if "ray_cluster" in text or "pytest.mark.ray" in text else path
 
     return OneRay(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _signals():
+    """Ray Tune leaves a handler of its own behind, which would swallow the Ctrl-C of a later test."""
+    with kept_signals():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,12 @@ def commands(path):
 
 
 ALL = [(path.name, command) for path in PAGES for command in commands(path)]
-OF_NAS = [(page, command) for page, command in ALL if command.startswith("nas ") and not command.startswith("nas nas")]
+SUBMITTED = [(page, command.partition(" -- ")[2]) for page, command in ALL if " -- nas " in command]
+OF_NAS = [
+    (page, command)
+    for page, command in (*ALL, *SUBMITTED)
+    if command.startswith("nas ") and not command.startswith("nas nas")
+]
 OF_RAY = [(page, command) for page, command in ALL if command.startswith("ray ")]
 
 

@@ -21,6 +21,7 @@ import torch
 from nas.data.load import load_data
 from nas.training.full import METRICS_FILE, Record, TrainingPlan, read_result, run_training
 from workers.ray_cluster import connect
+from workers.signals import kept_signals
 
 _LOOK_SECONDS = 0.5
 
@@ -99,7 +100,7 @@ def _fit(plan: TrainingPlan, out: Path, settings: ParallelSettings, *, storage: 
         run_config=RunConfig(storage_path=storage, name="training", failure_config=FailureConfig(max_failures=0)),
     )
     try:
-        with warnings.catch_warnings():  # Ray warns of its own settings
+        with kept_signals(), warnings.catch_warnings():  # Ray warns of its own settings
             warnings.simplefilter("ignore", DeprecationWarning)
             trainer.fit()
     except Exception as error:  # of several types, with the worker's own somewhere inside

@@ -20,11 +20,13 @@ from nas.fidelity import Fidelity
 from nas.models.build import Buildable
 from nas.training.full import Record, TrainingPlan, Watch, run_training
 from workers.evaluate import describe
+from workers.signals import kept_signals
 
 _METRIC = "accuracy"
 _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }  # what must last is in the arena's folder
 
 
@@ -164,7 +166,7 @@ def hold_tournament(
         reduction_factor=rules.reduction_factor,
     )
     trainable = tune.with_parameters(_compete, candidates=by_name, arena=arena)
-    with tempfile.TemporaryDirectory() as storage:
+    with kept_signals(), tempfile.TemporaryDirectory() as storage:
         tuner = tune.Tuner(
             tune.with_resources(trainable, tune.PlacementGroupFactory([dict(demand)])),
             param_space={"name": tune.grid_search(list(by_name))},

@@ -91,7 +91,7 @@ def test_a_trained_network_can_be_a_program_as_well(run: Path, tmp_path: Path) -
 def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only a trained network can be exported as a program"):
         export_architecture(find_architecture("nasnet-a"), tmp_path / "out", programs=["onnx"])
-    with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, got 'tflite'"):
+    with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, features, got 'tflite'"):
         export_architecture(find_architecture(str(run)), tmp_path / "out", programs=["tflite"])
     assert not (tmp_path / "out").exists()
 
