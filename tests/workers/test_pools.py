@@ -112,6 +112,15 @@ def test_leaving_lets_go_of_what_is_in_flight(pool, make_trial):
         pool.next_outcome()
 
 
+@pytest.fixture
+def _interruptible():
+    """Ctrl-C raises KeyboardInterrupt, whatever started these tests: a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_leaves_the_trial_in_flight(pool, make_trial):
     """Ctrl-C in the middle of a wait: nothing is lost, and leaving the block still works."""
     pool.submit(make_trial(60))
