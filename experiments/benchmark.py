@@ -18,11 +18,12 @@ from typing import Any
 from rich.console import Console
 
 from experiments.benchmark_runs import FAILURE_REWARD, Job, controller_settings, load_table, run_jobs
-from experiments.comparable import flatten, split_common
+from experiments.comparable import split_common
 from experiments.compare import write_comparison
 from experiments.comparison import compare_strategies
 from experiments.curves import Strategy
 from experiments.environment import describe_environment
+from experiments.sections import flatten
 from workers.table import Columns, read_table
 
 _FORMAT = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
 from experiments.run_folder import RunFolder
-from experiments.sections import validate_section
+from experiments.sections import flatten, validate_section
 from experiments.stored_reward import stored_reward
 from nas.architecture import Architecture, fingerprint_json
 from nas.json_text import parse_json
@@ -102,15 +102,6 @@ def load_run(path: Path) -> LoadedRun:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
     return LoadedRun(str(path), dict(flatten(document)), environment, contents.finished, len(contents.pending))
-
-
-def flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as pairs of a dotted key and a value."""
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from flatten(item, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", item
 
 
 def differing(values: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

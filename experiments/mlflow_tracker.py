@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.sections import flatten
 from experiments.tracker import NUM_DONE, Point
 from nas.json_text import parse_json
 
@@ -76,7 +77,7 @@ class MlflowTracker:
         found = self._client.get_experiment_by_name(self._experiment)
         experiment = self._client.create_experiment(self._experiment) if found is None else found.experiment_id
         run_id = str(self._client.create_run(experiment, run_name=self._path.parent.name).info.run_id)
-        params = [Param(_allowed(key), json.dumps(value)[:_MAX_TEXT]) for key, value in _flatten(self._settings)]
+        params = [Param(_allowed(key), json.dumps(value)[:_MAX_TEXT]) for key, value in flatten(self._settings)]
         for start in range(0, len(params), _MAX_PARAMS):
             self._client.log_batch(run_id, params=params[start : start + _MAX_PARAMS])
         self._path.write_text(json.dumps({"run_id": run_id}) + "\n", encoding="utf-8")
@@ -88,14 +89,6 @@ class MlflowTracker:
         if not isinstance(run_id, str) or not re.fullmatch(r"\w{1,64}", run_id):
             raise ValueError(f"{self._path} must name a run of MLflow; without the file another run is started")
         return run_id
-
-
-def _flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flatten(item, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", item
 
 
 def _allowed(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from experiments.environment import describe_environment
+from experiments.sections import flatten
 from experiments.yaml_file import read_yaml
 from nas.json_text import parse_json
 
@@ -111,7 +112,7 @@ class RunFolder:
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """What keeps a run with one configuration from being continued with another, one text for each setting."""
-    old, new = dict(_flatten(stored)), dict(_flatten(asked))
+    old, new = dict(flatten(stored)), dict(flatten(asked))
     return [
         f"{key}: {_show(old, key)} in the folder, {_show(new, key)} asked for"
         for key in sorted(old.keys() | new.keys())
@@ -121,14 +122,6 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
 
 def _is_free(key: str) -> bool:
     return key in FREE_SETTINGS or key.startswith(FREE_SECTIONS)
-
-
-def _flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flatten(item, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", item
 
 
 def _show(values: Mapping[str, Any], key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,3 +59,12 @@ def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settin
     """Returns plain data from which `validate_section` makes equal settings, with every setting written out."""
     value: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
     return value
+
+
+def flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as pairs of a dotted key and a value."""
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from flatten(item, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", item

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from experiments.comparable import differing, flatten, group_runs, load_run, objections, to_run
+from experiments.comparable import differing, group_runs, load_run, objections, to_run
+from experiments.sections import flatten
 from nas.ledger import Ledger
 from nas.trial import Failure, Success
 
