@@ -13,13 +13,13 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.models.build import Buildable
 from nas.training.full import Record, TrainingPlan, Watch, run_training
 from workers.evaluate import describe
+from workers.resumed_asha import KEPT, NAME, STOPPED, ResumedASHA, Stops
 from workers.signals import kept_signals
 
 _METRIC = "accuracy"
@@ -137,8 +137,9 @@ def hold_tournament(
 ) -> list[Standing]:
     """Trains candidates at the same time, stops losers early, and gives the winner the full budget.
 
-    Each epoch is kept in the arena's folder as soon as it is done. Called again after an interruption, candidates tell
-    the epochs that they have behind them again, at once, and go on: nothing is trained twice.
+    Each epoch is kept in the arena's folder as soon as it is done, and who was stopped. Called again after an
+    interruption, candidates tell the epochs that they have behind them again, at once, and those that were not stopped
+    go on: nothing is trained twice, and nothing is decided anew.
 
     Args:
         candidates: each with another name; the first are started first.
@@ -160,10 +161,11 @@ def hold_tournament(
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # without loggers it warns that it cannot read their files
     by_name = {candidate.name: candidate for candidate in candidates}
-    scheduler = ASHAScheduler(
+    scheduler = ResumedASHA(
         max_t=arena.fidelity.recipe.epochs,
         grace_period=rules.first_rung(arena.fidelity.recipe.epochs),
         reduction_factor=rules.reduction_factor,
+        stops=Stops(arena.folder),
     )
     trainable = tune.with_parameters(_compete, candidates=by_name, arena=arena)
     with kept_signals(), tempfile.TemporaryDirectory() as storage:
@@ -227,11 +229,16 @@ def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena:
     """What Tune runs for each candidate: reports its standing after each epoch, until Tune stops it."""
     candidate = candidates[config["name"]]
     accuracies: list[float] = []
+    num_kept: int | None = None
+    stops = Stops(arena.folder)
 
     def report(records: Sequence[Record]) -> None:
-        for record in records[len(accuracies) :]:  # at first all that are kept
+        nonlocal num_kept
+        num_kept = len(records) if num_kept is None else num_kept  # at first it is called with all that are kept
+        for number, record in enumerate(records[len(accuracies) :], start=len(accuracies) + 1):
             accuracies.append(max(score["top1"] for score in record["validation"].values()))
-            _report(Standing(candidate.name, tuple(accuracies)))
+            has_lost = number == num_kept and candidate.name in stops
+            _report(Standing(candidate.name, tuple(accuracies)), kept=number <= num_kept, stopped=has_lost)
         if len(accuracies) == arena.fidelity.recipe.epochs:
             raise _FullBudgetReached
 
@@ -240,16 +247,17 @@ def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena:
     except _FullBudgetReached:
         return  # only the winner is tested
     except Exception as error:  # whatever a network does wrong concerns its own candidate only
-        _report(Standing(candidate.name, tuple(accuracies), describe(error)))
+        _report(Standing(candidate.name, tuple(accuracies), describe(error)), kept=True)
 
 
 class _FullBudgetReached(Exception):  # noqa: N818 - not an error
     """Ends a training before its test."""
 
 
-def _report(standing: Standing) -> None:
+def _report(standing: Standing, *, kept: bool, stopped: bool = False) -> None:
     reached = 0.0 if standing.error else standing.accuracies[-1]
-    tune.report({_METRIC: reached, "standing": asdict(standing)})
+    told = {NAME: standing.name, KEPT: kept, STOPPED: stopped}
+    tune.report({_METRIC: reached, "standing": asdict(standing), **told})
 
 
 def _standing(metrics: dict[str, Any]) -> Standing:

@@ -113,6 +113,13 @@ def test_nothing_is_trained_twice(held, capfd):
 
 
 @pytest.mark.ray
+def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
+    arena, standings, _ = held
+    backwards = hold_tournament(candidates(5)[::-1], arena, RULES, demand=DEMAND, max_workers=2)
+    assert backwards == standings
+
+
+@pytest.mark.ray
 def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
     whole, standings, _ = held
     winner = next(each for each in candidates(5) if each.name == standings[0].name)
