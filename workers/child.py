@@ -1,15 +1,17 @@
-"""What runs on a worker for one child."""
+"""What runs on a worker for the children of one task."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nas.trial import Outcome, Trial
+from workers.bundle import TASK_SECONDS, Report
 from workers.guard import guard
 
 _STATUS = Path("/proc/self/status")
@@ -43,19 +45,28 @@ class Work:
     limits: Limits = Limits()
 
 
-def run_child(work: Work, trial: Trial) -> Iterator[Outcome | None]:
-    """Evaluates one trial within its limits.
+def run_children(work: Work, trials: Sequence[Trial]) -> Iterator[Report]:
+    """Evaluates trials one after the other, each within its limits.
 
     Yields:
-        None as it starts, when code and arguments have arrived, so that the driver can count the time; then the
-        outcome.
+        An empty report as the first starts, when code and arguments have arrived, so that the driver can count the
+        time; then the outcomes, those of very short children together.
     """
-    yield None
+    yield Report()
+    ended: list[Outcome] = []
+    told_at = time.perf_counter()
+    for trial in trials:
+        ended.append(_run_child(work, trial))
+        if (now := time.perf_counter()) - told_at >= TASK_SECONDS or trial is trials[-1]:
+            yield Report(tuple(ended), now - told_at)
+            ended, told_at = [], time.perf_counter()
+
+
+def _run_child(work: Work, trial: Trial) -> Outcome:
     with limited_memory(work.limits.memory_bytes):
         if work.limits.gpu_fraction is not None:
             _limit_gpu_memory(work.limits.gpu_fraction)
-        outcome = guard(work.evaluate, trial, work.arguments)
-    yield outcome
+        return guard(work.evaluate, trial, work.arguments)
 
 
 @contextmanager

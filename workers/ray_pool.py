@@ -1,10 +1,12 @@
-"""A pool on a Ray cluster: each trial is one Ray task."""
+"""A pool on a Ray cluster: each trial is one Ray task, but for very short ones, of which a task runs several."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +16,8 @@ from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, RuntimeEnvS
 
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
-from workers.child import Work, run_child
+from workers.bundle import BundleSize, Report
+from workers.child import Work, run_children
 from workers.ray_resources import RayResources
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,24 +28,24 @@ _PENDING_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class _Child:
-    """A trial in flight.
+class _Task:
+    """Trials in flight that one worker evaluates, one after the other.
 
     Attributes:
-        trial: what is measured.
+        trials: those that have not ended.
         num_lost: how many workers were lost over it.
-        started_at: when it began to run, in the driver's monotonic seconds; None while it is queued.
+        started_at: when the first of them began to run, in the driver's monotonic seconds; None while it is queued.
         stopped: whether it was told to stop for its time.
     """
 
-    trial: Trial
+    trials: deque[Trial]
     num_lost: int = 0
     started_at: float | None = None
     stopped: bool = False
 
     def failure(self, kind: FailureKind, error: str) -> Failure:
         seconds = 0.0 if self.started_at is None else time.monotonic() - self.started_at
-        return Failure(self.trial.id, kind, error, seconds)
+        return Failure(self.trials[0].id, kind, error, seconds)
 
 
 class RayPool:
@@ -51,6 +54,9 @@ class RayPool:
     A child that raises is a `Failure` of kind ``error`` and is not repeated. One whose worker or node is lost is
     started again, at most ``max_retries`` times, then it is ``worker_lost``. One that exceeds its time is killed, also
     within native code, and is a ``timeout``; one that Ray kills to save its node's memory is ``out_of_memory``.
+
+    Where children take much less than starting a Ray task, a task runs several. If its worker is lost or it exceeds the
+    time of one, each of them is started again alone, so that what holds for one child holds for each.
 
     Capacity follows the cluster: nodes are counted every few seconds, so those that join are used and the trials of
     those that leave are started elsewhere.
@@ -71,8 +77,13 @@ class RayPool:
     ) -> None:
         self._resources = resources or RayResources()
         self._work = Work(evaluate, dict(arguments or {}), self._resources.limits)
-        self._children: dict[Any, _Child] = {}
-        self._submit: Callable[[Trial], Any] | None = None
+        self._tasks: dict[Any, _Task] = {}
+        self._held: deque[Trial] = deque()
+        self._alone: deque[_Task] = deque()
+        self._ended: deque[Outcome] = deque()
+        self._in_flight: set[int] = set()
+        self._bundle = BundleSize(1) if self._resources.recycle_after else BundleSize()
+        self._submit: Callable[[Sequence[Trial]], Any] | None = None
         self._num_workers = self._offered = 0
         self._recount_at = self._warn_at = 0.0
 
@@ -90,14 +101,18 @@ class RayPool:
     @property
     def num_running(self) -> int:
         """How many children run now; the others in flight are queued."""
-        return sum(child.started_at is not None for child in self._children.values())
+        return sum(task.started_at is not None for task in self._tasks.values())
 
     @property
     def capacity(self) -> int:
         """What the cluster holds, within the limits of the resources, and the few that may be queued."""
-        wanted = max(self.num_workers, self._resources.min_workers)
-        self._offered = min(wanted, self._resources.max_workers or wanted) + self._resources.num_queued
+        self._offered = self._num_tasks * self._bundle.size
         return self._offered
+
+    @property
+    def _num_tasks(self) -> int:
+        wanted = max(self.num_workers, self._resources.min_workers)
+        return min(wanted, self._resources.max_workers or wanted) + self._resources.num_queued
 
     def submit(self, trial: Trial) -> None:
         """Hands the trial to Ray, which runs it as soon as a node has room.
@@ -106,9 +121,14 @@ class RayPool:
             RuntimeError: if the pool is not entered.
             ValueError: if a trial of that number is in flight.
         """
-        if any(child.trial.id == trial.id for child in self._children.values()):
+        if self._submit is None:
+            raise RuntimeError("a RayPool takes trials only within its with block")
+        if trial.id in self._in_flight:
             raise ValueError(f"trial {trial.id} is in flight already")
-        self._start(_Child(trial))
+        self._in_flight.add(trial.id)
+        self._held.append(trial)
+        if self._bundle.size == 1:
+            self._start_held(self._submit)
 
     def next_outcome(self) -> Outcome:
         """Waits for whichever trial ends first. May be interrupted at any time; what is in flight stays so.
@@ -118,51 +138,70 @@ class RayPool:
             RuntimeError: if no trial is in flight, or the cluster cannot run children at all, as when the nodes lack
                 the code.
         """
-        if not self._children:
+        if not self._in_flight or self._submit is None:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
         self._warn_at = time.monotonic() + (_WARN_SECONDS if self.num_workers else _PENDING_SECONDS)
-        while True:
+        while not self._ended:
+            self._start_held(self._submit)
             self._stop_overdue()
-            ready = _wait(list(self._children))
-            if not ready:
+            ready = _wait(list(self._tasks))
+            if ready:
+                self._advance(ready[0])
+            else:
                 self._look_around()
-            elif (outcome := self._advance(ready[0])) is not None:
-                return outcome
-
-    def _start(self, child: _Child) -> None:
-        if self._submit is None:
-            raise RuntimeError("a RayPool takes trials only within its with block")
-        self._children[self._submit(child.trial)] = child
-
-    def _advance(self, stream: Any) -> Outcome | None:  # noqa: ANN401 - Ray's generator has no public type before 2.10
-        """Takes the next message of a child: that it has started, its outcome, or that it was lost."""
-        child = self._children[stream]
-        try:
-            message = ray.get(next(stream))
-        except (RayError, StopIteration) as error:
-            del self._children[stream]
-            return self._lost(child, error)
-        if child.started_at is None:
-            child.started_at = time.monotonic()
-            return None
-        del self._children[stream]
-        outcome: Outcome = message
+        outcome = self._ended.popleft()
+        self._in_flight.discard(outcome.trial_id)
         return outcome
 
-    def _lost(self, child: _Child, error: Exception) -> Outcome | None:
-        if child.stopped:
-            return child.failure("timeout", f"stopped after {self._resources.time_limit_seconds:g} s, the time limit")
-        if isinstance(error, OutOfMemoryError):
-            return child.failure("out_of_memory", _first_line(error))
-        if isinstance(error, RayTaskError | RuntimeEnvSetupError):
-            if child.started_at is None:  # nothing of the trial has run yet: every other one would fail the same way
-                raise RuntimeError(f"the cluster cannot run children: {_last_line(error)}") from error
-            return child.failure("error", _last_line(error))
-        if child.num_lost < self._resources.max_retries:
-            _LOGGER.info("trial %d is started again, its worker was lost: %s", child.trial.id, _first_line(error))
-            self._start(_Child(child.trial, child.num_lost + 1))
+    def _start_held(self, submit: Callable[[Sequence[Trial]], Any]) -> None:
+        """Starts as many tasks as the cluster holds now, one at least; they share out what is held."""
+        room = max(self._num_tasks - len(self._tasks), 0 if self._tasks else 1)
+        for num_tasks in range(room, 0, -1):
+            if self._alone:
+                task = self._alone.popleft()
+            elif self._held:
+                size = min(self._bundle.size, math.ceil(len(self._held) / num_tasks))
+                task = _Task(deque(self._held.popleft() for _ in range(size)))
+            else:
+                return
+            self._tasks[submit(tuple(task.trials))] = task
+
+    def _advance(self, stream: Any) -> None:  # noqa: ANN401 - Ray's generator has no public type before 2.10
+        """Takes the next report of a task: that it has started, outcomes, or that it was lost."""
+        task = self._tasks[stream]
+        try:
+            report: Report = ray.get(next(stream))
+        except (RayError, StopIteration) as error:
+            del self._tasks[stream]
+            if (outcome := self._lost(task, error)) is not None:
+                self._ended.append(outcome)
+            return
+        task.started_at, task.stopped = time.monotonic(), False
+        self._bundle.add(report)
+        for _ in report.outcomes:
+            task.trials.popleft()
+        if not task.trials:
+            del self._tasks[stream]
+        self._ended.extend(report.outcomes)
+
+    def _lost(self, task: _Task, error: Exception) -> Outcome | None:
+        if task.started_at is None and isinstance(error, RayTaskError | RuntimeEnvSetupError):
+            # nothing of a trial has run yet: every other one would fail the same way
+            raise RuntimeError(f"the cluster cannot run children: {_last_line(error)}") from error
+        if len(task.trials) > 1:  # whichever of them it was, it will tell when it is alone
+            self._alone.extend(_Task(deque((trial,)), task.num_lost) for trial in task.trials)
             return None
-        return child.failure("worker_lost", f"{child.num_lost + 1} workers were lost, the last: {_first_line(error)}")
+        if task.stopped:
+            return task.failure("timeout", f"stopped after {self._resources.time_limit_seconds:g} s, the time limit")
+        if isinstance(error, OutOfMemoryError):
+            return task.failure("out_of_memory", _first_line(error))
+        if isinstance(error, RayTaskError | RuntimeEnvSetupError):
+            return task.failure("error", _last_line(error))
+        if task.num_lost < self._resources.max_retries:
+            _LOGGER.info("trial %d is started again, its worker was lost: %s", task.trials[0].id, _first_line(error))
+            self._alone.append(_Task(task.trials, task.num_lost + 1))
+            return None
+        return task.failure("worker_lost", f"{task.num_lost + 1} workers were lost, the last: {_first_line(error)}")
 
     def _stop_overdue(self) -> None:
         """Kills children that have run for longer than the limit; Ray then reports each as lost."""
@@ -170,9 +209,9 @@ class RayPool:
         if limit is None:
             return
         latest = time.monotonic() - limit
-        for stream, child in self._children.items():
-            if child.started_at is not None and child.started_at < latest and not child.stopped:
-                child.stopped = True
+        for stream, task in self._tasks.items():
+            if task.started_at is not None and task.started_at < latest and not task.stopped:
+                task.stopped = True
                 ray.cancel(stream, force=True)
 
     def _look_around(self) -> None:
@@ -205,9 +244,9 @@ class RayPool:
         """
         if not ray.is_initialized():
             raise RuntimeError("a RayPool needs a Ray cluster: enter workers.ray_cluster.connect() first")
-        task = ray.remote(**self._resources.ray_options())(run_child)
+        task = ray.remote(**self._resources.ray_options())(run_children)
         work = ray.put(self._work)
-        self._submit = lambda trial: task.remote(work, trial)
+        self._submit = lambda trials: task.remote(work, trials)
         return self
 
     def __exit__(
@@ -216,9 +255,10 @@ class RayPool:
         """Stops whatever still runs and forgets what is queued."""
         self._submit = None
         if ray.is_initialized():
-            for stream in self._children:
+            for stream in self._tasks:
                 ray.cancel(stream, force=True)
-        self._children.clear()
+        for left in (self._tasks, self._held, self._alone, self._ended, self._in_flight):
+            left.clear()
 
 
 def _wait(streams: list[Any]) -> list[Any]:

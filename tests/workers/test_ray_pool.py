@@ -1,9 +1,11 @@
+import contextlib
 import ctypes
 import json
 import logging
 import os
 import signal
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -185,9 +187,11 @@ def test_quarters_of_two_gpus_hold_eight_children(make_trial):
 
 def advance(pool):
     """One turn of the loop within next_outcome, which here would wait for a minute."""
-    ready, _ = ray.wait(list(pool._children), timeout=0.1)
+    pool._start_held(pool._submit)
+    ready, _ = ray.wait(list(pool._tasks), timeout=0.1)
     if ready:
-        assert pool._advance(ready[0]) is None
+        pool._advance(ready[0])
+        assert not pool._ended
 
 
 def nodes(*cpus):
@@ -229,8 +233,8 @@ def test_a_wait_ends_when_the_cluster_grows(make_trial, monkeypatch):
 
 
 def lost_with(pool, trial, error, *, started=True):
-    child = ray_pool._Child(trial, num_lost=99, started_at=time.monotonic() if started else None)
-    return pool._lost(child, error)
+    task = ray_pool._Task(deque([trial]), num_lost=99, started_at=time.monotonic() if started else None)
+    return pool._lost(task, error)
 
 
 def test_what_ray_says_of_a_lost_child_has_a_kind(make_trial):
@@ -302,7 +306,8 @@ def test_children_that_do_not_start_are_said(make_trial, monkeypatch, caplog):
     monkeypatch.setattr(ray_pool, "_POLL_SECONDS", 0.05)
     monkeypatch.setattr(ray, "nodes", lambda: nodes(2))
     with RayPool(nap, arguments={"seconds": 0.0}) as pool:
-        monkeypatch.setattr(pool, "_advance", lambda stream: time.sleep(0.3) or pool._look_around() or Success(1, 0.5))
+        advance = pool._advance
+        monkeypatch.setattr(pool, "_advance", lambda stream: time.sleep(0.3) or pool._look_around() or advance(stream))
         pool.submit(make_trial(1))
         assert pool.next_outcome() == Success(1, 0.5)
     assert "no child has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
@@ -321,6 +326,59 @@ def test_leaving_kills_what_runs(make_trial, tmp_path):
         pool.submit(make_trial(1))
         pid = wait_for_process(tmp_path, 1)
     assert is_gone(pid)
+
+
+def is_short(trial, folder, worst):
+    """Does nothing, but for one trial that does its worst; leaves a mark of each attempt."""
+    attempt = len(list(Path(folder).glob(f"{trial.id}-*")))
+    (Path(folder) / f"{trial.id}-{attempt}-{os.getpid()}").touch()
+    if trial.id == 40:
+        worst()
+    return Success(trial.id, 0.5)
+
+
+def run_many(worst, folder, make_trial, resources):
+    """Sixty children, submitted as the pool has room, as the search does it."""
+    outcomes, trials = {}, deque(make_trial(number) for number in range(60))
+    bundles = set()
+    with RayPool(is_short, arguments={"folder": str(folder), "worst": worst}, resources=resources) as pool:
+        in_flight = 0
+        while trials or in_flight:
+            while trials and in_flight < pool.capacity:
+                pool.submit(trials.popleft())
+                in_flight += 1
+            with contextlib.suppress(MoreRoom):
+                outcome = pool.next_outcome()
+                outcomes[outcome.trial_id] = outcome
+                in_flight -= 1
+            bundles.update(len(task.trials) for task in pool._tasks.values())
+    return outcomes, bundles
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def oversleep():
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("worst", "kind", "attempts"), [(die, "worker_lost", (2, 3)), (oversleep, "timeout", (1, 2)), (None, "error", (1,))]
+)
+def test_one_of_many_short_children_does_the_others_no_harm(make_trial, tmp_path, worst, kind, attempts):
+    resources = RayResources(max_retries=1, time_limit_seconds=1, max_workers=2)
+    outcomes, bundles = run_many(worst, tmp_path, make_trial, resources)
+    assert max(bundles) > 1
+    assert len(outcomes) == 60
+    assert outcomes.pop(40).kind == kind
+    assert set(outcomes.values()) == {Success(number, 0.5) for number in range(60) if number != 40}
+    assert len(list(tmp_path.glob("40-*"))) in attempts  # one more if it was not alone at first
+
+
+def test_workers_that_are_replaced_get_one_child_at_a_time(make_trial, tmp_path):
+    _, bundles = run_many(time.time, tmp_path, make_trial, RayResources(recycle_after=30, max_workers=2))
+    assert bundles == {1}
 
 
 def nap_by_number(trial):
