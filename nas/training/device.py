@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.amp.grad_scaler import GradScaler
 
-from nas.recipe import TrainRecipe
+
+class Computing(Protocol):
+    """What a recipe says of where and how precisely to compute."""
+
+    @property
+    def device(self) -> str:
+        """``auto``, ``cpu`` or ``cuda``."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
+        ...
 
 
-def choose_device(recipe: TrainRecipe) -> torch.device:
+def choose_device(recipe: Computing) -> torch.device:
     """The device that the recipe asks for.
 
     Raises:
@@ -26,7 +38,7 @@ def choose_device(recipe: TrainRecipe) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-def choose_dtype(recipe: TrainRecipe, device: torch.device) -> torch.dtype:
+def choose_dtype(recipe: Computing, device: torch.device) -> torch.dtype:
     """The type of numbers in which convolutions and products are computed; weights stay float32.
 
     Raises:

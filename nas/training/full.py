@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from nas.training.evaluation import Score, center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
-from nas.training.state import TrainingState, read_state, remove_unfinished, write_state
+from nas.training.state import TrainingState, check_room, read_state, remove_unfinished, write_state
 from nas.training.teacher import load_teacher
 from nas.training.transfer import check_same_architecture, transfer_weights
 from nas.whole_file import write_text
@@ -156,16 +155,9 @@ def _restore(training: Training, plan: TrainingPlan, out: Path) -> list[Record]:
 
 
 def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
-    """Refuses to train where checkpoints would not fit: the old and the new one lie side by side for a moment."""
     recipe = plan.fidelity.recipe
     copies = 2 + (recipe.optimizer == "rmsprop") + (recipe.ema_decay > 0)
-    needed = 2 * copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values())
-    free = shutil.disk_usage(out).free
-    if free < needed:
-        raise RuntimeError(
-            f"checkpoints in {out} need {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; make room or choose "
-            "another folder"
-        )
+    check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
 def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, watch: Watch) -> Record:

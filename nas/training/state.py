@@ -69,6 +69,24 @@ def read_state(path: Path) -> TrainingState | None:
     return TrainingState(tensors, json.loads(metadata["state"]))
 
 
+def check_room(folder: Path, num_bytes: int) -> None:
+    """Refuses to train where checkpoints would not fit: the old and the new one lie side by side for a moment.
+
+    Args:
+        folder: that will hold them.
+        num_bytes: of one checkpoint.
+
+    Raises:
+        RuntimeError: if there is no room for two.
+    """
+    needed, free = 2 * num_bytes, shutil.disk_usage(folder).free
+    if free < needed:
+        raise RuntimeError(
+            f"checkpoints in {folder} need {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; make room or choose "
+            "another folder"
+        )
+
+
 def remove_unfinished(path: Path) -> None:
     """Removes what a process that was killed while writing a state has left beside it."""
     for left in path.parent.glob(f".{path.name}.*"):

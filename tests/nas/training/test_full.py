@@ -13,7 +13,6 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.checkpoint import load_checkpoint
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.training import full
 from nas.training.evaluation import evaluate
 from nas.training.full import TrainingPlan, Watch, read_result, run_training
 
@@ -126,7 +125,7 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path, data):
 
 def test_too_little_room_is_noticed_before_anything_is_trained(tmp_path, data, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(full.shutil, "disk_usage", lambda _: usage._replace(free=100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(RuntimeError, match=r"checkpoints in .* need 0.0 MB, 0.0 MB are free") as caught:
         run_training(PLAN, data, tmp_path)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,5 @@
 import os
+import shutil
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 from nas.training import state as module
 from nas.training.state import (
     TrainingState,
+    check_room,
     load_optimizer,
     optimizer_tensors,
     prefixed,
@@ -88,3 +90,11 @@ def test_what_an_optimizer_keeps_comes_back_in_the_layout_of_its_parameters():
     buffer = fresh.state[other.weight]["momentum_buffer"]
     assert torch.equal(buffer, kept["0.momentum_buffer"])
     assert buffer.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_room_is_needed_for_two_checkpoints(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
+    check_room(tmp_path, 1_000_000)
+    with pytest.raises(RuntimeError, match=r"need 2.2 MB, 2.0 MB are free; make room or choose another folder"):
+        check_room(tmp_path, 1_100_000)
