@@ -16,8 +16,9 @@ from rich.table import Table
 
 from experiments.run_folder import RunFolder
 from experiments.statistics import CONFIDENCE, bootstrap_interval
-from experiments.training import TrainOptions, load_training, open_training, plan_of, resolve, train_folder
+from experiments.training import open_training, plan_of, train_folder
 from experiments.training_config import TrainingConfig
+from experiments.training_inputs import TrainOptions, load_training, resolve
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity, NetworkSpec, TrainRecipe
 from nas.lock import FileLock

@@ -66,7 +66,7 @@ class ArchitectureSource:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """Options that `nas draw`, `nas export` and `nas count` share; None leaves a value as it is.
+    """The network around the cells, as all commands take it that build one; None leaves a value as it is.
 
     Attributes:
         preset: a key of `nas.models.presets.PRESETS`.
@@ -124,9 +124,7 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
         ValueError: if the preset is unknown, or the stack or a size is not possible.
     """
     if options.preset is not None:
-        if options.preset not in PRESETS:
-            raise unknown_name("preset", options.preset, PRESETS)
-        spec = PRESETS[options.preset]
+        spec = find_preset(options.preset)
     else:
         spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
     image_size = spec.image_size if options.image_size is None else options.image_size
@@ -136,7 +134,22 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
     if image_size > MAX_IMAGE_SIZE or num_classes > MAX_CLASSES:
         most = f"{MAX_IMAGE_SIZE} pixels and {MAX_CLASSES} classes"
         raise ValueError(f"images must have at most {most}, got {image_size} and {num_classes}")
-    spec = replace(spec, image_size=image_size, num_classes=num_classes)
+    return set_stack(replace(spec, image_size=image_size, num_classes=num_classes), source, options)
+
+
+def find_preset(name: str) -> NetworkSpec:
+    """The network of a paper by its name; raises ValueError if there is none."""
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
+    """Sets how many cells and how wide: by `options.stack`, and by its budget at the spec's image size.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
     if options.stack is not None:
         spec = parse_stack(options.stack, spec, source.cells)
     return spec if options.budget is None else widest(source.cells, spec, options.budget)[0]

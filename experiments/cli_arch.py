@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from experiments.arch import NetworkOptions
+from experiments.cli_network import Classes, MultiplyAdds, Parameters, Preset, Size, Stack, network_options
 
 app = typer.Typer()
 
@@ -21,12 +20,6 @@ _Arch = Annotated[
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
-_Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
-_Stack = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells a stage @ last channels: 6@768.")]
-_Size = Annotated[int | None, typer.Option(help="Height and width of the images in pixels.")]
-_Classes = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
-_Parameters = Annotated[str | None, typer.Option(help="As wide a network as so many allow: 5M.")]
-_MultiplyAdds = Annotated[str | None, typer.Option(help="As wide as so many for one image allow: 600M.")]
 
 
 @app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
@@ -34,22 +27,20 @@ def draw(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
     out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
-    preset: _Preset = None,
-    stack: _Stack = None,
-    image_size: _Size = None,
-    classes: _Classes = None,
-    parameters: _Parameters = None,
-    multiply_adds: _MultiplyAdds = None,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
 ) -> None:
     """Draw both cells of an architecture; with a network given, its size stands above them."""
     from experiments.arch import find_architecture
     from experiments.count import describe_network
     from experiments.draw import draw_architecture
 
-    source, options = (
-        find_architecture(arch),
-        _network_options(preset, stack, image_size, classes, (parameters, multiply_adds)),
-    )
+    source = find_architecture(arch)
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
     title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
     draw_architecture(source.cells, out, title=title)
     typer.echo(str(out))
@@ -60,12 +51,12 @@ def export(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
     out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
-    preset: _Preset = None,
-    stack: _Stack = None,
-    image_size: _Size = None,
-    classes: _Classes = None,
-    parameters: _Parameters = None,
-    multiply_adds: _MultiplyAdds = None,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
     torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
     features: Annotated[
@@ -74,16 +65,17 @@ def export(  # noqa: PLR0913 - one argument for each option
 ) -> None:
     """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
     from experiments.arch import find_architecture
+    from experiments.count import count_architecture, network_line
     from experiments.export import export_architecture
 
-    source, options = (
-        find_architecture(arch),
-        _network_options(preset, stack, image_size, classes, (parameters, multiply_adds)),
-    )
+    source = find_architecture(arch)
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
     files = export_architecture(source, out, options, programs=programs)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+    if options.given:
+        typer.echo(network_line(count_architecture(source, options)))
     if source.outcome is not None and (source.weights is None or options.given):
         why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
         typer.echo(f"without weights: {why}", err=True)
@@ -93,12 +85,12 @@ def export(  # noqa: PLR0913 - one argument for each option
 def count(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
-    preset: _Preset = None,
-    stack: _Stack = None,
-    image_size: _Size = None,
-    classes: _Classes = None,
-    parameters: _Parameters = None,
-    multiply_adds: _MultiplyAdds = None,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
     as_json: _Json = False,
 ) -> None:
     """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
@@ -107,9 +99,8 @@ def count(  # noqa: PLR0913 - one argument for each option
     from experiments.arch import find_architecture
     from experiments.count import count_architecture, print_count
 
-    value = count_architecture(
-        find_architecture(arch), _network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
-    )
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    value = count_architecture(find_architecture(arch), options)
     if as_json:
         typer.echo(json.dumps(value, indent=2, allow_nan=False))
     else:
@@ -128,15 +119,3 @@ def import_timm_weights(
 
     files = import_weights(source, out, accuracy=accuracy)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
-
-
-def _network_options(
-    preset: str | None,
-    stack: str | None,
-    image_size: int | None,
-    classes: int | None,
-    budget: tuple[str | None, str | None],
-) -> NetworkOptions:
-    from experiments.arch import NetworkOptions
-
-    return NetworkOptions(preset, stack, image_size, classes, *budget)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli_network import Classes, MultiplyAdds, Parameters, Preset, Size, Stack, network_options
+
 app = typer.Typer()
 
 _Config = Annotated[str, typer.Argument(help="A YAML file, or a name such as cifar10_small.")]
@@ -40,13 +42,21 @@ def train(  # noqa: PLR0913 - one argument for each option
     workers: _Workers = None,
     address: _Address = None,
     settings: _Settings = None,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
 ) -> None:
     """Train a network to the end, or continue the training in the folder: it goes on after the last whole epoch."""
     from rich.console import Console
 
-    from experiments.training import TrainOptions, run_train
+    from experiments.training import run_train
+    from experiments.training_inputs import TrainOptions
 
-    options = TrainOptions(arch, out, data, start, teacher, seed, workers, address, tuple(settings or ()))
+    network = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    options = TrainOptions(arch, out, data, start, teacher, seed, workers, address, tuple(settings or ()), network)
     raise typer.Exit(run_train(config, options, Console()))
 
 
@@ -87,13 +97,20 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     workers: _Workers = None,
     address: _Address = None,
     settings: _Settings = None,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
 ) -> None:
     """Train a recipe with its tricks added one at a time; the same command goes on where it was."""
     from rich.console import Console
 
     from experiments.ablation import print_ablation, run_ablation
-    from experiments.training import TrainOptions
+    from experiments.training_inputs import TrainOptions
 
-    options = TrainOptions(arch, out, data, None, teacher, None, workers, address, tuple(settings or ()))
+    network = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    options = TrainOptions(arch, out, data, None, teacher, None, workers, address, tuple(settings or ()), network)
     console = Console()
     print_ablation(run_ablation(config, options, seeds, console), console)

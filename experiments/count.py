@@ -12,7 +12,7 @@ from experiments.arch import ArchitectureSource, NetworkOptions, network_spec
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
-from nas.models.presets import PRESETS, parse_stack
+from nas.models.presets import PRESETS, format_stack, parse_stack
 from search_spaces.published import PUBLISHED
 
 
@@ -87,12 +87,18 @@ def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> d
     Raises:
         ValueError: if preset, stack or sizes are not possible.
     """
-    spec = network_spec(source, options)
+    budget = options.budget
+    return count_network(source, network_spec(source, options), budget="" if budget is None else str(budget))
+
+
+def count_network(source: ArchitectureSource, spec: NetworkSpec, *, budget: str = "") -> dict[str, Any]:
+    """Counts one network; `budget` tells what bounded its width. Returns plain data for JSON."""
     complexity = measure(source.architecture, spec)
     figure = find_figure(source, spec)
-    stack = {}
+    stack: dict[str, Any] = {}
     if isinstance(source.architecture, Architecture):
         stack = {name: getattr(spec, name) for name in ("num_repeats", "num_filters", "reduction_in_stage")}
+        stack["stack"] = format_stack(spec, source.architecture)
     return {
         "architecture": source.name,
         "fingerprint": source.architecture.fingerprint,
@@ -100,6 +106,7 @@ def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> d
         "num_classes": spec.num_classes,
         **stack,
         **asdict(complexity),
+        "budget": budget or None,
         "paper": None if figure is None else asdict(figure),
     }
 
@@ -118,16 +125,25 @@ def find_figure(source: ArchitectureSource, spec: NetworkSpec) -> PaperFigure | 
 def describe_network(source: ArchitectureSource, options: NetworkOptions) -> str:
     """The size of a network in a few words."""
     value = count_architecture(source, options)
+    stack = f"{value['stack']}, " if "stack" in value else ""
     return (
-        f"{value['num_parameters'] / 1e6:,.2f} M parameters, {value['num_multiply_adds'] / 1e6:,.1f} M multiply-adds, "
-        f"{value['image_size']} x {value['image_size']} pixels"
+        f"{stack}{value['num_parameters'] / 1e6:,.2f} M parameters, {value['num_multiply_adds'] / 1e6:,.1f} M "
+        f"multiply-adds, {value['image_size']} x {value['image_size']} pixels"
+    )
+
+
+def network_line(value: dict[str, Any]) -> str:
+    """What `count_network` gave in one line, and what set the width."""
+    bound = f", as wide as {value['budget']} allow" if value["budget"] else ""
+    return (
+        f"{_heading(value)}: {value['num_parameters']:,} parameters, {value['num_multiply_adds'] / 1e6:,.1f} M "
+        f"multiply-adds{bound}"
     )
 
 
 def print_count(value: dict[str, Any], console: Console) -> None:
     """Prints what `count_architecture` gave for a person."""
-    size = f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
-    title = f"{value['architecture']}: {_stack(value)}{size}"
+    title = f"{value['architecture']}: {_heading(value)}"
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     table = Table("", "parameters", "multiply-adds", "activations", show_footer=True)
     for column in table.columns[1:]:
@@ -142,15 +158,15 @@ def print_count(value: dict[str, Any], console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _stack(value: dict[str, Any]) -> str:
-    """How many cells stand in a stage, and their filters; nothing for a reference network, which has no cells."""
-    if "num_repeats" not in value:
-        return ""
+def _heading(value: dict[str, Any]) -> str:
+    """Stack, images and classes; a reference network has no stack, since it is not made of cells."""
+    size = f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
+    if "stack" not in value:
+        return size
     number = value["num_repeats"]
-    kinds = "cells a stage (the first a reduction from stage 2 on)"
-    return (
-        f"{number} {kinds if value['reduction_in_stage'] else 'normal cells a stage'}, {value['num_filters']} filters, "
-    )
+    cells = f"cell{'s' * (number != 1)} a stage"
+    kinds = f"{cells} (the first a reduction from stage 2 on)" if value["reduction_in_stage"] else f"normal {cells}"
+    return f"{value['stack']}, {number} {kinds}, {value['num_filters']} filters, {size}"
 
 
 def _cells(counts: dict[str, Any]) -> tuple[str, str, str]:
@@ -159,7 +175,7 @@ def _cells(counts: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _remarks(value: dict[str, Any]) -> list[str]:
-    lines = []
+    lines = [f"as wide as {value['budget']} allow"] if value["budget"] else []
     if value["auxiliary_num_parameters"]:
         lines.append(f"auxiliary head, for training only: {value['auxiliary_num_parameters']:,} parameters more")
     if paper := value["paper"]:

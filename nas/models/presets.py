@@ -73,9 +73,7 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
     num_repeats, channels = int(match[1]), int(match[2])
     granule = 2 ** max(1, spec.num_stem_cells)
     stacked = replace(spec, num_repeats=num_repeats, num_filters=granule)
-    last = cell_places(stacked)[-1]
-    cell = architecture.reduction if last.reduction else architecture.normal
-    step = output_width(cell, last.num_filters)
+    step = _last_width(stacked, architecture)
     if channels and channels % step == 0:
         return replace(stacked, num_filters=granule * channels // step)
     nearest = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
@@ -83,3 +81,14 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
         f"the channels of a stack must be a multiple of {step} with these cells ({step // granule} for each filter, "
         f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(nearest)}"
     )
+
+
+def format_stack(spec: NetworkSpec, architecture: Architecture) -> str:
+    """The papers' notation "N @ P" of a network, from which `parse_stack` gives the same repeats and filters."""
+    return f"{spec.num_repeats}@{_last_width(spec, architecture)}"
+
+
+def _last_width(spec: NetworkSpec, architecture: Architecture) -> int:
+    """Channels before the classifier."""
+    last = cell_places(spec)[-1]
+    return output_width(architecture.reduction if last.reduction else architecture.normal, last.num_filters)

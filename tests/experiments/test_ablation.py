@@ -7,8 +7,8 @@ from rich.console import Console
 from experiments import ablation
 from experiments.ablation import ladder, markdown_table, print_ablation, run_ablation, summarize
 from experiments.config_file import TRAINING, load_document
-from experiments.training import TrainOptions
 from experiments.training_config import parse_training
+from experiments.training_inputs import TrainOptions
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import Fidelity, NetworkSpec, TrainRecipe
 

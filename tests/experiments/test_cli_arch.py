@@ -99,6 +99,8 @@ def test_export_says_why_there_are_no_weights(run_cli, tmp_path, finished_run):
     assert (code, "weights.safetensors" in out, err) == (0, False, "")
     code, out, err = run_cli("export", finished_run, "--image-size", "16", "--out", tmp_path / "larger")
     assert (code, "weights.safetensors" in out) == (0, False)
+    assert out.splitlines()[-1].startswith("1@")
+    assert "16 x 16 pixels, 10 classes: " in out
     assert "without weights: the options ask for another network" in err
     copied = shutil.copytree(finished_run, tmp_path / "run")
     shutil.rmtree(copied / "weights")

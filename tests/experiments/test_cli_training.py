@@ -1,6 +1,7 @@
 import pytest
 
-from experiments import training
+from experiments import ablation, training
+from experiments.arch import NetworkOptions
 from experiments.cli import main
 
 
@@ -27,6 +28,18 @@ def test_options_reach_the_training(monkeypatch, tmp_path):
     assert (options.arch, options.seed, options.workers, options.address) == ("nasnet-a", 3, 2, "auto")
     assert (options.out, options.start, options.teacher, str(options.data)) == (tmp_path, "a", "b", "c")
     assert options.settings == ("recipe.epochs=1",)
+    assert not options.network.given
+
+
+@pytest.mark.parametrize("command", ["train", "ablate"])
+def test_the_network_is_described_as_for_nas_count(monkeypatch, command):
+    seen = []
+    monkeypatch.setattr(training, "run_train", lambda source, options, console: seen.append(options.network) or 0)
+    monkeypatch.setattr(ablation, "run_ablation", lambda source, options, *_: seen.append(options.network))
+    monkeypatch.setattr(ablation, "print_ablation", lambda *_: None)
+    words = ["--preset", "cifar10", "--stack", "1@96", "--image-size", "16", "--classes", "5"]
+    assert main([command, "cifar10_small", *words, "--parameters", "5M", "--multiply-adds", "600M"]) == 0
+    assert seen == [NetworkOptions("cifar10", "1@96", 16, 5, "5M", "600M")]
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "ablate"])

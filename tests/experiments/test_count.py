@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from experiments.arch import ArchitectureSource, NetworkOptions, find_architecture, network_spec
-from experiments.count import count_architecture, describe_network, find_figure, print_count
-from nas.architecture import Architecture
+from experiments.count import count_architecture, describe_network, find_figure, network_line, print_count
+from nas.architecture import Architecture, Block, Cell, Edge
 from nas.models.presets import PRESETS
 
 # Counted from the authors' wiring; timm and pretrainedmodels give the same for the two large ones.
@@ -65,7 +65,7 @@ def test_pnasnets_stages_begin_with_a_reduction():
 
 def test_a_reference_network_has_no_stack():
     value = count_architecture(find_architecture("resnet18"), NetworkOptions(preset="imagenet-mobile"))
-    assert not {"num_repeats", "num_filters", "reduction_in_stage"} & value.keys()
+    assert not {"num_repeats", "num_filters", "reduction_in_stage", "stack"} & value.keys()
     assert _print(value).startswith("resnet18: 224 x 224 pixels, 1000 classes\n")
 
 
@@ -96,7 +96,22 @@ def test_figures_that_nobody_reproduces_are_said_to_be_so(mobile):
 
 def test_a_network_is_described_in_a_few_words():
     text = describe_network(find_architecture("nasnet-a"), NetworkOptions(preset="cifar10"))
-    assert text == "3.35 M parameters, 544.3 M multiply-adds, 32 x 32 pixels"
+    assert text == "6@768, 3.35 M parameters, 544.3 M multiply-adds, 32 x 32 pixels"
+
+
+def test_what_a_budget_chose_is_said():
+    cell = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
+    source = ArchitectureSource("small", Architecture(cell, cell))
+    value = count_architecture(source, NetworkOptions(stack="1@8", image_size=16, multiply_adds="5M"))
+    line = network_line(value)
+    assert line.startswith(
+        f"{value['stack']}, 1 normal cell a stage, {value['num_filters']} filters, 16 x 16 pixels, 10 "
+    )
+    assert line.endswith(" M multiply-adds, as wide as 5,000,000 multiply-adds allow")
+    assert "as wide as 5,000,000 multiply-adds allow\n" in _print(value)
+    free = count_architecture(source, NetworkOptions(stack=value["stack"], image_size=16))
+    assert free["num_filters"] == value["num_filters"]
+    assert "allow" not in network_line(free)
 
 
 def test_counting_the_large_network_takes_little_memory():

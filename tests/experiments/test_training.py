@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file
 
-from experiments.arch import find_architecture
+from experiments.arch import NetworkOptions, find_architecture
 from experiments.cli import main
 from experiments.trained import find_trained
-from experiments.training import TrainOptions, run_train
+from experiments.training import run_train
+from experiments.training_inputs import TrainOptions
 from nas.architecture import Architecture, Block, Cell, Edge
 
 CONFIG = """\
@@ -80,6 +81,13 @@ def test_a_training_can_be_used_wherever_an_architecture_or_a_trained_network_is
             "network.num_classes must be 10, as the images have it",
         ),
         ({"out": "new", "settings": ("network.image_size=16",)}, "8 pixels are too small for crops of 16"),
+        ({"out": "new", "network": NetworkOptions(classes=7)}, "network.num_classes must be 10, as the images have"),
+        ({"out": "new", "network": NetworkOptions(image_size=16)}, "8 pixels are too small for crops of 16"),
+        ({"out": "new", "network": NetworkOptions(image_size=4)}, "network.image_size: .* got 4"),
+        ({"out": "new", "network": NetworkOptions(preset="imagenet")}, "unknown preset 'imagenet'"),
+        ({"out": "new", "network": NetworkOptions(stack="1@3")}, "the channels of a stack must be a multiple of"),
+        ({"out": "new", "network": NetworkOptions(parameters="10")}, "got a budget of 10 parameters"),
+        ({"out": "new", "network": NetworkOptions(multiply_adds="some")}, "an amount must be a number such as 600M"),
         ({"out": "new", "settings": ("recipe.epocs=1",)}, "did you mean epochs?"),
         ({"out": "new", "settings": ("data.name=image_folder",)}, "must have a root"),
     ],
@@ -106,8 +114,34 @@ def test_a_fine_tune_takes_the_network_from_the_checkpoint(folder):
     assert (before["classifier.weight"] - after["classifier.weight"]).abs().max() < 1e-6
 
 
+def test_a_fine_tune_takes_no_other_stack(folder):
+    with pytest.raises(ValueError, match="--parameters and --multiply-adds cannot stand beside --from"):
+        train(folder, "new", arch=None, start=str(folder / "done"), network=NetworkOptions(parameters="5K"))
+    assert not (folder / "new").exists()
+
+
 def test_the_command_line_says_what_is_wrong_in_one_line(folder, capsys):
     assert main(["train", "digits_ppo", "--arch", str(folder / "cell.json")]) == 2
     assert "this is a configuration for `nas search`" in capsys.readouterr().err
     assert main(["search", str(folder / "digits.yaml")]) == 2
     assert "this is a configuration for `nas train`" in capsys.readouterr().err
+
+
+def test_a_training_by_a_budget_goes_on_with_the_same_command_and_without_naming_the_network(folder):
+    budget = NetworkOptions(parameters="5K")
+    _code, text = train(folder, "fitted", network=budget)
+    line = next(each for each in text.splitlines() if each.startswith("network: "))
+    assert line.endswith("as wide as 5,000 parameters allow")
+    result = json.loads((folder / "fitted" / "result.json").read_text())
+    filters = result["network"]["num_filters"]
+    assert result["num_parameters"] <= 5000
+    assert f"{filters} filters, 8 x 8 pixels, 10 classes: {result['num_parameters']:,} parameters" in line
+    assert filters > 2  # as the configuration has it
+    state = (folder / "fitted" / "state.safetensors").stat().st_mtime_ns
+    for arch, network in (("cell.json", budget), (None, budget), (None, NetworkOptions())):
+        assert train(folder, "fitted", arch=arch, network=network)[0] == 0
+    same_stack = NetworkOptions(stack=line.split()[1].rstrip(","))
+    assert train(folder, "fitted", network=same_stack)[0] == 0
+    assert (folder / "fitted" / "state.safetensors").stat().st_mtime_ns == state
+    with pytest.raises(ValueError, match=rf"network.num_filters: {filters} in the folder, 2 asked for"):
+        train(folder, "fitted")

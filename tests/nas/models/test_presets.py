@@ -7,7 +7,7 @@ import torch
 
 from nas.architecture import Architecture
 from nas.models.network import build_network
-from nas.models.presets import PRESETS, parse_stack
+from nas.models.presets import PRESETS, format_stack, parse_stack
 from nas.models.stack import cell_places, output_width
 from search_spaces.published import PUBLISHED
 
@@ -25,6 +25,7 @@ NASNET_A = PUBLISHED["nasnet-a"]
 )
 def test_presets_are_the_papers_stacks(preset, architecture, text):
     assert parse_stack(text, PRESETS[preset], PUBLISHED[architecture]) == PRESETS[preset]
+    assert format_stack(PRESETS[preset], PUBLISHED[architecture]) == text.replace(" ", "")
 
 
 def test_channels_that_no_filters_give_are_refused_with_the_nearest():
@@ -52,7 +53,9 @@ def test_the_narrowest_stack_is_a_network(name):
 
 def test_a_stack_that_ends_in_a_reduction_has_its_width():
     spec = replace(PRESETS["cifar10"], reduction_in_stage=True)
-    assert parse_stack("1@512", spec, NASNET_A).num_filters == 32
+    stacked = parse_stack("1@512", spec, NASNET_A)
+    assert stacked.num_filters == 32
+    assert format_stack(stacked, NASNET_A) == "1@512"
 
 
 @pytest.mark.parametrize(

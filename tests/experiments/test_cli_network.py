@@ -1,0 +1,25 @@
+import inspect
+
+import pytest
+
+from experiments import cli_arch, cli_training
+from experiments.arch import NetworkOptions
+from experiments.cli_network import network_options
+
+COMMANDS = (cli_arch.draw, cli_arch.export, cli_arch.count, cli_training.train, cli_training.ablate)
+
+
+def test_options_become_those_of_a_network():
+    assert network_options("cifar10", "1@96", 16, 5, ("5M", None)) == NetworkOptions("cifar10", "1@96", 16, 5, "5M")
+    assert not network_options(None, None, None, None, (None, None)).given
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_every_command_that_builds_a_network_has_the_same_options(command):
+    def options(function):
+        parameters = inspect.signature(function).parameters
+        return {name: parameters[name].annotation for name in ("preset", "stack", "image_size", "classes")} | {
+            name: parameters[name].annotation for name in ("parameters", "multiply_adds")
+        }
+
+    assert options(command) == options(cli_arch.count)
