@@ -109,7 +109,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     Raises:
         ValueError: if the file is missing, is no such file, or its weights do not fit its architecture.
     """
-    metadata, tensors = _read(Path(path))
+    metadata, tensors = read_tensors(Path(path))
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
     try:
@@ -132,7 +132,15 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         raise ValueError(f"{path} does not hold a network that can be rebuilt: {error}") from None
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Reads what `write_tensors` wrote.
+
+    Returns:
+        The metadata and the tensors, on the CPU.
+
+    Raises:
+        ValueError: if the file is missing, or not in the safetensors format.
+    """
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     try:

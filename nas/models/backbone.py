@@ -114,18 +114,25 @@ def load_backbone(source: Path, *, norm: str | None = None) -> Backbone:
     Raises:
         ValueError: if there is no trained network, or its files do not belong together.
     """
-    checkpoint = load_checkpoint(source) if not source.is_dir() else _load_folder(source)
+    path = trained_file(source)
+    checkpoint = load_checkpoint(path)
+    if path != source and (described := source / ARCHITECTURE_FILE).is_file():
+        _check_description(described, checkpoint, path)
     return Backbone(checkpoint.network.train(), norm=norm, mean=checkpoint.mean, std=checkpoint.std)
 
 
-def _load_folder(folder: Path) -> Checkpoint:
-    path = next((folder / name for name in _TRAINED_FILES if (folder / name).is_file()), None)
+def trained_file(source: Path) -> Path:
+    """The file of weights that a path stands for: itself, or that of a folder that was exported or trained in.
+
+    Raises:
+        ValueError: if it is a folder without one.
+    """
+    if not source.is_dir():
+        return source
+    path = next((source / name for name in _TRAINED_FILES if (source / name).is_file()), None)
     if path is None:
-        raise ValueError(f"{folder} must hold a trained network, {' or '.join(_TRAINED_FILES)}; there is neither")
-    checkpoint = load_checkpoint(path)
-    if (described := folder / ARCHITECTURE_FILE).is_file():
-        _check_description(described, checkpoint, path)
-    return checkpoint
+        raise ValueError(f"{source} must hold a trained network, {' or '.join(_TRAINED_FILES)}; there is neither")
+    return path
 
 
 def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> None:
