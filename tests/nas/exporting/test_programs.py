@@ -1,4 +1,4 @@
-"""Programs of all operations and norms, at both strides, run and compared."""
+"""Programs of every operation with every norm, at both strides, read back, run and compared."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.exporting import programs
-from nas.exporting.programs import bare_network, write_features, write_onnx, write_program
+from nas.exporting.programs import BATCH_SIZES, bare_network, write_features, write_onnx, write_program
 from nas.fidelity import NetworkSpec
 from nas.models.network import Network, build_network
-from nas.models.normalization import NORMALIZATIONS
+from nas.models.normalization import NORMALIZATIONS, BatchNorm
 from nas.models.operations import OPERATIONS
 
 SPEC = NetworkSpec(
@@ -21,21 +21,24 @@ SPEC = NetworkSpec(
 )
 
 
-def everything() -> Architecture:
-    """Each operation and each norm stands in both cells, one of which keeps and one halves the size."""
-    ops, norms = list(OPERATIONS), list(NORMALIZATIONS)
-    blocks = tuple(
-        Block(
-            Edge(0, ops[index]),
-            Edge(1, ops[index + 1]),
-            ("add", "concat")[index % 4 // 2],
-            norms[index // 2 % len(norms)],
+def every_operation(norm: str) -> Architecture:
+    """Cells with one norm in which each operation stands once: half of them keep the size and half of them halve it.
+
+    The halves change places from norm to norm, so that each operation is seen at both strides.
+    """
+    ops = list(OPERATIONS)
+    if list(NORMALIZATIONS).index(norm) % 2:
+        ops.reverse()
+    cells = []
+    for half in (ops[: len(ops) // 2], ops[len(ops) // 2 :]):
+        pairs = zip(half[::2], [*half[1::2], half[0]], strict=False)
+        blocks = (
+            Block(Edge(index % 2, left), Edge(index + 1, right), ("add", "concat")[index % 2], norm)
+            for index, (left, right) in enumerate(pairs)
         )
-        for index in range(0, len(ops) - 1, 2)
-    )
-    assert {edge.op for block in blocks for edge in block.edges} == set(ops)
-    assert {block.norm for block in blocks} == set(norms)
-    return Architecture(Cell(blocks), Cell(blocks))
+        cells.append(Cell(tuple(blocks)))
+    assert {edge.op for cell in cells for block in cell.blocks for edge in block.edges} == set(OPERATIONS)
+    return Architecture(*cells)
 
 
 def make_network(architecture: Architecture) -> Network:
@@ -46,9 +49,9 @@ def make_network(architecture: Architecture) -> Network:
     return network
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return make_network(everything())
+@pytest.fixture(scope="module", params=[norm for norm in NORMALIZATIONS if norm != "syncbn"])
+def network(request: pytest.FixtureRequest) -> Network:
+    return make_network(every_operation(request.param))
 
 
 @pytest.fixture
@@ -72,10 +75,16 @@ def test_a_bare_network_gives_the_same_logits(network: Network) -> None:
     assert not bare.training
 
 
+def test_synchronized_batch_norm_is_exported_as_batch_norm() -> None:
+    """So what the programs of the one show holds for the other."""
+    network = bare_network(make_network(every_operation("syncbn")))
+    assert {type(module) for module in network.modules() if hasattr(module, "running_mean")} == {BatchNorm}
+
+
 def test_a_program_gives_the_same_logits_for_batches_of_any_size(network: Network, tmp_path: Path) -> None:
     write_program(network, tmp_path / "new" / "model.pt2")
     program = torch.export.load(tmp_path / "new" / "model.pt2").module()
-    for num_images in (1, 5):
+    for num_images in BATCH_SIZES:
         images, logits = expected_logits(network, num_images)
         torch.testing.assert_close(program(images), logits, atol=1e-4, rtol=1e-4)
 
@@ -85,7 +94,7 @@ def test_onnx_gives_the_same_logits_for_batches_of_any_size(network: Network, tm
     pytest.importorskip("onnxscript")
     write_onnx(network, tmp_path / "model.onnx")
     session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
-    for num_images in (1, 5):
+    for num_images in BATCH_SIZES:
         images, logits = expected_logits(network, num_images)
         (came,) = session.run(["logits"], {"images": images.numpy()})
         torch.testing.assert_close(torch.from_numpy(came), logits, atol=1e-4, rtol=1e-4)
