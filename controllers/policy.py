@@ -118,8 +118,7 @@ class Policy(nn.Module):
     def ascend(self, optimizer: torch.optim.Optimizer, gain: Tensor, *, gradient_clip: float) -> None:
         """One step of the optimizer towards a greater gain, with the global norm of the gradient clipped."""
         optimizer.zero_grad()
-        with _quick_tiny_numbers():
-            torch.neg(gain).backward()  # type: ignore[no-untyped-call]
+        torch.neg(gain).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters(), gradient_clip)
         optimizer.step()
         self._sampler = None
@@ -132,11 +131,12 @@ class Policy(nn.Module):
 
 
 @contextmanager
-def _quick_tiny_numbers() -> Iterator[None]:
-    """Within it this thread takes numbers below float32's normal range (1e-38) for 0.
+def quick_tiny_numbers() -> Iterator[None]:
+    """Within it this thread takes numbers below float32's normal range (1e-38) for 0; all of learning belongs there.
 
-    The gradients of a policy that is nearly sure are full of them, and each takes the processor a hundred times as long
-    as another. No weight hears of them: a step of the optimizer is far below what its last bit resolves.
+    Probabilities, gradients and their averages of a policy that is nearly sure are full of such numbers, and each takes
+    the processor a hundred times as long as another. No weight hears of them: a step of the optimizer is far below what
+    its last bit resolves.
     """
     was_quick = _SMALLEST * 1.0 == 0.0
     torch.set_flush_denormal(True)

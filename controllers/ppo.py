@@ -12,11 +12,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy, with_following
+from controllers.policy import Policy, quick_tiny_numbers, with_following
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 
-_ROWS_OF_REDRAWS = 12  # as many are drawn together, and so the next attempts along with the first
+_ROWS_OF_REDRAWS = 12  # as many are drawn together at least, and so the next attempts along with the first
+_FORGOTTEN_ATTEMPTS = 0.2  # of those that were likely, with each ask
 _MAX_LOG_RATIO = 20.0  # beyond, float32 comes near infinity, and infinity times 0 is NaN
 
 
@@ -105,28 +106,38 @@ class PPO:
         self._batch: list[tuple[Rollout, float]] = []
         self._best: dict[tuple[int, ...], float] = {}
         self._told: set[tuple[int, ...]] = set()
+        self._likely_attempts = 0.0  # what is drawn along follows from it, and nothing else
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
         wanted = with_following(trial_ids, self.settings.batch_size - 1 - len(self._batch))
-        rollouts = self._policy.sample(wanted, seed=self._seed)
+        rollouts = self._draw(wanted, 0)
         for attempt in range(1, self.settings.num_redraws + 1):
             repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
             if not repeated:
                 break
-            ids = [wanted[place] for place in repeated]
-            heat = self.settings.redraw_heat
-            last = min(attempt + _ROWS_OF_REDRAWS // len(ids), self.settings.num_redraws + 1)
-            drawn = self._policy.sample(
-                ids,
-                seed=self._seed,
-                attempt=attempt,
-                temperature=heat**attempt,
-                ahead={each: heat**each for each in range(attempt + 1, last)},
-            )
+            drawn = self._draw([wanted[place] for place in repeated], attempt)
             for place, rollout in zip(repeated, drawn, strict=True):
                 rollouts[place] = rollout
+            if repeated[0] < len(trial_ids):
+                self._likely_attempts = max(self._likely_attempts, attempt)
+        self._likely_attempts = max(0, self._likely_attempts - _FORGOTTEN_ATTEMPTS)
         return rollouts[: len(trial_ids)]
+
+    def _draw(self, trial_ids: Sequence[int], attempt: int) -> list[Rollout]:
+        """Draws one rollout for each trial, and along with them further attempts that will probably be needed."""
+        heat = self.settings.redraw_heat
+        last = round(self._likely_attempts)
+        if attempt:
+            last = max(last, attempt - 1 + _ROWS_OF_REDRAWS // len(trial_ids))
+        following = range(attempt + 1, min(last, self.settings.num_redraws) + 1)
+        return self._policy.sample(
+            trial_ids,
+            seed=self._seed,
+            attempt=attempt,
+            temperature=heat**attempt,
+            ahead={each: heat**each for each in following},
+        )
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Keeps the rollout; learns once a batch is full.
@@ -142,7 +153,8 @@ class PPO:
             del self._best[min(self._best, key=self._best.__getitem__)]
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            self._learn()
+            with quick_tiny_numbers():
+                self._learn()
             self._batch.clear()
 
     def _learn(self) -> None:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy, with_following
+from controllers.policy import Policy, quick_tiny_numbers, with_following
 from nas.decisions import Choice, Rollout
 
 
@@ -68,7 +68,8 @@ class Reinforce:
         self._baseline.add(reward)
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            self._learn()
+            with quick_tiny_numbers():
+                self._learn()
             self._batch.clear()
 
     def _learn(self) -> None:

@@ -96,58 +96,83 @@ class Sampler:
     def _unroll(self, uniforms: _Array, temperatures: _Array) -> tuple[_Array, _Array]:
         """Decisions and log-probabilities, both (num_choices, num_rollouts), for uniform numbers of that shape.
 
-        Temperatures are (num_rollouts, 1).
+        Rollouts that have been the same so far are one row of the LSTM: those of a policy that is nearly sure part
+        late. Temperatures are (num_rollouts, 1).
         """
         is_hot = bool((temperatures != 1).any())
-        num_rows, (num_units, width) = uniforms.shape[1], self._product.shape
+        num_rollouts = uniforms.shape[1]
         decisions = np.zeros(uniforms.shape, dtype=np.int64)
         chosen, totals = np.empty(uniforms.shape), np.empty(uniforms.shape)
-        every = np.arange(num_rows)
-        lstm = _Lstm(num_rows, num_units)
-        product = torch.zeros((num_rows, width), dtype=torch.float64)
-        view = product.numpy()
-        decision = decisions[0]
+        lstm = _Lstm(self._product, num_rollouts)
+        rows, read = np.zeros(num_rollouts, dtype=np.int64), np.zeros(_BLOCK_ROWS, dtype=np.int64)
         for step, (columns, bias, inputs) in enumerate(zip(self._columns, self._biases, self._inputs, strict=True)):
-            lstm.advance(view[:, : 4 * num_units], inputs, decision)
-            torch.mm(lstm.doubled_state, self._product, out=product)
-            logits = view[:, columns] + bias
+            logits = lstm.advance(inputs, read)[:, columns] + bias
             logits -= logits.max(axis=1, keepdims=True)
             cumulated = np.exp(logits).cumsum(axis=1)
+            if not lstm.has_parted:
+                logits, cumulated = logits[rows], cumulated[rows]
             totals[step] = cumulated[:, -1]
             if is_hot:
                 cumulated = np.exp(logits / temperatures).cumsum(axis=1)
             threshold = uniforms[step] * cumulated[:, -1]
             decision = (cumulated[:, :-1] <= threshold[:, None]).sum(axis=1)
-            decisions[step], chosen[step] = decision, logits[every, decision]
+            decisions[step], chosen[step] = decision, logits[lstm.every, decision]
+            rows, read = lstm.part(rows, decision)
         return decisions, chosen - np.log(totals)
 
 
 class _Lstm:
-    """The state of the LSTM for several rollouts, in buffers that serve all steps."""
+    """The state of the LSTM for several rollouts, in buffers that serve all steps.
 
-    def __init__(self, num_rows: int, num_units: int) -> None:
-        self.doubled_state = torch.empty((num_rows, num_units), dtype=torch.float64)
-        self._doubled = self.doubled_state.numpy()
-        self._cell = np.zeros((num_rows, num_units), dtype=np.float32)
-        self._change = np.empty((num_rows, num_units), dtype=np.float32)
-        self._inputs = np.empty((num_rows, 4 * num_units), dtype=np.float32)
-        self._active = np.empty((num_rows, 4 * num_units), dtype=np.float32)
-        self._shifted = np.empty((num_rows, 4 * num_units), dtype=np.float32)
+    Rollouts that have been the same so far share a row.
+
+    Args:
+        product: (num_units, 4 * num_units and the heads); see `Sampler`.
+        num_rollouts: the most rows, in whole blocks.
+
+    Attributes:
+        every: the numbers of the rollouts.
+        has_parted: whether each rollout has the row of its number.
+    """
+
+    def __init__(self, product: torch.Tensor, num_rollouts: int) -> None:
+        self.every = np.arange(num_rollouts)
+        self._weights = product
+        self._num_units, width = product.shape
+        self.has_parted = False
+        self._state_buffer = torch.empty((num_rollouts, self._num_units), dtype=torch.float64)
+        self._product_buffer = torch.zeros((num_rollouts, width), dtype=torch.float64)
+        columns = 4 * self._num_units
+        self._buffers = tuple(
+            np.empty((num_rollouts, number), dtype=np.float32)
+            for number in (self._num_units, self._num_units, columns, columns, columns)
+        )
+        self._take_rows(_BLOCK_ROWS)
+        self._cell[:] = 0
+
+    def _take_rows(self, number: int) -> None:
+        """From now on, so many rows of the buffers are in use."""
+        self._state, self._product = self._state_buffer[:number], self._product_buffer[:number]
+        self._doubled, self._gates = self._state.numpy(), self._product.numpy()[:, : 4 * self._num_units]
+        self._cell, self._change, self._read, self._active, self._shifted = (rows[:number] for rows in self._buffers)
         self._input_gate, self._forget_gate, self._output_gate, _ = np.split(self._shifted, 4, axis=1)
-        self._candidate = self._active[:, 3 * num_units :]
+        self._candidate = self._active[:, 3 * self._num_units :]
 
-    def advance(self, gates: _Array, inputs: _Array, decision: _Array) -> None:
-        """One step: makes twice the state, rounded to its grid.
+    def advance(self, inputs: _Array, decision: _Array) -> _Array:
+        """One step.
 
-        sigmoid(2 x) = (tanh(x) + 1) / 2: one tanh serves all gates, and the halves are taken later, all at once.
+        sigmoid(2 x) = (tanh(x) + 1) / 2: one tanh serves all gates, and the halves are taken later, all at once. The
+        state is kept doubled, rounded to its grid.
 
         Args:
-            gates: the recurrent part (num_rollouts, 4 * num_units).
-            inputs: the rest of the gates for each option of the choice before.
-            decision: the option taken there (num_rollouts,).
+            inputs: what does not depend on the state, of the gates, for each option of the choice before.
+            decision: the option taken there (num_rows,).
+
+        Returns:
+            The gates of the next step, as far as they depend on the state, and the logits (num_rows, width).
         """
-        np.copyto(self._active, gates, casting="same_kind")
-        self._active += np.take(inputs, decision, axis=0, out=self._inputs, mode="clip")
+        np.copyto(self._active, self._gates, casting="same_kind")
+        self._active += np.take(inputs, decision, axis=0, out=self._read, mode="clip")
         np.tanh(self._active, out=self._active)
         np.add(self._active, np.float32(1), out=self._shifted)
         np.multiply(self._input_gate, self._candidate, out=self._change)
@@ -158,6 +183,32 @@ class _Lstm:
         np.multiply(self._output_gate, self._change, out=self._doubled)
         self._doubled += _ROUND_STATE
         self._doubled -= _ROUND_STATE
+        torch.mm(self._state, self._weights, out=self._product)
+        return self._product.numpy()
+
+    def part(self, rows: _Array, decision: _Array) -> tuple[_Array, _Array]:
+        """Gives rollouts that decide differently rows of their own.
+
+        Args:
+            rows: of each rollout.
+            decision: of each rollout.
+
+        Returns:
+            The row of each rollout from now on, and the decision of each row.
+        """
+        if self.has_parted:
+            return rows, decision
+        _, first, later = np.unique(rows * self._weights.shape[1] + decision, return_index=True, return_inverse=True)
+        self.has_parted = len(first) == len(rows)
+        if self.has_parted:
+            first = later = self.every
+        elif len(first) % _BLOCK_ROWS:
+            first = np.concatenate([first, np.repeat(first[:1], -len(first) % _BLOCK_ROWS)])
+        parents = rows[first]
+        cell, gates = self._cell[parents], self._gates[parents]
+        self._take_rows(len(first))
+        self._cell[:], self._gates[:] = cell, gates
+        return later, decision[first]
 
 
 def _gate_columns(weights: _Array) -> _Array:

@@ -5,6 +5,7 @@ import statistics
 import pytest
 
 from controllers.ppo import PPO, PRESETS, PPOSettings
+from controllers.sampler import Sampler
 from nas.decisions import Choice
 
 CHOICES = tuple(Choice(str(place), ("op", "source")[place % 2], 3 + place % 2) for place in range(8))
@@ -59,3 +60,24 @@ def test_preset_has_the_values_of_the_paper():
     paper = PRESETS["nasnet"]
     assert (paper.learning_rate, paper.batch_size, paper.baseline_decay) == (0.00035, 20, 0.95)
     assert paper.entropy_weight == 1e-5
+
+
+def test_a_policy_that_repeats_itself_draws_its_attempts_at_once(monkeypatch):
+    """Once it is known how many are needed; what a trial gets is the same as when each is drawn by itself."""
+    settings = PPOSettings(learning_rate=0.2, entropy_weight=0.0)
+    unrolls, drawn = [], []
+    draw = Sampler._draw
+    monkeypatch.setattr(Sampler, "_draw", lambda self, draws: unrolls.append(len(draws)) or draw(self, draws))
+    for is_alone in (False, True):
+        controller = PPO(CHOICES, settings, seed=0)
+        rollouts = []
+        for trial_id in range(200):
+            if is_alone:
+                controller._likely_attempts = 0.0
+            (rollout,) = controller.ask([trial_id])
+            rollouts.append(rollout)
+            controller.tell(rollout, -float(sum(rollout.decisions)))
+        drawn.append((rollouts, len(unrolls)))
+        unrolls.clear()
+    assert drawn[0][0] == drawn[1][0]
+    assert drawn[0][1] < 0.8 * drawn[1][1]

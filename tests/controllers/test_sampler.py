@@ -73,6 +73,21 @@ def test_attempts_drawn_together_are_those_drawn_one_by_one():
     assert len(together._sampler._drawn) == 6
 
 
+def test_rollouts_that_part_late_are_those_drawn_alone(monkeypatch):
+    """A policy that is nearly sure: hardly a row of the LSTM belongs to one rollout only."""
+    rows, part = [], sampler._Lstm.part
+    monkeypatch.setattr(sampler._Lstm, "part", lambda self, *given: rows.append(len(self._cell)) or part(self, *given))
+    alone, together = (Policy(NASNET.choices, seed=0) for _ in range(2))
+    for policy in (alone, together):
+        with torch.no_grad():
+            policy.heads.bias[list(policy.first)] = 5.0
+    rollouts = together.sample(range(61), seed=1)
+    assert len({rollout.decisions for rollout in rollouts}) > 20
+    assert rows[0] == 4
+    assert 4 < rows[10] < 40 < rows[-1]
+    assert [alone.sample([number], seed=1)[0] for number in range(61)] == rollouts
+
+
 def test_rollouts_are_drawn_with_their_probability():
     """Chi-squared over the 18 tuples: 17 degrees of freedom exceed 60 with probability 1e-6; the seed is fixed."""
     policy = grown(Policy(SMALL, seed=0), 4.0)
