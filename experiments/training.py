@@ -47,7 +47,8 @@ def run_train(source: str, options: TrainOptions, console: Console) -> int:
     with open_training(folder.path, config, architecture):
         result = read_result(folder.path)
         if result is None:
-            result = train_folder(folder.path, plan_of(config, architecture), config, data, console)
+            table = EpochTable(config.fidelity.recipe.epochs, console)
+            result = train_folder(folder.path, plan_of(config, architecture), config, data, table)
     _say_result(folder.path, result, console)
     return 0
 
@@ -78,11 +79,11 @@ def plan_of(config: TrainingConfig, architecture: Buildable) -> TrainingPlan:
 
 
 def train_folder(
-    folder: Path, plan: TrainingPlan, config: TrainingConfig, data: DataSet, console: Console
+    folder: Path, plan: TrainingPlan, config: TrainingConfig, data: DataSet, table: EpochTable
 ) -> dict[str, Any]:
-    """Trains in a folder from where it is, shows the epochs, and draws the curves."""
+    """Trains in a folder from where it is, shows the epochs in a table, and draws the curves."""
     workers = config.workers
-    with EpochTable(plan.fidelity.recipe.epochs, console) as table:
+    with table:
         if workers.num_workers == 1 and workers.address is None:
             result = run_training(plan, data, folder, Watch(table.after_step, table.after_epoch))
         else:

@@ -24,10 +24,12 @@ class EpochTable:
     Args:
         num_epochs: of the whole training.
         console: where.
+        transient: whether nothing of it is left to be seen afterwards; outside of a terminal nothing is shown then.
     """
 
-    def __init__(self, num_epochs: int, console: Console) -> None:
+    def __init__(self, num_epochs: int, console: Console, *, transient: bool = False) -> None:
         self._num_epochs = num_epochs
+        self._silent = transient and not console.is_terminal
         self._console = console
         self._records: Sequence[Record] = ()
         self._printed: int | None = None
@@ -35,7 +37,7 @@ class EpochTable:
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         )
         self._task = self._progress.add_task("epoch 1", total=None)
-        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4)
+        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4, transient=transient)
 
     def render(self) -> Group:
         """The table and the bar as they are now."""
@@ -59,7 +61,8 @@ class EpochTable:
 
     def say(self, text: str) -> None:
         """Shows a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if not self._silent:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         """Starts to show."""

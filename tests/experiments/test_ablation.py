@@ -5,45 +5,14 @@ import pytest
 from rich.console import Console
 
 from experiments import ablation
-from experiments.ablation import ladder, markdown_table, print_ablation, run_ablation, summarize
-from experiments.config_file import TRAINING, load_document
-from experiments.training_config import parse_training
+from experiments.ablation import markdown_table, print_ablation, run_ablation, summarize
 from experiments.training_inputs import TrainOptions
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.fidelity import Fidelity, NetworkSpec, TrainRecipe
-
-FULL = Fidelity(
-    NetworkSpec(auxiliary=True),
-    TrainRecipe(
-        epochs=8, warmup_epochs=1, decay_biases=False, mixup=0.2, gradient_clip=0.0, flip=False, crop_padding=0
-    ),
-)
-
-
-def test_tricks_are_added_one_at_a_time_up_to_the_recipe():
-    rungs = ladder(FULL)
-    names = [rung.name for rung in rungs]
-    expected = ["warm-up", "no bias decay", "schedule", "auxiliary head", "mixup"]
-    assert names == ["plain", *(f"+ {name}" for name in expected)]
-    assert rungs[-1].fidelity == FULL
-    plain = rungs[0].fidelity
-    assert plain.network == NetworkSpec()
-    assert (plain.recipe.schedule, plain.recipe.decay_every, plain.recipe.mixup) == ("step", 2.0, 0.0)
-    assert rungs[1].fidelity.recipe.warmup_epochs == 1
-    assert rungs[1].fidelity.recipe.mixup == 0
-
-
-def test_the_bag_of_tricks_has_the_rows_of_the_paper():
-    fidelity = parse_training(load_document("imagenet_bag_of_tricks", TRAINING)).fidelity
-    names = [rung.name.removeprefix("+ ") for rung in ladder(fidelity)]
-    paper = ["linear scaling", "warm-up", "zero gamma", "no bias decay", "low precision", "schedule", "label smoothing"]
-    assert [name for name in names if name in [*paper, "mixup"]] == [*paper, "mixup"]
-    assert "distillation" not in names
 
 
 def result(top1, *, test=True):
-    scores = {"raw": {"top1": top1}, "ema": {"top1": 0.0}}
-    return {"chosen": "raw", "test": scores if test else None, "validation": scores}
+    scores = {"raw": {"top1": top1, "num_images": 50}, "ema": {"top1": 0.0, "num_images": 50}}
+    return {"chosen": "raw", "test": scores if test else None, "validation": scores, "seconds": 10 * top1}
 
 
 def test_gains_are_those_seed_by_seed():
@@ -57,9 +26,25 @@ def test_gains_are_those_seed_by_seed():
     assert second["gain"]["value"] == pytest.approx(-0.1)
     assert second["total"]["value"] == pytest.approx(0.0)
     assert second["total"]["low"] < 0 < second["total"]["high"]
+    assert (first["num_better"], second["num_better"]) == (2, 0)
+    assert (first["seconds"], second["seconds"]) == (pytest.approx(7), pytest.approx(6))
     text = markdown_table(value)
+    assert text.startswith("Top-1 on 50 test images, mean of 2 seeds with 95% intervals.\n")
     assert "| + a | 70.00 (" in text
-    assert "+10.00 (+10.00 to +10.00)" in text
+    assert "| +10.00 (+10.00 to +10.00) | 2 of 2 | +10.00 (+10.00 to +10.00) | 7.0 |" in text
+
+
+def test_the_verdict_names_what_is_shown_and_how_much_must_be_there_to_be_seen():
+    value = summarize(
+        {"plain": [result(0.5), result(0.7)], "+ a": [result(0.6), result(0.8)], "+ b": [result(0.6), result(0.6)]}
+    )
+    shown, size = value["verdict"]
+    # "+ b" loses 0 and 20 points, of which little follows
+    assert shown == "Gains over the row above whose interval leaves out zero: 1 of 2 (+ a); 0.1 would by chance."
+    assert "one of 50 is 2 points" in size
+    same = summarize({"plain": [result(0.5), result(0.7)], "+ b": [result(0.7), result(0.5)]})
+    assert "leaves out zero: none of 1;" in same["verdict"][0]
+    assert summarize({"plain": [result(0.5), result(0.7)]})["verdict"] == []
 
 
 def test_one_seed_says_nothing_of_the_spread_and_validation_stands_in_for_missing_test_images():
@@ -67,6 +52,9 @@ def test_one_seed_says_nothing_of_the_spread_and_validation_stands_in_for_missin
     assert value["split"] == "validation"
     assert value["rungs"][0]["accuracy"] == {"value": 0.5, "low": None, "high": None}
     assert "| plain | 50.00 |" in markdown_table(value)
+    assert markdown_table(value).startswith("Top-1 on 50 validation images, mean of 1 seed.\n")
+    both = summarize({"plain": [result(0.5)], "+ a": [result(0.6)]})
+    assert both["verdict"] == ["One seed says nothing of the spread over seeds: no gain is shown."]
 
 
 CONFIG = """\
@@ -91,6 +79,10 @@ def test_an_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(ablation, "train_folder", None)  # all is trained
     assert run_ablation(str(tmp_path / "a.yaml"), options, 1, console) == value
     print_ablation(value, console)
-    assert "+ average of weights" in console.file.getvalue()
+    said = console.file.getvalue()
+    assert "2 recipes, trainings of each: 1" in said
+    assert "seed-0: test " in said
+    assert "epoch 1 of" not in said  # one line a training is enough
+    assert "One seed says nothing" in said
     with pytest.raises(ValueError, match="at least 1 seed"):
         run_ablation(str(tmp_path / "a.yaml"), options, 0, console)

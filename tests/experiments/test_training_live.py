@@ -62,3 +62,16 @@ def test_the_average_has_a_column_where_there_is_one():
     assert len(epoch_table([record(1)], 3).columns) == 7
     assert len(epoch_table([record(1, average=True)], 3).columns) == 8
     assert describe_epoch(record(1), 3).endswith("0 s left")
+
+
+def test_one_of_many_trainings_leaves_nothing_behind(plain):
+    with EpochTable(3, plain, transient=True) as table:
+        table.after_epoch([record(1)])
+    assert plain.file.getvalue() == ""
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with EpochTable(3, console, transient=True) as table:
+        table.after_epoch([record(1)])
+        console.print("before the end")
+    shown = console.file.getvalue()
+    assert "of 3 epochs" in shown
+    assert shown.endswith("\x1b[2K")  # the last line is wiped out
