@@ -27,6 +27,7 @@ from nas.fidelity import Fidelity
 from nas.json_text import parse_json
 from nas.search import Plan, search
 from nas.trial import Outcome, Success
+from nas.whole_file import write_text
 from search_spaces.nasbench201 import EdgeSpace
 from workers.caching_pool import CachingPool
 from workers.table import TEST_ACCURACY, Columns, Table, read_table
@@ -170,10 +171,7 @@ def run_job(job: Job, folder: Path) -> None:
                 (trial.id, *_measured(outcome), outcome.train_seconds, pool.now_seconds, decisions, _status(outcome))
             )
     result = {"key": key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
-    file = job.file(folder)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    write_text(job.file(folder), json.dumps(result) + "\n")
 
 
 def _parse(section: dict[str, Any]) -> Any:  # noqa: ANN401 - the settings of any controller

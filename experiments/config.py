@@ -133,6 +133,11 @@ def parse_config(document: Mapping[str, Any]) -> SearchConfig:
     if recipe.beyond_search:
         raise ValueError(f"recipe.{recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it")
     shifts = validate_section("shifts", sections["shifts"], ShiftSettings)
+    deepest = max((stages for stages in space.appearance_stages if stages is not None), default=0)
+    if deepest > network.num_stages:
+        raise ValueError(
+            f"space.appearance_stages must be at most network.num_stages, {network.num_stages}, got {deepest}"
+        )
     shifts.check_fits(reward_name=reward_name, num_channels=network.in_channels)
     return SearchConfig(
         space_name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,13 @@ from experiments.environment import describe_environment
 from experiments.sections import flatten
 from experiments.yaml_file import read_yaml
 from nas.json_text import parse_json
+from nas.whole_file import write_text
 
 FREE_SETTINGS = frozenset(
     {
         "data.root",
+        "data.cache_mib",
+        "data.check_pictures",
         "search.num_trials",
         "workers.pool",
         "workers.address",
@@ -92,9 +94,13 @@ class RunFolder:
         return None
 
     def write_config(self, document: Mapping[str, Any]) -> None:
-        """Writes the resolved configuration; a crash leaves the old file or the new one, never half of one."""
+        """Writes the resolved configuration; a crash leaves the old file or the new one, never half of one.
+
+        Raises:
+            RuntimeError: if it cannot be written.
+        """
         text = yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120)
-        _write_whole(self.config, text)
+        write_text(self.config, text)
 
     def write_environment(self) -> None:
         """Records where the run goes on: the first time as it is, later as a continuation if it differs."""
@@ -107,7 +113,7 @@ class RunFolder:
             if {key: earlier.get(key) for key in now} == now:
                 return
             value = {**value, "continued": [*value.get("continued", []), now]}
-        _write_whole(self.environment, json.dumps(value, indent=2) + "\n")
+        write_text(self.environment, json.dumps(value, indent=2) + "\n")
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -134,12 +140,3 @@ def _read_environment(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -19,6 +19,9 @@ __all__ = ["DataSpec", "Fidelity", "NetworkSpec", "TrainRecipe"]
 
 MAX_IMAGE_SIZE = 8192
 MAX_CLASSES = 1_000_000
+MAX_CHANNELS = 100_000
+MAX_REPEATS = 1000
+MAX_STAGES = 16
 """Bounds far beyond use, within which counts and sizes of memory are whole numbers that everything can hold."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -55,13 +58,13 @@ class NetworkSpec:
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
     image_size: Annotated[int, Field(ge=8, le=MAX_IMAGE_SIZE)] = 32
-    in_channels: Annotated[int, Field(ge=1)] = 3
-    num_filters: Annotated[int, Field(ge=2)] = 32
-    num_repeats: Annotated[int, Field(ge=1)] = 2
-    num_stages: Annotated[int, Field(ge=1)] = 3
+    in_channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] = 3
+    num_filters: Annotated[int, Field(ge=2, le=MAX_CHANNELS)] = 32
+    num_repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 2
+    num_stages: Annotated[int, Field(ge=1, le=MAX_STAGES)] = 3
     stem: Literal["cifar", "imagenet"] = "cifar"
-    stem_filters: Annotated[int | None, Field(ge=1)] = None
-    num_stem_cells: Annotated[int, Field(ge=0)] = 0
+    stem_filters: Annotated[int | None, Field(ge=1, le=MAX_CHANNELS)] = None
+    num_stem_cells: Annotated[int, Field(ge=0, le=MAX_STAGES)] = 0
     skip_reduction_input: bool = False
     reduction_in_stage: bool = False
     auxiliary: bool = False

@@ -101,6 +101,7 @@ def test_a_reward_has_settings():
         ("space: {combines: [multiply]}", "space: combine must be one of add, concat"),
         ("space: {ops: []}", "space.ops: "),
         ("space: {num_blocks: 0}", "space.num_blocks: .*got 0"),
+        ("space: {appearance_stages: [0, 4]}", "space.appearance_stages must be at most network.num_stages, 3, got 4"),
         ("space: {block: 3}", "unknown key in section space 'block'"),
         ("reward: speed", "unknown reward 'speed'"),
         ("reward: {name: costed_accuracy}", "reward.target_multiply_adds: Field required"),
