@@ -47,3 +47,26 @@ def real_data() -> Path:
     if os.environ.get("NAS_REQUIRE_DATA") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def segmentation_folder(tmp_path) -> Path:
+    """Pictures with masks: half red (value 1), half blue (value 3), a green stripe (value 7), an unlabelled edge."""
+    import numpy as np
+    from PIL import Image
+
+    colours = {0: (90, 90, 90), 1: (220, 30, 30), 3: (30, 30, 220), 7: (30, 220, 30)}
+    random = np.random.default_rng(0)
+    for split, number in (("train", 4), ("val", 2)):
+        for index in range(number):
+            mask = np.ones((20 + index, 30), dtype=np.uint8)
+            mask[:, 12 + index :] = 3
+            mask[4:9] = 7
+            mask[:2] = 0
+            picture = np.array([colours.get(value, (0, 0, 0)) for value in range(8)], dtype=np.uint8)[mask]
+            noise = random.integers(0, 30, picture.shape, dtype=np.uint8)
+            for folder in (tmp_path / "data" / split, tmp_path / "data" / "semantic" / split):
+                folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture + noise).save(tmp_path / "data" / split / f"{index}.jpg", quality=95)
+            Image.fromarray(mask).save(tmp_path / "data" / "semantic" / split / f"{index}.png")
+    return tmp_path / "data"
