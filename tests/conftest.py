@@ -70,3 +70,59 @@ def segmentation_folder(tmp_path) -> Path:
             Image.fromarray(picture + noise).save(tmp_path / "data" / split / f"{index}.jpg", quality=95)
             Image.fromarray(mask).save(tmp_path / "data" / "semantic" / split / f"{index}.png")
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def _coco_original(tmp_path_factory) -> Path:
+    """See `coco_folder`; tests get copies of it."""
+    import json
+
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("coco")
+    colours = {3: (220, 40, 40), 17: (40, 200, 60), 90: (50, 60, 220)}
+    random = np.random.default_rng(0)
+    for split, number in (("train", 4), ("val", 2)):
+        images, annotations = [], []
+        for image in range(1, number + 1):
+            width, height = 80 + 4 * image, 64
+            pixels = random.integers(90, 130, (height, width, 3), dtype=np.uint8)
+            for place, category in enumerate(colours):
+                if image == 2 and category == 90:
+                    continue
+                x, y, side = 4 + 26 * place, 6 + 5 * image, 20 + image
+                pixels[y : y + side, x : x + side] = colours[category]
+                polygon = [x, y, x + side, y, x + side, y + side, x, y + side]
+                annotations.append(
+                    {"id": len(annotations) + 1, "image_id": 10 * image, "category_id": category, "iscrowd": 0}
+                    | {"bbox": [x, y, side, side], "area": side**2, "segmentation": [polygon]}
+                )
+            name = f"{image:06}.jpg"
+            (root / split).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(root / split / name, quality=95)
+            images.append({"id": 10 * image, "file_name": name, "width": width, "height": height})
+        crowd = np.zeros((64, 84), int)
+        crowd[50:60, 10:70] = 1
+        runs = np.flatnonzero(np.diff(np.concatenate([[0], crowd.flatten("F"), [2]]))) if crowd.any() else []
+        counts = np.diff(np.concatenate([[0], runs])).tolist()
+        annotations.append(
+            {"id": len(annotations) + 1, "image_id": 10, "category_id": 17, "iscrowd": 1, "bbox": [10, 50, 60, 10]}
+            | {"area": 600, "segmentation": {"size": [64, 84], "counts": counts}}
+        )
+        categories = [{"id": number, "name": name} for number, name in ((3, "red"), (17, "green"), (90, "blue"))]
+        value = {"images": images, "annotations": annotations, "categories": categories}
+        (root / "annotations").mkdir(exist_ok=True)
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(value))
+    return root
+
+
+@pytest.fixture
+def coco_folder(_coco_original, tmp_path) -> Path:
+    """Four pictures to train on and two to measure on, in COCO's layout: squares in three colours, and a crowd.
+
+    The ids of the categories have gaps: 3, 17 and 90.
+    """
+    import shutil
+
+    return shutil.copytree(_coco_original, tmp_path / "coco")

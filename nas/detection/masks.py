@@ -1,0 +1,125 @@
+"""Masks as COCO writes them: polygons and run lengths. The one place that knows pycocotools' format."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+_SHIFT, _DIGIT, _MORE, _SIGN = 48, 0x1F, 0x20, 0x10
+_MIN_POLYGON = 6
+
+
+def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float) -> bytes:  # noqa: ANN401 - any JSON
+    """Checks what a file says of an object's mask, and brings it to compressed run lengths.
+
+    Args:
+        value: a list of polygons [x, y, x, y, ..], or ``{"size": [height, width], "counts": ..}`` with run lengths as
+            a list or compressed to a text.
+        height: of the picture in pixels.
+        width: likewise.
+        tolerance: pixels by which a polygon may reach over the edge.
+
+    Raises:
+        ValueError: if it is neither, or does not fit the picture.
+        RuntimeError: if pycocotools is missing.
+    """
+    library = _library()
+    if isinstance(value, list):
+        _check_polygons(value, height, width, tolerance)
+        encoded = library.merge(library.frPyObjects(value, height, width))
+        return bytes(encoded["counts"])
+    if isinstance(value, dict):
+        counts = _check_runs(value, height, width)
+        if isinstance(counts, bytes):
+            return counts
+        return bytes(library.frPyObjects({"size": [height, width], "counts": counts}, height, width)["counts"])
+    raise ValueError(f"its mask must be a list of polygons or an object of run lengths, got {value!r:.60}")
+
+
+def decode_mask(counts: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    """The mask (height, width) of 0 and 1 that `encode_segmentation` brought to run lengths."""
+    with warnings.catch_warnings():  # it does not know numpy 2 to its end
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mask: NDArray[np.uint8] = _library().decode(run_lengths(counts, height, width))
+    return mask
+
+
+def encode_masks(masks: Tensor) -> list[str]:
+    """Compressed run lengths of masks (N, height, width) of 0 and 1, as text for JSON."""
+    columns = np.asfortranarray(masks.byte().permute(1, 2, 0).cpu().numpy())
+    return [each["counts"].decode("ascii") for each in _library().encode(columns)]
+
+
+def run_lengths(counts: bytes, height: int, width: int) -> dict[str, Any]:
+    """The form in which pycocotools takes a mask."""
+    return {"size": [height, width], "counts": counts}
+
+
+def mask_area(mask: Mapping[str, Any]) -> int:
+    """How many pixels a mask in the form of `run_lengths` has."""
+    return int(_library().area(mask))
+
+
+def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance: float) -> None:
+    if not polygons:
+        raise ValueError("its mask must have a polygon, got none")
+    for polygon in polygons:
+        numbers = polygon if isinstance(polygon, list) else []
+        if any(type(number) not in (int, float) for number in numbers):
+            raise ValueError(f"its polygons must be lists of numbers, got {polygon!r:.60}")
+        if len(numbers) < _MIN_POLYGON or len(numbers) % 2:
+            raise ValueError(f"its polygons must have three or more pairs x, y, got {polygon!r:.60}")
+        for length, side in ((numbers[0::2], width), (numbers[1::2], height)):
+            if min(length) < -tolerance or max(length) > side + tolerance:
+                raise ValueError(f"its polygons must lie within {width} x {height} pixels, got {polygon!r:.60}")
+
+
+def _check_runs(value: Mapping[str, Any], height: int, width: int) -> bytes | list[int]:
+    size, counts = value.get("size"), value.get("counts")
+    if size != [height, width]:
+        raise ValueError(f"its mask must have the size [{height}, {width}] of the picture, got {size!r:.60}")
+    if isinstance(counts, str):
+        lengths = _decompress(counts)
+    elif isinstance(counts, list) and all(type(each) is int for each in counts):
+        lengths = counts
+    else:
+        raise ValueError(f"the counts of its mask must be whole numbers or text, got {counts!r:.60}")
+    if any(each < 0 for each in lengths) or sum(lengths) != height * width:
+        raise ValueError(f"the counts of its mask must add up to {height * width} pixels, got {sum(lengths)}")
+    return counts.encode("ascii") if isinstance(counts, str) else counts
+
+
+def _decompress(text: str) -> list[int]:
+    """Run lengths from COCO's text: five bits a letter, and from the third on differences to the one before last.
+
+    Done here to see whether they fit before the library, which trusts them, writes them into memory.
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for letter in text:
+        digit = ord(letter) - _SHIFT
+        if not 0 <= digit < 2 * _MORE:
+            raise ValueError(f"the counts of its mask must be compressed run lengths, got {text!r:.60}")
+        value |= (digit & _DIGIT) << shift
+        shift += 5
+        if not digit & _MORE:
+            if digit & _SIGN:
+                value -= 1 << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise ValueError(f"the counts of its mask end in the middle of a number: {text[-60:]!r}")
+    return lengths
+
+
+def _library() -> Any:  # noqa: ANN401 - it has no types
+    try:
+        import pycocotools.mask
+    except ImportError:
+        raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
+    return pycocotools.mask
