@@ -66,9 +66,9 @@ def evaluate(
     *,
     data: Annotated[str | None, typer.Option(help="Folder of the images, or digits.")] = None,
     crop: Annotated[
-        list[int] | None, typer.Option(help="Side of the square in the middle that is classified; repeatable.")
+        list[int] | None, typer.Option(min=8, help="Side of the square in the middle that is classified; repeatable.")
     ] = None,
-    resize: Annotated[int | None, typer.Option(help="To which the shorter side is brought before.")] = None,
+    resize: Annotated[int | None, typer.Option(min=8, help="To which the shorter side is brought before.")] = None,
     code: Annotated[
         bool, typer.Option("--code", help="Run model.py of an exported folder; only one that you trust.")
     ] = False,

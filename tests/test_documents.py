@@ -38,7 +38,7 @@ def parse(command: str) -> None:
     words = shlex.split(SEEDS.sub("0", command), comments=True)[1:]
     group = typer.main.get_command(app)
     context = group.make_context("nas", words)
-    name, inner, rest = group.resolve_command(context, [*context._protected_args, *context.args])
+    name, inner, rest = group.resolve_command(context, [*getattr(context, "_protected_args", ()), *context.args])
     inner.make_context(name, rest, parent=context)
 
 

@@ -46,3 +46,10 @@ def test_the_network_is_described_as_for_nas_count(monkeypatch, command):
 def test_each_command_shows_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     assert f"Example: nas {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--crop", "--resize"])
+@pytest.mark.parametrize("number", ["0", "-3", "7"])
+def test_images_of_no_size_are_refused(option, number, capsys):
+    assert main(["evaluate", "best", "--data", "images", option, number]) == 2
+    assert f"{number} is not in the range x>=8" in capsys.readouterr().err
