@@ -37,7 +37,7 @@ FREE_SETTINGS = frozenset(
     }
 )
 """Settings that may change when a run is continued: where it runs and how far it goes, not what it measures."""
-FREE_SECTIONS = ("workers.resources.", "workers.runtime_env.", "trackers.")
+FREE_SECTIONS = ("workers.resources.", "workers.runtime_env.", "trackers.", "test.")
 
 
 @dataclass(frozen=True, slots=True)

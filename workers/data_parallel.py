@@ -1,4 +1,4 @@
-"""Full trainings by several workers with Ray Train: gloo between CPUs, NCCL between GPUs."""
+"""Trainings by several workers with Ray Train: gloo between CPUs, NCCL between GPUs."""
 
 from __future__ import annotations
 
@@ -48,10 +48,20 @@ class ParallelSettings:
         return torch.cuda.is_available() if self.gpus is None else self.gpus > 0
 
 
+def train_classifier(plan: TrainingPlan, out: Path) -> None:
+    """Trains as `nas.training.full.run_training` does, as one of several workers."""
+    run_training(plan, load_data(plan.fidelity.data), out)
+
+
 def train_in_parallel(
-    plan: TrainingPlan, out: Path, settings: ParallelSettings, after_epoch: Callable[[list[Record]], None]
+    plan: Any,  # noqa: ANN401 - whatever `train` takes
+    out: Path,
+    settings: ParallelSettings,
+    after_record: Callable[[list[Record]], None],
+    *,
+    train: Callable[[Any, Path], object] = train_classifier,
 ) -> dict[str, Any]:
-    """Trains as `nas.training.full.run_training` does, with several workers.
+    """Trains with several workers, each of which does the same with its part of every batch.
 
     All workers must see the folders of the images and of the training under the same paths.
 
@@ -59,7 +69,9 @@ def train_in_parallel(
         plan: what to train; its batch is shared out among the workers.
         out: an existing folder.
         settings: who trains.
-        after_epoch: called with all records so far when there are new ones.
+        after_record: called with all records so far when there are new ones in ``metrics.jsonl``.
+        train: a function of a module that every worker calls with the plan and the folder, once the process group is
+            there; the first of them writes ``metrics.jsonl`` and ``result.json``.
 
     Returns:
         What `result.json` holds.
@@ -73,24 +85,24 @@ def train_in_parallel(
     with (
         connect(settings.address),
         tempfile.TemporaryDirectory(prefix="nas-train-") as storage,
-        _told(out / METRICS_FILE, after_epoch),
+        _told(out / METRICS_FILE, after_record),
     ):
         _check_cluster(settings)
-        _fit(plan, out, settings, storage=storage)
+        _fit({"train": train, "plan": plan, "out": str(out.resolve())}, settings, storage=storage)
     result = read_result(out)
     if result is None:
         raise RuntimeError(f"the workers have ended, but there is no result in {out}: it must be a folder that all see")
     return result
 
 
-def _fit(plan: TrainingPlan, out: Path, settings: ParallelSettings, *, storage: str) -> None:
+def _fit(work: dict[str, Any], settings: ParallelSettings, *, storage: str) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     trainer = TorchTrainer(
         _train_member,
-        train_loop_config={"plan": plan, "out": str(out.resolve())},
+        train_loop_config=work,
         torch_config=TorchConfig(backend="nccl" if settings.use_gpu else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=settings.num_workers,
@@ -107,10 +119,9 @@ def _fit(plan: TrainingPlan, out: Path, settings: ParallelSettings, *, storage: 
         raise RuntimeError(f"the training has failed: {_reason(error)}") from error
 
 
-def _train_member(config: dict[str, Any]) -> None:
+def _train_member(work: dict[str, Any]) -> None:
     """What each worker does; the process group is there already."""
-    plan: TrainingPlan = config["plan"]
-    run_training(plan, load_data(plan.fidelity.data), Path(config["out"]))
+    work["train"](work["plan"], Path(work["out"]))
 
 
 def _reason(error: BaseException) -> str:
@@ -144,12 +155,12 @@ def _check_number(came: int, most: int, what: str) -> None:
 
 
 @contextmanager
-def _told(path: Path, after_epoch: Callable[[list[Record]], None]) -> Iterator[None]:
-    """Tells of new epochs as they are written: the workers are other processes, perhaps on other machines."""
+def _told(path: Path, after_record: Callable[[list[Record]], None]) -> Iterator[None]:
+    """Tells of new records as they are written: the workers are other processes, perhaps on other machines."""
     done = threading.Event()
 
     earlier = _read_records(path)
-    after_epoch(earlier)
+    after_record(earlier)
 
     def watch() -> None:
         before = len(earlier)
@@ -158,7 +169,7 @@ def _told(path: Path, after_epoch: Callable[[list[Record]], None]) -> Iterator[N
             records = _read_records(path)
             if len(records) > before:
                 before = len(records)
-                after_epoch(records)
+                after_record(records)
             if is_last:
                 return
 

@@ -87,3 +87,18 @@ def synchronize_norms(network: nn.Module, device: torch.device, *, everywhere: b
                 setattr(network, name, synchronized(child, device))
         else:
             synchronize_norms(child, device, everywhere=everywhere)
+
+
+def gather_texts(text: str) -> list[str]:
+    """The texts of all members, in their order, for all of them; of one member, its own."""
+    members = current_members()
+    if members.count == 1:
+        return [text]
+    device = torch.device("cuda", torch.cuda.current_device()) if distributed.get_backend() == "nccl" else "cpu"
+    content = torch.frombuffer(bytearray(text.encode() + b"\n"), dtype=torch.uint8).to(device)
+    sizes = [torch.zeros((), dtype=torch.int64, device=device) for _ in range(members.count)]
+    distributed.all_gather(sizes, torch.tensor(len(content), device=device))
+    longest = int(max(sizes))
+    gathered = [torch.zeros(longest, dtype=torch.uint8, device=device) for _ in range(members.count)]
+    distributed.all_gather(gathered, torch.nn.functional.pad(content, (0, longest - len(content))))
+    return [bytes(each[: int(size) - 1].tolist()).decode() for each, size in zip(gathered, sizes, strict=True)]

@@ -6,6 +6,10 @@ import pytest
 import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.dense.recipe import DenseRecipe
+from nas.detection.saved import load_detector
+from nas.detection.settings import DetectionData, DetectorSettings
+from nas.detection.train import DetectionPlan, train_member
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.training.full import TrainingPlan
 from workers import data_parallel
@@ -30,6 +34,32 @@ def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_clu
     with pytest.raises(RuntimeError, match=r"the training has failed: .*checkpoint of another training") as caught:
         train_in_parallel(other, tmp_path, settings, seen.append)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.ray
+def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
+    network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
+    detector = DetectorSettings(norm="syncbn", channels=8, features=16, min_stride=2, rpn_batch=32, roi_batch=16)
+    recipe = DenseRecipe(
+        iterations=4,
+        batch_size=2,
+        cuts=(),
+        warmup_iterations=1,
+        scales=(40,),
+        max_side=72,
+        record_iterations=2,
+        checkpoint_iterations=2,
+        device="cpu",
+    )
+    plan = DetectionPlan(PLAN.architecture, network, detector, recipe, DetectionData(root=str(coco_folder)))
+    seen = []
+    (tmp_path / "out").mkdir()
+    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    result = train_in_parallel(plan, tmp_path / "out", settings, seen.append, train=train_member)
+    assert result["num_workers"] == 2
+    assert result["evaluation"]["num_pictures"] == 2
+    assert [record["iteration"] for record in seen[-1]] == [2, 4]
+    assert load_detector(tmp_path / "out" / "detector.safetensors")
 
 
 @pytest.mark.parametrize(

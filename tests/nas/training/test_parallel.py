@@ -16,6 +16,7 @@ from nas.training.parallel import (
     Members,
     current_members,
     distribute,
+    gather_texts,
     share_buffers,
     sum_over_members,
     synchronize_norms,
@@ -73,9 +74,14 @@ def test_synchronized_normalization_is_that_of_the_large_batch(found):
         torch.testing.assert_close(first[name], alone[name])
 
 
+def test_texts_of_different_lengths_are_gathered_in_order(found):
+    assert [bytes(each["texts"].tolist()).decode() for each in found] == ["|Zoë", "|Zoë", ""]
+
+
 def test_alone_nothing_is_shared():
     network = nn.Sequential(BatchNorm(2))
     assert current_members() == Members(0, 1)
+    assert gather_texts("own") == ["own"]
     assert distribute(network, torch.device("cpu"), Members()) is network
     assert sum_over_members(torch.ones(2)).tolist() == [1, 1]
     share_buffers(network)

@@ -14,7 +14,7 @@ from nas.models.sync_norm import synchronized
 from nas.recipe import TrainRecipe
 from nas.training.evaluation import evaluate
 from nas.training.loop import start_training
-from nas.training.parallel import current_members
+from nas.training.parallel import current_members, gather_texts
 
 RECIPE = TrainRecipe(epochs=1, batch_size=8, learning_rate=0.05, crop_padding=1, cutout=2, device="cpu")
 
@@ -93,6 +93,8 @@ def normalize():
 def find_all():
     found = {f"plain.{name}": value for name, value in train(nn.GroupNorm(2, 4)).items()}
     found |= {f"sync.{name}": value for name, value in train(BatchNorm(4), sync_norms=True).items()}
+    texts = gather_texts("Zoë" * current_members().rank)
+    found["texts"] = torch.tensor(bytearray("|".join(texts).encode()))
     return found | {f"norm.{name}": value for name, value in normalize().items()}
 
 
