@@ -107,6 +107,8 @@ def find_architecture(text: str) -> ArchitectureSource:
         ValueError: if it stands for no architecture that can be built; the message says why.
         OSError: if a file cannot be read.
     """
+    if not text.strip():  # as a folder it would be the current one
+        raise ValueError("an architecture must be named, got nothing")
     source = _find(text)
     if isinstance(source.architecture, ReferenceNetwork):
         return source
@@ -223,6 +225,8 @@ def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
 def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     folder = RunFolder(path)
     if not folder.ledger.exists():
+        if rank > 1:
+            raise ValueError(f"{path} holds no search, so there is no @{rank} in it")
         if (path / NETWORK_FILE).is_file():
             return _from_training(text, folder)
         if (path / "architecture.json").is_file():

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_network import Classes, MultiplyAdds, Parameters, Preset, Size, Stack, network_options
+from experiments.cli_options import (
+    Classes,
+    MultiplyAdds,
+    Parameters,
+    Preset,
+    Size,
+    Stack,
+    named_folder,
+    network_options,
+)
 
 app = typer.Typer()
 
@@ -50,7 +59,12 @@ def draw(  # noqa: PLR0913 - one argument for each option
 def export(  # noqa: PLR0913 - one argument for each option
     arch: _Arch,
     *,
-    out: Annotated[Path, typer.Option(help="Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=named_folder, help="Folder for model.py, architecture.json, weights.safetensors, cells.svg."
+        ),
+    ],
     preset: Preset = None,
     stack: Stack = None,
     image_size: Size = None,
@@ -111,7 +125,12 @@ def count(  # noqa: PLR0913 - one argument for each option
 def import_timm_weights(
     source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for model.py, weights.safetensors and what else nas export gives.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=named_folder, help="Folder for model.py, weights.safetensors and what else nas export gives."
+        ),
+    ],
     accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
 ) -> None:
     """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""

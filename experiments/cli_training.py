@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli_network import Classes, MultiplyAdds, Parameters, Preset, Size, Stack, network_options
+from experiments.cli_options import (
+    Classes,
+    MultiplyAdds,
+    Parameters,
+    Preset,
+    Size,
+    Stack,
+    named_folder,
+    network_options,
+)
 
 app = typer.Typer()
 
@@ -30,7 +39,9 @@ def train(  # noqa: PLR0913 - one argument for each option
     config: _Config,
     *,
     arch: _Arch = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the training; runs/CONFIG if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=named_folder, help="Folder of the training; runs/CONFIG if left out.")
+    ] = None,
     data: _Data = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="CHECKPOINT", help="Weights to start from: a file, RUN@k, ...")
@@ -91,7 +102,9 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     *,
     arch: _Arch = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each recipe.")] = 3,
-    out: Annotated[Path | None, typer.Option(help="Folder; runs/CONFIG_ablation if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=named_folder, help="Folder; runs/CONFIG_ablation if left out.")
+    ] = None,
     data: _Data = None,
     teacher: Annotated[str | None, typer.Option(help="Whose answers are distilled.")] = None,
     workers: _Workers = None,

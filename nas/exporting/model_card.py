@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from nas.architecture import Architecture
 from nas.exporting.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
+from nas.recipe import TrainRecipe
 
+_ALWAYS_NAMED = ("batch_size", "learning_rate", "schedule", "optimizer", "weight_decay")
+"""Settings of a recipe that stand in the card at their defaults too."""
 _CARD = """\
 # {title}
 
@@ -81,5 +85,23 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "measured on", f"{brought}the middle {evaluation['crop']} x {evaluation['crop']} pixels are classified"
     if "data" in evaluation:
         weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
-        yield "trained on", f"{plain_title(str(evaluation['data']))}, {int(evaluation.get('epochs', 0))} epochs"
+        further = ", from the weights of an earlier training" if evaluation.get("fine_tuned") is True else ""
+        number = int(evaluation.get("epochs", 0))
+        yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
+    if isinstance(recipe := evaluation.get("recipe"), Mapping):
+        yield "recipe", _recipe(recipe)
+    if isinstance(seconds := evaluation.get("seconds"), int | float):
+        yield "training took", f"{seconds:,.0f} s on {plain_title(str(evaluation.get('device')))}"
+    if "data" in evaluation:
         yield "holds", weights.get(str(evaluation.get("weights")), "weights")
+
+
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    """Settings as `nas train` names them, so that the training can be done again; those that are off are left out."""
+    defaults = asdict(TrainRecipe())
+    told = {name: recipe[name] for name in defaults if name in recipe and name != "epochs"}
+    return ", ".join(
+        f"{name} {plain_title(str(value))}"
+        for name, value in told.items()
+        if name in _ALWAYS_NAMED or value != defaults[name]
+    )

@@ -85,7 +85,7 @@ def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[
     if fits == 0:
         least = cost(1)
         raise ValueError(
-            f"a network with {spec.num_repeats} cells a stage has at least {least.num_parameters:,} parameters and "
+            f"a network of so many cells (N = {spec.num_repeats}) has at least {least.num_parameters:,} parameters and "
             f"{least.num_multiply_adds:,} multiply-adds at {spec.image_size} pixels, got a budget of {budget}"
         )
     while too_many - fits > 1:

@@ -231,7 +231,7 @@ def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list
 
 
 def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]:
-    """How the accuracy was measured, so that it can be measured again from the weights alone."""
+    """How the network was trained and measured, so that it can be measured again from the weights alone."""
     chosen, tests = result["chosen"], result["test"]
     return {
         "data": plan.fidelity.data.name,
@@ -240,6 +240,10 @@ def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]
         "batch_size": plan.fidelity.recipe.batch_size,
         "precision": plan.fidelity.recipe.precision,
         "epochs": plan.fidelity.recipe.epochs,
+        "recipe": plan.fidelity.to_json()["recipe"],
+        "fine_tuned": plan.start is not None,
+        "seconds": result["seconds"],
+        "device": result["device"],
         "weights": chosen,
         "test": None if tests is None else tests[chosen],
     }

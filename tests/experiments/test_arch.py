@@ -178,3 +178,14 @@ def test_a_reference_network_is_counted_but_not_drawn():
         _ = source.cells
     with pytest.raises(ValueError, match="not made of cells"):
         network_spec(source, NetworkOptions(stack="6@768"))
+
+
+def test_nothing_is_no_architecture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "architecture.json").write_text(json.dumps(PUBLISHED["nasnet-a"].to_json()))
+    for text in ("", " "):
+        with pytest.raises(ValueError, match="an architecture must be named, got nothing"):
+            find_architecture(text)
+    assert find_architecture(f"{tmp_path}@1").architecture == PUBLISHED["nasnet-a"]
+    with pytest.raises(ValueError, match="holds no search, so there is no @2 in it"):
+        find_architecture(f"{tmp_path}@2")

@@ -52,4 +52,10 @@ def test_each_command_shows_an_example(command, capsys):
 @pytest.mark.parametrize("number", ["0", "-3", "7"])
 def test_images_of_no_size_are_refused(option, number, capsys):
     assert main(["evaluate", "best", "--data", "images", option, number]) == 2
-    assert f"{number} is not in the range x>=8" in capsys.readouterr().err
+    assert f"Invalid value for '{option}': Input should be greater than or equal to 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "ablate"])
+def test_a_folder_without_a_name_is_refused(command, capsys):
+    assert main([command, "digits_full", "--arch", "nasnet-a", "--out", ""]) == 2
+    assert "it must name a folder, got nothing" in capsys.readouterr().err

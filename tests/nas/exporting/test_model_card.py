@@ -38,3 +38,20 @@ def test_it_says_how_the_network_was_trained_and_tested() -> None:
     assert (
         "| trained on | image_folder, 30 epochs |\n| holds | the moving average of the weights |\n\n`model.py`" in card
     )
+
+
+def test_the_recipe_is_told_as_it_can_be_given_again() -> None:
+    recipe = {"epochs": 30, "batch_size": 64, "learning_rate": 0.1, "mixup": 0.2, "flip": True, "cutout": 0, "x": 1}
+    evaluation = {"data": "digits", "epochs": 1, "fine_tuned": True, "recipe": recipe, "seconds": 1234.5}
+    card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation={**evaluation, "device": "cpu"})
+    assert "| trained on | digits, 1 epoch, from the weights of an earlier training |\n" in card
+    assert "| recipe | batch_size 64, learning_rate 0.1, mixup 0.2 |\n" in card  # what is off or unknown is left out
+    assert "| training took | 1,234 s on cpu |\n" in card
+
+
+def test_a_checkpoint_cannot_write_into_the_card() -> None:
+    evil = "](http://x)<script>|\n# title"
+    evaluation = {"recipe": {"schedule": evil, "mixup": [evil]}, "seconds": 1, "device": evil, "data": evil}
+    card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation=evaluation)
+    assert not [part for part in ("<script", "](http", "# title") if part in card]
+    assert model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation={"recipe": 3}) is not None

@@ -76,6 +76,8 @@ def test_the_network_that_is_kept_is_the_one_that_validation_chose(tmp_path, dat
     assert evaluate(kept.network, data.load_test(), data, RECIPE).to_json() == result["test"][chosen]
     assert kept.evaluation["test"] == result["test"][chosen]
     assert kept.evaluation["crop"] == 8
+    assert kept.evaluation["recipe"]["learning_rate"] == result["recipe"]["learning_rate"]
+    assert kept.evaluation["seconds"] == result["seconds"]
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])

@@ -1,10 +1,11 @@
 import inspect
 
 import pytest
+import typer
 
 from experiments import cli_arch, cli_training
 from experiments.arch import NetworkOptions
-from experiments.cli_network import network_options
+from experiments.cli_options import named_folder, network_options
 
 COMMANDS = (cli_arch.draw, cli_arch.export, cli_arch.count, cli_training.train, cli_training.ablate)
 
@@ -23,3 +24,10 @@ def test_every_command_that_builds_a_network_has_the_same_options(command):
         }
 
     assert options(command) == options(cli_arch.count)
+
+
+def test_a_folder_must_have_a_name():
+    assert named_folder("runs/a").parts == ("runs", "a")
+    for text in ("", " "):
+        with pytest.raises(typer.BadParameter, match="it must name a folder, got nothing"):
+            named_folder(text)

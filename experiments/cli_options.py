@@ -1,7 +1,8 @@
-"""Options of the network around the cells, for every command that builds one."""
+"""Options that several commands share: the folder that they write, and the network around the cells."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,13 @@ Size = Annotated[int | None, typer.Option(help="Height and width of the images i
 Classes = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
 Parameters = Annotated[str | None, typer.Option(help="As wide a network as so many allow: 5M.")]
 MultiplyAdds = Annotated[str | None, typer.Option(help="As wide as so many for one image allow: 600M.")]
+
+
+def named_folder(text: str) -> Path:
+    """The folder that an option names: nothing at all would be the current one, which nobody means."""
+    if not text.strip():
+        raise typer.BadParameter("it must name a folder, got nothing")
+    return Path(text)
 
 
 def network_options(
