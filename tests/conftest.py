@@ -126,3 +126,33 @@ def coco_folder(_coco_original, tmp_path) -> Path:
     import shutil
 
     return shutil.copytree(_coco_original, tmp_path / "coco")
+
+
+@pytest.fixture
+def segmentation_config(tmp_path) -> Path:
+    """The configuration of a training of seconds, for the pictures of `segmentation_folder`."""
+    path = tmp_path / "small_segmenter.yaml"
+    path.write_text(
+        "segmentation: {seed: 3}\n"
+        "network: {num_filters: 8, num_repeats: 1, num_stages: 2}\n"
+        "head: {kind: fcn}\n"
+        "recipe: {iterations: 6, batch_size: 4, learning_rate: 0.05, reference_batch: 0, schedule: polynomial,\n"
+        "  warmup_iterations: 1, scales: [16, 24, 20], max_side: 60, record_iterations: 2, checkpoint_iterations: 2,\n"
+        "  device: cpu}\n"
+        "data: {crop: 16}\n"
+        "test: {shifts: [add_red]}\n"
+    )
+    return path
+
+
+@pytest.fixture
+def small_cells(tmp_path) -> Path:
+    """The file of an architecture that builds in no time."""
+    import json
+
+    from nas.architecture import Architecture, Block, Cell, Edge
+
+    cell = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity")),))
+    path = tmp_path / "cells.json"
+    path.write_text(json.dumps(Architecture(cell, cell).to_json()))
+    return path

@@ -125,6 +125,11 @@ def run_segmentation(
     return run_dense(task, plan.recipe, out, seed=plan.seed, watch=watch or DenseWatch())
 
 
+def train_member(work: tuple[SegmentationPlan, SegmentationFolder], out: Path) -> None:
+    """Trains as `run_segmentation` does, as one of several workers."""
+    run_segmentation(*work, out)
+
+
 def _describe(plan: SegmentationPlan, folder: SegmentationFolder, network: Segmenter) -> dict[str, Any]:
     return {
         "architecture": plan.architecture.fingerprint,

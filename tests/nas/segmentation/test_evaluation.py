@@ -8,6 +8,7 @@ from nas.segmentation.evaluation import Look, count_pixels, evaluate, predict
 from nas.segmentation.folder import read_folder
 from nas.segmentation.pictures import SegmentationPictures
 from nas.segmentation.spec import PicturesSpec
+from nas.training.parallel import Members
 
 
 class ByColour(nn.Module):
@@ -63,3 +64,16 @@ def test_a_shift_reaches_the_network(segmentation_folder):
     assert not torch.equal(shifted.seen[1], other.seen[1])
     noise = [each - before for each, before in zip(shifted.seen, plain.seen, strict=True)]
     assert not torch.equal(noise[0][..., :29], noise[1])  # each picture draws its own
+
+
+def test_members_measure_parts_that_add_up(segmentation_folder, monkeypatch):
+    from nas.segmentation import evaluation
+
+    _, pictures = read(segmentation_folder)
+    whole = count_pixels(ByColour(), pictures)
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(evaluation, "current_members", lambda rank=rank: Members(rank, 2))
+        parts.append(count_pixels(ByColour(), pictures, look=None))
+    assert torch.equal(parts[0] + parts[1], whole)
+    assert not torch.equal(parts[0], whole)
