@@ -34,6 +34,9 @@ class ConfigKind:
 
 SEARCH = ConfigKind("search", SECTIONS, NAMED_SECTIONS)
 TRAINING = ConfigKind("train", ("training", "network", "recipe", "data", "workers"))
+DETECTION = ConfigKind("detect", ("detection", "network", "detector", "recipe", "data", "workers"))
+SEGMENTATION = ConfigKind("segment", ("segmentation", "network", "head", "recipe", "data", "test", "workers"))
+STUDY = ConfigKind("study pretraining", ("study", "network", "detector", "recipe", "data", "workers"))
 
 
 def split_sections(document: Mapping[str, Any], kind: ConfigKind = SEARCH) -> dict[str, dict[str, Any]]:
@@ -92,8 +95,9 @@ def find_config(source: str, kind: ConfigKind = SEARCH) -> Path:
 
 
 def _kind_of(document: Mapping[str, Any]) -> ConfigKind:
-    """A training has a section of that name, and a search has none."""
-    return TRAINING if "training" in document else SEARCH
+    """All but a search have a section that tells them apart, their first."""
+    kinds = (TRAINING, DETECTION, SEGMENTATION, STUDY)
+    return next((kind for kind in kinds if kind.sections[0] in document), SEARCH)
 
 
 def _config_folder() -> Path:

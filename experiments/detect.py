@@ -1,0 +1,136 @@
+"""`nas detect`: resolves a configuration, opens or continues the detector's folder, trains, and shows what it finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.config_file import DETECTION
+from experiments.dense_inputs import DenseOptions, open_dense, resolve_dense
+from experiments.dense_live import RecordLines
+from experiments.detect_config import DetectionConfig, parse_detection
+from experiments.detect_figures import draw_curves, draw_pictures
+from experiments.run_folder import RunFolder
+from experiments.training_config import TrainingWorkers
+from nas.dense.run import DenseWatch
+from nas.detection.average_precision import NAMES
+from nas.detection.data import DetectionSet, load_detection_data
+from nas.detection.train import DETECTOR_FILE, DetectionPlan, build_task, resolve_recipe, run_detection, train_member
+from nas.models.build import Buildable
+from nas.training.full import METRICS_FILE, Record, read_result
+
+CURVES_FILE, PICTURES_FOLDER = "ap.png", "pictures"
+
+
+def run_detect(source: str, options: DenseOptions, console: Console) -> int:
+    """Trains a detector, or continues the training in the folder.
+
+    Args:
+        source: a YAML file, or the name of a configuration that comes with this package.
+        options: what differs from it.
+        console: where progress is shown.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        ValueError: if configuration, pictures or backbone are not valid, or the folder holds another training.
+        RuntimeError: if the folder is in use or cannot be written, or the training fails.
+        OSError: if a file cannot be read.
+    """
+    folder = options.out or Path("runs") / Path(source).stem
+    config, architecture = resolve(source, options, folder)
+    with open_dense(folder, config, architecture, parse_detection):
+        result = read_result(folder)
+        if result is None:
+            result = detect_folder(folder, config.plan(architecture), config.workers, console)
+    for line in result_lines(folder, result):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def detect_folder(folder: Path, plan: DetectionPlan, workers: TrainingWorkers, console: Console) -> dict[str, Any]:
+    """Trains in a folder from where it is, shows how it goes, and draws curves and pictures.
+
+    Args:
+        folder: an existing one.
+        plan: what to train.
+        workers: who trains.
+        console: where it is shown.
+
+    Returns:
+        What `result.json` holds, see `nas.detection.train.run_detection`.
+
+    Raises:
+        ValueError: if pictures, backbone and folder do not fit together; nothing is trained then.
+        RuntimeError: if the training fails.
+    """
+    with console.status("reading the pictures"):
+        data = load_detection_data(plan.data, masks=plan.detector.masks)
+    num_iterations = resolve_recipe(plan, data).iterations
+    with RecordLines(num_iterations, console, describe_scores) as lines:
+        if workers.num_workers == 1 and workers.address is None:
+            watch = DenseWatch(lines.after_iteration, lines.after_record)
+            result = run_detection(plan, folder, watch, data=data)
+        else:
+            from workers.data_parallel import ParallelSettings, train_in_parallel
+
+            build_task(plan, data)  # what does not fit is said before any worker is started
+            settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
+            result = train_in_parallel(plan, folder, settings, lines.after_record, train=train_member)
+    _draw(folder, plan, data)
+    return result
+
+
+def resolve(source: str, options: DenseOptions, folder: Path) -> tuple[DetectionConfig, Buildable]:
+    """The configuration with the options of the command line, and the architecture of the backbone.
+
+    Raises:
+        ValueError: if they are not valid, or no backbone is named.
+    """
+    document, architecture = resolve_dense(source, options, DETECTION, RunFolder(folder))
+    return parse_detection(document), architecture
+
+
+def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
+    """What came of a training, for a person."""
+    scores = result["evaluation"]
+    measured = f"on {scores['num_pictures']} pictures ({result['data']['evaluate']})"
+    table = [
+        f"{name} AP {measured}: "
+        + ", ".join(
+            f"{key.removeprefix('ap').strip('_').upper() or 'AP'} {_percent(scores[name][key])}" for key in NAMES
+        )
+        for name in ("box", "mask")
+        if name in scores
+    ]
+    return [
+        f"{result['num_parameters']:,} parameters, {result['num_backbone_parameters']:,} of them in the backbone",
+        *table,
+        f"{result['pictures_per_second']:,.1f} pictures a second, {result['seconds']:,.1f} s",
+        f"{folder / DETECTOR_FILE} holds the weights; see {CURVES_FILE} and {PICTURES_FOLDER}/ beside it",
+    ]
+
+
+def describe_scores(record: Record) -> str:
+    """What an evaluation says, in a few words."""
+    scores = record["evaluation"]
+    return ", ".join(
+        f"{name} AP {_percent(scores[name]['ap'])} (AP50 {_percent(scores[name]['ap50'])})"
+        for name in ("box", "mask")
+        if name in scores
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.1f}"
+
+
+def _draw(folder: Path, plan: DetectionPlan, data: DetectionSet) -> None:
+    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    draw_curves(records, folder / CURVES_FILE, title=folder.name)
+    draw_pictures(folder / DETECTOR_FILE, data.evaluation, folder / PICTURES_FOLDER, recipe=plan.recipe)
