@@ -14,6 +14,8 @@ from nas.json_text import parse_json
 
 TOLERANCE = 1.0
 """Pixels by which COCO's own boxes and polygons reach over the edge."""
+MIN_SIDE = 0.01
+"""Of a box, in pixels: with less, single precision makes its edges one."""
 MAX_LENGTH = 65_535
 _MAX_ID = 2**53
 
@@ -256,11 +258,12 @@ def _numbers(value: Any) -> tuple[float, float, float, float]:  # noqa: ANN401 -
 def _fault(box: Sequence[float], picture: Picture) -> str | None:
     """What a box must do and does not."""
     x, y, width, height = box
-    if width <= 0 or height <= 0:
-        return "have a width and a height above 0"
+    if min(width, height) < MIN_SIDE:
+        return f"have a width and a height of at least {MIN_SIDE} pixels"
     if min(x, y) < -TOLERANCE or x + width > picture.width + TOLERANCE or y + height > picture.height + TOLERANCE:
         return f"lie within the {picture.width} x {picture.height} pixels of its picture"
-    if min(x + width, picture.width) <= max(x, 0) or min(y + height, picture.height) <= max(y, 0):
+    left, top = max(x, 0), max(y, 0)
+    if min(min(x + width, picture.width) - left, min(y + height, picture.height) - top) < MIN_SIDE:
         return f"have a part within the {picture.width} x {picture.height} pixels of its picture"
     return None
 

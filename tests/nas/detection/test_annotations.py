@@ -81,8 +81,15 @@ BAD = {
     "box far outside": (put("annotations", 0, "bbox", [200, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
     "box before the edge": (put("annotations", 0, "bbox", [-5, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
     "box on the edge": (put("annotations", 0, "bbox", [84, 11, 0.5, 21]), "must have a part within the 84 x 64"),
-    "box of no width": (put("annotations", 0, "bbox", [4, 11, 0, 21]), "must have a width and a height above 0"),
-    "box of negative height": (put("annotations", 0, "bbox", [4, 11, 5, -2]), "a width and a height above 0"),
+    "box of no width": (
+        put("annotations", 0, "bbox", [4, 11, 0, 21]),
+        "must have a width and a height of at least 0.01 pixels",
+    ),
+    "box of next to no width": (
+        put("annotations", 0, "bbox", [4, 11, 1e-9, 21]),
+        "a width and a height of at least 0.01",
+    ),
+    "box of negative height": (put("annotations", 0, "bbox", [4, 11, 5, -2]), "a width and a height of at least 0.01"),
     "box of three": (put("annotations", 0, "bbox", [4, 11, 5]), "must be a list of four numbers"),
     "box of texts": (put("annotations", 0, "bbox", ["4", 1, 5, 2]), "must be a list of four numbers"),
     "box of truths": (put("annotations", 0, "bbox", [True, 1, 5, 2]), "must be a list of four numbers"),
