@@ -28,7 +28,7 @@ def with_length(recipe: DenseRecipe, text: str, num_images: int) -> DenseRecipe:
     """A recipe with the iterations and cuts of the papers' schedules, for any number of pictures and any batch.
 
     ``1x`` is 90,000 iterations of 16 pictures out of COCO's 118,287, and the rate is cut for the last 60,000 and again
-    for the last 20,000 whatever the length (1811.08883, section 3). All of them shrink and grow so that every picture
+    for the last 20,000 whatever the length (1811.08883, section 4). All of them shrink and grow so that every picture
     is seen as often. The warm-up stays as it is, but takes a tenth of the training at most.
 
     Args:

@@ -25,7 +25,7 @@ class DetectorSettings:
         masks: whether it outlines objects too: Mask R-CNN.
         norm: in place of the backbone's norms; null leaves them as they are.
         head_norm: in pyramid, box head and mask head. ``auto`` is the backbone's ``gn`` or ``syncbn`` (1811.08883,
-            section 3), and none with other norms, as in torchvision.
+            section 3.1), and none with other norms, as in torchvision.
         box_head: ``mlp``, two linear layers (1612.03144), or ``conv``, four convolutions and one (1803.08494, section
             4.2). ``auto`` is ``conv`` where heads are normalized.
         channels: of all maps of the pyramid, and of the convolutions in the heads.
