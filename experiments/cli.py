@@ -19,6 +19,7 @@ from experiments.cli_arch import app as arch_app
 from experiments.cli_benchmark import app as benchmark_app
 from experiments.cli_detect import app as detect_app
 from experiments.cli_robustness import app as robustness_app
+from experiments.cli_segment import app as segment_app
 from experiments.cli_select import app as select_app
 from experiments.cli_training import app as training_app
 
@@ -113,7 +114,7 @@ def compare(
         print_comparison(value, Console())
 
 
-for _commands in (arch_app, select_app, training_app, detect_app, robustness_app, benchmark_app):
+for _commands in (arch_app, select_app, training_app, detect_app, segment_app, robustness_app, benchmark_app):
     app.add_typer(_commands)  # without a name: they stand beside those above
 
 
