@@ -13,7 +13,7 @@ MAX_SIDE = 8192
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class DenseRecipe:
-    """How a detector or segmenter is trained; at its defaults as in Rethinking ImageNet Pre-training (1811.08883, section 4).
+    """How a detector or segmenter is trained; by default as in Rethinking ImageNet Pre-training, 1811.08883, section 4.
 
     Attributes:
         iterations: changes of the weights. See `nas.dense.schedule.with_length` for those of ``1x``, ``2x`` and so on.
