@@ -61,6 +61,8 @@ def run_ablation(source: str, options: TrainOptions, num_seeds: int, console: Co
     if num_seeds < 1:
         raise ValueError(f"there must be at least 1 seed, got {num_seeds}")
     out = options.out or Path("runs") / f"{Path(source).stem}_ablation"
+    if RunFolder(out).stored_document() is not None:
+        raise ValueError(f"{out} holds something else than an ablation; choose another --out")
     data, config, architecture = load_training(resolve(source, options), options, RunFolder(out), console)
     stage = _Stage(config, architecture, data, console)
     rungs = ladder(config.fidelity)

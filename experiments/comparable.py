@@ -12,9 +12,10 @@ import numpy as np
 
 from experiments.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
 from experiments.run_folder import RunFolder
-from experiments.sections import flatten, validate_section
+from experiments.sections import dump_settings, flatten, validate_section
 from experiments.stored_reward import stored_reward
 from nas.architecture import Architecture, fingerprint_json
+from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.json_text import parse_json
 from nas.ledger import Record, read_ledger
 from nas.rewards import REWARDS, Reward
@@ -38,6 +39,7 @@ FREE = frozenset(
 )
 """Settings that runs may differ in, whatever their strategy: they change no measurement."""
 TEST_METRIC = "test_accuracy"
+_MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecipe, "data": DataSpec}
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,18 @@ def load_run(path: Path) -> LoadedRun:
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
-    return LoadedRun(str(path), dict(flatten(document)), environment, contents.finished, len(contents.pending))
+    return LoadedRun(
+        str(path), dict(flatten(_complete(document))), environment, contents.finished, len(contents.pending)
+    )
+
+
+def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
+    """How trials are measured with every setting written out: some came after older runs, which used the defaults."""
+    completed = dict(document)
+    for name, kind in _MEASURED_BY.items():
+        if isinstance(section := document.get(name), Mapping):
+            completed[name] = {**dump_settings(kind()), **section}
+    return completed
 
 
 def differing(values: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

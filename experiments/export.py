@@ -35,11 +35,18 @@ def export_architecture(
 
     Raises:
         ValueError: if the options are not possible, the weights do not fit, or the folder is a file.
-        RuntimeError: if a program cannot be made, or does not agree with the network.
+        RuntimeError: if a program cannot be made, or does not agree with the network, or the folder cannot be written.
     """
     options = options or NetworkOptions()
     if out.exists() and not out.is_dir():
         raise ValueError(f"an export needs a folder, got the file {out}")
+    try:
+        return _write(source, out, options, programs)
+    except OSError as error:  # a full disk names no file
+        raise RuntimeError(f"the folder {out} cannot be written: {error.strerror or error}") from None
+
+
+def _write(source: ArchitectureSource, out: Path, options: NetworkOptions, programs: Collection[str]) -> list[Path]:
     trained = source.weights if not options.given else None
     _check_programs(programs, trained)
     if trained is not None:

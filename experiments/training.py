@@ -18,7 +18,16 @@ from experiments.training_live import EpochTable
 from nas.data.data_set import DataSet
 from nas.lock import FileLock
 from nas.models.build import Buildable, description_from_json
-from nas.training.full import METRICS_FILE, NETWORK_FILE, TrainingPlan, Watch, read_result, run_training
+from nas.training.full import (
+    METRICS_FILE,
+    NETWORK_FILE,
+    RESULT_FILE,
+    STATE_FILE,
+    TrainingPlan,
+    Watch,
+    read_result,
+    run_training,
+)
 from nas.whole_file import write_text
 
 CURVES_FILE = "curves.png"
@@ -59,17 +68,30 @@ def open_training(path: Path, config: TrainingConfig, architecture: Buildable) -
 
     Raises:
         ValueError: if it holds another training.
-        RuntimeError: if another process uses it.
+        RuntimeError: if another process uses it, or it cannot be written.
     """
-    folder = RunFolder(path)
     path.mkdir(parents=True, exist_ok=True)
     with FileLock(path / LOCK_FILE):
-        _check_same(folder, config, architecture)
+        if has_begun(path):
+            _check_same(RunFolder(path), config, architecture)
         if read_result(path) is None:
-            folder.write_config(config.to_document())
-            folder.write_environment()
-            write_text(path / ARCHITECTURE_FILE, json.dumps(architecture.to_json(), indent=2) + "\n")
+            _describe(path, config, architecture)
         yield
+
+
+def has_begun(path: Path) -> bool:
+    """Whether an epoch is done: only then is a folder bound to its training."""
+    return (path / STATE_FILE).exists() or (path / RESULT_FILE).exists()
+
+
+def _describe(path: Path, config: TrainingConfig, architecture: Buildable) -> None:
+    folder = RunFolder(path)
+    try:
+        folder.write_config(config.to_document())
+        folder.write_environment()
+        write_text(path / ARCHITECTURE_FILE, json.dumps(architecture.to_json(), indent=2) + "\n")
+    except OSError as error:
+        raise RuntimeError(f"the folder {path} cannot be written: {error.strerror or error}") from None
 
 
 def plan_of(config: TrainingConfig, architecture: Buildable) -> TrainingPlan:

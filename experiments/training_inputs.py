@@ -22,7 +22,7 @@ from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable, description_from_json
-from nas.training.teacher import TORCHVISION
+from nas.training.teacher import TORCHVISION, load_teacher
 from nas.training.transfer import check_same_architecture, transfer_spec
 
 ARCHITECTURE_FILE = "architecture.json"
@@ -109,6 +109,8 @@ def load_training(
     spec = _fit_network(config, source, options.network)
     config = replace(config, fidelity=replace(config.fidelity, network=spec))
     _check_fits(config, data)
+    if config.training.teacher is not None:
+        load_teacher(config.training.teacher, data)  # one that does not fit is said before there is a folder
     budget = options.network.budget
     counted = count_network(source, spec, budget="" if budget is None else str(budget))
     console.print(f"network: {network_line(counted)}", markup=False, highlight=False, soft_wrap=True)

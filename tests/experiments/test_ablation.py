@@ -86,3 +86,6 @@ def test_an_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     assert "One seed says nothing" in said
     with pytest.raises(ValueError, match="at least 1 seed"):
         run_ablation(str(tmp_path / "a.yaml"), options, 0, console)
+    (tmp_path / "out" / "config.yaml").write_text("training: {}\n")
+    with pytest.raises(ValueError, match="holds something else than an ablation"):
+        run_ablation(str(tmp_path / "a.yaml"), options, 1, console)

@@ -147,3 +147,12 @@ def test_settings_that_differ_name_groups_of_one_controller(write_run):
         "ppo, learning_rate=0.01, search.failure_reward=null",
         "ppo, learning_rate=0.1, search.failure_reward=0.0",
     ]
+
+
+def test_settings_that_came_later_count_at_their_defaults(write_run):
+    older = write_run("older", "ppo", 0)
+    newer = write_run("newer", "random", 0, recipe__mixup=0.0, data__on_disk=False)
+    assert objections(load(older, newer)) == []
+    other = write_run("other", "random", 1, recipe__mixup=0.2)
+    (objection,) = objections(load(older, other))
+    assert objection.startswith("recipe.mixup is 0.0 in ")

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from experiments import export
 from experiments.arch import ArchitectureSource, NetworkOptions, find_architecture
 from experiments.export import export_architecture
 from nas.architecture import Architecture
@@ -106,3 +107,12 @@ def test_impossible_options_leave_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="2@250"):
         export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@250"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "export_untrained", full)
+    with pytest.raises(RuntimeError, match=r"the folder .*out cannot be written: No space left on device"):
+        export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@192"))

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file
 
+from experiments import training
 from experiments.arch import NetworkOptions, find_architecture
 from experiments.cli import main
 from experiments.trained import find_trained
@@ -145,3 +146,31 @@ def test_a_training_by_a_budget_goes_on_with_the_same_command_and_without_naming
     assert (folder / "fitted" / "state.safetensors").stat().st_mtime_ns == state
     with pytest.raises(ValueError, match=rf"network.num_filters: {filters} in the folder, 2 asked for"):
         train(folder, "fitted")
+
+
+def test_a_folder_in_which_no_epoch_was_done_is_bound_to_nothing(folder, monkeypatch):
+    def stop(*_):
+        raise RuntimeError("no memory left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_folder", stop)
+        with pytest.raises(RuntimeError, match="no memory left"):
+            train(folder, "begun", seed=5)
+    assert (folder / "begun" / "config.yaml").is_file()
+    assert train(folder, "begun", seed=6)[0] == 0
+    assert json.loads((folder / "begun" / "result.json").read_text())["seed"] == 6
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_there_is_a_folder(folder):
+    with pytest.raises(ValueError, match=r"cell.json is not a safetensors file|cell.json has no trained weights"):
+        train(folder, "new", teacher=str(folder / "cell.json"))
+    assert not (folder / "new").exists()
+
+
+def test_a_full_disk_is_said(folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training.RunFolder, "write_config", full)
+    with pytest.raises(RuntimeError, match=r"new2 cannot be written: No space left on device"):
+        train(folder, "new2")
