@@ -38,6 +38,8 @@ FREE = frozenset(
     }
 )
 """Settings that runs may differ in, whatever their strategy: they change no measurement."""
+FREE_SECTIONS = ("controller.", "trackers.", "workers.runtime_env.")
+"""Beginnings of further ones; the controller is part of the strategy itself."""
 TEST_METRIC = "test_accuracy"
 _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecipe, "data": DataSpec}
 
@@ -235,7 +237,7 @@ def _fixed_settings(run: LoadedRun) -> dict[str, Any]:
     return {
         key: value
         for key, value in run.settings.items()
-        if key not in FREE and key not in LEARNING and not key.startswith("controller.")
+        if key not in FREE and key not in LEARNING and not key.startswith(FREE_SECTIONS)
     }
 
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import yaml
 
 from experiments.comparable import differing, group_runs, load_run, objections, to_run
 from experiments.sections import flatten
@@ -156,3 +157,12 @@ def test_settings_that_came_later_count_at_their_defaults(write_run):
     other = write_run("other", "random", 1, recipe__mixup=0.2)
     (objection,) = objections(load(older, other))
     assert objection.startswith("recipe.mixup is 0.0 in ")
+
+
+def test_who_watches_a_run_changes_no_measurement(write_run):
+    watched = write_run("watched", "random", 0)
+    document = yaml.safe_load((watched / "config.yaml").read_text())
+    document["trackers"] = {"tensorboard": True}
+    document["workers"]["runtime_env"] = {"pip": ["something"]}
+    (watched / "config.yaml").write_text(yaml.safe_dump(document))
+    assert objections(load(write_run("plain", "ppo", 0), watched)) == []
