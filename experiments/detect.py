@@ -44,21 +44,40 @@ def run_detect(source: str, options: DenseOptions, console: Console) -> int:
     """
     folder = options.out or Path("runs") / Path(source).stem
     config, architecture = resolve(source, options, folder)
+    plan = config.plan(architecture)
+    # what does not fit is said before there is a folder, which would hold on to settings that cannot be trained
+    data = None if _is_done(folder) else load_checked(plan, console)
     with open_dense(folder, config, architecture, parse_detection):
         result = read_result(folder)
-        if result is None:
-            result = detect_folder(folder, config.plan(architecture), config.workers, console)
+        if result is None or data is not None:
+            result = detect_folder(folder, plan, data or load_checked(plan, console), config.workers, console)
     for line in result_lines(folder, result):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def detect_folder(folder: Path, plan: DetectionPlan, workers: TrainingWorkers, console: Console) -> dict[str, Any]:
-    """Trains in a folder from where it is, shows how it goes, and draws curves and pictures.
+def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
+    """Reads and checks the pictures, and that plan, pictures and backbone fit together.
+
+    Raises:
+        ValueError: if they do not; one line that says where.
+        RuntimeError: if pycocotools is missing.
+    """
+    with console.status("reading the pictures"):
+        data = load_detection_data(plan.data, masks=plan.detector.masks)
+    build_task(plan, data)
+    return data
+
+
+def detect_folder(
+    folder: Path, plan: DetectionPlan, data: DetectionSet, workers: TrainingWorkers, console: Console
+) -> dict[str, Any]:
+    """Trains in a folder from where it is, shows how it goes, and draws pictures and curves.
 
     Args:
         folder: an existing one.
         plan: what to train.
+        data: the plan's pictures.
         workers: who trains.
         console: where it is shown.
 
@@ -66,23 +85,21 @@ def detect_folder(folder: Path, plan: DetectionPlan, workers: TrainingWorkers, c
         What `result.json` holds, see `nas.detection.train.run_detection`.
 
     Raises:
-        ValueError: if pictures, backbone and folder do not fit together; nothing is trained then.
+        ValueError: if the folder holds another training.
         RuntimeError: if the training fails.
     """
-    with console.status("reading the pictures"):
-        data = load_detection_data(plan.data, masks=plan.detector.masks)
-    num_iterations = resolve_recipe(plan, data).iterations
-    with RecordLines(num_iterations, console, describe_scores) as lines:
+    with RecordLines(resolve_recipe(plan, data).iterations, console, describe_scores) as lines:
         if workers.num_workers == 1 and workers.address is None:
             watch = DenseWatch(lines.after_iteration, lines.after_record)
             result = run_detection(plan, folder, watch, data=data)
         else:
             from workers.data_parallel import ParallelSettings, train_in_parallel
 
-            build_task(plan, data)  # what does not fit is said before any worker is started
             settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
             result = train_in_parallel(plan, folder, settings, lines.after_record, train=train_member)
-    _draw(folder, plan, data)
+    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    draw_pictures(folder / DETECTOR_FILE, data.evaluation, folder / PICTURES_FOLDER, recipe=plan.recipe)
+    draw_curves(records, folder / CURVES_FILE, title=folder.name)
     return result
 
 
@@ -126,11 +143,10 @@ def describe_scores(record: Record) -> str:
     )
 
 
+def _is_done(folder: Path) -> bool:
+    """Whether a training has left everything behind: the curves come last."""
+    return read_result(folder) is not None and (folder / CURVES_FILE).is_file()
+
+
 def _percent(share: float | None) -> str:
     return "none" if share is None else f"{100 * share:.1f}"
-
-
-def _draw(folder: Path, plan: DetectionPlan, data: DetectionSet) -> None:
-    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
-    draw_curves(records, folder / CURVES_FILE, title=folder.name)
-    draw_pictures(folder / DETECTOR_FILE, data.evaluation, folder / PICTURES_FOLDER, recipe=plan.recipe)

@@ -81,6 +81,9 @@ def test_a_detector_is_trained_and_shown_and_trained_no_more(arrange, run_cli, t
     assert code == 0
     assert "iteration" not in out
     assert (folder / "state.safetensors").stat().st_mtime_ns == before
+    (folder / "ap.png").unlink()  # as after a kill at the very end
+    assert run_cli(*arrange("run"))[0] == 0
+    assert (folder / "ap.png").exists()
     code, _, err = run_cli(*arrange("run", "--set", "detector.features=20"))
     assert code == 2
     assert "holds a training with other settings (detector.features: 16 in the folder, 20 asked for)" in err
@@ -167,7 +170,7 @@ def test_bad_annotations_are_one_line_with_file_and_id(arrange, run_cli, coco_fo
     assert len(err.splitlines()) == 1
     assert message in err
     assert f"instances_{split}.json" in err
-    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -182,11 +185,12 @@ def test_bad_annotations_are_one_line_with_file_and_id(arrange, run_cli, coco_fo
         (("--set", "recipe.learning_rate=1e30"), "the loss is not finite any more in iteration"),
     ],
 )
-def test_what_does_not_fit_together_is_one_line(arrange, run_cli, words, message):
+def test_what_does_not_fit_together_is_one_line(arrange, run_cli, tmp_path, words, message):
     code, _, err = run_cli(*arrange("run", *words))
     assert code == 2
     assert len(err.splitlines()) == 1
     assert message in err
+    assert (tmp_path / "run").exists() == ("finite" in message)  # nothing is left where nothing was trained
 
 
 def test_backbone_and_pictures_must_be_named(arrange, run_cli, coco_folder):
