@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,16 +26,16 @@ class PictureStore:
 
     def __init__(self, cache_mib: int) -> None:
         self._room = cache_mib * 2**20
-        self._kept: dict[int, Images] = {}
+        self._kept: dict[Path, Images] = {}  # ids may stand for other pictures in another split
 
     def picture(self, picture: Picture) -> Tensor:
         """One picture of shape (3, height, width), values from 0 to 1."""
-        pixels = self._kept.get(picture.id)
+        pixels = self._kept.get(picture.path)
         if pixels is None:
             pixels = decode_image(picture.path, None)
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes
-                self._kept[picture.id] = pixels
+                self._kept[picture.path] = pixels
         return torch.from_numpy(pixels).float() / 255
 
 

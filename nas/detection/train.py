@@ -146,6 +146,7 @@ def _describe(plan: DetectionPlan, recipe: DenseRecipe, data: DetectionSet, back
         "architecture": plan.architecture.fingerprint,
         "num_backbone_parameters": sum(parameter.numel() for parameter in backbone.parameters()),
         "num_train": len(data.train.pictures),
+        "num_available": data.num_available,
         "num_categories": len(data.train.categories),
         "start": plan.start,
         "length": plan.length,

@@ -77,6 +77,13 @@ def test_pictures_are_decoded_once_where_there_is_room(plan, monkeypatch):
         assert len(decoded) == expected
 
 
+def test_pictures_of_two_splits_may_have_the_same_ids(plan):
+    data, store = load_detection_data(plan.data, masks=False), PictureStore(512)
+    first, other = data.train.pictures[1], data.evaluation.pictures[1]
+    assert first.id == other.id
+    assert not torch.equal(store.picture(first), store.picture(other))
+
+
 def test_corners_lie_within_the_picture(plan):
     from dataclasses import replace
 
