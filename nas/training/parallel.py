@@ -101,4 +101,4 @@ def gather_texts(text: str) -> list[str]:
     longest = int(max(sizes))
     gathered = [torch.zeros(longest, dtype=torch.uint8, device=device) for _ in range(members.count)]
     distributed.all_gather(gathered, torch.nn.functional.pad(content, (0, longest - len(content))))
-    return [bytes(each[: int(size) - 1].tolist()).decode() for each, size in zip(gathered, sizes, strict=True)]
+    return [each[: int(size) - 1].cpu().numpy().tobytes().decode() for each, size in zip(gathered, sizes, strict=True)]
