@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 from experiments.arch import ArchitectureSource, NetworkOptions, find_architecture, find_preset, set_stack
@@ -21,9 +22,9 @@ from nas.checkpoint import load_checkpoint
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable, description_from_json
+from nas.models.build import Buildable, build, description_from_json
 from nas.training.teacher import TORCHVISION, load_teacher
-from nas.training.transfer import check_same_architecture, transfer_spec
+from nas.training.transfer import check_same_architecture, describe_transfer, transfer_spec
 
 ARCHITECTURE_FILE = "architecture.json"
 _OF_IMAGES = ("num_classes", "in_channels")
@@ -113,7 +114,8 @@ def load_training(
         load_teacher(config.training.teacher, data)  # one that does not fit is said before there is a folder
     budget = options.network.budget
     counted = count_network(source, spec, budget="" if budget is None else str(budget))
-    console.print(f"network: {network_line(counted)}", markup=False, highlight=False, soft_wrap=True)
+    for line in (f"network: {network_line(counted)}", *_transfer_lines(config, source, data)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return data, config, source.architecture
 
 
@@ -192,6 +194,15 @@ def _fit_network(config: TrainingConfig, source: ArchitectureSource, options: Ne
     checkpoint = load_checkpoint(start)
     check_same_architecture(checkpoint, source.architecture, name=start)
     return transfer_spec(checkpoint, spec)
+
+
+def _transfer_lines(config: TrainingConfig, source: ArchitectureSource, data: DataSet) -> Iterator[str]:
+    """What the weights to start from give, if there are any; raises ValueError if they do not fit."""
+    if config.training.start is not None:
+        with torch.device("meta"):
+            network = build(source.architecture, config.fidelity.network)
+        checkpoint = load_checkpoint(config.training.start)
+        yield f"start: {config.training.start}, {describe_transfer(network, checkpoint, data.class_names)}"
 
 
 def _check_fits(config: TrainingConfig, data: DataSet) -> None:

@@ -108,7 +108,9 @@ def test_weights_of_another_architecture_are_refused(folder):
 
 def test_a_fine_tune_takes_the_network_from_the_checkpoint(folder):
     settings = ("network.num_filters=8", "recipe.learning_rate=1e-9", "recipe.momentum=0.0")
-    train(folder, "tuned", arch=None, start=str(folder / "done"), settings=settings)
+    _code, text = train(folder, "tuned", arch=None, start=str(folder / "done"), settings=settings)
+    assert "done/network.safetensors, " in text
+    assert text.splitlines()[1].endswith(" parameters are taken over")  # the classes are the same
     result = json.loads((folder / "tuned" / "result.json").read_text())
     assert result["network"]["num_filters"] == 2
     before, after = (load_file(folder / name / "network.safetensors") for name in ("done", "tuned"))

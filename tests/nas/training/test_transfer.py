@@ -6,7 +6,13 @@ from nas.checkpoint import Checkpoint
 from nas.fidelity import NetworkSpec, TrainRecipe
 from nas.models.resnet import ReferenceNetwork
 from nas.training.initial import build_initial
-from nas.training.transfer import check_same_architecture, transfer_spec, transfer_weights
+from nas.training.transfer import (
+    check_same_architecture,
+    describe_transfer,
+    transfer_spec,
+    transfer_weights,
+    weights_anew,
+)
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 ARCHITECTURE = Architecture(CELL, CELL)
@@ -79,3 +85,20 @@ def test_reference_networks_transfer_too():
     network = build(architecture=ReferenceNetwork("resnet18"), num_classes=4, stem="cifar")
     source = Checkpoint(build(1, architecture=ReferenceNetwork("resnet18"), stem="cifar"), (), (), ("a", "b", "c"), 0.5)
     assert transfer_weights(network, source, "abcd") == ("fc.weight", "fc.bias")
+
+
+def test_what_will_be_taken_over_is_told_without_doing_it():
+    with torch.device("meta"):
+        network = build(num_classes=5, auxiliary=True)
+    names = ("a", "b", "c", "d", "e")
+    head = sum(part.numel() for name, part in network.named_parameters() if name.startswith(("aux", "classifier")))
+    total = sum(part.numel() for part in network.parameters())
+    said = describe_transfer(network, checkpoint(), names)
+    anew = weights_anew(network, checkpoint(), names)
+    assert said.startswith(
+        f"{total - head:,} of {total:,} parameters are taken over; new are classifier.weight, classif"
+    )
+    assert said.endswith(f" and {len(anew) - 4} more")
+    assert network.classifier.weight.is_meta
+    same = describe_transfer(build(), checkpoint(), ("a", "b", "c"))
+    assert same.endswith(" parameters are taken over")
