@@ -24,6 +24,7 @@ from nas.models.build import Buildable
 from nas.training.full import METRICS_FILE, Record, read_result
 
 CURVES_FILE, PICTURES_FOLDER = "ap.png", "pictures"
+_LABELS = dict(zip(NAMES, ("AP", "AP50", "AP75", "AP of small", "of medium", "of large objects"), strict=True))
 
 
 def run_detect(source: str, options: DenseOptions, console: Console) -> int:
@@ -118,10 +119,7 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
     scores = result["evaluation"]
     measured = f"on {scores['num_pictures']} pictures ({result['data']['evaluate']})"
     table = [
-        f"{name} AP {measured}: "
-        + ", ".join(
-            f"{key.removeprefix('ap').strip('_').upper() or 'AP'} {_percent(scores[name][key])}" for key in NAMES
-        )
+        f"{name} {measured}: " + ", ".join(f"{_LABELS[key]} {_percent(scores[name][key])}" for key in NAMES)
         for name in ("box", "mask")
         if name in scores
     ]
