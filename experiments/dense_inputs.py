@@ -21,6 +21,8 @@ from nas.training.full import read_result
 from nas.whole_file import write_text
 
 ARCHITECTURE_FILE, LOCK_FILE = "architecture.json", ".lock"
+_NO_CLASSIFIERS = ("detector.safetensors", "segmenter.safetensors")
+"""Files of weights in folders that have an architecture too."""
 
 Document = dict[str, dict[str, Any]]
 
@@ -143,6 +145,11 @@ def _find_backbone(options: DenseOptions, document: Document, first: str, folder
         return _stored_backbone(document, first, folder)
     weights = find_weights(name)
     if weights is None:
+        if not options.scratch and any((Path(name) / file).is_file() for file in _NO_CLASSIFIERS):
+            raise ValueError(
+                f"{name} holds a detector or segmenter, and a backbone starts from a classifier; --scratch takes the "
+                "architecture only"
+            )
         return find_architecture(name).architecture
     network = load_checkpoint(weights).network
     document["network"] = dump_settings(network.spec)

@@ -108,10 +108,12 @@ def segment_folder(
         RuntimeError: if the training fails.
     """
     plan = config.plan(architecture)
+    plan.build(len(data.classes))  # what does not fit is said before there is a folder
     domains = find_domains(plan, data, config.test)
     with open_dense(folder, config, architecture, parse_segmentation):
         result = read_result(folder) or _train(folder, plan, config, data, console)
         measured = _measure(folder, plan, domains, data, console)
+        _draw(folder, plan, domains[0])
     return SegmentResult(result, measured)
 
 
@@ -170,20 +172,32 @@ def _train(
 
             settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
             result = train_in_parallel((plan, data), folder, settings, lines.after_record, train=train_member)
-    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
-    draw_curves(records, folder / CURVES_FILE, title=folder.name)
     return result
 
 
 def _measure(
     folder: Path, plan: SegmentationPlan, domains: list[Domain], data: SegmentationFolder, console: Console
 ) -> dict[str, Any]:
-    def load() -> nn.Module:
-        return load_segmenter(folder / SEGMENTER_FILE).network.to(choose_device(plan.recipe))
-
     train = data.classes.count(data.train.counts)
     with num_threads(plan.recipe.num_threads), console.status("measuring") as status:
-        measured = measure_domains(folder, load, domains, train, said=lambda name: status.update(f"measuring {name}"))
-        if not (folder / PICTURES_FILE).is_file():
-            draw_pictures(load(), domains[0].pictures, folder / PICTURES_FILE)
-    return measured
+        return measure_domains(
+            folder,
+            lambda: _load(folder, plan),
+            domains,
+            train,
+            said=lambda name: status.update(f"measuring {name}"),
+        )
+
+
+def _draw(folder: Path, plan: SegmentationPlan, home: Domain) -> None:
+    """Draws what is not there yet, as after a kill at the very end."""
+    if not (folder / CURVES_FILE).is_file():
+        records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+        draw_curves(records, folder / CURVES_FILE, title=folder.name)
+    if not (folder / PICTURES_FILE).is_file():
+        with num_threads(plan.recipe.num_threads):
+            draw_pictures(_load(folder, plan), home.pictures, folder / PICTURES_FILE)
+
+
+def _load(folder: Path, plan: SegmentationPlan) -> nn.Module:
+    return load_segmenter(folder / SEGMENTER_FILE).network.to(choose_device(plan.recipe))

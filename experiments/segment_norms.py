@@ -1,6 +1,6 @@
-"""`nas segment --norms`: the same segmenter with several norms, at home and abroad, as in IBN-Net's tables.
+"""`nas segment --norms`: the same segmenter with several norms, at home and abroad.
 
-(1807.09441, section 4.3: trained on one set of street scenes, tested on it and on another.)
+So are IBN-Net's tables (1807.09441): trained on one set of street scenes, tested on it and on another.
 """
 
 from __future__ import annotations

@@ -80,8 +80,6 @@ def choose_classes(root: Path, spec: PicturesSpec, train: Counts, validation: Co
         listed = Classes(tuple(values), tuple(names.get(value, str(value)) for value in values), spec.unlabelled)
     if len(listed) < 2:
         raise ValueError(f"the masks of {root} must hold at least 2 classes, got {len(listed)}")
-    if len(listed) > IGNORED:
-        raise ValueError(f"there must be at most {IGNORED} classes, got {len(listed)} in {root}")
     return listed if spec.most_frequent is None else _most_frequent(listed, train, spec.most_frequent, root)
 
 

@@ -67,6 +67,16 @@ def test_what_holds_weights(checkpoint, small_cells, tmp_path):
     assert find_weights("nasnet-a") is None
 
 
+def test_a_segmenters_folder_gives_its_architecture_when_asked_for(segmentation_config, options, small_cells, tmp_path):
+    (tmp_path / "architecture.json").write_text(small_cells.read_text())
+    (tmp_path / "segmenter.safetensors").touch()
+    chosen = dataclasses.replace(options, backbone=str(tmp_path))
+    with pytest.raises(ValueError, match="holds a detector or segmenter, and a backbone starts from a classifier"):
+        resolve(segmentation_config, chosen, tmp_path / "out")
+    _, architecture = resolve(segmentation_config, dataclasses.replace(chosen, scratch=True), tmp_path / "out")
+    assert architecture.normal.blocks[0].left.op == "conv_3x3"
+
+
 def test_what_is_missing_is_said(segmentation_config, options, tmp_path):
     with pytest.raises(ValueError, match="the backbone must be named with --backbone"):
         resolve(segmentation_config, dataclasses.replace(options, backbone=None), tmp_path / "out")

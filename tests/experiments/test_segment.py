@@ -59,6 +59,21 @@ def test_a_training_is_shown_measured_and_gone_on_with(segmentation_config, opti
     assert (tmp_path / "out" / "segmenter.safetensors").stat().st_mtime_ns == before
 
 
+def test_what_a_kill_at_the_very_end_left_out_is_made_up_for(segmentation_config, options, tmp_path):
+    run(segmentation_config, options)
+    for name in ("curves.png", "pictures.png", "domains.json"):
+        (tmp_path / "out" / name).unlink()
+    assert "iteration" not in run(segmentation_config, options)
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"curves.png", "pictures.png", "domains.json"}
+
+
+def test_a_backbone_that_does_not_fit_is_said_before_there_is_a_folder(segmentation_config, options, tmp_path):
+    narrow = dataclasses.replace(options, settings=("network.num_filters=2", "network.num_stages=1"))
+    with pytest.raises(ValueError, match="divides the channels of a stage by 4"):
+        run(segmentation_config, narrow)
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_seed_needs_another_folder(segmentation_config, options):
     run(segmentation_config, options)
     with pytest.raises(ValueError, match=r"segmentation\.seed: 3 in the folder, 4 asked for"):
