@@ -200,3 +200,22 @@ def test_backbone_and_pictures_must_be_named(arrange, run_cli, coco_folder):
     shutil.rmtree(coco_folder / "annotations")
     code, _, err = run_cli(*arrange("run"))
     assert (code, "must hold annotations/instances_train.json" in err) == (2, True)
+
+
+def test_several_workers_are_started_once_all_fits_together(arrange, run_cli, monkeypatch):
+    from workers import data_parallel
+
+    started = []
+
+    def train_in_parallel(plan, out, settings, after_record, *, train):
+        started.append((settings.num_workers, settings.cpus, settings.gpus, settings.address))
+        train(plan, out)
+        return json.loads((out / "result.json").read_text())
+
+    monkeypatch.setattr(data_parallel, "train_in_parallel", train_in_parallel)
+    words = ("--workers", "2", "--address", "auto", "--set", "workers.gpus=0", "--set", "workers.cpus=0.5")
+    assert run_cli(*arrange("bad", *words, "--set", "detector.min_stride=4"))[0] == 2
+    assert not started
+    code, out, _ = run_cli(*arrange("run", *words))
+    assert (code, started) == (0, [(2, 0.5, 0, "auto")])
+    assert "box on 2 pictures (val): AP" in out
