@@ -50,6 +50,7 @@ def segment(  # noqa: PLR0913 - one argument for each option
     if norms is None:
         if seeds != 1:
             raise ValueError("--seeds counts the trainings with each of --norms; one training has --seed")
-        raise typer.Exit(run_segment(config, options, test_data, console))
+        raise typer.Exit(run_segment(config, options, console, test_data=test_data))
     chosen = [name.strip() for name in norms.split(",")]
-    console.print(norms_table(run_norms(config, options, chosen, seeds, test_data, console)))
+    value = run_norms(config, options, console, norms=chosen, num_seeds=seeds, test_data=test_data)
+    console.print(norms_table(value))

@@ -43,14 +43,14 @@ class SegmentResult:
     domains: Mapping[str, Any]
 
 
-def run_segment(source: str, options: DenseOptions, test_data: Path | None, console: Console) -> int:
+def run_segment(source: str, options: DenseOptions, console: Console, *, test_data: Path | None = None) -> int:
     """Trains a segmenter, or continues the training in the folder, and measures it.
 
     Args:
         source: a YAML file, or the name of a configuration that comes with this package.
         options: what differs from it.
-        test_data: another folder on which it is measured too; None leaves that to the configuration.
         console: where progress is shown.
+        test_data: another folder on which it is measured too; None leaves that to the configuration.
 
     Returns:
         The exit code: 0.
@@ -61,7 +61,7 @@ def run_segment(source: str, options: DenseOptions, test_data: Path | None, cons
         OSError: if a file cannot be read.
     """
     folder = options.out or Path("runs") / Path(source).stem
-    config, architecture = resolve_segmentation(source, options, test_data, folder)
+    config, architecture = resolve_segmentation(source, options, folder, test_data=test_data)
     data = read_pictures(config, console)
     found = segment_folder(folder, config, architecture, data, console)
     for line in result_lines(folder, found.result):
@@ -72,7 +72,7 @@ def run_segment(source: str, options: DenseOptions, test_data: Path | None, cons
 
 
 def resolve_segmentation(
-    source: str, options: DenseOptions, test_data: Path | None, folder: Path
+    source: str, options: DenseOptions, folder: Path, *, test_data: Path | None = None
 ) -> tuple[SegmentationConfig, Buildable]:
     """The valid configuration with the options of the command line, and the architecture of the backbone.
 

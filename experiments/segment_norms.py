@@ -65,7 +65,13 @@ def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildabl
 
 
 def run_norms(
-    source: str, options: DenseOptions, norms: Sequence[str], num_seeds: int, test_data: Path | None, console: Console
+    source: str,
+    options: DenseOptions,
+    console: Console,
+    *,
+    norms: Sequence[str],
+    num_seeds: int,
+    test_data: Path | None = None,
 ) -> dict[str, Any]:
     """Trains with every norm and seed, and writes ``norms.json``, ``norms.md`` and ``norms.png``.
 
@@ -74,10 +80,10 @@ def run_norms(
     Args:
         source: the configuration.
         options: as of `nas segment`; the seeds are counted from that of the configuration.
+        console: where progress is shown.
         norms: different from one another, see `with_norm`; the first is what the others are compared with.
         num_seeds: trainings with each norm.
         test_data: another folder to measure on.
-        console: where progress is shown.
 
     Returns:
         What ``norms.json`` holds, see `summarize`.
@@ -89,7 +95,7 @@ def run_norms(
     if len(set(norms)) != len(norms) or not norms:
         raise ValueError(f"norms must be different from one another, got {', '.join(norms) or 'none'}")
     out = options.out or Path("runs") / f"{Path(source).stem}_norms"
-    config, architecture = resolve_segmentation(source, options, test_data, out)
+    config, architecture = resolve_segmentation(source, options, out, test_data=test_data)
     if config.segmentation.start is not None:
         raise ValueError("weights fit one norm only: with --norms the backbone starts from scratch, see --scratch")
     chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}

@@ -8,12 +8,12 @@ from experiments.cli import main
 
 def test_options_reach_the_training(monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(segment, "run_segment", lambda *arguments: seen.append(arguments) or 0)
+    monkeypatch.setattr(segment, "run_segment", lambda *arguments, **named: seen.append((*arguments, named)) or 0)
     words = ["segment", "coco_segment_small", "--backbone", "nasnet-a", "--data", "d", "--test-data", "t", "--scratch"]
     words += ["--out", str(tmp_path), "--seed", "3", "--workers", "2", "--address", "auto", "--set", "head.kind=fcn"]
     assert main(words) == 0
-    ((source, options, test_data, _),) = seen
-    assert (source, str(test_data)) == ("coco_segment_small", "t")
+    ((source, options, _, named),) = seen
+    assert (source, str(named["test_data"])) == ("coco_segment_small", "t")
     assert (options.backbone, str(options.data), options.out) == ("nasnet-a", "d", tmp_path)
     assert (options.seed, options.workers, options.address, options.scratch) == (3, 2, "auto", True)
     assert options.settings == ("head.kind=fcn",)
@@ -21,10 +21,10 @@ def test_options_reach_the_training(monkeypatch, tmp_path):
 
 def test_norms_and_seeds_make_a_table(monkeypatch):
     seen = []
-    monkeypatch.setattr(segment_norms, "run_norms", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(segment_norms, "run_norms", lambda *_, **named: seen.append(named))
     monkeypatch.setattr(segment_norms, "norms_table", lambda _: "table")
     assert main(["segment", "coco_segment_small", "--norms", "bn, ibn_a", "--seeds", "2"]) == 0
-    assert seen[0][2:4] == (["bn", "ibn_a"], 2)
+    assert seen == [{"norms": ["bn", "ibn_a"], "num_seeds": 2, "test_data": None}]
 
 
 def test_an_example_is_shown(capsys):

@@ -14,7 +14,7 @@ from nas.segmentation.checkpoint import load_segmenter
 
 def run(source, options, test_data=None):
     console = Console(file=io.StringIO(), width=160)
-    assert run_segment(str(source), options, test_data, console) == 0
+    assert run_segment(str(source), options, console, test_data=test_data) == 0
     return console.file.getvalue()
 
 

@@ -86,7 +86,7 @@ def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
 
     def run(norms, num_seeds):
         console = Console(file=io.StringIO(), width=120)
-        return run_norms(str(segmentation_config), options, norms, num_seeds, None, console)
+        return run_norms(str(segmentation_config), options, console, norms=norms, num_seeds=num_seeds)
 
     value = run(["bn", "ibn_a"], 1)
     assert (tmp_path / "out" / "ibn_a" / "seed-0" / "segmenter.safetensors").is_file()
