@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +28,7 @@ from nas.training.full import read_result
 from nas.whole_file import write_text
 
 _Result = Mapping[str, Any]
-_COLUMNS = ("recipe", "top-1 (%)", "gain over the row above", "better in", "gain over plain", "seconds")
+_COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plain", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,11 @@ def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
 
 def print_ablation(value: Mapping[str, Any], console: Console) -> None:
     """Prints the table, and what follows from it."""
-    table = Table(title=_title(value))
+    table = Table(title=_title(value), box=box.SIMPLE_HEAD)
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "recipe" else "right")
     for row in _rows(value):
-        table.add_row(*row)
+        table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval would not fit into a terminal
     console.print(table)
     for sentence in value["verdict"]:
         _say(console, sentence)
