@@ -78,8 +78,8 @@ class Backbone(nn.Module):
         """
         if not isinstance(self.network, Network):
             return tuple(-(-length // stride) for stride in self.strides)
-        spec = replace(self.network.spec, image_size=length)
-        return tuple(map_size(spec, halvings) for _, halvings in _ends_of_stages(self.network))
+        spec = self.network.spec
+        return tuple(map_size(spec, halvings, length=length) for _, halvings in _ends_of_stages(self.network))
 
 
 def build_backbone(description: Buildable, spec: NetworkSpec, *, norm: str | None = None, seed: int) -> Backbone:

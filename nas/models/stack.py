@@ -67,9 +67,17 @@ def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
     return math.ceil(2 * len(places) / 3) - 1
 
 
-def map_size(spec: NetworkSpec, num_halvings: int) -> int:
-    """Height and width in pixels of the maps that lie so many halvings behind the stem."""
-    size = spec.image_size if spec.stem == "cifar" else (spec.image_size - STEM_SIZE) // 2 + 1
+def map_size(spec: NetworkSpec, num_halvings: int, *, length: int | None = None) -> int:
+    """Height or width in pixels of the maps that lie so many halvings behind the stem.
+
+    Args:
+        spec: the network.
+        num_halvings: how many.
+        length: of the image; None means `spec.image_size`.
+    """
+    size = spec.image_size if length is None else length
+    if spec.stem == "imagenet":
+        size = (size - STEM_SIZE) // 2 + 1
     for _ in range(num_halvings):
         size = (size + 1) // 2
     return size

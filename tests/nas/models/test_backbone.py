@@ -80,6 +80,7 @@ def test_strides_are_what_larger_images_add(preset):
 def test_sizes_are_rounded_up_but_for_a_stem_without_padding():
     padded = meta_backbone(cells(), SMALL)
     assert [padded.map_sizes(length) for length in (8, 9, 13)] == [(8, 4, 2), (9, 5, 3), (13, 7, 4)]
+    assert padded.map_sizes(3) == (3, 2, 1)
     unpadded = meta_backbone(cells(), replace(SMALL, stem="imagenet"))
     assert [unpadded.map_sizes(length) for length in (64, 65)] == [(31, 16, 8), (32, 16, 8)]
 
