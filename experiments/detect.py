@@ -21,6 +21,7 @@ from nas.detection.average_precision import NAMES
 from nas.detection.data import DetectionSet, load_detection_data
 from nas.detection.train import DETECTOR_FILE, DetectionPlan, build_task, resolve_recipe, run_detection, train_member
 from nas.models.build import Buildable
+from nas.training.device import choose_device, choose_dtype
 from nas.training.full import METRICS_FILE, Record, read_result
 
 CURVES_FILE, PICTURES_FOLDER = "ap.png", "pictures"
@@ -58,12 +59,13 @@ def run_detect(source: str, options: DenseOptions, console: Console) -> int:
 
 
 def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
-    """Reads and checks the pictures, and that plan, pictures and backbone fit together.
+    """Reads and checks the pictures, and that plan, pictures, backbone and device fit together.
 
     Raises:
         ValueError: if they do not; one line that says where.
-        RuntimeError: if pycocotools is missing.
+        RuntimeError: if pycocotools is missing, or the device.
     """
+    choose_dtype(plan.recipe, choose_device(plan.recipe))
     with console.status("reading the pictures"):
         data = load_detection_data(plan.data, masks=plan.detector.masks)
     build_task(plan, data)

@@ -114,7 +114,7 @@ def test_a_classifier_gives_its_weights_and_normalization(plan, classifier):
     assert task.fingerprint != build_task(plan, data).fingerprint
     frozen = dataclasses.replace(set_detector(plan, norm="frozen_bn"), start=str(path))
     assert build_task(frozen, data).network.training
-    with pytest.raises(ValueError, match="freezes statistics that a network must have: name one to start from"):
+    with pytest.raises(ValueError, match="keeps the statistics of a trained network, and the backbone is none"):
         build_task(dataclasses.replace(frozen, start=None), data)
 
 
