@@ -120,7 +120,7 @@ def _backbone(plan: DetectionPlan) -> Backbone:
     if plan.start is None:
         if plan.detector.norm == "frozen_bn":
             raise ValueError(
-                "detector.norm frozen_bn keeps the statistics of a trained network, and the backbone is none: name one, "
+                "detector.norm frozen_bn keeps the statistics of a trained network, and the backbone is none: name one "
                 "or choose another norm"
             )
         return build_backbone(plan.architecture, plan.network, seed=plan.seed)
