@@ -21,6 +21,7 @@ from experiments.cli_detect import app as detect_app
 from experiments.cli_robustness import app as robustness_app
 from experiments.cli_segment import app as segment_app
 from experiments.cli_select import app as select_app
+from experiments.cli_study import app as study_app
 from experiments.cli_training import app as training_app
 
 BAD_INPUT, BUG, INTERRUPTED = 2, 1, 130
@@ -116,6 +117,7 @@ def compare(
 
 for _commands in (arch_app, select_app, training_app, detect_app, segment_app, robustness_app, benchmark_app):
     app.add_typer(_commands)  # without a name: they stand beside those above
+app.add_typer(study_app, name="study")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
