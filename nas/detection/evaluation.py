@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,12 +17,20 @@ from nas.detection.masks import encode_masks
 from nas.detection.pictures import PictureStore
 from nas.training.device import autocast, choose_device, choose_dtype
 from nas.training.parallel import current_members, gather_texts
+from nas.whole_file import write_text
 
+BOXES_FILE, MASKS_FILE = "found_boxes.json", "found_masks.json"
 _MASK_THRESHOLD = 0.5
 
 
 def evaluate_detector(
-    network: nn.Module, annotations: Annotations, store: PictureStore, recipe: DenseRecipe, *, masks: bool
+    network: nn.Module,
+    annotations: Annotations,
+    store: PictureStore,
+    recipe: DenseRecipe,
+    *,
+    masks: bool,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Measures a detector; several workers share the pictures out among them, and all get the same.
 
@@ -31,6 +40,8 @@ def evaluate_detector(
         store: decodes them.
         recipe: device and precision.
         masks: whether it gives masks.
+        folder: in which all that was found is written in the form of COCO's results, for anyone's pycocotools; None
+            writes nothing.
 
     Returns:
         ``box``, and with masks ``mask``, each as `average_precision` gives it; ``num_pictures`` and ``num_found``.
@@ -42,10 +53,28 @@ def evaluate_detector(
     found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
+    if folder is not None and current_members().rank == 0:
+        _write_results(everything, annotations, folder)
     scores = {"box": average_precision(annotations, everything, "bbox")}
     if masks:
         scores["mask"] = average_precision(annotations, everything, "segm")
     return {**scores, "num_pictures": len(annotations.pictures), "num_found": len(everything)}
+
+
+def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
+    """Masks go without boxes, whose area pycocotools would take for theirs."""
+    shared = ("image_id", "category_id", "score")
+    boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
+    write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+    sizes = {picture.id: [picture.height, picture.width] for picture in annotations.pictures}
+    masks = [
+        {key: each[key] for key in shared}
+        | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
+        for each in found
+        if "counts" in each
+    ]
+    if masks:
+        write_text(folder / MASKS_FILE, json.dumps(masks) + "\n")
 
 
 @torch.no_grad()

@@ -74,7 +74,7 @@ def run_detection(
     if data is None:
         data = load_detection_data(plan.data, masks=plan.detector.masks)
     recipe = resolve_recipe(plan, data)
-    return run_dense(build_task(plan, data), recipe, out, seed=plan.seed, watch=watch or DenseWatch())
+    return run_dense(build_task(plan, data, folder=out), recipe, out, seed=plan.seed, watch=watch or DenseWatch())
 
 
 def train_member(plan: DetectionPlan, out: Path) -> None:
@@ -87,8 +87,13 @@ def resolve_recipe(plan: DetectionPlan, data: DetectionSet) -> DenseRecipe:
     return plan.recipe if plan.length is None else with_length(plan.recipe, plan.length, len(data.train.pictures))
 
 
-def build_task(plan: DetectionPlan, data: DetectionSet) -> DenseTask:
-    """Builds the detector, and says how it is trained on and measured.
+def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None = None) -> DenseTask:
+    """Builds the detector, and says what it is trained on and how it is measured.
+
+    Args:
+        plan: which detector.
+        data: its pictures.
+        folder: in which each evaluation leaves what was found; None leaves nothing.
 
     Raises:
         ValueError: if backbone and pyramid do not fit together, or the weights to start with are of another network.
@@ -110,7 +115,7 @@ def build_task(plan: DetectionPlan, data: DetectionSet) -> DenseTask:
         fingerprint=_fingerprint(description, recipe, plan, data),
         network=network,
         pictures=TrainingPictures(data.train, store, flip=recipe.flip, masks=masks),
-        evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, masks=masks),
+        evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, masks=masks, folder=folder),
         save=save,
         description=_describe(plan, recipe, data, backbone),
     )

@@ -1,12 +1,17 @@
 """A detector's training from a plan: what comes of it, that it goes on after a kill, and what it refuses."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from safetensors.torch import load_file
 
 from nas.checkpoint import save_checkpoint
@@ -54,6 +59,21 @@ def test_a_killed_training_ends_with_the_same_weights_and_numbers(plan, tmp_path
     network, description = load_detector(tmp_path / "killed" / "detector.safetensors")
     assert dict(description.form.categories) == {3: "red", 17: "green", 90: "blue"}
     assert sum(each.numel() for each in network.parameters()) == result["num_parameters"]
+
+
+def test_what_was_found_is_left_for_pycocotools_which_says_the_same(plan, tmp_path):
+    plan = set_detector(plan, masks=True)
+    result = run(plan, tmp_path / "out")
+    truth = Path(plan.data.root) / "annotations" / "instances_val.json"
+    for kind, key, name in (("bbox", "box", "found_boxes.json"), ("segm", "mask", "found_masks.json")):
+        with contextlib.redirect_stdout(io.StringIO()):
+            annotations = COCO(str(truth))
+            evaluation = COCOeval(annotations, annotations.loadRes(str(tmp_path / "out" / name)), kind)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+        ours = [-1 if value is None else value for value in result["evaluation"][key].values()]
+        assert ours == evaluation.stats[:6].tolist()
 
 
 def test_the_result_says_what_was_trained(plan, tmp_path):
