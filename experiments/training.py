@@ -13,11 +13,11 @@ from rich.console import Console
 from experiments.run_folder import RunFolder, differences
 from experiments.training_config import TrainingConfig, parse_training
 from experiments.training_curves import draw_training
-from experiments.training_inputs import ARCHITECTURE_FILE, TrainOptions, load_training, resolve
+from experiments.training_inputs import ARCHITECTURE_FILE, TrainOptions, load_training, resolve, stored_architecture
 from experiments.training_live import EpochTable
 from nas.data.data_set import DataSet
 from nas.lock import FileLock
-from nas.models.build import Buildable, description_from_json
+from nas.models.build import Buildable
 from nas.training.full import (
     METRICS_FILE,
     NETWORK_FILE,
@@ -127,13 +127,11 @@ def _check_same(folder: RunFolder, config: TrainingConfig, architecture: Buildab
     except ValueError as error:
         raise ValueError(f"{folder.config}: {error}") from None
     different = differences(former, config.to_document())
-    path = folder.path / ARCHITECTURE_FILE
-    if path.is_file():
-        known = description_from_json(json.loads(path.read_text(encoding="utf-8"))).fingerprint
-        if known != architecture.fingerprint:
-            different.insert(
-                0, f"the architecture {known[:12]} in the folder, {architecture.fingerprint[:12]} asked for"
-            )
+    known = stored_architecture(folder.path)
+    if known is not None and known.fingerprint != architecture.fingerprint:
+        different.insert(
+            0, f"the architecture {known.fingerprint[:12]} in the folder, {architecture.fingerprint[:12]} asked for"
+        )
     if different:
         raise ValueError(
             f"{folder.path} holds a training with other settings ({'; '.join(different)}); choose another --out"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from nas.checkpoint import load_checkpoint
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.fidelity import NetworkSpec
+from nas.json_text import parse_json
 from nas.models.build import Buildable, build, description_from_json
 from nas.training.teacher import TORCHVISION, load_teacher
 from nas.training.transfer import check_same_architecture, describe_transfer, transfer_spec
@@ -160,10 +160,21 @@ def _find_source(options: TrainOptions, document: Document, folder: RunFolder) -
         return source
     if start is not None:
         return ArchitectureSource(start, load_checkpoint(start).network.architecture)
-    path = folder.path / ARCHITECTURE_FILE
-    if not path.is_file():
+    stored = stored_architecture(folder.path)
+    if stored is None:
         raise ValueError("what is trained must be named with --arch, or --from a checkpoint")
-    return ArchitectureSource(str(folder.path), description_from_json(json.loads(path.read_text(encoding="utf-8"))))
+    return ArchitectureSource(str(folder.path), stored)
+
+
+def stored_architecture(folder: Path) -> Buildable | None:
+    """What the folder of a training says that it trains; None if it says nothing, ValueError if it cannot be read."""
+    path = folder / ARCHITECTURE_FILE
+    if not path.is_file():
+        return None
+    try:
+        return description_from_json(parse_json(path.read_bytes()))
+    except ValueError as error:
+        raise ValueError(f"{path} does not describe an architecture: {error}") from None
 
 
 def _load(document: Document, console: Console) -> tuple[DataSet, TrainingConfig]:

@@ -15,6 +15,7 @@ from torch import nn
 from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import Fidelity
+from nas.json_text import parse_json
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.complexity import measure
 from nas.training.device import choose_device
@@ -123,11 +124,14 @@ def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Wa
 
 
 def read_result(out: Path) -> dict[str, Any] | None:
-    """What a finished training has written; None if it is not finished."""
+    """What a finished training has written; None if it is not finished, ValueError if it cannot be read."""
     path = out / RESULT_FILE
     if not path.exists():
         return None
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        value: dict[str, Any] = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}; without it the same command writes it again") from None
     return value
 
 

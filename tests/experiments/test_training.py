@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import pytest
 from rich.console import Console
@@ -176,3 +177,22 @@ def test_a_full_disk_is_said(folder, monkeypatch):
     monkeypatch.setattr(training.RunFolder, "write_config", full)
     with pytest.raises(RuntimeError, match=r"new2 cannot be written: No space left on device"):
         train(folder, "new2")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("architecture.json", "architecture.json does not describe an architecture"),
+        ("result.json", "result.json cannot be read: .*; without it the same command writes it again"),
+        ("config.yaml", "config.yaml"),
+        ("state.safetensors", "state.safetensors is not a checkpoint that can be read"),
+    ],
+)
+def test_a_broken_file_of_the_folder_is_named(folder, tmp_path, name, message):
+    shutil.copytree(folder / "done", tmp_path / "done")
+    if name == "state.safetensors":
+        (tmp_path / "done" / "result.json").unlink()
+    (tmp_path / "done" / name).write_text("{")
+    with pytest.raises(ValueError, match=message) as caught:
+        train(folder, tmp_path / "done", arch=None)
+    assert "\n" not in str(caught.value)
