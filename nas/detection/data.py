@@ -14,7 +14,8 @@ from PIL import Image
 
 from nas.architecture import fingerprint_json
 from nas.data.image_decoding import decode_image
-from nas.detection.annotations import Annotations, Picture, Reading, read_annotations
+from nas.detection.annotation_file import Reading, read_annotations
+from nas.detection.annotations import Annotations, Picture
 from nas.detection.settings import DetectionData
 
 YEARS = ("", "2017")

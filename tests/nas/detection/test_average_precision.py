@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from nas.detection.annotations import Reading, read_annotations
+from nas.detection.annotation_file import Reading, read_annotations
 from nas.detection.average_precision import NAMES, average_precision
 
 SIDE = 300
