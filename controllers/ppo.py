@@ -54,12 +54,12 @@ class PPOSettings:
     entropy_weight: Annotated[float, Field(ge=0)] = 0.05
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     advantage: Literal["rank", "baseline"] = "rank"
-    rank_window: Annotated[int, Field(ge=1)] = 100
+    rank_window: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     rank_greed: Annotated[float, Field(ge=0, le=100)] = 6.0
     baseline_decay: Annotated[float, Field(ge=0, lt=1)] = 0.95
     replay_size: Annotated[int, Field(ge=0)] = 5
     replay_weight: Annotated[float, Field(ge=0)] = 0.1
-    num_redraws: Annotated[int, Field(ge=0)] = 10
+    num_redraws: Annotated[int, Field(ge=0, le=100)] = 10
     redraw_heat: Annotated[float, Field(ge=1, le=10)] = 1.2
     choice_embedding: bool = True
 

@@ -6,6 +6,8 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
+_SMALLEST_GREED = 1e-4  # below, weights are even to more digits than their variance can be computed with
+
 
 class Ranking:
     """Judges rewards by their rank among the last ones, the best by far the most.
@@ -41,7 +43,7 @@ class Ranking:
             return 0.0
         number = len(self._sorted)
         low, high = bisect_left(self._sorted, reward) / number, bisect_right(self._sorted, reward) / number
-        if not self._greed:
+        if self._greed < _SMALLEST_GREED:
             return math.sqrt(12) * ((low + high) / 2 - 0.5)
         # Mean and variance of exp(greed * (u - 1)) for u uniform between 0 and 1.
         mean = -math.expm1(-self._greed) / self._greed

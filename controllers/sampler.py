@@ -38,6 +38,11 @@ class Sampler:
 
     def __init__(self, policy: Policy) -> None:
         weights = {name: value.detach().double().numpy() for name, value in policy.named_parameters()}
+        if not all(np.isfinite(value).all() for value in weights.values()):
+            raise RuntimeError(
+                "the weights of the policy are not finite any more: it cannot propose anything; lower the settings of "
+                "the controller that are far from their defaults, such as learning_rate or entropy_weight"
+            )
         inputs, recurrent, bias_inputs, bias_recurrent = (
             _gate_columns(weights[f"lstm.{name}_l0"].T) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )

@@ -134,6 +134,8 @@ class _Reader:
 def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dict[str, Fidelity]]:
     """As `read_ledger`; returns also the length in bytes of the valid lines, and the fidelities they describe."""
     reader, size, warning = _Reader(parse), 0, None
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} must be a file")  # to open a pipe would wait for ever
     with suppress(FileNotFoundError), path.open("rb") as file:
         for number, line in enumerate(_lines(file), start=1):
             try:

@@ -103,7 +103,10 @@ class _Run:
         self._teller = _Teller(controller, plan)
         contents = LedgerContents() if ledger is None else ledger.contents
         for record in contents.finished:
-            self._teller.take(record.trial, record.outcome)
+            try:
+                self._teller.take(record.trial, record.outcome)
+            except ValueError as error:
+                raise ValueError(f"trial {record.trial.id} of the ledger is none of this search: {error}") from None
         self._waiting = deque(contents.pending)
         self._in_flight: dict[int, Trial] = {}
         self._num_asked = len(contents.finished) + len(contents.pending)

@@ -153,4 +153,6 @@ def _check_metrics(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
     if not isinstance(value, dict):
         raise ValueError(f"metrics must be an object of numbers, got {value!r:.100}")
     for name, item in value.items():
+        if not isinstance(name, str):
+            raise ValueError(f"the name of a metric must be text, got {name!r:.100}")
         _number(f"metric {name:.100}", item, float)

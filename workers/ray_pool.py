@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, RuntimeEnvSetupError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, RuntimeEnvSetupError
 
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
@@ -25,6 +25,7 @@ _POLL_SECONDS = 0.5
 _RECOUNT_SECONDS = 5.0
 _WARN_SECONDS = 60.0
 _PENDING_SECONDS = 5.0
+_DROPS = 3  # of a task that waits on a lost node, beyond which it counts as the cause
 
 
 @dataclass(slots=True)
@@ -34,12 +35,14 @@ class _Task:
     Attributes:
         trials: those that have not ended.
         num_lost: how many workers were lost over it.
+        num_dropped: how often its node was lost before any of them began.
         started_at: when the first of them began to run, in the driver's monotonic seconds; None while it is queued.
         stopped: whether it was told to stop for its time.
     """
 
     trials: deque[Trial]
     num_lost: int = 0
+    num_dropped: int = 0
     started_at: float | None = None
     stopped: bool = False
 
@@ -188,19 +191,31 @@ class RayPool:
         if task.started_at is None and isinstance(error, RayTaskError | RuntimeEnvSetupError):
             # nothing of a trial has run yet: every other one would fail the same way
             raise RuntimeError(f"the cluster cannot run children: {_last_line(error)}") from error
+        again = self._again(task, error)
+        self._alone.extend(again)
+        return None if again else self._failure(task, error)
+
+    def _again(self, task: _Task, error: Exception) -> list[_Task]:
+        """What is started again of a lost task."""
         if len(task.trials) > 1:  # whichever of them it was, it will tell when it is alone
-            self._alone.extend(_Task(deque((trial,)), task.num_lost) for trial in task.trials)
-            return None
+            return [_Task(deque((trial,)), task.num_lost, task.num_dropped) for trial in task.trials]
+        if task.stopped or isinstance(error, OutOfMemoryError | RayTaskError | RuntimeEnvSetupError):
+            return []
+        never_ran = task.started_at is None and isinstance(error, NodeDiedError)
+        if never_ran and task.num_dropped < max(_DROPS, self._resources.max_retries):
+            return [_Task(task.trials, task.num_lost, task.num_dropped + 1)]
+        if task.num_lost < self._resources.max_retries:
+            _LOGGER.info("trial %d is started again, its worker was lost: %s", task.trials[0].id, _first_line(error))
+            return [_Task(task.trials, task.num_lost + 1, task.num_dropped)]
+        return []
+
+    def _failure(self, task: _Task, error: Exception) -> Failure:
         if task.stopped:
             return task.failure("timeout", f"stopped after {self._resources.time_limit_seconds:g} s, the time limit")
         if isinstance(error, OutOfMemoryError):
             return task.failure("out_of_memory", _first_line(error))
         if isinstance(error, RayTaskError | RuntimeEnvSetupError):
             return task.failure("error", _last_line(error))
-        if task.num_lost < self._resources.max_retries:
-            _LOGGER.info("trial %d is started again, its worker was lost: %s", task.trials[0].id, _first_line(error))
-            self._alone.append(_Task(task.trials, task.num_lost + 1))
-            return None
         return task.failure("worker_lost", f"{task.num_lost + 1} workers were lost, the last: {_first_line(error)}")
 
     def _stop_overdue(self) -> None:

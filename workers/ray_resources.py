@@ -12,7 +12,9 @@ from pydantic.dataclasses import dataclass
 from workers.child import Limits
 
 _GIB = 2**30
-_SLACK = 1e-4  # the unit in which Ray counts resources, so that 0.3 holds three times 0.1
+_MAX_GIB = 2**20
+_RESERVED = ("CPU", "GPU", "memory", "object_store_memory")
+_UNIT = _SLACK = 1e-4  # in which Ray counts resources; as slack, so that 0.3 holds three times 0.1
 _Positive = Annotated[float, Field(gt=0)]
 
 
@@ -38,7 +40,7 @@ class RayResources:
 
     cpus: Annotated[float, Field(ge=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
-    memory_gib: _Positive | None = None
+    memory_gib: Annotated[float | None, Field(gt=0, le=_MAX_GIB)] = None
     custom: Mapping[str, _Positive] = Field(default_factory=dict)
     time_limit_seconds: _Positive | None = None
     max_retries: Annotated[int, Field(ge=0)] = 3
@@ -52,6 +54,13 @@ class RayResources:
             raise ValueError(f"gpus must be a fraction below 1 or a whole number, got {self.gpus}")
         if not (self.cpus or self.gpus or self.custom):
             raise ValueError("a child must ask for cpus, gpus or a custom resource, or any number would run at once")
+        if reserved := [name for name in self.custom if name in _RESERVED or not name]:
+            raise ValueError(
+                f"a custom resource must have a name of its own, not {', '.join(_RESERVED)}, got {reserved[0]!r}"
+            )
+        for name, amount in (("cpus", self.cpus), ("gpus", self.gpus), *self.custom.items()):
+            if 0 < amount < _UNIT:
+                raise ValueError(f"{name} must be 0 or at least {_UNIT}, the unit in which Ray counts, got {amount}")
         if self.max_workers is not None and self.max_workers < self.min_workers:
             raise ValueError(f"max_workers must be at least min_workers {self.min_workers}, got {self.max_workers}")
 

@@ -68,6 +68,15 @@ def test_the_better_of_two_values_is_never_judged_badly(greed, num_good):
     assert statistics.mean(map(ranking.advantage, rewards)) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("greed", [1e-300, 1e-9, 9.9e-5, 1.1e-4, 1e-3])
+def test_hardly_any_greed_is_hardly_different_from_none(greed):
+    rewards = [float(number) for number in range(10)]
+    even, slight = filled(rewards, greed=0.0), filled(rewards, greed=greed)
+    assert [slight.advantage(reward) for reward in rewards] == pytest.approx(
+        [even.advantage(reward) for reward in rewards], abs=2 * greed + 1e-6
+    )
+
+
 def test_ties_share_the_weight_of_their_places():
     greed = 6.0
     tied, apart = filled([1.0, 2.0, 2.0, 3.0], greed=greed), filled([1.0, 2.0, 2.5, 3.0], greed=greed)

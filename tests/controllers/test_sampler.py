@@ -143,3 +143,12 @@ def test_sums_are_exact_whatever_their_order():
             total = total + states[index] * weights[index]
         sums.append(total)
     assert (sums[0] == sums[1]).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_policy_that_is_not_finite_proposes_nothing(value):
+    policy = Policy(SMALL, seed=0)
+    with torch.no_grad():
+        policy.heads.bias[0] = value
+    with pytest.raises(RuntimeError, match="weights of the policy are not finite any more"):
+        policy.sample([0], seed=0)

@@ -1,6 +1,7 @@
 """Reading a ledger back: all that was written, or a clear error that names the line."""
 
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -131,3 +132,10 @@ def test_no_damage_to_a_value_gives_anything_but_a_clear_error(tmp_path_factory,
     except ValueError as caught:
         error = caught
     assert error is None or "line" in str(error)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "ledger.jsonl")
+    for path in (tmp_path / "ledger.jsonl", tmp_path):
+        with pytest.raises(ValueError, match=f"{path} must be a file"):
+            read_ledger(path)

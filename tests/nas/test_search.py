@@ -213,3 +213,17 @@ def test_unknown_outcome_is_refused():
 def test_plans_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         plan(**settings)
+
+
+def test_a_ledger_of_another_space_is_said_with_its_trial(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        list(search(TwoOps(), Remembering(), ShuffledPool(), plan(2), ledger=ledger))
+
+    class Strict(Remembering):
+        def tell(self, rollout, reward):
+            raise ValueError("there must be 24 decisions, got 1")
+
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        run = search(TwoOps(), Strict(), ShuffledPool(), plan(3), ledger=ledger)
+        with pytest.raises(ValueError, match="trial 0 of the ledger is none of this search: there must be 24"):
+            next(run)

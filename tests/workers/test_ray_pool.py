@@ -252,6 +252,15 @@ def test_what_ray_says_of_a_lost_child_has_a_kind(make_trial):
             assert outcome.error
 
 
+def test_what_was_lost_before_it_began_is_started_again_but_not_for_ever(make_trial):
+    with RayPool(nap, resources=RayResources(max_retries=0)) as pool:
+        task = ray_pool._Task(deque([make_trial(1)]))
+        for _ in range(3):
+            assert pool._lost(task, NodeDiedError("the node is gone")) is None
+            task = pool._alone.popleft()
+        assert pool._lost(task, NodeDiedError("the node is gone")).kind == "worker_lost"
+
+
 class Unreadable:
     """Cannot be rebuilt on a worker, like a class that the nodes do not have."""
 

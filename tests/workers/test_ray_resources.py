@@ -41,6 +41,10 @@ def test_workers_are_counted_as_ray_places_them(resources, nodes, expected):
         ({"memory_gib": 0}, "greater than 0"),
         ({"time_limit_seconds": float("nan")}, "finite number"),
         ({"custom": {"tpu": -1}}, "greater than 0"),
+        ({"memory_gib": 1e300}, "less than or equal to"),
+        ({"custom": {"CPU": 1}}, "a name of its own, not CPU, GPU, memory, object_store_memory, got 'CPU'"),
+        ({"custom": {"tpu": 1e-5}}, "tpu must be 0 or at least 0.0001"),
+        ({"cpus": 1e-5}, "cpus must be 0 or at least 0.0001, the unit in which Ray counts, got 1e-05"),
         ({"cpu": 1}, "cpu"),
     ],
 )
