@@ -27,7 +27,7 @@ _Share = Annotated[float, Field(gt=0, le=1)]
 class StudySettings:
     """Which trainings a study of pre-training has: all combinations of what follows, from scratch and pre-trained.
 
-    At its defaults a small form of the studies of Rethinking ImageNet Pre-training (1811.08883, sections 4 and 5).
+    At its defaults a small form of the studies of Rethinking ImageNet Pre-training (1811.08883, section 5).
 
     Attributes:
         pretrained: a trained classifier, whose weights the backbone starts with.

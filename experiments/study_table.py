@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from experiments.study_plan import PRETRAINED, SCRATCH
 
 NONE = "-"
+_HEAD = ("pictures", "schedule", "iterations", "from scratch", "pre-trained", "difference")
 _SCORES = {"ap": "AP", "ap50": "AP50"}
 
 _Value = Mapping[str, Any]
@@ -18,20 +20,19 @@ _Value = Mapping[str, Any]
 
 def markdown_study(value: _Value) -> str:
     """Tables, then what follows from them."""
-    lines = []
-    for title, head, rows in _tables(value):
-        rule = f"|{'---:|' * len(head)}"
-        table = [f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)]
-        lines += [f"**{title}**", "", *table, ""]
+    lines: list[str] = []
+    for title, rows in _tables(value):
+        table = [f"| {' | '.join(row)} |" for row in (_HEAD, *rows)]
+        lines += [f"**{title}**", "", table[0], f"|{'---:|' * len(_HEAD)}", *table[1:], ""]
     lines += [_explanation(value), "", *(f"- {sentence}" for sentence in value["verdict"])]
     return "\n".join(lines) + "\n"
 
 
 def print_study(value: _Value, console: Console) -> None:
     """Prints tables and verdict."""
-    for title, head, rows in _tables(value):
+    for title, rows in _tables(value):
         table = Table(title=title)
-        for name in head:
+        for name in _HEAD:
             table.add_column(name, justify="right")
         for row in rows:
             table.add_row(*row)
@@ -40,31 +41,19 @@ def print_study(value: _Value, console: Console) -> None:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def _tables(value: _Value) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Title, head and rows of each."""
-    for split in ("val", "train"):
-        for kind in value["kinds"]:
-            number = value["num_measured"][split]
-            where = f"{number} new pictures" if split == "val" else f"training pictures, {number} at most"
-            title = f"{kind.capitalize()} AP on {where}, %"
-            yield _table(value, title, {f"{split}.{kind}.{score}": text for score, text in _SCORES.items()})
-    yield _table(value, "Training loss at the end", {"loss": "loss"})
+def _tables(value: _Value) -> Iterator[tuple[str, list[list[str]]]]:
+    """Title and rows of each."""
+    for split, kind, score in product(("val", "train"), value["kinds"], _SCORES):
+        number = value["num_measured"][split]
+        where = f"{number} new pictures" if split == "val" else f"training pictures, {number} at most"
+        title = f"{kind.capitalize()} {_SCORES[score]} on {where}, %"
+        yield title, [_row(setting, f"{split}.{kind}.{score}") for setting in value["settings"]]
+    yield "Training loss at the end", [_row(setting, "loss") for setting in value["settings"]]
 
 
-def _table(value: _Value, title: str, measures: Mapping[str, str]) -> tuple[str, list[str], list[list[str]]]:
-    head = ["pictures", "schedule", "iterations"]
-    for text in measures.values():
-        head += [f"{text}, scratch", f"{text}, pre-trained", f"difference in {text}"]
-    rows = [
-        [
-            f"{setting['num_pictures']:,}",
-            setting["schedule"],
-            f"{setting['num_iterations']:,}",
-            *(cell for key in measures for cell in _cells(setting["measures"][key], key)),
-        ]
-        for setting in value["settings"]
-    ]
-    return title, head, rows
+def _row(setting: _Value, key: str) -> list[str]:
+    counts = [f"{setting['num_pictures']:,}", setting["schedule"], f"{setting['num_iterations']:,}"]
+    return [*counts, *_cells(setting["measures"][key], key)]
 
 
 def _cells(measure: _Value, key: str) -> list[str]:

@@ -18,7 +18,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.checkpoint import save_checkpoint
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
-from workers.studies import JobFailure, train_and_measure
+from workers.studies import SCORES_FILE, JobFailure, train_and_measure
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 CONFIG = {
@@ -54,12 +54,22 @@ def one_by_one(jobs, resources):
         yield job, train_and_measure(job)
 
 
+def make_up(jobs, resources):
+    """Trains nothing."""
+    found = {"box": {"ap": 0.1, "ap50": 0.2}, "num_pictures": 2}
+    for job in jobs:
+        made_up = {"scores": {"val": found, "train": found}, "loss": 1.0, "curve": [], "seconds": 1.0}
+        job.folder.mkdir(parents=True)
+        (job.folder / SCORES_FILE).write_text(json.dumps(made_up))
+        yield job, made_up
+
+
 @pytest.fixture
 def arrange(tmp_path, coco_folder, monkeypatch):
-    """Options of a tiny study whose trainings run in this process, without figures; a console that remembers."""
+    """Options of a tiny study whose trainings and figures are made up, and a console that remembers."""
     monkeypatch.setattr(study, "draw_study", lambda value, folder: [])
     monkeypatch.setattr(study, "connect", lambda address: nullcontext())
-    monkeypatch.setattr(study, "run_jobs", one_by_one)
+    monkeypatch.setattr(study, "run_jobs", make_up)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     save(tmp_path / "classifier.safetensors", seed=0)
 
@@ -88,6 +98,7 @@ def scores(value):
 def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(study, "draw_study", draw_study)
+        patch.setattr(study, "run_jobs", one_by_one)
         expected = run_study(*arrange("alone"))
     assert {path.name for path in (tmp_path / "alone").iterdir()} >= {
         *("study.md", "study.json", "config.yaml", "origin.json", "environment.json", "trainings"),
@@ -126,7 +137,7 @@ def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange
 def test_a_failed_training_is_a_value_and_tried_again_next_time(arrange, tmp_path, monkeypatch):
     def fail_first(jobs, resources):
         yield jobs[0], JobFailure("DivergedError: the loss is nan")
-        yield from one_by_one(jobs[1:], resources)
+        yield from make_up(jobs[1:], resources)
 
     monkeypatch.setattr(study, "run_jobs", fail_first)
     source, options, console = arrange(fractions="1")
@@ -134,7 +145,7 @@ def test_a_failed_training_is_a_value_and_tried_again_next_time(arrange, tmp_pat
     assert value["results"][0]["error"] == "DivergedError: the loss is nan"
     assert value["verdict"][0].startswith("1 of 2 trainings failed and are left out")
     assert "scratch-1x-1.0-seed-0 failed: DivergedError" in console.file.getvalue()
-    monkeypatch.setattr(study, "run_jobs", one_by_one)
+    monkeypatch.setattr(study, "run_jobs", make_up)
     assert "error" not in run_study(source, options, console)["results"][0]
 
 
@@ -194,7 +205,7 @@ def test_each_training_gets_what_the_settings_say(arrange, monkeypatch):
 
     def note(jobs, resources):
         seen.append(resources)
-        return one_by_one(jobs, resources)
+        return make_up(jobs, resources)
 
     monkeypatch.setattr(study, "run_jobs", note)
     monkeypatch.setattr(study.torch.cuda, "is_available", lambda: True)
