@@ -199,12 +199,13 @@ def _markdown(value: Mapping[str, Any], key: str, *, constant: bool = False) -> 
 
 
 def _text(interval: Mapping[str, float | None], *, sign: str) -> str:
-    middle, low, high = (
-        None if each is None else 100 * each for each in (interval[k] for k in ("value", "low", "high"))
-    )
-    if low is None or high is None:
-        return f"{middle:{sign}.1f}"
-    return f"{middle:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+    shown = [_percent(interval[key], sign) for key in ("value", "low", "high")]
+    return "{} ({} to {})".format(*shown) if shown[1] else shown[0]
+
+
+def _percent(share: float | None, sign: str) -> str:
+    """To a tenth, without a sign of minus before nothing."""
+    return "" if share is None else f"{round(100 * share, 1) + 0.0:{sign}.1f}"
 
 
 def _shares(results: Sequence[SegmentResult], key: str) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:

@@ -65,6 +65,8 @@ def test_the_table_by_hand():
     assert "| pictures | bn | ibn_b | most frequent class |\n|---|---|---|---|\n" in text
     assert "| fog, severity 3 | +10.0 (+10.0 to +10.0) |" in text
     assert "mean of 2 seeds with 95% intervals" in text
+    nearly = {"bn": [found(0.3, 0.2, 0.1)], "ibn_b": [found(0.2999, 0.2, 0.1)]}
+    assert "| validation | +0.0 |" in markdown_table(summarize(nearly))
     assert norms_table(value).row_count == 5
     assert json.loads(json.dumps(value, allow_nan=False)) == value
 
