@@ -63,8 +63,8 @@ def _curves(value: _Value, kind: str) -> Figure:
             runs = [each["curve"] for each in _finished(value, start, schedule, fractions[column])]
             _draw_runs(axes, _values(runs, kind, SCORES[row]), _COLOURS[start], _LINES[place % len(_LINES)])
         title = f"{_NAMES[SCORES[row]]}, trained on {numbers[fractions[column]]:,}"
-        _finish(axes, title, f"{kind}, {_PICTURES[value['split']]}")
-    _label(panels, "iteration")
+        finish(axes, title, f"{kind}, {_PICTURES[value['split']]}", "%")
+    _finish(panels, "iteration")
     _legend(figure, value, schedules)
     return figure
 
@@ -85,8 +85,8 @@ def _amounts(value: _Value, split: str, kind: str) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(list(numbers.values()), [f"{number:,}" for number in numbers.values()])
         axes.minorticks_off()
-        _finish(axes, f"{_NAMES[SCORES[row]]} at {schedules[column]}", f"{kind}, {_PICTURES[split]}")
-    _label(panels, "training pictures")
+        finish(axes, f"{_NAMES[SCORES[row]]} at {schedules[column]}", f"{kind}, {_PICTURES[split]}", "%")
+    _finish(panels, "training pictures")
     _legend(figure, value, [])
     return figure
 
@@ -129,16 +129,14 @@ def _panels(num_columns: int) -> tuple[Figure, Any]:
     return figure, figure.subplots(len(SCORES), num_columns, sharex="col", sharey="row", squeeze=False)
 
 
-def _finish(axes: Axes, title: str, detail: str) -> None:
-    finish(axes, title, detail, "%")
-    axes.set_ylim(bottom=0)
-
-
-def _label(panels: Any, text: str) -> None:  # noqa: ANN401 - an array of axes
+def _finish(panels: Any, text: str) -> None:  # noqa: ANN401 - an array of axes
+    """Names the axes of a grid, and has each row begin at 0: only now, since that ends its fitting to what is drawn."""
     for axes in panels[-1]:
         axes.set_xlabel(text)
     for axes in panels[:, 1:].flat:
         axes.set_ylabel("")
+    for axes in panels[:, 0]:
+        axes.set_ylim(bottom=0)
 
 
 def _legend(figure: Figure, value: _Value, schedules: Sequence[str]) -> None:

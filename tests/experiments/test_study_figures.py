@@ -43,6 +43,15 @@ def test_curves_run_over_the_iterations_and_amounts_over_the_pictures(make_study
     assert lines(panels["data_val.svg"].axes[0])[scratch, "-"] == [[5, 0], [10, 0]]
 
 
+def test_all_that_is_drawn_can_be_seen(make_study_results, panels, tmp_path):
+    draw_study(summarize(make_study_results(), split="train"), tmp_path)
+    for axes in (axes for figure in panels.values() for axes in figure.axes):
+        low, high = axes.get_ylim()
+        heights = [height for points in lines(axes).values() for _, height in points]
+        assert low == 0
+        assert max(heights) <= high
+
+
 def test_failed_trainings_and_missing_scores_leave_gaps(make_study_results, panels, tmp_path):
     results = make_study_results(2, masks=True)
     for result in results:
