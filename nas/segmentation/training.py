@@ -80,6 +80,8 @@ class SegmentationPlan:
 
     def _backbone(self) -> Backbone:
         if self.start is None:
+            if self.head.norm == "frozen_bn":
+                raise ValueError("head.norm frozen_bn freezes statistics, so it needs a trained backbone to start from")
             return build_backbone(self.architecture, self.network, norm=self.head.norm, seed=self.seed)
         return load_backbone(Path(self.start), norm=self.head.norm)
 

@@ -99,6 +99,10 @@ def test_it_starts_from_trained_weights(folder, tmp_path):
     data = DataSet(split, split, lambda: split, tuple("abcdefghij"), (0.2, 0.3, 0.4), (1.0, 1.0, 1.0))
     save_checkpoint(tmp_path / "start.safetensors", network, data=data, accuracy=0.5)
     plan = dataclasses.replace(PLAN, start=str(tmp_path / "start.safetensors"))
+    frozen = dataclasses.replace(PLAN, head=HeadSpec(norm="frozen_bn"))
+    with pytest.raises(ValueError, match="frozen_bn freezes statistics, so it needs a trained backbone"):
+        frozen.build(3)
+    assert dataclasses.replace(frozen, start=plan.start).build(3).spec.norm == "frozen_bn"
     started = plan.build(3)
     assert torch.equal(started.backbone.network.stem[0].weight, network.stem[0].weight)
     assert started.mean.flatten().tolist() == pytest.approx([0.2, 0.3, 0.4])
