@@ -28,12 +28,12 @@ class Reading:
     Attributes:
         folder: of the pictures.
         need_masks: whether every object must have a mask.
-        drop_bad_boxes: whether objects are left out whose box has no size or lies outside of its picture.
+        drop_bad_objects: whether objects are left out whose box or mask is not as it must be.
     """
 
     folder: Path
     need_masks: bool = False
-    drop_bad_boxes: bool = False
+    drop_bad_objects: bool = False
 
 
 def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Picture], None]) -> Annotations:
@@ -145,23 +145,18 @@ def _read_objects(
         if category not in categories:
             raise ValueError(f"{place} is of category {category}, which is not listed among the categories")
         try:
-            annotation = _read_object(entry, pictures[picture], reading)
+            yield _read_object(entry, pictures[picture], reading)
         except ValueError as error:
-            raise ValueError(f"{place} of picture {picture} ({pictures[picture].path.name}): {error}") from None
-        if annotation is not None:
-            yield annotation
+            if not reading.drop_bad_objects:
+                raise ValueError(f"{place} of picture {picture} ({pictures[picture].path.name}): {error}") from None
 
 
-def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -> Annotation | None:
-    """None for an object that is left out."""
+def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -> Annotation:
     crowd = entry.get("iscrowd", 0)
     if type(crowd) is not int or crowd not in (0, 1):
         raise ValueError(f"its iscrowd must be 0 or 1, got {_show(crowd)}")
     box = _numbers(entry.get("bbox"))
-    fault = _fault(box, picture)
-    if fault is not None:
-        if reading.drop_bad_boxes:
-            return None
+    if (fault := _fault(box, picture)) is not None:
         raise ValueError(f"its box, x, y, width, height, must {fault}, got {_show(entry.get('bbox'))}")
     area = entry.get("area", box[2] * box[3])
     if type(area) not in (int, float) or not 0 <= area <= MAX_LENGTH**2:

@@ -92,7 +92,7 @@ def choose_pictures(annotations: Annotations, number: int | None, *, seed: int) 
 
 def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
     path, folder = _find_split(root, name)
-    reading = Reading(folder, need_masks=masks, drop_bad_boxes=data.drop_bad_boxes)
+    reading = Reading(folder, need_masks=masks, drop_bad_objects=data.drop_bad_objects)
     annotations = read_annotations(path, reading, _check_size if check else lambda *_: None)
     if check and data.check_pictures == "decode":
         _decode_all(annotations)

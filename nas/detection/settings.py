@@ -103,8 +103,8 @@ class DetectionData:
             to see whether a detector can learn them by heart.
         num_evaluated: how many of them at most; null means all.
         check_pictures: ``decode`` decodes every picture before the training starts, ``size`` reads only its size.
-        drop_bad_boxes: whether boxes of no size or outside of their picture are left out, of which COCO has some; they
-            are an error otherwise.
+        drop_bad_objects: whether objects are left out whose box or mask does not fit their picture or has no size, of
+            which COCO has a few; they are an error otherwise.
         cache_mib: decoded pictures that are kept in the memory of each worker, in MiB.
     """
 
@@ -114,5 +114,5 @@ class DetectionData:
     evaluate: Literal["val", "train"] = "val"
     num_evaluated: Annotated[int | None, Field(ge=1)] = None
     check_pictures: Literal["decode", "size"] = "decode"
-    drop_bad_boxes: bool = False
+    drop_bad_objects: bool = False
     cache_mib: Annotated[int, Field(ge=0)] = 512

@@ -145,12 +145,17 @@ def test_what_is_no_annotation_file_is_refused(read, coco_folder, text, message)
         read_annotations(path, Reading(coco_folder / "train"), lambda *_: None)
 
 
-def test_bad_boxes_are_left_out_if_asked(read):
+def test_objects_with_bad_boxes_and_masks_are_left_out_if_asked(read):
     def change(value):
         value["annotations"][0]["bbox"] = [4, 11, 0, 21]
         value["annotations"][1]["bbox"] = [300, 11, 5, 21]
+        value["annotations"][3]["segmentation"] = [[1, 2, 3]]
 
-    assert [each.id for each in read(change, drop_bad_boxes=True).objects[10]] == [3, 12]
+    objects = read(change, drop_bad_objects=True).objects
+    assert [each.id for each in objects[10]] == [3, 12]
+    assert [each.id for each in objects[20]] == [5]
+    with pytest.raises(ValueError, match="annotation 1 is of picture 7"):  # what it is of must be known all the same
+        read(put("annotations", 0, "image_id", 7), drop_bad_objects=True)
 
 
 def test_boxes_may_reach_over_the_edge_by_a_rounding_error(read):
