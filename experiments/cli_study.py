@@ -52,4 +52,7 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
         backbone, pretrained, data, out, seeds, schedules, fractions, workers, address, tuple(settings or ())
     )
     console = Console()
-    print_study(run_study(config, options, console), console)
+    value = run_study(config, options, console)
+    print_study(value, console)
+    if any(setting["num_failed"] for setting in value["settings"]):
+        raise typer.Exit(1)  # the same command tries them again

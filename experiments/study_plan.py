@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments.study_config import StudyConfig, num_pictures
 from nas.dense.schedule import with_length
-from nas.detection.data import DetectionSet
+from nas.detection.data import DetectionSet, load_detection_data
 from nas.detection.train import DetectionPlan, build_task
 from nas.models.build import Buildable
 
@@ -70,10 +70,13 @@ def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> N
     """Builds what would be trained, from scratch and pre-trained, before anything is.
 
     Raises:
-        ValueError: if backbone, pyramid, weights and pictures do not fit together.
+        ValueError: if backbone, pyramid, weights and pictures do not fit together, or a share of the pictures holds no
+            object.
     """
     if not any(not each.is_crowd for objects in data.evaluation.objects.values() for each in objects):
         raise ValueError(f"{data.evaluation.path}: there is no object in the pictures to be measured on")
+    for each in {each.fraction: each for each in trainings}.values():
+        load_detection_data(each.plan.data, masks=False, check=False)  # a share may hold no object
     for start in STARTS:
         build_task(next(each.plan for each in trainings if each.start == start), data)
 

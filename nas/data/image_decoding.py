@@ -70,6 +70,10 @@ def _decode_to(path: Path, size: int | None, shape: tuple[int, ...]) -> Images:
 def _to_colour(image: Image.Image) -> Image.Image:
     if "transparency" in image.info:  # Pillow warns when it drops this by itself
         image = image.convert("RGBA")
+    if image.mode.startswith("I;16"):  # Pillow would cut all above 255 off
+        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels must have 8 or 16 bits a channel, got Pillow's mode {image.mode}")
     return image.convert("RGB")
 
 

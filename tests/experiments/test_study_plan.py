@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -72,3 +73,16 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(arrange):
     empty = dataclasses.replace(data, evaluation=dataclasses.replace(data.evaluation, objects={}))
     with pytest.raises(ValueError, match=r"instances_val\.json: there is no object in the pictures to be measured on"):
         check_trainings(trainings, empty)
+
+
+def test_a_share_without_any_object_is_said_before_anything_is_trained(arrange, coco_folder):
+    config, data = arrange(fractions=[0.25, 1])
+    trainings = plan_trainings(config, ARCHITECTURE, data)
+    few = load_detection_data(dataclasses.replace(config.data, num_train=1), masks=False)
+    path = coco_folder / "annotations" / "instances_train.json"
+    document = json.loads(path.read_text())
+    chosen = few.train.pictures[0].id
+    document["annotations"] = [each for each in document["annotations"] if each["image_id"] != chosen]
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"instances_train\.json: there is no object in the 1 training pictures"):
+        check_trainings(trainings, data)

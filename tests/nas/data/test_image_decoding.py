@@ -30,6 +30,14 @@ def test_every_kind_of_image_becomes_colour(tmp_path, picture):
     palette = Image.fromarray(picture).quantize(8)
     palette.save(tmp_path / "palette.png", transparency=b"\x00\x80")
     assert decode_image(tmp_path / "palette.png", None).shape == (3, 12, 20)
+    Image.fromarray(np.linspace(0, 65535, 12 * 20).reshape(12, 20).astype(np.uint16)).save(tmp_path / "deep.png")
+    deep = decode_image(tmp_path / "deep.png", None)
+    assert deep.shape == (3, 12, 20)
+    assert (deep.min(), deep.max()) == (0, 255)
+    assert abs(deep.mean() - 127.5) < 1
+    Image.fromarray(np.zeros((12, 20), np.float32)).save(tmp_path / "deep.tiff")
+    with pytest.raises(ValueError, match=r"deep\.tiff .*8 or 16 bits a channel, got Pillow's mode F"):
+        decode_image(tmp_path / "deep.tiff", None)
     Image.fromarray(picture).convert("CMYK").save(tmp_path / "cmyk.jpg")
     assert decode_image(tmp_path / "cmyk.jpg", 8).shape == (3, 8, 8)
 

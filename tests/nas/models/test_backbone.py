@@ -178,3 +178,12 @@ def test_files_that_hold_no_backbone(checkpoint, tmp_path):
     description.write_text("{")
     with pytest.raises(ValueError, match="does not hold an architecture"):
         load_backbone(tmp_path / "best")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    network = build(cells(), SMALL)
+    with torch.no_grad():
+        network.classifier.bias[0] = float("nan")
+    save_checkpoint(tmp_path / "net.safetensors", network, data=load_digits(DataSpec()), accuracy=0.5)
+    with pytest.raises(ValueError, match=r"the weights in .*net\.safetensors must be finite numbers"):
+        load_backbone(tmp_path / "net.safetensors")
