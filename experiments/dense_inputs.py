@@ -17,7 +17,7 @@ from nas.checkpoint import load_checkpoint
 from nas.lock import FileLock
 from nas.models.backbone import trained_file
 from nas.models.build import Buildable, description_from_json
-from nas.training.full import read_result
+from nas.training.full import STATE_FILE, read_result
 from nas.whole_file import write_text
 
 ARCHITECTURE_FILE, LOCK_FILE = "architecture.json", ".lock"
@@ -112,9 +112,10 @@ def open_dense(
     with FileLock(path / LOCK_FILE):
         _check_same(folder, config, architecture, parse)
         if read_result(path) is None:
-            folder.write_config(config.to_document())
+            if not (path / STATE_FILE).exists():  # what a checkpoint was made with stays as it is
+                folder.write_config(config.to_document())
+                write_text(path / ARCHITECTURE_FILE, json.dumps(architecture.to_json(), indent=2) + "\n")
             folder.write_environment()
-            write_text(path / ARCHITECTURE_FILE, json.dumps(architecture.to_json(), indent=2) + "\n")
         yield
 
 

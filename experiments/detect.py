@@ -48,6 +48,8 @@ def run_detect(source: str, options: DenseOptions, console: Console) -> int:
     config, architecture = resolve(source, options, folder)
     plan = config.plan(architecture)
     # what does not fit is said before there is a folder, which would hold on to settings that cannot be trained
+    if options.data is not None and not options.data.is_dir():
+        raise ValueError(f"there is no folder {options.data}")
     data = None if _is_done(folder) else load_checked(plan, console)
     with open_dense(folder, config, architecture, parse_detection):
         result = read_result(folder)

@@ -97,6 +97,15 @@ def test_a_folder_knows_its_backbone_and_pictures_and_holds_one_training(segment
     freed = dataclasses.replace(config, test=dataclasses.replace(config.test, severity=5))
     with open_dense(tmp_path / "out", freed, architecture, parse_segmentation):
         pass  # where it is measured may change
+    moved = parse_segmentation({**again, "data": {**again["data"], "root": "elsewhere"}})
+    for is_begun, root in ((False, "elsewhere"), (True, config.data.root)):
+        with open_dense(tmp_path / "out", config, architecture, parse_segmentation):
+            pass
+        if is_begun:
+            (tmp_path / "out" / "state.safetensors").touch()
+        with open_dense(tmp_path / "out", moved, architecture, parse_segmentation):
+            stored = RunFolder(tmp_path / "out").stored_document()
+            assert stored["data"]["root"] == root  # other pictures may be refused later on
     other = parse_segmentation({**again, "head": {"kind": "deeplab"}})
     with (
         pytest.raises(ValueError, match=r"holds a training with other settings \(head.kind: .*; choose another --out"),
