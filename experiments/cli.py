@@ -18,6 +18,7 @@ import typer
 from experiments.cli_arch import app as arch_app
 from experiments.cli_benchmark import app as benchmark_app
 from experiments.cli_detect import app as detect_app
+from experiments.cli_options import named_folder
 from experiments.cli_robustness import app as robustness_app
 from experiments.cli_segment import app as segment_app
 from experiments.cli_select import app as select_app
@@ -39,13 +40,6 @@ app = typer.Typer(
 )
 
 
-def _folder(text: str) -> Path:
-    """The folder that an option names: nothing at all would be the current one, which nobody means."""
-    if not text.strip():
-        raise typer.BadParameter("it must name a folder, got nothing")
-    return Path(text)
-
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 
@@ -54,7 +48,7 @@ def search(  # noqa: PLR0913 - one argument for each option
     config: Annotated[str, typer.Argument(help="A YAML file, or a name such as digits_ppo.")],
     *,
     out: Annotated[
-        Path | None, typer.Option(parser=_folder, help="Folder of the run; runs/CONFIG if left out.")
+        Path | None, typer.Option(parser=named_folder, help="Folder of the run; runs/CONFIG if left out.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
     controller: Annotated[
@@ -99,7 +93,7 @@ def status(
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, several a controller if there are.")],
     *,
-    out: Annotated[Path, typer.Option(parser=_folder, help="Folder for curves, comparison.json and report.html.")],
+    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
     as_json: JsonOption = False,
 ) -> None:

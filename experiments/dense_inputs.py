@@ -14,6 +14,8 @@ from experiments.config_file import ConfigKind, apply_setting, load_document
 from experiments.run_folder import RunFolder, differences
 from experiments.sections import dump_settings
 from nas.checkpoint import load_checkpoint
+from nas.dense.recipe import DenseRecipe
+from nas.fidelity import NetworkSpec
 from nas.lock import FileLock
 from nas.models.backbone import trained_file
 from nas.models.build import Buildable, description_from_json
@@ -88,6 +90,16 @@ def resolve_dense(
     if document["data"]["root"] is None:
         raise ValueError("the folder of the pictures must be named with --data")
     return document, architecture
+
+
+def check_dense(recipe: DenseRecipe, network: NetworkSpec, num_workers: int) -> None:
+    """Raises ValueError if workers cannot share a batch out evenly, or the network does not take colour pictures."""
+    if recipe.batch_size % num_workers:
+        raise ValueError(
+            f"recipe.batch_size must be divisible by the number of workers, {num_workers}, got {recipe.batch_size}"
+        )
+    if network.in_channels != 3:
+        raise ValueError(f"network.in_channels must be 3, pictures being in colour, got {network.in_channels}")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from experiments.config_file import DETECTION, split_sections
+from experiments.dense_inputs import check_dense
 from experiments.sections import dump_settings, validate_section
 from experiments.training_config import TrainingWorkers
 from nas.dense.recipe import DenseRecipe
@@ -94,11 +95,5 @@ def parse_detection(document: Mapping[str, Any]) -> DetectionConfig:
         validate_section("data", sections["data"], DetectionData),
         validate_section("workers", sections["workers"], TrainingWorkers),
     )
-    if config.recipe.batch_size % config.workers.num_workers:
-        raise ValueError(
-            f"recipe.batch_size must be divisible by the number of workers, {config.workers.num_workers}, "
-            f"got {config.recipe.batch_size}"
-        )
-    if config.network.in_channels != 3:
-        raise ValueError(f"network.in_channels must be 3, pictures being in colour, got {config.network.in_channels}")
+    check_dense(config.recipe, config.network, config.workers.num_workers)
     return config

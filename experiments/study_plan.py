@@ -9,7 +9,9 @@ from pathlib import Path
 
 from experiments.study_config import StudyConfig, num_pictures
 from nas.dense.schedule import with_length
-from nas.detection.data import DetectionSet, load_detection_data
+from nas.detection.annotations import Annotations
+from nas.detection.data import DetectionSet, check_training, choose_pictures, has_objects, load_detection_data
+from nas.detection.settings import DetectionData
 from nas.detection.train import DetectionPlan, build_task
 from nas.models.build import Buildable
 
@@ -73,12 +75,20 @@ def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> N
         ValueError: if backbone, pyramid, weights and pictures do not fit together, or a share of the pictures holds no
             object.
     """
-    if not any(not each.is_crowd for objects in data.evaluation.objects.values() for each in objects):
+    if not has_objects(data.evaluation):
         raise ValueError(f"{data.evaluation.path}: there is no object in the pictures to be measured on")
-    for each in {each.fraction: each for each in trainings}.values():
-        load_detection_data(each.plan.data, masks=False, check=False)  # a share may hold no object
+    every = _all_pictures(trainings[0].plan.data, data)
+    for each in {each.fraction: each.plan.data for each in trainings}.values():
+        check_training(choose_pictures(every, each.num_train, seed=each.subset_seed))
     for start in STARTS:
         build_task(next(each.plan for each in trainings if each.start == start), data)
+
+
+def _all_pictures(wanted: DetectionData, data: DetectionSet) -> Annotations:
+    """The pictures that those of each training are chosen from; read again only if the study has but some of them."""
+    if len(data.train.pictures) == data.num_available:
+        return data.train
+    return load_detection_data(replace(wanted, num_train=None, evaluate="train"), masks=False, check=False).train
 
 
 def training_folder(out: Path, training: StudyTraining) -> Path:

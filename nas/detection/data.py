@@ -70,14 +70,24 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
             f"data.num_train must be at most {len(train.pictures)}, the pictures there are, got {data.num_train}"
         )
     chosen = choose_pictures(train, data.num_train, seed=data.subset_seed)
-    if not any(not each.is_crowd for objects in chosen.objects.values() for each in objects):
-        raise ValueError(f"{train.path}: there is no object in the {len(chosen.pictures)} training pictures")
+    check_training(chosen)
     measured = chosen
     if data.evaluate == "val":
         measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
         _check_same_categories(train, measured)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.pictures))
     return DetectionSet(chosen, choose_pictures(measured, number, seed=data.subset_seed), len(train.pictures))
+
+
+def has_objects(annotations: Annotations) -> bool:
+    """Whether there is anything to be found that is no crowd."""
+    return any(not each.is_crowd for objects in annotations.objects.values() for each in objects)
+
+
+def check_training(annotations: Annotations) -> None:
+    """Raises ValueError if there is nothing to be learnt in training pictures."""
+    if not has_objects(annotations):
+        raise ValueError(f"{annotations.path}: there is no object in the {len(annotations.pictures)} training pictures")
 
 
 def choose_pictures(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:

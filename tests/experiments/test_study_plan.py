@@ -84,5 +84,6 @@ def test_a_share_without_any_object_is_said_before_anything_is_trained(arrange, 
     chosen = few.train.pictures[0].id
     document["annotations"] = [each for each in document["annotations"] if each["image_id"] != chosen]
     path.write_text(json.dumps(document))
+    data = load_detection_data(config.data, masks=False)
     with pytest.raises(ValueError, match=r"instances_train\.json: there is no object in the 1 training pictures"):
         check_trainings(trainings, data)
