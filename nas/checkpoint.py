@@ -136,7 +136,8 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Reads what `write_tensors` wrote.
 
     Returns:
-        The metadata and the tensors, on the CPU.
+        The metadata and the tensors, on the CPU, in memory of their own: in the file they are not aligned to 64
+        bytes, and kernels may round differently for tensors that are not.
 
     Raises:
         ValueError: if the file is missing, or not in the safetensors format.
@@ -145,7 +146,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         raise ValueError(f"there is no checkpoint {path}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return dict(file.metadata() or {}), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN
 
-from nas.checkpoint import write_tensors
+from nas.checkpoint import read_tensors, write_tensors
 from nas.detection.networks import build_detector
 from nas.detection.settings import DetectorSettings, PictureForm
 from nas.fidelity import NetworkSpec
@@ -88,14 +87,7 @@ def load_detector(path: Path) -> tuple[FasterRCNN, DetectorDescription]:
     Raises:
         ValueError: if the file is missing, is no such file, or its weights do not fit its description.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no detector {path}")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+    metadata, tensors = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
     try:

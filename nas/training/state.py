@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nas.checkpoint import write_tensors
+from nas.checkpoint import read_tensors, write_tensors
 
 FORMAT = "nas-engine training state 1"
 
@@ -58,12 +57,7 @@ def read_state(path: Path) -> TrainingState | None:
     """
     if not path.exists():
         return None
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is not a mapping
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a checkpoint that can be read: {error}") from None
+    metadata, tensors = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
     return TrainingState(tensors, json.loads(metadata["state"]))

@@ -185,7 +185,7 @@ def test_a_full_disk_is_said(folder, monkeypatch):
         ("architecture.json", "architecture.json does not describe an architecture"),
         ("result.json", "result.json cannot be read: .*; without it the same command writes it again"),
         ("config.yaml", "config.yaml"),
-        ("state.safetensors", "state.safetensors is not a checkpoint that can be read"),
+        ("state.safetensors", "state.safetensors is not a safetensors file that can be read"),
     ],
 )
 def test_a_broken_file_of_the_folder_is_named(folder, tmp_path, name, message):

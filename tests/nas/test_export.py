@@ -164,8 +164,9 @@ def test_every_operation_and_norm_gives_what_the_network_gives(operations, op: s
     for size in BATCH_SIZES:
         key = f"{size}/{stride - 1}"
         assert expected[key].shape == (size, sum(widths), (9, 5)[stride - 1], (9, 5)[stride - 1])
-        torch.testing.assert_close(results[key][:, part], expected[key][:, part], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(results[str(size)], expected[str(size)], atol=1e-5, rtol=1e-5)
+        # Two processes may take other kernels: float32 rounding (1e-7) times the depth and the width of the sums.
+        torch.testing.assert_close(results[key][:, part], expected[key][:, part], atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(results[str(size)], expected[str(size)], atol=2e-4, rtol=1e-4)
         assert expected[key][:, part].std() > 1e-3  # not all alike, or equality would say nothing
 
 

@@ -146,7 +146,7 @@ def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
     assert first.name == "trial-1"
     assert len(first.accuracies) == EPOCHS
     assert last.name == "trial-0"
-    assert "is not a checkpoint that can be read" in last.error
+    assert "is not a safetensors file that can be read" in last.error
 
 
 def test_the_order_is_how_far_and_how_well():

@@ -43,7 +43,7 @@ def test_reference_networks_go_to_json_and_back(description):
 
 def test_what_is_no_detector_is_refused(saved, description, tmp_path):
     path, _ = saved
-    with pytest.raises(ValueError, match="there is no detector"):
+    with pytest.raises(ValueError, match="there is no checkpoint"):
         load_detector(tmp_path / "nothing")
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"x" * 100)
