@@ -19,12 +19,12 @@ from pathlib import Path
 
 from controllers.ppo import PPO
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger
+from nas.ledger.writer import Ledger
 from nas.search import Plan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
-from workers.ray_cluster import connect
-from workers.ray_pool import RayPool
+from workers.cluster.connection import connect
+from workers.pools.ray_pool import RayPool
 
 SPACE = replace(NASNET, norms=("bn",))
 

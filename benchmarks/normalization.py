@@ -22,13 +22,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from experiments.statistics import Interval, bootstrap_interval
-from experiments.trained import find_trained, load_test_images
+from experiments.architectures.trained import find_trained, load_test_images
+from experiments.comparison.statistics import Interval, bootstrap_interval
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
+from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.network import build_network
 from nas.shifts.measure import right_answers
 from nas.shifts.table import PAPER_SHIFTS, shift_split

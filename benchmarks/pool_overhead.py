@@ -30,13 +30,13 @@ from ray import tune
 from controllers.ppo import PPO
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger
+from nas.ledger.writer import Ledger
 from nas.search import Plan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
-from workers.ray_cluster import connect
-from workers.ray_pool import RayPool
-from workers.ray_resources import RayResources
+from workers.cluster.connection import connect
+from workers.cluster.resources import RayResources
+from workers.pools.ray_pool import RayPool
 
 SPACE = replace(NASNET, norms=("bn",))
 """NASNet's own 50 choices."""

@@ -32,7 +32,7 @@ from nas.decisions import Choice
 from nas.protocols import Controller
 from search_spaces.nasbench201 import EdgeCell, EdgeSpace
 from search_spaces.nasnet import NASNET
-from workers.table import Columns, read_table
+from workers.evaluators.table import Columns, read_table
 
 DEFAULTS = PPOSettings()
 VARIANTS: Mapping[str, PPOSettings] = {

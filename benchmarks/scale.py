@@ -23,17 +23,17 @@ from typing import Any
 
 from controllers.ppo import PPO
 from controllers.random_search import RandomSearch
-from experiments.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger
+from nas.ledger.writer import Ledger
 from nas.protocols import Pool
 from nas.search import Plan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
-from workers.caching_pool import CachingPool
-from workers.ray_cluster import connect
-from workers.ray_pool import RayPool
-from workers.serial_pool import SerialPool
+from workers.cluster.connection import connect
+from workers.pools.caching_pool import CachingPool
+from workers.pools.ray_pool import RayPool
+from workers.pools.serial_pool import SerialPool
 
 SPACE = replace(NASNET, norms=("bn",))
 """NASNet's own 50 choices."""
@@ -109,7 +109,7 @@ def row(controller: str, folder: RunFolder, options: argparse.Namespace) -> str:
     again = [sys.executable, __file__, "--drive", controller, "--out", str(options.out)]
     again += ["--trials", str(options.trials), "--every", str(options.every), "--pool", "serial"]
     resume, resume_cpu = timed(again)
-    status, status_cpu = timed([sys.executable, "-m", "experiments.cli", "status", str(folder.path)])
+    status, status_cpu = timed([sys.executable, "-m", "experiments.cli.main", "status", str(folder.path)])
     measures = [json.loads(line) for line in (folder.path / "measures.jsonl").read_text().splitlines()]
     by_end = {measure["done"]: measure for measure in measures}
     first, second, last = (by_end[number] for number in (options.every, 2 * options.every, options.trials))

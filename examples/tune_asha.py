@@ -24,8 +24,8 @@ from nas.models.build import build
 from nas.training.loop import accuracy
 from nas.training.loop import train as train_network
 from search_spaces.nasnet import NASNET
-from workers.ray_cluster import connect
-from workers.tune_searcher import TuneSearcher
+from workers.cluster.connection import connect
+from workers.tune.searcher import TuneSearcher
 
 NETWORK = NetworkSpec(num_filters=8, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from experiments.arch import ArchitectureSource, find_architecture
-from experiments.cli import report_errors
-from experiments.compare import compare_runs, print_comparison
-from experiments.export import export_architecture
-from experiments.live import describe_seconds
-from experiments.search import SearchOptions, run_search
+from experiments.architectures.export import export_architecture
+from experiments.architectures.find import ArchitectureSource, find_architecture
+from experiments.cli.main import report_errors
+from experiments.comparison.run import compare_runs, print_comparison
+from experiments.runs.live_search import describe_seconds
+from experiments.search.run import SearchOptions, run_search
 from nas.data.load import load_data
 
 ROOT = Path("runs/demo")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, LedgerContents
+from nas.ledger.writer import Ledger, LedgerContents
 from nas.protocols import Controller, MoreRoom, Pool, SearchSpace
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial

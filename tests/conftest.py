@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.ray_cluster import connect
-from workers.signals import kept_signals
+from workers.cluster.connection import connect
+from workers.cluster.signals import kept_signals
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -18,7 +18,11 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             path = nodeid.split("::", 1)[0]
             text = Path(config.rootpath, path).read_text()
-            return "ray" if "ray_cluster" in text or "pytest.mark.ray" in text else path
+            return (
+                "ray"
+                if any(word in text for word in ("ray_cluster", "workers.cluster.connection", "mark.ray"))
+                else path
+            )
 
     return OneRay(config, log)
 

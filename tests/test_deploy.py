@@ -12,9 +12,9 @@ import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
-from experiments.cli import app
-from experiments.config import parse_config
-from experiments.config_file import apply_setting, load_document
+from experiments.cli.main import app
+from experiments.config.config_file import apply_setting, load_document
+from experiments.config.search_config import parse_config
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"

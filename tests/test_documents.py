@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from experiments.cli import app
+from experiments.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("results/*.md"))]

@@ -15,7 +15,7 @@ STEP = re.compile(r"<!-- (?P<how>in|as) (?P<where>.+?) -->\n```\w+\n(?P<code>.*?
 
 RUN = """
 import sys
-from experiments.cli import main
+from experiments.cli.main import main
 configuration, out, controller = sys.argv[1:]
 sys.exit(main(["search", configuration, "--out", out, "--controller", controller, "--trials", "3"]))
 """

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from controllers.random_search import RandomSearch
-from experiments.arch import read_architecture
-from experiments.cli import BAD_INPUT, main
-from experiments.comparable import group_runs, load_run, objections
-from experiments.config import parse_config
-from experiments.config_file import load_document
-from nas.checkpoint import load_checkpoint
+from experiments.architectures.find import read_architecture
+from experiments.cli.main import BAD_INPUT, main
+from experiments.comparison.loading import group_runs, load_run, objections
+from experiments.config.config_file import load_document
+from experiments.config.search_config import parse_config
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, read_ledger
+from nas.ledger.writer import Ledger, read_ledger
+from nas.models.checkpoint import load_checkpoint
 from nas.trial import Failure, Success, Trial
 from search_spaces.published import PUBLISHED
 from search_spaces.tiny import TINY
-from workers.table import read_table
+from workers.evaluators.table import read_table
 
 HOSTILE_JSON = [
     "NaN",
@@ -223,9 +223,9 @@ def checkpoint(tmp_path_factory):
     from safetensors import safe_open
 
     from nas.architecture import Architecture, Block, Cell, Edge
-    from nas.checkpoint import save_checkpoint
     from nas.data.load import load_data
     from nas.fidelity import DataSpec, NetworkSpec
+    from nas.models.checkpoint import save_checkpoint
     from nas.models.network import build_network
 
     cell = Cell((Block(Edge(1, "conv_1x1"), Edge(1, "identity")),))

@@ -40,8 +40,8 @@ def test_the_wheel_runs_without_the_checkout(tmp_path):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == set(PACKAGES)
     assert {f"experiments/configs/{path.name}" for path in (ROOT / "experiments" / "configs").iterdir()} <= set(names)
     code = (
-        "import nas, search_spaces.nasnet, controllers.random_search, workers.guard\n"
-        "from experiments.config_file import load_document\n"
+        "import nas, search_spaces.nasnet, controllers.random_search, workers.pools.guard\n"
+        "from experiments.config.config_file import load_document\n"
         "print(nas.__file__, load_document('digits_ppo')['data']['name'])"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
@@ -52,7 +52,7 @@ def test_the_wheel_runs_without_the_checkout(tmp_path):
 
 def test_console_script_is_installed():
     (script,) = entry_points(group="console_scripts", name="nas")
-    assert script.value == "experiments.cli:main"
+    assert script.value == "experiments.cli.main:main"
 
 
 def test_dependencies_have_lower_bounds_only():

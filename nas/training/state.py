@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nas.checkpoint import read_tensors, write_tensors
+from nas.models.checkpoint import read_tensors, write_tensors
 
 FORMAT = "nas-engine training state 1"
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nas.checkpoint import load_checkpoint
 from nas.data.data_set import DataSet
+from nas.models.checkpoint import load_checkpoint
 
 TORCHVISION = "torchvision:"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas.checkpoint import Checkpoint
 from nas.fidelity import NetworkSpec
 from nas.models.build import AnyNetwork, Buildable
+from nas.models.checkpoint import Checkpoint
 
 CLASSIFIERS = ("classifier.", "fc.")
 AUXILIARY = "auxiliary_head."

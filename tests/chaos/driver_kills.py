@@ -24,11 +24,11 @@ from pathlib import Path
 
 from controllers.regularized_evolution import RegularizedEvolution
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, read_ledger
+from nas.ledger.writer import Ledger, read_ledger
 from nas.search import Plan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
-from workers.serial_pool import SerialPool
+from workers.pools.serial_pool import SerialPool
 
 CONTROLLERS = ("evolution", "ppo")
 CHILD_SECONDS = {"serial": 0.01, "ray": 0.1}
@@ -54,8 +54,8 @@ def open_pool(name):
         with SerialPool(lambda trial: evaluate(trial, seconds)) as pool:
             yield pool
     else:
-        from workers.ray_cluster import connect
-        from workers.ray_pool import RayPool
+        from workers.cluster.connection import connect
+        from workers.pools.ray_pool import RayPool
 
         with connect(num_cpus=2), RayPool(evaluate, arguments={"seconds": seconds}) as pool:
             yield pool

@@ -30,14 +30,14 @@ from driver_kills import check_complete, is_alive
 from ray.cluster_utils import Cluster
 
 from controllers.ppo import PPO
-from experiments.cli import BAD_INPUT, report_errors
+from experiments.cli.main import BAD_INPUT, report_errors
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, read_ledger
+from nas.ledger.writer import Ledger, read_ledger
 from nas.search import Plan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
-from workers.ray_cluster import connect
-from workers.ray_pool import RayPool
+from workers.cluster.connection import connect
+from workers.pools.ray_pool import RayPool
 
 DISK_BYTES = 8_000_000
 PATIENCE_SECONDS = 300

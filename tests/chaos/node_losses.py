@@ -23,12 +23,12 @@ from ray.cluster_utils import Cluster
 
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, read_ledger
+from nas.ledger.writer import Ledger, read_ledger
 from nas.search import Plan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
-from workers.ray_cluster import connect
-from workers.ray_pool import RayPool
+from workers.cluster.connection import connect
+from workers.pools.ray_pool import RayPool
 
 
 def evaluate(trial, seconds, folder):

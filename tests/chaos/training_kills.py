@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-import nas.checkpoint
+import nas.models.checkpoint
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.training import full
-from nas.training.full import TrainingPlan, Watch, run_training
+from nas.training import run as full
+from nas.training.run import TrainingPlan, Watch, run_training
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "sep_conv_3x3")),))
 SPEC = NetworkSpec(
@@ -71,7 +71,7 @@ def in_write():
         os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
         die()
 
-    nas.checkpoint.os = type("Os", (), {"fsync": staticmethod(fsync), "getpid": staticmethod(os.getpid)})
+    nas.models.checkpoint.os = type("Os", (), {"fsync": staticmethod(fsync), "getpid": staticmethod(os.getpid)})
     return Watch()
 
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 import yaml
 
-from experiments.cli import main
-from experiments.curves import Run, Strategy
+from experiments.cli.main import main
+from experiments.comparison.curves import Run, Strategy
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.checkpoint import save_checkpoint
 from nas.data.load import load_data
 from nas.decisions import Rollout
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.ledger import Ledger
+from nas.ledger.writer import Ledger
+from nas.models.checkpoint import save_checkpoint
 from nas.models.network import build_network
 from nas.training.loop import accuracy, train
 from nas.trial import Outcome, Success, Trial

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from experiments import demo
-from experiments.arch import ArchitectureSource, find_architecture
-from experiments.config import parse_config
-from experiments.config_file import load_document
-from experiments.run_folder import RunFolder
-from nas.ledger import read_ledger
+from experiments.architectures.find import ArchitectureSource, find_architecture
+from experiments.config.config_file import load_document
+from experiments.config.search_config import parse_config
+from experiments.runs.run_folder import RunFolder
+from nas.ledger.writer import read_ledger
 from search_spaces.published import PUBLISHED
 
 QUICK = (

@@ -5,7 +5,7 @@ import pytest
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger
+from nas.ledger.writer import Ledger
 from nas.trial import Failure, Success, Trial
 
 

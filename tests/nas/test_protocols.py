@@ -18,9 +18,9 @@ from nas.protocols import Controller, Evaluate, Pool, SearchSpace
 from nas.trial import Outcome, Success, Trial
 from search_spaces.cell_space import CellSpace
 from search_spaces.tiny import TINY
-from workers.caching_pool import CachingPool
-from workers.ray_pool import RayPool
-from workers.serial_pool import SerialPool
+from workers.pools.caching_pool import CachingPool
+from workers.pools.ray_pool import RayPool
+from workers.pools.serial_pool import SerialPool
 
 PROTOCOLS = (SearchSpace, Controller, Pool)
 IMPLEMENTATIONS = [

@@ -8,7 +8,7 @@ import pytest
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Choice, Rollout
 from nas.fidelity import Fidelity
-from nas.ledger import Ledger, read_ledger
+from nas.ledger.writer import Ledger, read_ledger
 from nas.protocols import MoreRoom
 from nas.search import Plan, search, trial_seed
 from nas.trial import Failure, Success

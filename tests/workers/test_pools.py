@@ -7,9 +7,9 @@ import time
 import pytest
 
 from nas.trial import Failure, Success
-from workers.caching_pool import CachingPool
-from workers.ray_pool import RayPool
-from workers.serial_pool import SerialPool
+from workers.pools.caching_pool import CachingPool
+from workers.pools.ray_pool import RayPool
+from workers.pools.serial_pool import SerialPool
 
 
 def evaluate(trial):

@@ -3,19 +3,19 @@
 import pytest
 import torch
 
-from nas.checkpoint import load_checkpoint, save_checkpoint
 from nas.data.load import load_data
 from nas.decisions import Rollout
-from nas.export import export_checkpoint
+from nas.export.folder import export_checkpoint
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.models.build import build, description_from_json
+from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
 from nas.models.network import Network
 from nas.models.resnet import ReferenceNetwork, ResidualNetwork
 from nas.shifts.measure import ShiftPlan
 from nas.trial import Success, Trial
 from search_spaces.published import PUBLISHED
-from workers.evaluate import train_and_validate
+from workers.evaluators.train_and_validate import train_and_validate
 
 SMALL = NetworkSpec(image_size=8, in_channels=1, num_filters=4, num_repeats=1, num_stages=2)
 DESCRIPTIONS = [PUBLISHED["nasnet-a"], ReferenceNetwork("resnet18-ibn-b")]

@@ -5,9 +5,9 @@ import torchvision
 from torch import nn
 
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.checkpoint import save_checkpoint
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import NetworkSpec, TrainRecipe
+from nas.models.checkpoint import save_checkpoint
 from nas.training.initial import build_initial
 from nas.training.teacher import Teacher, load_teacher
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.checkpoint import Checkpoint
 from nas.fidelity import NetworkSpec, TrainRecipe
+from nas.models.checkpoint import Checkpoint
 from nas.models.resnet import ReferenceNetwork
 from nas.training.initial import build_initial
 from nas.training.transfer import (

@@ -1,0 +1,1 @@
+"""Naming, counting, drawing and exporting architectures."""

@@ -1,0 +1,74 @@
+"""`nas export`: an architecture as code that needs only torch, with its weights if it is trained, and as a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from experiments.architectures.draw import draw_architecture
+from experiments.architectures.find import ArchitectureSource, NetworkOptions, network_spec
+from nas.export.folder import export_checkpoint, export_untrained
+from nas.export.programs import PROGRAMS
+from nas.models.checkpoint import load_checkpoint
+from nas.models.network import Network
+
+CELLS_FILE = "cells.svg"
+"""The drawing of both cells."""
+
+
+def export_architecture(
+    source: ArchitectureSource, out: Path, options: NetworkOptions | None = None, *, programs: Collection[str] = ()
+) -> list[Path]:
+    """Writes a folder that stands for itself: ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
+
+    The weights of a trained architecture come along in ``weights.safetensors``, unless options are given: they ask for
+    another network than the one that was trained.
+
+    Args:
+        source: what to export; see `experiments.architectures.find.find_architecture`.
+        out: the folder, made where it is missing; files of the same names are replaced.
+        options: the network around the cells, where it is to be another than that of the run.
+        programs: further forms of a trained network, keys of `nas.export.programs.PROGRAMS`.
+
+    Returns:
+        The files written, ``model.py`` first.
+
+    Raises:
+        ValueError: if the options are not possible, the weights do not fit, or the folder is a file.
+        RuntimeError: if a program cannot be made, or does not agree with the network, or the folder cannot be written.
+    """
+    options = options or NetworkOptions()
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"an export needs a folder, got the file {out}")
+    try:
+        return _write(source, out, options, programs)
+    except OSError as error:  # a full disk names no file
+        raise RuntimeError(f"the folder {out} cannot be written: {error.strerror or error}") from None
+
+
+def _write(source: ArchitectureSource, out: Path, options: NetworkOptions, programs: Collection[str]) -> list[Path]:
+    trained = source.weights if not options.given else None
+    _check_programs(programs, trained)
+    if trained is not None:
+        files = [*export_checkpoint(trained, out, name=source.name), *_write_programs(programs, trained, out)]
+    else:
+        files = export_untrained(source.cells, network_spec(source, options), out, name=source.name)
+    draw_architecture(source.cells, out / CELLS_FILE, title=source.name)
+    return [*files, out / CELLS_FILE]
+
+
+def _check_programs(programs: Collection[str], trained: Path | None) -> None:
+    for name in programs:
+        if name not in PROGRAMS:
+            raise ValueError(f"a program must be one of {', '.join(PROGRAMS)}, got {name!r:.40}")
+    if programs and trained is None:
+        raise ValueError("only a trained network can be exported as a program: there are no weights of this one")
+
+
+def _write_programs(programs: Collection[str], trained: Path, out: Path) -> Iterator[Path]:
+    network = load_checkpoint(trained).network
+    for name in programs:
+        file, write = PROGRAMS[name]
+        if isinstance(network, Network):
+            write(network, out / file)
+            yield out / file

@@ -1,0 +1,248 @@
+"""What a person may write where a command wants an architecture (ARCH).
+
+A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training or a checkpoint,
+a folder that was exported, a published name such as ``nasnet-a``, or a reference network such as ``resnet50-ibn-a``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.config.sections import validate_section
+from experiments.config.unknown_names import unknown_name
+from experiments.config.yaml_file import read_yaml
+from experiments.runs.run_folder import RunFolder
+from experiments.search.stored_reward import stored_reward
+from nas.architecture import Architecture
+from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
+from nas.files.strict_json import parse_json
+from nas.ledger.writer import read_ledger
+from nas.models.build import Buildable
+from nas.models.checkpoint import load_checkpoint
+from nas.models.network import check_names
+from nas.models.presets import PRESETS, parse_stack
+from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.scaling import Budget, parse_amount, widest
+from nas.trial import Success
+from search_spaces.published import PUBLISHED
+
+MAX_BYTES = 1_000_000
+DEFAULT_PRESET = "cifar10"
+WEIGHTS_SUFFIX = ".safetensors"
+NETWORK_FILE = "network.safetensors"
+"""What `nas train` writes when it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureSource:
+    """An architecture, and where it comes from.
+
+    Attributes:
+        name: what the person wrote.
+        architecture: what it stands for.
+        fidelity: how it was measured, if it is a trial of a run.
+        weights: the file with its trained weights, if the run kept them.
+        outcome: what came of it, if it is a trial of a run.
+    """
+
+    name: str
+    architecture: Buildable
+    fidelity: Fidelity | None = None
+    weights: Path | None = None
+    outcome: Success | None = None
+
+    @property
+    def cells(self) -> Architecture:
+        """The architecture, if it is made of cells; raises ValueError if not."""
+        if not isinstance(self.architecture, Architecture):
+            raise ValueError(
+                f"{self.name} is a reference network, not made of cells: it can be counted and trained only"
+            )
+        return self.architecture
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """The network around the cells, as all commands take it that build one; None leaves a value as it is.
+
+    Attributes:
+        preset: a key of `nas.models.presets.PRESETS`.
+        stack: a stack in the papers' notation, ``6@768``: normal cells a stage, channels before the classifier.
+        image_size: height and width of the images in pixels.
+        classes: outputs of the classifier.
+        parameters: a budget, such as ``5M``: the network is made as wide as it allows.
+        multiply_adds: likewise, for one image: ``600M``.
+    """
+
+    preset: str | None = None
+    stack: str | None = None
+    image_size: int | None = None
+    classes: int | None = None
+    parameters: str | None = None
+    multiply_adds: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them is given."""
+        return self != NetworkOptions()
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the network may cost; None if nothing bounds it. Raises ValueError if an amount is none."""
+        if self.parameters is None and self.multiply_adds is None:
+            return None
+        return Budget(
+            None if self.parameters is None else parse_amount(self.parameters),
+            None if self.multiply_adds is None else parse_amount(self.multiply_adds),
+        )
+
+
+def find_architecture(text: str) -> ArchitectureSource:
+    """Resolves what a person wrote.
+
+    Raises:
+        ValueError: if it stands for no architecture that can be built; the message says why.
+        OSError: if a file cannot be read.
+    """
+    if not text.strip():  # as a folder it would be the current one
+        raise ValueError("an architecture must be named, got nothing")
+    source = _find(text)
+    if isinstance(source.architecture, ReferenceNetwork):
+        return source
+    try:
+        check_names(source.architecture)
+    except ValueError as error:
+        raise ValueError(f"{text}: {error}") from None
+    return source
+
+
+def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
+    """The network around the cells: the preset asked for, else that of the run, else ``cifar10``, with the options.
+
+    Raises:
+        ValueError: if the preset is unknown, or the stack or a size is not possible.
+    """
+    if options.preset is not None:
+        spec = find_preset(options.preset)
+    else:
+        spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
+    image_size = spec.image_size if options.image_size is None else options.image_size
+    num_classes = spec.num_classes if options.classes is None else options.classes
+    if image_size < 8 or num_classes < 2:
+        raise ValueError(f"images must have at least 8 pixels and 2 classes, got {image_size} and {num_classes}")
+    if image_size > MAX_IMAGE_SIZE or num_classes > MAX_CLASSES:
+        most = f"{MAX_IMAGE_SIZE} pixels and {MAX_CLASSES} classes"
+        raise ValueError(f"images must have at most {most}, got {image_size} and {num_classes}")
+    return set_stack(replace(spec, image_size=image_size, num_classes=num_classes), source, options)
+
+
+def find_preset(name: str) -> NetworkSpec:
+    """The network of a paper by its name; raises ValueError if there is none."""
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
+    """Sets how many cells and how wide: by `options.stack`, and by its budget at the spec's image size.
+
+    Raises:
+        ValueError: if there is no such network.
+    """
+    if options.stack is not None:
+        spec = parse_stack(options.stack, spec, source.cells)
+    return spec if options.budget is None else widest(source.cells, spec, options.budget)[0]
+
+
+def _find(text: str) -> ArchitectureSource:
+    path = Path(text)
+    if path.is_file():
+        return _from_weights(text, path) if path.suffix == WEIGHTS_SUFFIX else _from_json(text, path)
+    if path.is_dir():
+        return _from_folder(text, path, 1)
+    if text in PUBLISHED:
+        return ArchitectureSource(text, PUBLISHED[text])
+    if text in REFERENCE_NETWORKS:
+        return ArchitectureSource(text, ReferenceNetwork(text))
+    folder, at, rank = text.rpartition("@")
+    if at and Path(folder).is_dir():
+        if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
+            raise ValueError(f"in RUN@k, k must be a whole number from 1, got {rank!r:.40}")
+        return _from_folder(text, Path(folder), int(rank[:9]))
+    if at or path.suffix or len(path.parts) > 1:
+        raise ValueError(f"there is no file or folder {folder if at else text}")
+    raise unknown_name(
+        "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
+    )
+
+
+def _from_json(text: str, path: Path) -> ArchitectureSource:
+    return ArchitectureSource(text, read_architecture(path))
+
+
+def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:
+    network = load_checkpoint(path).network
+    fidelity = Fidelity(network.spec, data=data or DataSpec())
+    return ArchitectureSource(text, network.architecture, fidelity, path)
+
+
+def _from_training(text: str, folder: RunFolder) -> ArchitectureSource:
+    stored = folder.stored_document() or {}
+    data = validate_section("data", stored.get("data") or {}, DataSpec)
+    return _from_weights(text, folder.path / NETWORK_FILE, data)
+
+
+def read_architecture(path: Path) -> Architecture:
+    """Reads an architecture from a JSON file, such as `nas export` writes.
+
+    Raises:
+        ValueError: if it holds none.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{path} must have at most {MAX_BYTES} bytes to be an architecture")
+    try:
+        value = _parse_json(content)
+        if isinstance(value, dict) and "architecture" in value:
+            value = value["architecture"]
+        return Architecture.from_json(value)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return parse_json(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} in line {error.lineno}") from None
+
+
+def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
+    folder = RunFolder(path)
+    if not folder.ledger.exists():
+        if rank > 1:
+            raise ValueError(f"{path} holds no search, so there is no @{rank} in it")
+        if (path / NETWORK_FILE).is_file():
+            return _from_training(text, folder)
+        if (path / "architecture.json").is_file():
+            return ArchitectureSource(text, read_architecture(path / "architecture.json"))
+        raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
+    document = read_yaml(folder.config) if folder.config.exists() else None
+    best = read_ledger(folder.ledger).best(rank, stored_reward(document))
+    if not best:
+        raise ValueError(f"{path} has no successful trial yet")
+    if len(best) < rank:
+        raise ValueError(f"{path} has {len(best)} different successful architectures, got @{rank}")
+    record = best[rank - 1]
+    architecture, outcome = record.trial.architecture, record.outcome
+    if not isinstance(architecture, Buildable) or not isinstance(outcome, Success):
+        raise ValueError(f"{path} does not hold architectures of which there is a network")
+    weights = folder.trial_weights(record.trial.id)
+    return ArchitectureSource(
+        text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome
+    )

@@ -1,0 +1,1 @@
+"""`nas benchmark`: controllers on a table of measurements."""

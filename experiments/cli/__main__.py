@@ -1,0 +1,7 @@
+"""Runs the command line: ``python -m experiments.cli``."""
+
+import sys
+
+from experiments.cli.main import main
+
+sys.exit(main())

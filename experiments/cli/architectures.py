@@ -1,0 +1,140 @@
+"""The commands about one architecture; the work of each is done in a module of its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import (
+    Classes,
+    MultiplyAdds,
+    Parameters,
+    Preset,
+    Size,
+    Stack,
+    named_folder,
+    network_options,
+)
+
+app = typer.Typer()
+
+_Arch = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCH",
+        help="A JSON file, a run (its best trial), RUN@3 (its third best), an exported folder, or a published name.",
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+
+
+@app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
+def draw(  # noqa: PLR0913 - one argument for each option
+    arch: _Arch,
+    *,
+    out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
+) -> None:
+    """Draw both cells of an architecture; with a network given, its size stands above them."""
+    from experiments.architectures.count import describe_network
+    from experiments.architectures.draw import draw_architecture
+    from experiments.architectures.find import find_architecture
+
+    source = find_architecture(arch)
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
+    draw_architecture(source.cells, out, title=title)
+    typer.echo(str(out))
+
+
+@app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
+def export(  # noqa: PLR0913 - one argument for each option
+    arch: _Arch,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=named_folder, help="Folder for model.py, architecture.json, weights.safetensors, cells.svg."
+        ),
+    ],
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
+    torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="Also the outputs of its stages as a program, for detectors.")
+    ] = False,
+) -> None:
+    """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
+    from experiments.architectures.count import count_architecture, network_line
+    from experiments.architectures.export import export_architecture
+    from experiments.architectures.find import find_architecture
+
+    source = find_architecture(arch)
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
+    programs = [name for name, wanted in asked.items() if wanted]
+    files = export_architecture(source, out, options, programs=programs)
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+    if options.given:
+        typer.echo(network_line(count_architecture(source, options)))
+    if source.outcome is not None and (source.weights is None or options.given):
+        why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
+        typer.echo(f"without weights: {why}", err=True)
+
+
+@app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
+def count(  # noqa: PLR0913 - one argument for each option
+    arch: _Arch,
+    *,
+    preset: Preset = None,
+    stack: Stack = None,
+    image_size: Size = None,
+    classes: Classes = None,
+    parameters: Parameters = None,
+    multiply_adds: MultiplyAdds = None,
+    as_json: _Json = False,
+) -> None:
+    """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
+    from rich.console import Console
+
+    from experiments.architectures.count import count_architecture, print_count
+    from experiments.architectures.find import find_architecture
+
+    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    value = count_architecture(find_architecture(arch), options)
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    else:
+        print_count(value, Console())
+
+
+@app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
+def import_timm_weights(
+    source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=named_folder, help="Folder for model.py, weights.safetensors and what else nas export gives."
+        ),
+    ],
+    accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
+) -> None:
+    """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""
+    from experiments.architectures.import_weights import import_weights
+
+    files = import_weights(source, out, accuracy=accuracy)
+    typer.echo(f"{out}: " + ", ".join(path.name for path in files))

@@ -1,0 +1,107 @@
+"""The commands `nas robustness` and `nas divergence`; their work is done in modules of their names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+_Networks = Annotated[
+    list[str], typer.Argument(metavar="CHECKPOINT|RUN@k", help="Files of weights, runs (their best trial) or RUN@3.")
+]
+_Out = Annotated[Path, typer.Option(help="Folder for the figures as JSON and as pictures.")]
+_Data = Annotated[str | None, typer.Option(help="Folder of the images, or digits; the run's if left out.")]
+_Images = Annotated[int | None, typer.Option(help="So many test images at most.")]
+_Pictures = Annotated[Path | None, typer.Option(help="Folder of reference pictures for the shift style.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+
+
+@app.command(epilog="Example: nas robustness runs/bn@1 runs/ibn@1 --shifts add_all,add_red --severity 3 --out robust")
+def robustness(  # noqa: PLR0913 - one argument for each option
+    networks: _Networks,
+    *,
+    out: _Out,
+    data: _Data = None,
+    shifts: Annotated[
+        str | None, typer.Option(help="Names with commas between; all, or the run's for its test.")
+    ] = None,
+    severity: Annotated[str, typer.Option(help="1 to 5: one, a range such as 1-5, or a list such as 1,3,5.")] = "1-5",
+    seed: Annotated[int, typer.Option(min=0, help="Of what the shifts draw.")] = 0,
+    images: _Images = None,
+    pictures: _Pictures = None,
+    as_json: _Json = False,
+) -> None:
+    """Measure how accurate networks stay when the appearance of the test images shifts."""
+    from rich.console import Console
+
+    from experiments.robustness.run import RobustnessOptions, run_robustness
+    from experiments.robustness.table import print_robustness
+
+    options = RobustnessOptions(data, split_names(shifts), parse_severities(severity), seed, images, pictures)
+    value = run_robustness(networks, out, options)
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    else:
+        print_robustness(value, Console())
+
+
+@app.command(epilog="Example: nas divergence runs/bn@1 runs/ibn@1 --shift add_red --out divergence")
+def divergence(  # noqa: PLR0913 - one argument for each option
+    networks: _Networks,
+    *,
+    shift: Annotated[str, typer.Option(help="The shift of appearance.")],
+    out: _Out = Path("divergence"),
+    data: _Data = None,
+    severity: Annotated[int, typer.Option(min=1, max=5, help="Of the shift.")] = 3,
+    classes: Annotated[str | None, typer.Option(help="Two with a comma between; all pairs if left out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what the shift draws.")] = 0,
+    images: _Images = None,
+    pictures: _Pictures = None,
+    as_json: _Json = False,
+) -> None:
+    """Measure, layer by layer, how far appearance and content move the features."""
+    from rich.console import Console
+
+    from experiments.robustness.divergence import DivergenceOptions, run_divergence
+    from experiments.robustness.table import print_divergence
+
+    options = DivergenceOptions(shift, data, severity, split_names(classes), seed, images, pictures)
+    value = run_divergence(networks, out, options)
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+    else:
+        print_divergence(value, Console())
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """The names in a text with commas between; none if there is no text.
+
+    Raises:
+        ValueError: if the text holds no name.
+    """
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not names:
+        raise ValueError(f"names must stand with commas between, at least one, got {text!r:.40}")
+    return names
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """The severities that a text such as ``3``, ``1-5`` or ``1,3,5`` means, ascending.
+
+    Raises:
+        ValueError: if it is none of these, or one is not among 1 to 5.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        low, dash, high = part.strip().partition("-")
+        bounds = (low, high if dash else low)
+        if not all(bound in {"1", "2", "3", "4", "5"} for bound in bounds) or bounds[0] > bounds[1]:
+            raise ValueError(
+                f"a severity must be 1 to 5, a range such as 1-5 or a list such as 1,3,5, got {text!r:.40}"
+            )
+        found.update(range(int(bounds[0]), int(bounds[1]) + 1))
+    return tuple(sorted(found))

@@ -1,0 +1,1 @@
+"""`nas compare`: statistics, figures and reports."""

@@ -1,0 +1,1 @@
+"""Configuration: from YAML to validated settings."""

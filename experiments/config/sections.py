@@ -1,0 +1,70 @@
+"""One section of a configuration: plain data to validated settings and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from experiments.config.unknown_names import unknown_name
+
+_T = TypeVar("_T")
+
+
+def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _T:
+    """Validates the settings of one section.
+
+    Args:
+        name: of the section, for messages.
+        section: plain data.
+        kind: a pydantic dataclass.
+
+    Raises:
+        ValueError: if a key is unknown, missing, or has a value that it may not have; one line that names the place.
+    """
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in section:
+        if key not in known:
+            if not known:
+                raise ValueError(f"this {name} has no settings, got {key!r:.80}")
+            raise unknown_name(f"key in section {name}", key, known)
+    try:
+        settings = TypeAdapter(kind).validate_python(dict(section))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join((name, *(str(part) for part in first["loc"])))
+        message = first["msg"].removeprefix("Value error, ")
+        came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
+        raise ValueError(f"{place}: {message}{came}") from None
+    for key, value in section.items():
+        if _counts_truth(value, getattr(settings, key)):
+            raise ValueError(f"{name}.{key}: true and false are no numbers, got {value!r:.60}")
+    return settings
+
+
+def _counts_truth(came: Any, kept: Any) -> bool:  # noqa: ANN401 - plain data of any form
+    """Whether a truth value somewhere was taken for a number, as Python does."""
+    if isinstance(came, bool):
+        return isinstance(kept, int | float) and not isinstance(kept, bool)
+    if isinstance(came, Mapping) and isinstance(kept, Mapping):
+        return any(_counts_truth(item, kept.get(key)) for key, item in came.items())
+    if isinstance(came, list) and isinstance(kept, list | tuple) and len(came) == len(kept):
+        return any(_counts_truth(item, other) for item, other in zip(came, kept, strict=True))
+    return False
+
+
+def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settings class
+    """Returns plain data from which `validate_section` makes equal settings, with every setting written out."""
+    value: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return value
+
+
+def flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as pairs of a dotted key and a value."""
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from flatten(item, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", item

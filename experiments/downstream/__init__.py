@@ -1,0 +1,1 @@
+"""`nas detect` and `nas segment`."""

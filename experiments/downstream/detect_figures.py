@@ -1,0 +1,143 @@
+"""A detector as pictures: losses and average precision over the iterations, and what it finds beside what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from experiments.comparison.figure_style import PALETTE, finish, save, style
+from nas.downstream.detection.annotations import Annotations, Picture
+from nas.downstream.detection.checkpoint import load_detector
+from nas.downstream.detection.evaluation import find_objects
+from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.masks import decode_mask
+from nas.downstream.recipe import DenseRecipe
+from nas.training.device import choose_device
+from nas.training.run import Record
+
+NUM_PICTURES = 4
+MIN_SCORE = 0.3
+_CURVES = (("ap", "AP"), ("ap50", "AP50"))
+_MASK_OPACITY = 0.35
+
+
+def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
+    """Draws the losses and the average precision of a training.
+
+    Args:
+        records: what `metrics.jsonl` holds, at least one.
+        path: of the picture, PNG or SVG.
+        title: above it.
+    """
+    with style():
+        figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
+        losses, precision = figure.subplots(1, 2)
+        for colour, name in zip(_colours(), _loss_names(records[0]), strict=False):
+            values = [record[name] for record in records]
+            losses.plot([record["iteration"] for record in records], values, color=colour, label=_label(name))
+        losses.legend(loc="upper right")
+        finish(losses, f"Losses of {title}", "means from one record to the next", "loss")
+        _draw_precision(precision, [record for record in records if "evaluation" in record])
+        for axes in (losses, precision):
+            axes.set_xlabel("iteration")
+    save(figure, path)
+
+
+def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, recipe: DenseRecipe) -> list[Path]:
+    """Draws what a detector finds in a few pictures beside what there is.
+
+    Args:
+        detector: what `nas.downstream.detection.checkpoint.save_detector` wrote.
+        annotations: of the pictures; the first `NUM_PICTURES` with an object are drawn.
+        folder: of the drawings, made where it is missing; each is called as its picture.
+        recipe: device and precision.
+
+    Returns:
+        The files.
+    """
+    network, _ = load_detector(detector)
+    network.to(choose_device(recipe))
+    chosen = [each for each in annotations.pictures if each.id in annotations.objects][:NUM_PICTURES]
+    store = PictureStore(0)
+    categories = tuple(annotations.categories)
+    found = find_objects(network, chosen, store, recipe, categories=categories)
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for picture in chosen:
+        pixels = store.picture(picture).permute(1, 2, 0).numpy()
+        there = [_true_object(each.box, each.category, each.mask) for each in annotations.objects[picture.id]]
+        given = [each for each in found if each["image_id"] == picture.id and each["score"] >= MIN_SCORE]
+        paths.append(folder / f"{picture.path.stem}.png")
+        _draw_pair(picture, pixels, (there, given), annotations.categories, paths[-1])
+    return paths
+
+
+def _true_object(box: Sequence[float], category: int, mask: bytes | None) -> dict[str, Any]:
+    """In the form of what is found."""
+    return {"bbox": box, "category_id": category, **({} if mask is None else {"counts": mask.decode("ascii")})}
+
+
+def _draw_pair(
+    picture: Picture,
+    pixels: Any,  # noqa: ANN401 - an array
+    objects: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
+    names: Mapping[int, str],
+    path: Path,
+) -> None:
+    with style():
+        figure = Figure(figsize=(8.4, 4.4 * picture.height / picture.width), layout="constrained", facecolor="white")
+        panels = figure.subplots(1, 2)
+        for axes, title, there in zip(panels, ("annotated", "found"), objects, strict=True):
+            axes.imshow(pixels)
+            axes.set_axis_off()
+            axes.set_title(f"{title}: {len(there)}")
+            for each in there:
+                _draw_object(axes, each, picture, names)
+    save(figure, path)
+
+
+def _draw_object(axes: Axes, each: Mapping[str, Any], picture: Picture, names: Mapping[int, str]) -> None:
+    colour = PALETTE[each["category_id"] % len(PALETTE)]
+    x, y, width, height = each["bbox"]
+    axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=1.2))
+    score = f" {each['score']:.2f}" if "score" in each else ""
+    background = {"facecolor": colour, "edgecolor": "none", "pad": 0.8}
+    axes.text(x, y, f"{names[each['category_id']]}{score}", fontsize=5, color="white", va="bottom", bbox=background)
+    if "counts" in each:
+        mask = decode_mask(each["counts"].encode("ascii"), picture.height, picture.width)
+        red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        layer = np.zeros((picture.height, picture.width, 4))
+        layer[mask > 0] = (red, green, blue, _MASK_OPACITY)
+        axes.imshow(layer)
+
+
+def _draw_precision(axes: Axes, records: Sequence[Record]) -> None:
+    iterations = [record["iteration"] for record in records]
+    colours = iter(_colours())
+    for kind in ("box", "mask"):
+        for key, text in _CURVES:
+            if all(kind in record["evaluation"] for record in records):
+                values = [record["evaluation"][kind][key] for record in records]
+                shares = [np.nan if value is None else 100 * value for value in values]
+                axes.plot(iterations, shares, marker=".", color=next(colours), label=f"{kind} {text}")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower right")
+    finish(axes, "Average precision", "over overlaps of 0.5 to 0.95, and at 0.5", "%")
+
+
+def _loss_names(record: Record) -> list[str]:
+    return [name for name in record if name.startswith("loss")]
+
+
+def _label(name: str) -> str:
+    return "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
+
+
+def _colours() -> tuple[str, ...]:
+    return PALETTE

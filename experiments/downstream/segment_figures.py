@@ -1,0 +1,136 @@
+"""A segmenter as pictures: its course, what it says beside what is there, and norms beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor, nn
+
+from experiments.comparison.figure_style import BASELINE, PALETTE, finish, percent, save, style
+from nas.downstream.segmentation.classes import IGNORED
+from nas.downstream.segmentation.evaluation import predict
+from nas.downstream.segmentation.images import SegmentationPictures
+from nas.training.run import Record
+
+NUM_PICTURES = 4
+_MOST_NAMED = 12
+_NO_CLASS = (1.0, 1.0, 1.0)
+
+
+def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
+    """Draws the loss and the scores on the validation pictures of a training.
+
+    Args:
+        records: what `metrics.jsonl` holds, at least one of them with an evaluation.
+        path: of the picture, PNG or SVG.
+        title: above it.
+    """
+    measured = [record for record in records if "evaluation" in record]
+    iterations = [record["iteration"] for record in measured]
+    with style():
+        figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
+        loss, scores = figure.subplots(1, 2)
+        loss.plot([record["iteration"] for record in records], [record["loss"] for record in records], color=PALETTE[0])
+        finish(loss, f"Loss of {title}", "means from one record to the next", "loss")
+        for key, label, colour in (
+            ("mean_iou", "mean IoU", PALETTE[0]),
+            ("pixel_accuracy", "pixels that are right", PALETTE[1]),
+        ):
+            values = [record["evaluation"][key] for record in measured]
+            scores.plot(iterations, percent(values), color=colour, marker=".", label=label)
+            scores.axhline(100 * measured[-1]["evaluation"]["constant"][key], color=colour, lw=0.8, ls="--")
+        scores.set_ylim(bottom=0)
+        scores.legend(loc="best", fontsize=7.5)
+        finish(scores, "Validation pictures", "dashed: the most frequent class everywhere", "%")
+        for axes in (loss, scores):
+            axes.set_xlabel("iteration")
+        save(figure, path)
+
+
+def draw_pictures(network: nn.Module, pictures: SegmentationPictures, path: Path) -> None:
+    """Draws the first pictures beside what they hold and what a network says of them.
+
+    Args:
+        network: in evaluation mode.
+        pictures: at least one.
+        path: of the picture, PNG or SVG.
+    """
+    device = next(network.parameters()).device
+    number = min(NUM_PICTURES, len(pictures))
+    seen: set[int] = set()
+    with style():
+        figure = Figure(figsize=(8.4, 2.2 * number + 0.8), layout="constrained", facecolor="white")
+        grid = figure.subplots(number, 3, squeeze=False)
+        for index, row in enumerate(grid):
+            picture, truth = pictures.whole(index)
+            said = predict(network, picture.to(device), truth.shape).cpu()
+            seen |= {*truth.flatten().tolist(), *said.flatten().tolist()}
+            shown = (picture.permute(1, 2, 0).numpy(), coloured(truth), coloured(said))
+            for axes, pixels, name in zip(row, shown, ("picture", "truth", "prediction"), strict=True):
+                axes.imshow(pixels, aspect="equal", extent=(0, truth.shape[1], truth.shape[0], 0))
+                axes.set_axis_off()
+                if index == 0:
+                    axes.set_title(name)
+        named = sorted(seen - {IGNORED})[:_MOST_NAMED]
+        handles = [Patch(color=_colour(number), label=pictures.classes.names[number]) for number in named]
+        handles.append(Patch(facecolor=_NO_CLASS, edgecolor=BASELINE, label="not labelled"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
+        save(figure, path)
+
+
+def draw_norms(value: Mapping[str, Any], path: Path) -> None:
+    """Draws the mean IoU of norms, side by side, on all pictures that they were measured on.
+
+    Args:
+        value: what `experiments.downstream.segment_norms.summarize` gives.
+        path: of the picture, PNG or SVG.
+    """
+    domains, norms = value["domains"], value["norms"]
+    with style():
+        figure = Figure(figsize=(6.4, 1.3 + 0.32 * len(domains)), layout="constrained", facecolor="white")
+        axes = figure.subplots()
+        for place, norm in enumerate(norms):
+            cells = [norm["mean_iou"][domain] for domain in domains]
+            rows = np.arange(len(domains)) + 0.22 * (place - (len(norms) - 1) / 2)
+            middle = percent([cell["value"] for cell in cells])
+            bounds = [percent([cell[bound] for cell in cells]) for bound in ("low", "high")]
+            reach = np.nan_to_num(np.abs(np.stack(bounds) - middle))
+            colour = PALETTE[place % len(PALETTE)]
+            axes.errorbar(middle, rows, xerr=reach, fmt="o", ms=4, lw=1.2, color=colour, label=norm["name"])
+        constant = percent([value["constant"][domain]["mean_iou"] for domain in domains])
+        axes.scatter(constant, range(len(domains)), marker="|", s=60, color=BASELINE, label="most frequent class")
+        axes.set_yticks(range(len(domains)), domains)
+        axes.invert_yaxis()
+        axes.set_xlim(left=0)
+        axes.set_xlabel("mean IoU (%)")
+        axes.set_title(f"Norms, {value['num_seeds']} seed{'s' * (value['num_seeds'] != 1)} each")
+        axes.legend(loc="best", fontsize=7.5)
+        save(figure, path)
+
+
+def coloured(numbers: Tensor) -> npt.NDArray[np.float64]:
+    """The numbers of the classes, (H, W), as colours (H, W, 3); what has no class is white."""
+    table = np.array([_colour(number) for number in range(256)])
+    table[IGNORED] = _NO_CLASS
+    coloured_pixels: npt.NDArray[np.float64] = table[numbers.numpy()]
+    return coloured_pixels
+
+
+def _colour(number: int) -> tuple[float, float, float]:
+    """Far from those of its neighbours: the bits of the number are dealt out to red, green and blue in turn.
+
+    PASCAL VOC colours its classes so. The first, black there, is left out.
+    """
+    bits, channels = number + 1, [0, 0, 0]
+    for place in range(8):
+        for channel in range(3):
+            channels[channel] |= (bits >> channel & 1) << (7 - place)
+        bits >>= 3
+    red, green, blue = (channel / 255 for channel in channels)
+    return red, green, blue

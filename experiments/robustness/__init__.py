@@ -1,0 +1,1 @@
+"""`nas robustness` and `nas divergence`."""

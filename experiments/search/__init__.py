@@ -1,0 +1,1 @@
+"""`nas search` and `nas status`."""

@@ -1,0 +1,60 @@
+"""Keeps the weights of the best trials of a run, and removes all others."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+
+from experiments.runs.run_folder import RunFolder
+from nas.ledger.writer import Record
+from nas.rewards import Accuracy, Reward
+from nas.trial import Outcome, Success, Trial
+
+
+class BestWeights:
+    """Follows a run outcome by outcome; the files of trials in flight are left alone.
+
+    Args:
+        folder: of the run.
+        keep: how many trials keep their weights: those with the highest reward, the earliest of each fingerprint.
+        finished: what the run held before; weights that a crash left behind are removed at once.
+        reward: of the run.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        keep: int,
+        finished: Iterable[Record] = (),
+        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
+    ) -> None:
+        self._folder = folder
+        self._keep = keep
+        self._reward = reward
+        self._seen: set[str] = set()
+        self._best: list[tuple[float, int]] = []
+        unused = set()
+        for record in finished:
+            self._rank(record.trial, record.outcome)
+            unused.add(folder.trial_weights(record.trial.id).name)
+        unused.difference_update(folder.trial_weights(trial_id).name for _, trial_id in self._best)
+        for path in folder.weights.glob("*"):
+            if path.name in unused:
+                path.unlink()
+
+    def take(self, trial: Trial, outcome: Outcome) -> None:
+        """Takes one more outcome, and removes the weights that are not among the best any longer."""
+        evicted = self._rank(trial, outcome)
+        if evicted is not None:
+            self._remove(evicted)
+
+    def _rank(self, trial: Trial, outcome: Outcome) -> int | None:
+        """Returns the trial whose weights are not among the best, if there is one."""
+        if not isinstance(outcome, Success) or trial.architecture.fingerprint in self._seen:
+            return trial.id
+        self._seen.add(trial.architecture.fingerprint)
+        bisect.insort(self._best, (-self._reward(outcome), trial.id))
+        return self._best.pop()[1] if len(self._best) > self._keep else None
+
+    def _remove(self, trial_id: int) -> None:
+        self._folder.trial_weights(trial_id).unlink(missing_ok=True)

@@ -1,0 +1,141 @@
+"""How far a run is: progress, failures by kind, the ten best. Reads without a lock, so it works while a search runs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.runs.live_search import NUM_RECENT, describe_seconds
+from experiments.runs.run_folder import RunFolder
+from experiments.search.stored_reward import stored_reward
+from nas.ledger.writer import LedgerContents, read_ledger
+from nas.rewards import Reward
+from nas.trial import Failure, Success
+
+NUM_BEST = 10
+
+
+def run_status(run: Path) -> dict[str, Any]:
+    """Returns what there is to say about a run, as plain data for JSON.
+
+    Raises:
+        ValueError: if the folder holds no run, or its files are not valid.
+        OSError: if it cannot be read.
+    """
+    folder = RunFolder(run)
+    document = folder.stored_document() if run.is_dir() else None
+    if document is None:
+        raise ValueError(f"{run} holds no run: there is no {folder.config.name} in it")
+    contents = read_ledger(folder.ledger)
+    finished = contents.finished
+    successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
+    failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
+    recent = [success.accuracy for success in successes[-NUM_RECENT:]]
+    return {
+        "run": str(run),
+        "controller": _setting(document, "controller", "name"),
+        "space": _setting(document, "space", "name"),
+        "data": _setting(document, "data", "name"),
+        "num_trials": _setting(document, "search", "num_trials"),
+        "num_finished": len(finished),
+        "num_pending": len(contents.pending),
+        "num_succeeded": len(successes),
+        "num_cached": sum(success.cached for success in successes),
+        "num_failed": len(failures),
+        "failures": dict(Counter(failure.kind for failure in failures)),
+        "last_failure": f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
+        "mean_recent": sum(recent) / len(recent) if recent else None,
+        "worker_seconds": sum(record.outcome.train_seconds for record in finished),
+        "seconds_since_last": time.time() - finished[-1].finished_at if finished else None,
+        "best": _best(contents, stored_reward(document)),
+        "warning": contents.warning,
+    }
+
+
+def print_status(status: dict[str, Any], console: Console) -> None:
+    """Prints the status of a run for a person."""
+    done, total = status["num_finished"], status["num_trials"]
+    title = f"{status['run']}: {status['controller']} on {status['space']}, {status['data']}"
+    lines = [
+        title,
+        f"{done} of {total} trials finished, {status['num_pending']} asked for and not finished, "
+        f"{status['num_cached']} cached, {status['num_failed']} failed{_failures(status)}",
+    ]
+    if status["mean_recent"] is not None:
+        lines.append(f"mean accuracy of the last {NUM_RECENT}: {status['mean_recent']:.2%}")
+    if status["seconds_since_last"] is not None:
+        spent, ago = describe_seconds(status["worker_seconds"]), describe_seconds(status["seconds_since_last"])
+        lines.append(f"{spent} of workers spent; the last outcome came {ago} ago")
+    if status["warning"]:
+        lines.append(f"warning: {status['warning']}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if status["best"]:
+        console.print(_table(status["best"]))
+
+
+def _failures(status: dict[str, Any]) -> str:
+    if not status["failures"]:
+        return ""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(status["failures"].items()))
+    return f" ({kinds}; the last: {_printable(status['last_failure'])[:200]})"
+
+
+def _printable(text: str) -> str:
+    """One line without what a terminal would obey."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+
+
+def _table(best: list[dict[str, Any]]) -> Table:
+    rewarded = any(row["reward"] != row["accuracy"] for row in best)
+    table = Table(
+        "@k",
+        "trial",
+        *(["reward"] if rewarded else []),
+        "accuracy",
+        "parameters",
+        "multiply-adds",
+        "seconds",
+        "fingerprint",
+    )
+    for column in table.columns[:-1]:
+        column.justify = "right"
+    for row in best:
+        table.add_row(
+            str(row["rank"]),
+            str(row["trial"]),
+            *([f"{row['reward']:.4f}"] if rewarded else []),
+            f"{row['accuracy']:.2%}",
+            f"{row['num_parameters']:,}",
+            f"{row['num_multiply_adds'] / 1e6:,.1f} M",
+            f"{row['train_seconds']:,.1f}",
+            row["fingerprint"][:8],
+        )
+    return table
+
+
+def _best(contents: LedgerContents, reward: Reward) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": rank,
+            "trial": outcome.trial_id,
+            "reward": reward(outcome),
+            "accuracy": outcome.accuracy,
+            "num_parameters": outcome.num_parameters,
+            "num_multiply_adds": outcome.num_multiply_adds,
+            "train_seconds": outcome.train_seconds,
+            "fingerprint": record.fingerprint,
+        }
+        for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
+        if isinstance(outcome := record.outcome, Success)
+    ]
+
+
+def _setting(document: dict[str, Any], section: str, key: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    value = document.get(section)
+    return value.get(key) if isinstance(value, dict) else None

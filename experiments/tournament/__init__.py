@@ -1,0 +1,1 @@
+"""`nas select`: a tournament between the best trials of a search."""

@@ -1,0 +1,1 @@
+"""`nas train`, `nas evaluate` and `nas ablate`."""

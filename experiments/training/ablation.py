@@ -1,0 +1,213 @@
+"""`nas ablate`: a recipe with its tricks added one at a time over several seeds, as in the tables of 1812.01187."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments.comparison.statistics import CONFIDENCE, bootstrap_interval
+from experiments.config.training_config import TrainingConfig
+from experiments.runs.live_training import EpochTable
+from experiments.runs.run_folder import RunFolder
+from experiments.training.inputs import TrainOptions, load_training, resolve
+from experiments.training.recipe_ladder import Rung, ladder
+from experiments.training.run import open_training, plan_of, train_folder
+from nas.data.data_set import DataSet
+from nas.files.atomic_write import write_text
+from nas.files.lock import FileLock
+from nas.models.build import Buildable
+from nas.training.run import read_result
+
+_Result = Mapping[str, Any]
+_COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plain", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What all trainings of an ablation share."""
+
+    config: TrainingConfig
+    architecture: Buildable
+    data: DataSet
+    console: Console
+
+
+def run_ablation(source: str, options: TrainOptions, num_seeds: int, console: Console) -> dict[str, Any]:
+    """Trains every rung with every seed, and writes ``ablation.json`` and ``ablation.md``.
+
+    Each training has a folder of its own, so that the same command goes on where it was.
+
+    Args:
+        source: the configuration of a training.
+        options: as of `nas train`; the seeds are counted from that of the configuration.
+        num_seeds: trainings of each rung.
+        console: where progress is shown.
+
+    Returns:
+        What ``ablation.json`` holds, see `summarize`.
+
+    Raises:
+        ValueError: if the configuration is not valid, or a folder holds another training.
+        RuntimeError: if a training fails.
+    """
+    if num_seeds < 1:
+        raise ValueError(f"there must be at least 1 seed, got {num_seeds}")
+    out = options.out or Path("runs") / f"{Path(source).stem}_ablation"
+    if RunFolder(out).stored_document() is not None:
+        raise ValueError(f"{out} holds something else than an ablation; choose another --out")
+    data, config, architecture = load_training(resolve(source, options), options, RunFolder(out), console)
+    stage = _Stage(config, architecture, data, console)
+    rungs = ladder(config.fidelity)
+    _say(console, f"{len(rungs)} recipes, trainings of each: {num_seeds}")
+    out.mkdir(parents=True, exist_ok=True)
+    results = {}
+    with FileLock(out / ".lock"):
+        for number, rung in enumerate(rungs):
+            folder = out / f"{number:02d}-{re.sub('[^a-z]+', '-', rung.name.lower()).strip('-')}"
+            results[rung.name] = [_train(folder / f"seed-{seed}", rung, seed, stage) for seed in range(num_seeds)]
+        value = {"config": source, **summarize(results)}
+        write_text(out / "ablation.json", json.dumps(value, indent=2) + "\n")
+        write_text(out / "ablation.md", markdown_table(value))
+    return value
+
+
+def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
+    """Describes accuracies with intervals.
+
+    Args:
+        results: for each rung the results of its trainings, in the order of their seeds.
+
+    Returns:
+        Plain data: for each rung its accuracy on the test images (validation's where there are none) of the weights
+        that validation chose, and what it gains over the rung before and over the plain one, seed by seed; each with
+        an interval by the bootstrap over seeds. Then, in `verdict`, what follows.
+    """
+    shares = {name: np.array([_score(result)["top1"] for result in each]) for name, each in results.items()}
+    names = list(shares)
+    rungs: list[dict[str, Any]] = []
+    for index, (name, each) in enumerate(results.items()):
+        rung = {"name": name, "accuracies": shares[name].tolist(), "accuracy": _interval(shares[name])}
+        if index:
+            gain = shares[name] - shares[names[index - 1]]
+            rung |= {"gain": _interval(gain), "num_better": int((gain > 0).sum())}
+            rung["total"] = _interval(shares[name] - shares[names[0]])
+        rungs.append({**rung, "seconds": float(np.mean([result["seconds"] for result in each]))})
+    first = [result for each in results.values() for result in each]
+    value = {
+        "split": "test" if all(result["test"] for result in first) else "validation",
+        "num_images": int(_score(first[0])["num_images"]),
+        "num_seeds": len(rungs[0]["accuracies"]),
+        "confidence": CONFIDENCE,
+        "rungs": rungs,
+    }
+    return {**value, "verdict": _verdict(value)}
+
+
+def print_ablation(value: Mapping[str, Any], console: Console) -> None:
+    """Prints the table, and what follows from it."""
+    table = Table(title=_title(value), box=box.SIMPLE_HEAD)
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name == "recipe" else "right")
+    for row in _rows(value):
+        table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval would not fit into a terminal
+    console.print(table)
+    for sentence in value["verdict"]:
+        _say(console, sentence)
+
+
+def markdown_table(value: Mapping[str, Any]) -> str:
+    """The table as Markdown, with what follows from it."""
+    lines = [
+        f"{_title(value)}.",
+        "",
+        f"| {' | '.join(_COLUMNS)} |",
+        f"|---|{'---:|' * (len(_COLUMNS) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in _rows(value)),
+        "",
+        *value["verdict"],
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _title(value: Mapping[str, Any]) -> str:
+    seeds = f"{value['num_seeds']} seed{'s' * (value['num_seeds'] > 1)}"
+    intervals = f" with {value['confidence']:.0%} intervals" if value["num_seeds"] > 1 else ""
+    return f"Top-1 on {value['num_images']:,} {value['split']} images, mean of {seeds}{intervals}"
+
+
+def _rows(value: Mapping[str, Any]) -> Iterator[list[str]]:
+    for rung in value["rungs"]:
+        gain, total = (_text(rung[key], sign="+") if key in rung else "" for key in ("gain", "total"))
+        better = f"{rung['num_better']} of {value['num_seeds']}" if "num_better" in rung else ""
+        yield [rung["name"], _text(rung["accuracy"]), gain, better, total, f"{rung['seconds']:,.1f}"]
+
+
+def _verdict(value: Mapping[str, Any]) -> list[str]:
+    """Sentences on what the gains over the row above show; none of a ladder of one rung."""
+    gains = {rung["name"]: rung["gain"] for rung in value["rungs"] if "gain" in rung}
+    if not gains:
+        return []
+    if value["num_seeds"] < 2:
+        return ["One seed says nothing of the spread over seeds: no gain is shown."]
+    shown = [name for name, gain in gains.items() if gain["low"] > 0 or gain["high"] < 0]
+    chance = (1 - value["confidence"]) * len(gains)
+    width = 100 * float(np.median([(gain["high"] - gain["low"]) / 2 for gain in gains.values()]))
+    said = f"{len(shown)} of {len(gains)} ({', '.join(shown)})" if shown else f"none of {len(gains)}"
+    return [
+        f"Gains over the row above whose interval leaves out zero: {said}; {chance:.1f} would by chance.",
+        f"With {value['num_seeds']} seeds a trick must change top-1 by some {width:.1f} points to be seen. The "
+        f"intervals are over seeds alone: all share the same images, and one of {value['num_images']:,} is "
+        f"{100 / value['num_images']:.2g} points.",
+    ]
+
+
+def _text(interval: Mapping[str, float | None], *, sign: str = "") -> str:
+    middle = f"{100 * (interval['value'] or 0):{sign}.2f}"
+    if interval["low"] is None or interval["high"] is None:
+        return middle
+    return f"{middle} ({100 * interval['low']:{sign}.2f} to {100 * interval['high']:{sign}.2f})"
+
+
+def _interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float | None]:
+    if len(values) == 1:  # nothing can be said of the spread
+        return {"value": float(values[0]), "low": None, "high": None}
+    found = bootstrap_interval(values, seed=0)
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _score(result: _Result) -> Mapping[str, Any]:
+    """On the test images, or on validation's where there are none, of the weights that validation chose."""
+    scores: Mapping[str, Any] = (result["test"] or result["validation"])[result["chosen"]]
+    return scores
+
+
+def _rung_config(config: TrainingConfig, rung: Rung, seed: int) -> TrainingConfig:
+    training = replace(config.training, seed=config.training.seed + seed)
+    if rung.fidelity.recipe.distillation == 0:
+        training = replace(training, teacher=None)
+    return replace(config, fidelity=rung.fidelity, training=training)
+
+
+def _train(folder: Path, rung: Rung, seed: int, stage: _Stage) -> _Result:
+    config = _rung_config(stage.config, rung, seed)
+    with open_training(folder, config, stage.architecture):
+        result = read_result(folder)
+        if result is None:
+            table = EpochTable(config.fidelity.recipe.epochs, stage.console, transient=True)
+            result = train_folder(folder, plan_of(config, stage.architecture), config, stage.data, table)
+    split = "test" if result["test"] else "validation"
+    _say(stage.console, f"{folder}: {split} {_score(result)['top1']:.2%}, {result['seconds']:.1f} s")
+    return result
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,38 @@
+"""The course of a training as a picture: loss and accuracy over the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from experiments.comparison.figure_style import PALETTE, finish, save, style
+from nas.training.run import EMA, RAW, Record
+
+
+def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
+    """Draws the epochs of a training.
+
+    Args:
+        records: what `metrics.jsonl` holds, at least one.
+        path: of the picture, PNG or SVG.
+        title: above it.
+    """
+    epochs = [record["epoch"] for record in records]
+    with style():
+        figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
+        loss, accuracy = figure.subplots(1, 2)
+        loss.plot(epochs, [record["loss"] for record in records], color=PALETTE[0])
+        finish(loss, f"Loss of {title}", "mean over the training images of an epoch", "loss")
+        curves = {"training": [record["accuracy"] for record in records]}
+        for name, text in ((RAW, "validation"), (EMA, "validation, average of weights")):
+            if all(name in record["validation"] for record in records):
+                curves[text] = [record["validation"][name]["top1"] for record in records]
+        for colour, (text, shares) in zip(PALETTE, curves.items(), strict=False):
+            accuracy.plot(epochs, [100 * share for share in shares], color=colour, label=text)
+        accuracy.legend(loc="lower right")
+        finish(accuracy, "Accuracy", "training: while it changes, on augmented images", "top-1 (%)")
+        for axes in (loss, accuracy):
+            axes.set_xlabel("epoch")
+    save(figure, path)

@@ -1,0 +1,140 @@
+"""`nas evaluate`: the accuracy of a trained network again, from what was exported and the images alone.
+
+The network is rebuilt from the description within its file of weights, and nothing in the folder is executed. To test
+the exported code itself, `model.py` can be run in its place: it is Python, and runs with all rights of who asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from experiments.architectures.trained import find_trained_file
+from nas.data.data_set import DataSet, Split
+from nas.data.image_folder import load_image_folder_test
+from nas.data.load import DATA_SETS, load_data
+from nas.export.folder import MODEL_FILE
+from nas.fidelity import DataSpec, TrainRecipe
+from nas.models.checkpoint import Checkpoint, load_checkpoint
+from nas.training.evaluation import evaluate
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """Options of the command line.
+
+    Attributes:
+        data: a folder of images, or the name of a data set that needs none; None takes what the network was trained on,
+            if that needs no folder.
+        crops: sides in pixels of the squares in the middle that are classified; none takes that of the training.
+        resize: to which the shorter side is brought before; None takes that of the training.
+        code: whether `model.py` of an exported folder is run.
+    """
+
+    data: str | None = None
+    crops: tuple[int, ...] = ()
+    resize: int | None = None
+    code: bool = False
+
+
+def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
+    """Measures a trained network on the test images.
+
+    Args:
+        name: a folder that `nas export` or `nas train` wrote, a checkpoint, or RUN@k.
+        options: see there.
+
+    Returns:
+        Plain data: `crops`, scores by size; `recorded`, the score that the network came with, or None; `reproduced`,
+        whether the first of the scores is equal to it; `ran`, what was run.
+
+    Raises:
+        ValueError: if there is no such network, or the images do not fit it.
+        OSError: if a file cannot be read.
+    """
+    path = find_trained_file(name)
+    checkpoint = load_checkpoint(path)
+    how = checkpoint.evaluation
+    spec = checkpoint.network.spec
+    resize = options.resize or how.get("resize") or spec.image_size
+    split = load_test(_data_spec(options.data, how, resize), checkpoint)
+    network, ran = _network(checkpoint, path, code=options.code)
+    recipe = TrainRecipe(batch_size=how.get("batch_size", 64), precision=how.get("precision", "auto"))
+    images = DataSet(split, split, lambda: split, checkpoint.class_names, checkpoint.mean, checkpoint.std)
+    crops = options.crops or (how.get("crop") or spec.image_size,)
+    scores = {str(crop): evaluate(network, split, images, recipe, crop=crop).to_json() for crop in crops}
+    recorded = how.get("test")
+    return {
+        "name": name,
+        "ran": ran,
+        "resize": resize,
+        "crops": scores,
+        "recorded": recorded,
+        "reproduced": None if recorded is None else next(iter(scores.values())) == recorded,
+    }
+
+
+def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
+    """The test images of a data set, in the order of classes that a network knows.
+
+    Raises:
+        ValueError: if they are not there, or their classes or channels are not those of the network.
+    """
+    names = checkpoint.class_names
+    if spec.name == "image_folder":
+        split = load_image_folder_test(spec, names)
+    else:
+        data = load_data(spec)
+        if data.class_names != names:
+            raise ValueError(f"the classes of the images must be {', '.join(names):.200}, got others")
+        split = data.load_test()
+    if split.images.shape[1] != len(checkpoint.mean):
+        raise ValueError(f"images must have {len(checkpoint.mean)} channels, got {split.images.shape[1]}")
+    return split
+
+
+def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
+    """What was measured, for a person."""
+    lines = [
+        f"{size} pixels: top-1 {score['top1']:.2%}, top-5 {score['top5']:.2%}, {score['num_images']:,} images"
+        for size, score in value["crops"].items()
+    ]
+    if value["recorded"] is None:
+        return [*lines, "the network came without a test accuracy to compare with"]
+    verdict = "as recorded" if value["reproduced"] else "not as recorded"
+    return [*lines, f"{verdict}: top-1 {value['recorded']['top1']:.2%} ({value['ran']})"]
+
+
+def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpec:
+    if data is not None and (Path(data).is_dir() or data not in DATA_SETS):
+        return DataSpec("image_folder", data, image_size=resize)
+    name = data or how.get("data")
+    if name is None or name == "image_folder":
+        raise ValueError("--data must name the folder of the images, or a data set that needs none, such as digits")
+    return DataSpec(name, image_size=resize)
+
+
+def _network(checkpoint: Checkpoint, path: Path, *, code: bool) -> tuple[nn.Module, str]:
+    """The network, and the name of the file from which it was made."""
+    if not code:
+        return checkpoint.network, f"rebuilt from {path.name}"
+    source = path.with_name(MODEL_FILE)
+    if not source.is_file():
+        raise ValueError(f"there is no {MODEL_FILE} beside {path}: --code needs a folder that `nas export` wrote")
+    spec = importlib.util.spec_from_file_location("exported_model", source)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{source} is not a module of Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[spec.name]
+    network: nn.Module = module.load()
+    return network, f"{MODEL_FILE} with {path.name}"

@@ -1,1 +1,0 @@
-"""What detection and segmentation share: training in iterations, its schedule, checkpoints and continuation."""

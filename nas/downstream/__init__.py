@@ -1,0 +1,1 @@
+"""Detection and segmentation on a backbone, and what the two share."""

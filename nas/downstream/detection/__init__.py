@@ -1,0 +1,1 @@
+"""Object detection: COCO data, networks, training and evaluation."""

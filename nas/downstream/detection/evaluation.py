@@ -1,0 +1,122 @@
+"""What a detector finds in pictures, and how good that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.downstream.detection.annotations import Annotations, Picture
+from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.masks import encode_masks
+from nas.downstream.detection.metrics import average_precision
+from nas.downstream.recipe import DenseRecipe
+from nas.files.atomic_write import write_text
+from nas.training.device import autocast, choose_device, choose_dtype
+from nas.training.parallel import current_members, gather_texts
+
+BOXES_FILE, MASKS_FILE = "found_boxes.json", "found_masks.json"
+_MASK_THRESHOLD = 0.5
+
+
+def evaluate_detector(
+    network: nn.Module,
+    annotations: Annotations,
+    store: PictureStore,
+    recipe: DenseRecipe,
+    *,
+    masks: bool,
+    folder: Path | None = None,
+) -> dict[str, Any]:
+    """Measures a detector; several workers share the pictures out among them, and all get the same.
+
+    Args:
+        network: in evaluation mode, on the recipe's device.
+        annotations: of the pictures to be measured on.
+        store: decodes them.
+        recipe: device and precision.
+        masks: whether it gives masks.
+        folder: in which all that was found is written in the form of COCO's results, for anyone's pycocotools; None
+            writes nothing.
+
+    Returns:
+        ``box``, and with masks ``mask``, each as `average_precision` gives it; ``num_pictures`` and ``num_found``.
+
+    Raises:
+        RuntimeError: if pycocotools is missing.
+    """
+    part = annotations.pictures[current_members().part]
+    found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
+    everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
+    everything.sort(key=lambda each: (each["image_id"], -each["score"]))
+    if folder is not None and current_members().rank == 0:
+        _write_results(everything, annotations, folder)
+    scores = {"box": average_precision(annotations, everything, "bbox")}
+    if masks:
+        scores["mask"] = average_precision(annotations, everything, "segm")
+    return {**scores, "num_pictures": len(annotations.pictures), "num_found": len(everything)}
+
+
+def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
+    """Masks go without boxes, whose area pycocotools would take for theirs."""
+    shared = ("image_id", "category_id", "score")
+    boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
+    write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+    sizes = {picture.id: [picture.height, picture.width] for picture in annotations.pictures}
+    masks = [
+        {key: each[key] for key in shared}
+        | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
+        for each in found
+        if "counts" in each
+    ]
+    if masks:
+        write_text(folder / MASKS_FILE, json.dumps(masks) + "\n")
+
+
+@torch.no_grad()
+def find_objects(
+    network: nn.Module,
+    pictures: Sequence[Picture],
+    store: PictureStore,
+    recipe: DenseRecipe,
+    *,
+    categories: Sequence[int],
+) -> list[dict[str, Any]]:
+    """What a detector finds, picture by picture, so that it does not depend on what else is in a batch.
+
+    Args:
+        network: in evaluation mode, on the recipe's device.
+        pictures: to look at.
+        store: decodes them.
+        recipe: device and precision.
+        categories: ids by label, from 1.
+
+    Returns:
+        In the form of COCO's results: ``image_id``, ``category_id``, ``score``, ``bbox`` in pixels of the picture, and
+        ``counts`` with masks.
+    """
+    device = choose_device(recipe)
+    dtype = choose_dtype(recipe, device)
+    found: list[dict[str, Any]] = []
+    for picture in pictures:
+        with autocast(device, dtype):
+            (given,) = network([store.picture(picture).to(device)])
+        found += _to_results(given, picture, categories)
+    return found
+
+
+def _to_results(given: Mapping[str, Tensor], picture: Picture, categories: Sequence[int]) -> list[dict[str, Any]]:
+    boxes = given["boxes"].float()
+    rows = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
+    results: list[dict[str, Any]] = [
+        {"image_id": picture.id, "category_id": categories[label - 1], "score": score, "bbox": box}
+        for box, label, score in zip(rows, given["labels"].tolist(), given["scores"].float().tolist(), strict=True)
+    ]
+    if "masks" in given:
+        for result, counts in zip(results, encode_masks(given["masks"][:, 0] > _MASK_THRESHOLD), strict=True):
+            result["counts"] = counts
+    return results

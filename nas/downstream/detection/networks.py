@@ -1,0 +1,132 @@
+"""Faster R-CNN and Mask R-CNN of torchvision on a feature pyramid of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torchvision.ops import MultiScaleRoIAlign
+
+from nas.downstream.backbone import Backbone
+from nas.downstream.detection.pyramid import HEAD_NORMS, NormLayer, Pyramid
+from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.models.replace_norms import replace_norms
+
+ASPECTS = (0.5, 1.0, 2.0)
+_BOX_SIDE, _MASK_SIDE, _SAMPLING = 7, 14, 2
+_NUM_CONVOLUTIONS = 4
+_MIN_DIVISOR = 32
+
+
+def build_detector(backbone: Backbone, settings: DetectorSettings, form: PictureForm, *, seed: int = 0) -> FasterRCNN:
+    """Builds a detector; torch's own generator is left as it was.
+
+    It takes a list of pictures (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
+    torchvision's `FasterRCNN`. In training it gives its losses by name, else boxes, labels, scores and masks.
+
+    Args:
+        backbone: becomes part of it, with the norms that the settings ask for.
+        settings: what stands around it.
+        form: which pictures it takes, and what it names in them.
+        seed: of the weights of pyramid and heads.
+
+    Raises:
+        ValueError: if the strides of the backbone do not fit a pyramid.
+    """
+    if settings.norm is not None:
+        replace_norms(backbone, settings.norm)
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        norm = None if settings.norm_of_heads is None else HEAD_NORMS[settings.norm_of_heads]
+        num_classes = len(form.categories) + 1
+        pyramid = Pyramid(backbone, settings.channels, norm=norm, min_stride=settings.min_stride)
+        kind: type[FasterRCNN] = MaskRCNN if settings.masks else FasterRCNN
+        network: FasterRCNN = kind(
+            pyramid,
+            rpn_anchor_generator=_anchors(pyramid, settings),
+            rpn_pre_nms_top_n_train=settings.train_proposals,
+            rpn_post_nms_top_n_train=settings.train_proposals,
+            rpn_pre_nms_top_n_test=settings.test_proposals,
+            rpn_post_nms_top_n_test=settings.test_proposals,
+            rpn_batch_size_per_image=settings.rpn_batch,
+            box_score_thresh=settings.min_score,
+            box_detections_per_img=settings.max_detections,
+            box_batch_size_per_image=settings.roi_batch,
+            **_box_parts(pyramid, settings, norm, num_classes),
+            **(_mask_parts(pyramid, settings, norm, num_classes) if settings.masks else {}),
+        )
+    divisor = max(_MIN_DIVISOR, backbone.strides[-1])
+    network.transform = PictureTransform(form, size_divisible=divisor, antialias=settings.antialias)
+    return network
+
+
+class PictureTransform(GeneralizedRCNNTransform):
+    """Normalizes pictures, brings them to a scale and together into a batch; brings what is found back.
+
+    Args:
+        form: their scales, and what they are normalized with.
+        size_divisible: height and width of a batch are multiples of it.
+        antialias: whether pictures are smoothed as they are made smaller.
+    """
+
+    def __init__(self, form: PictureForm, *, size_divisible: int, antialias: bool) -> None:
+        mean, std = list(form.mean), list(form.std)
+        super().__init__(form.scales[-1], form.max_side, mean, std, size_divisible=size_divisible)
+        self.min_size: Any = form.scales  # it takes several, whatever its types say
+        self._antialias = antialias
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """Brings a picture (3, H, W), and what is to be found in it, to a scale."""
+        if not self._antialias:
+            resized: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
+            return resized
+        height, width = image.shape[-2:]
+        scale = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
+        factor = min(scale / min(height, width), self.max_size / max(height, width))
+        size = max(1, int(height * factor)), max(1, int(width * factor))
+        image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+        if target is not None:
+            target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
+            if "masks" in target:
+                target["masks"] = F.interpolate(target["masks"][:, None].float(), size)[:, 0].byte()
+        return image, target
+
+
+def _anchors(pyramid: Pyramid, settings: DetectorSettings) -> AnchorGenerator:
+    sizes = tuple((settings.anchor_scale * stride,) for stride in pyramid.strides)
+    return AnchorGenerator(sizes, (ASPECTS,) * len(sizes))
+
+
+def _box_parts(
+    pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
+) -> dict[str, nn.Module]:
+    width = settings.channels
+    head: nn.Module
+    if settings.has_conv_head:
+        layers = [width] * _NUM_CONVOLUTIONS
+        head = FastRCNNConvFCHead((width, _BOX_SIDE, _BOX_SIDE), layers, [settings.features], norm)
+    else:
+        head = TwoMLPHead(width * _BOX_SIDE**2, settings.features)
+    return {
+        "box_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _BOX_SIDE, _SAMPLING),
+        "box_head": head,
+        "box_predictor": FastRCNNPredictor(settings.features, num_classes),
+    }
+
+
+def _mask_parts(
+    pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
+) -> dict[str, nn.Module]:
+    width = settings.channels
+    return {
+        "mask_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _MASK_SIDE, _SAMPLING),
+        "mask_head": MaskRCNNHeads(width, [width] * _NUM_CONVOLUTIONS, 1, norm),
+        "mask_predictor": MaskRCNNPredictor(width, width, num_classes),
+    }

@@ -1,0 +1,153 @@
+"""Pictures with masks in a folder: found, and all of them looked at before anything is trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from nas.data.image_decoding import decode_image
+from nas.downstream.segmentation.classes import Classes, Counts, check_same_names, choose_classes
+from nas.downstream.segmentation.settings import PicturesSpec
+
+MASKS_FOLDER = "semantic"
+_SUFFIXES = {".jpg", ".jpeg", ".png"}
+_MAX_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A picture and its mask, as files."""
+
+    picture: Path
+    mask: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentationSplit:
+    """Pictures with masks.
+
+    Attributes:
+        pairs: in the order of their names.
+        counts: pixels by value of the masks, over all of them.
+    """
+
+    pairs: tuple[Pair, ...]
+    counts: Counts
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentationFolder:
+    """All of a folder.
+
+    Attributes:
+        train: to learn from.
+        validation: to measure by.
+        classes: that are learned.
+    """
+
+    train: SegmentationSplit
+    validation: SegmentationSplit
+    classes: Classes
+
+
+def read_folder(root: Path, spec: PicturesSpec) -> SegmentationFolder:
+    """Finds the pictures of ``train`` and ``val``, decodes every file once, and finds the classes.
+
+    Args:
+        root: the folder, see `PicturesSpec.root`.
+        spec: what is learned.
+
+    Raises:
+        ValueError: if there are no pictures, one has no mask or one of another size, a file does not decode, or a mask
+            holds a value beyond the classes; names the first such file.
+    """
+    train, per_train = _read_split(root, "train")
+    validation, per_validation = _read_split(root, "val")
+    classes = choose_classes(root, spec, train.counts, validation.counts)
+    for split, each in ((train, per_train), (validation, per_validation)):
+        _check_values(split, each, classes)
+    return SegmentationFolder(train, validation, classes)
+
+
+def read_test_split(root: Path, spec: PicturesSpec, classes: Classes) -> SegmentationSplit:
+    """Reads the pictures of another folder, ``val`` of it, for a network that knows these classes.
+
+    Args:
+        root: the folder.
+        spec: with which the classes were found.
+        classes: that the network knows.
+
+    Raises:
+        ValueError: as `read_folder`, and if the folder's own names are others.
+    """
+    check_same_names(classes, root, spec)
+    split, per_mask = _read_split(root, "val")
+    _check_values(split, per_mask, classes)
+    return split
+
+
+def read_mask(path: Path) -> npt.NDArray[np.uint8]:
+    """Decodes a mask to uint8 of shape (height, width).
+
+    Raises:
+        ValueError: if it is not a picture of one channel of 8 bits that can be decoded; names it.
+    """
+    try:
+        with Image.open(path) as image:
+            mode, mask = image.mode, np.asarray(image)
+    except Exception as error:  # Pillow raises half a dozen types for damaged files
+        raise ValueError(f"{path} is not a mask that can be decoded: {error}") from None
+    if mode not in {"L", "P"}:
+        raise ValueError(f"{path} must be a mask of one channel of 8 bits (L or P), got {mode}")
+    return mask
+
+
+def _read_split(root: Path, name: str) -> tuple[SegmentationSplit, list[Counts]]:
+    pairs = _find_pairs(root, name)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
+        per_mask = list(threads.map(_look_at, pairs))
+    return SegmentationSplit(pairs, np.sum(per_mask, axis=0)), per_mask
+
+
+def _find_pairs(root: Path, name: str) -> tuple[Pair, ...]:
+    folder = root / name
+    if not folder.is_dir():
+        raise ValueError(f"there must be a folder {folder} of pictures, beside {root / MASKS_FOLDER / name} of masks")
+    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if not pictures:
+        raise ValueError(f"{folder} must hold pictures ({', '.join(sorted(_SUFFIXES))}), there are none")
+    pairs = tuple(Pair(picture, root / MASKS_FOLDER / name / f"{picture.stem}.png") for picture in pictures)
+    for pair in pairs:
+        if not pair.mask.is_file():
+            raise ValueError(f"{pair.picture} must have a mask {pair.mask}, there is none")
+    return pairs
+
+
+def _look_at(pair: Pair) -> Counts:
+    mask = read_mask(pair.mask)
+    _, height, width = decode_image(pair.picture, None).shape
+    if mask.shape != (height, width):
+        came = f"{mask.shape[1]} x {mask.shape[0]}"
+        raise ValueError(f"{pair.mask} must be {width} x {height} pixels as its picture is, got {came}")
+    return np.bincount(mask.ravel(), minlength=256)
+
+
+def _check_values(split: SegmentationSplit, per_mask: Sequence[Counts], classes: Classes) -> None:
+    for pair, counts in zip(split.pairs, per_mask, strict=True):
+        if unknown := classes.unknown(counts):
+            known = f"{min(classes.values)}..{max(classes.values)} of {len(classes)} classes"
+            raise ValueError(
+                f"{pair.mask} must hold the values {known} and {classes.unlabelled} (unlabelled), got {unknown[0]}"
+            )
+    if not classes.count(split.counts).any():
+        raise ValueError(f"the masks of {split.pairs[0].mask.parent} must hold pixels of the classes, there are none")

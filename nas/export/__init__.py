@@ -1,0 +1,1 @@
+"""Networks as plain PyTorch source, safetensors weights, torch.export programs and ONNX models."""

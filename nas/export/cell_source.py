@@ -1,0 +1,179 @@
+"""Source code of a cell: one class for the normal and one for the reduction cell, with its wiring written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nas.architecture import Block, Cell, Edge
+from nas.canonical import NUM_INPUTS
+from nas.export.builders import call
+from nas.models.normalization import NORMALIZATIONS
+from nas.models.operations import OPERATIONS
+
+BLOCK_SOURCE = '''\
+class Block(nn.Module):
+    """Two operations of a cell, and the norm that follows their combination, if there is one."""
+
+    def __init__(self, left: nn.Module, right: nn.Module, after: nn.Module | None = None) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList([left, right])
+        self.after = after
+
+    def add(self, left: HiddenState, right: HiddenState) -> HiddenState:
+        """Applies each operation to its state and adds the results."""
+        result = self.edges[0](left) + self.edges[1](right)
+        return HiddenState(result if self.after is None else self.after(result))
+
+    def concat(self, left: HiddenState, right: HiddenState) -> HiddenState:
+        """Applies each operation to its state and concatenates the results."""
+        results = self.edges[0](left), self.edges[1](right)
+        return HiddenState(*results) if self.after is None else HiddenState(self.after(torch.cat(results, dim=1)))'''
+
+
+@dataclass(frozen=True, slots=True)
+class CellSource:
+    """Writes the class of a cell.
+
+    Attributes:
+        name: of the class.
+        cell: its wiring; operations and norms must be in the tables.
+        stride: 2 for a reduction cell, else 1.
+        varies: whether some cells of the network have batch normalization in place of instance-type norms.
+        counts_padding: see `nas.fidelity.NetworkSpec.average_counts_padding`.
+    """
+
+    name: str
+    cell: Cell
+    stride: int
+    varies: bool = False
+    counts_padding: bool = False
+
+    def text(self) -> str:
+        """The source of the class."""
+        parts = (
+            [f"class {self.name}(nn.Module):", *_indent(4, self._docstring()), ""],
+            _indent(4, self._init()),
+            [""],
+            _indent(4, self._forward()),
+        )
+        return "\n".join(line for part in parts for line in part)
+
+    def _docstring(self) -> Iterator[str]:
+        does = "Halves" if self.stride == 2 else "Keeps"
+        yield f'"""{does} the size of its maps.'
+        yield ""
+        yield "Args:"
+        yield "    before: shape of p, the output of the cell before the previous one."
+        yield "    previous: shape of h, the output of the previous cell."
+        yield "    num_filters: width of the results of its operations."
+        yield "    first: whether it is the first cell, which takes the stem's output as p whatever its width."
+        if self.varies:
+            yield "    appearance: whether norms that remove appearance are used; if not, batch normalization is."
+        yield '"""'
+
+    def _init(self) -> Iterator[str]:
+        arguments = "self, before: StateShape, previous: StateShape, num_filters: int, *, first: bool = False"
+        if self.varies:
+            yield from ("def __init__(", f"    {arguments}, appearance: bool = True", ") -> None:")
+        else:
+            yield f"def __init__({arguments}) -> None:"
+        yield from _indent(4, self._init_body())
+
+    def _init_body(self) -> Iterator[str]:
+        yield "super().__init__()"
+        yield "matched = StateShape(num_filters, previous.num_halvings)"
+        yield "keeps_p = first or before == matched"
+        yield "self.match_before = None if keeps_p else Matching(before, matched, NORMS, rectify=True)"
+        yield "self.match_previous = Matching(previous, matched, NORMS, rectify=True)"
+        yield from self._match_outputs()
+        yield "# Widths of the hidden states that operations read."
+        yield from self._widths()
+        if self.varies:
+            names = sorted({block.norm for block in self.cell.blocks if NORMALIZATIONS[block.norm].appearance})
+            yield from (f"norm_{name} = NORM_{name.upper()} if appearance else NORM_BN" for name in names)
+        yield ""
+        yield "def site(num_channels: int, norm: Normalization, stride: int = 1) -> Site:"
+        counts = ", average_counts_padding=True" if self.counts_padding else ""
+        yield f"    return Site(num_channels, num_filters, stride, OperationNorms(norm, NORMS){counts})"
+        yield ""
+        yield "self.blocks = nn.ModuleList("
+        yield "    ["
+        for state, block in self._states():
+            yield from _indent(8, self._block(state, block))
+        yield "    ]"
+        yield ")"
+
+    def _match_outputs(self) -> Iterator[str]:
+        """Inputs that the cell gives out are brought to the shape of its blocks' results."""
+        inputs = [state for state in self.cell.output_states if state < NUM_INPUTS]
+        if not inputs:
+            return
+        yield "# What the cell gives out of its inputs has the shape of its blocks' results."
+        yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.stride == 2 else ''})"
+        yield "self.match_outputs = nn.ModuleDict()"
+        for state in inputs:
+            shape = "matched" if state else "(before if keeps_p else matched)"
+            yield f"if {shape} != result:"
+            matching = f"Matching({shape.strip('()')}, result, NORMS, rectify=False)"
+            yield f'    self.match_outputs["{state}"] = {matching}'
+
+    def _widths(self) -> Iterator[str]:
+        read = {edge.source for block in self.cell.blocks for edge in block.edges}
+        if 0 in read:
+            yield "p = before.num_channels if keeps_p else num_filters"
+        if 1 in read:
+            yield "h = num_filters"
+        for state, block in self._states():
+            if state in read:
+                yield f"s{state} = {_width(block)}"
+
+    def _block(self, state: int, block: Block) -> Iterator[str]:
+        norm = f"NORM_{block.norm.upper()}"
+        varies = self.varies and NORMALIZATIONS[block.norm].appearance
+        yield f"Block(  # s{state}"
+        for edge in block.edges:
+            yield f"    {self._edge(edge, f'norm_{block.norm}' if varies else norm)},"
+        after = NORMALIZATIONS[block.norm].after
+        if after is not None:
+            yield f"    {call(after, _width(block), 'NORMS')}{' if appearance else None' if varies else ''},"
+        yield "),"
+
+    def _edge(self, edge: Edge, norm: str) -> str:
+        strided = ", stride=2" if self.stride == 2 and edge.source < NUM_INPUTS else ""
+        return call(OPERATIONS[edge.op].build, f"site({state_name(edge.source)}, {norm}{strided})")
+
+    def _forward(self) -> Iterator[str]:
+        yield "def forward(self, before: HiddenState, previous: HiddenState) -> HiddenState:"
+        yield '    """Turns the outputs of two cells into that of this one."""'
+        yield "    p = before if self.match_before is None else self.match_before(before)"
+        yield "    h = self.match_previous(previous)"
+        for state, block in self._states():
+            left, right = (state_name(edge.source) for edge in block.edges)
+            operations = ", ".join(f"{edge.op}({state_name(edge.source)})" for edge in block.edges)
+            yield f"    # {operations}; {block.norm}"
+            yield f"    s{state} = self.blocks[{state - NUM_INPUTS}].{block.combine}({left}, {right})"
+        outputs = [state_name(state) for state in self.cell.output_states]
+        for place, state in enumerate(self.cell.output_states):
+            if state < NUM_INPUTS:
+                name = outputs[place]
+                outputs[place] = f"{name}_out"
+                matches = f'self.match_outputs["{state}"]'
+                yield f'    {name}_out = {matches}({name}) if "{state}" in self.match_outputs else {name}'
+        yield f"    return HiddenState({', '.join(outputs)})"
+
+    def _states(self) -> Iterator[tuple[int, Block]]:
+        return enumerate(self.cell.blocks, start=NUM_INPUTS)
+
+
+def state_name(state: int) -> str:
+    """How a hidden state is called in exported source: p, h, s2, s3, ..."""
+    return ("p", "h")[state] if state < NUM_INPUTS else f"s{state}"
+
+
+def _width(block: Block) -> str:
+    return "2 * num_filters" if block.combine == "concat" else "num_filters"
+
+
+def _indent(width: int, lines: Iterator[str]) -> Iterator[str]:
+    return (" " * width + line if line else line for line in lines)

@@ -1,0 +1,107 @@
+"""The `README.md` beside an exported network: what it is, what it costs, how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from nas.architecture import Architecture
+from nas.export.model_source import bare_spec, plain_title
+from nas.fidelity import NetworkSpec
+from nas.models.complexity import measure
+from nas.recipe import TrainRecipe
+
+_ALWAYS_NAMED = ("batch_size", "learning_rate", "schedule", "optimizer", "weight_decay")
+"""Settings of a recipe that stand in the card at their defaults too."""
+_CARD = """\
+# {title}
+
+A classifier of images, built of cells as in NASNet (1707.07012) and written out by nas-engine as plain PyTorch.
+
+| | |
+|---|---|
+| images | {channels} x {size} x {size} |
+| classes | {num_classes} |
+| parameters | {num_parameters:,} |
+| multiply-adds of an image | {num_multiply_adds:,} |
+| validation accuracy | {accuracy} |
+{measured}
+`model.py` holds the network as code and imports nothing but torch. `architecture.json` describes its two cells.
+{weights}
+
+```python
+import model
+
+{use}
+```
+
+`features(images)` gives the outputs of the stages, `FEATURE_CHANNELS` and `FEATURE_STRIDES` say of what shape.
+"""
+
+
+def model_card(
+    architecture: Architecture,
+    spec: NetworkSpec,
+    *,
+    name: str = "",
+    accuracy: float | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+) -> str:
+    """Writes the card.
+
+    Args:
+        architecture: its cells.
+        spec: the network around them.
+        name: of the network, for people.
+        accuracy: on the validation split, between 0 and 1, if it is trained.
+        evaluation: how it was trained and tested, if that is known; see `nas.training.run`.
+    """
+    complexity = measure(architecture, bare_spec(spec))
+    weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
+    if accuracy is not None:
+        weights = "`weights.safetensors` holds its weights, which `load()` reads with the package safetensors."
+        use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
+    return _CARD.format(
+        title=plain_title(name),
+        channels=spec.in_channels,
+        size=spec.image_size,
+        num_classes=spec.num_classes,
+        num_parameters=complexity.num_parameters,
+        num_multiply_adds=complexity.num_multiply_adds,
+        accuracy="untrained" if accuracy is None else f"{accuracy:.2%}",
+        measured="".join(f"| {what} | {text} |\n" for what, text in _measured(evaluation or {})),
+        weights=weights,
+        use=use,
+    )
+
+
+def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is known of its training and its test, as pairs of a name and a text."""
+    if (test := evaluation.get("test")) is not None:
+        yield "test accuracy", f"{test['top1']:.2%} (top-5: {test['top5']:.2%}, {test['num_images']:,} images)"
+    if "crop" in evaluation:
+        brought = f"brought to {evaluation['resize']} pixels, of which " if evaluation.get("resize") else ""
+        yield "measured on", f"{brought}the middle {evaluation['crop']} x {evaluation['crop']} pixels are classified"
+    if "data" in evaluation:
+        weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
+        further = ", from the weights of an earlier training" if evaluation.get("fine_tuned") is True else ""
+        number = int(evaluation.get("epochs", 0))
+        yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
+    if isinstance(recipe := evaluation.get("recipe"), Mapping):
+        yield "recipe", _recipe(recipe)
+    if isinstance(seconds := evaluation.get("seconds"), int | float):
+        yield "training took", f"{seconds:,.0f} s on {plain_title(str(evaluation.get('device')))}"
+    if "data" in evaluation:
+        yield "holds", weights.get(str(evaluation.get("weights")), "weights")
+
+
+def _recipe(recipe: Mapping[str, Any]) -> str:
+    """Settings as `nas train` names them, so that the training can be done again; those that are off are left out."""
+    defaults = asdict(TrainRecipe())
+    told = {name: recipe[name] for name in defaults if name in recipe and name != "epochs"}
+    return ", ".join(
+        f"{name} {plain_title(str(value))}"
+        for name, value in told.items()
+        if name in _ALWAYS_NAMED or value != defaults[name]
+    )

@@ -1,0 +1,195 @@
+"""The whole of an exported `model.py`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from nas.architecture import Architecture, Cell
+from nas.export.builders import builder_functions, literal, reference
+from nas.export.cell_source import BLOCK_SOURCE, CellSource
+from nas.export.definitions import Definitions, Import
+from nas.export.network_source import LOAD_SOURCE, NORMALIZE_SOURCE, has_appearance, network_source, stack_constants
+from nas.fidelity import NetworkSpec
+from nas.models.cell import Matching
+from nas.models.layers import Conv, Rectified, Unchanged
+from nas.models.network import Network, build_network
+from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm
+from nas.models.operations import Site
+from nas.models.states import HiddenState, StateShape
+
+WEIGHTS_FILE = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a trained network must know of its images.
+
+    Attributes:
+        mean: of each channel, where white is 1.
+        std: standard deviation of each channel, likewise.
+        class_names: by number of the logit.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if not values or not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} must be finite numbers, one for each channel, got {values!r:.100}")
+
+
+def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "", labels: Labels | None = None) -> str:
+    """Writes a network as Python source that imports nothing but torch and the standard library.
+
+    What serves training only is left out: the auxiliary head and drop path.
+
+    Args:
+        architecture: its cells.
+        spec: the network around them.
+        name: of the network, for people.
+        labels: normalization of the images and names of the classes, where known.
+
+    Raises:
+        ValueError: if an operation or a norm is unknown, or is not defined in a way that can be written out.
+    """
+    with torch.device("meta"):
+        network = build_network(architecture, bare_spec(spec))
+    cells = _used_cells(network)
+    norms = sorted({block.norm for source in cells.values() for block in source.cell.blocks} | _fallback(cells))
+    definitions = Definitions.of(_roots(source.cell for source in cells.values()))
+    blocks = [
+        _docstring(network, name, labels),
+        "from __future__ import annotations\n",
+        definitions.import_lines(_imports(norms)) + "\n",
+        "\n".join(_constants(network, labels)),
+        *(f"\n\n# {title}\n\n\n{text}" for title, text in definitions.sections()),
+        "\n\n# This network: its norms, its cells, and the whole\n\n" + "\n".join(_norms(norms, network.spec)),
+        *_classes(network, cells, labels),
+    ]
+    return _join(blocks)
+
+
+def bare_spec(spec: NetworkSpec) -> NetworkSpec:
+    """The network without what serves training only: auxiliary head and drop path."""
+    return replace(spec, auxiliary=False, drop_path=0.0)
+
+
+def plain_title(name: str) -> str:
+    """What a person called a network, in harmless characters: it stands in code that people run."""
+    return re.sub(r"[^A-Za-z0-9 ._@/,+-]", "", name)[:80].strip() or "A network"
+
+
+def _used_cells(network: Network) -> dict[bool, CellSource]:
+    """By whether it is the reduction cell. A network of one stage has none."""
+    sources = {}
+    for reduction, name, cell in (
+        (False, "NormalCell", network.architecture.normal),
+        (True, "ReductionCell", network.architecture.reduction),
+    ):
+        places = [place for place in network.places if place.reduction == reduction]
+        if places:
+            varies = not all(has_appearance(network, place) for place in places)
+            varies &= any(NORMALIZATIONS[block.norm].appearance for block in cell.blocks)
+            counts = network.spec.average_counts_padding
+            sources[reduction] = CellSource(name, cell, 2 if reduction else 1, varies=varies, counts_padding=counts)
+    return sources
+
+
+def _fallback(cells: dict[bool, CellSource]) -> set[str]:
+    return {"bn"} if any(source.varies for source in cells.values()) else set()
+
+
+def _roots(cells: Iterable[Cell]) -> list[Callable[..., Any]]:
+    """All that the generated classes mention."""
+    frame: list[Callable[..., Any]] = [Matching, Conv, HiddenState, StateShape, Rectified, Unchanged]
+    frame += [Normalization, NormSettings, OperationNorms, Site, batch_norm]
+    return [*frame, *(function for cell in cells for function in builder_functions(cell))]
+
+
+def _imports(norms: Iterable[str]) -> list[Import]:
+    """What the generated classes use beyond the gathered definitions."""
+    imports = [Import("collections.abc", "Iterator", "Iterator"), Import("pathlib", "Path", "Path")]
+    imports += [Import("torch", name, name) for name in ("Tensor", "nn")]
+    imports.append(Import("torch", "", "torch"))
+    if any("partial(" in line for line in _norms(norms, NetworkSpec())):
+        imports.append(Import("functools", "partial", "partial"))
+    return imports
+
+
+def _docstring(network: Network, name: str, labels: Labels | None) -> str:
+    use = "network = Network()  # untrained\n    logits = network(images)"
+    if labels is not None:
+        use = "network = load()\n    logits = network(normalize(images))  # images with values from 0 to 1"
+    return _DOCSTRING.format(
+        title=plain_title(name),
+        num_parameters=sum(parameter.numel() for parameter in network.parameters()),
+        use=use,
+        channels=network.spec.in_channels,
+        size=network.spec.image_size,
+    )
+
+
+_DOCSTRING = '''\
+"""{title}: a classifier of images with {num_parameters:,} parameters, written by nas-engine.
+
+This file needs nothing but torch, and safetensors to read weights from a file:
+
+    {use}
+
+Images are (N, {channels}, H, W). The network is made for {size} x {size} pixels and takes others as well: maps are
+padded so that a stride of 2 halves their size, rounding up. In each cell, p is the output of the cell before the
+previous one, h that of the previous one, and s2, s3, ... are the states that the cell makes.
+"""
+'''
+
+
+def _constants(network: Network, labels: Labels | None) -> Iterator[str]:
+    yield f"IMAGE_SIZE = {network.spec.image_size}"
+    if labels is not None:
+        num_channels = network.spec.in_channels
+        if {len(labels.mean), len(labels.std)} != {num_channels}:
+            came = f"{len(labels.mean)} and {len(labels.std)}"
+            raise ValueError(f"mean and std must be {num_channels} numbers each, got {came}")
+        yield f"MEAN = {tuple(map(float, labels.mean))}"
+        yield f"STD = {tuple(map(float, labels.std))}"
+        yield from _class_names(labels.class_names)
+    yield from stack_constants(network)
+
+
+def _class_names(names: Sequence[str]) -> Iterator[str]:
+    yield "CLASS_NAMES = ("
+    yield from (f"    {literal(name)}," for name in names)
+    yield ")"
+
+
+def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
+    yield (
+        f"NORMS = NormSettings(epsilon={spec.norm_epsilon}, momentum={spec.norm_momentum}, "
+        f"instance_ratio={spec.instance_ratio})"
+    )
+    for name in norms:
+        first, rest = (reference(builder) for builder in (NORMALIZATIONS[name].first, NORMALIZATIONS[name].rest))
+        yield f"NORM_{name.upper()} = Normalization(first={first}, rest={rest})"
+
+
+def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | None) -> Iterator[str]:
+    yield "\n\n" + BLOCK_SOURCE + "\n"
+    for source in cells.values():
+        yield "\n" + source.text() + "\n"
+    yield "\n" + network_source(network, cells) + "\n"
+    if labels is not None:
+        yield "\n" + NORMALIZE_SOURCE.format(in_channels=network.spec.in_channels) + "\n"
+    yield "\n" + LOAD_SOURCE.format(weights_file=WEIGHTS_FILE)
+
+
+def _join(blocks: Iterable[str]) -> str:
+    return "\n".join(blocks).rstrip() + "\n"

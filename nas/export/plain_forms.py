@@ -1,0 +1,30 @@
+"""Plain forms of methods that are written for speed of training, for source that people read.
+
+Exported models have the plain forms. They are the same functions: `tests/nas/export/test_folder.py` holds all
+operations of exported models against those of the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+PLAIN_FORMS: Mapping[tuple[str, str, str], str] = MappingProxyType(
+    {
+        # The inherited method does the same, with torch's own gradient.
+        ("nas.models.depthwise", "DepthwiseConv", "forward"): "",
+        ("nas.models.layers", "FactorizedReduction", "forward"): '''\
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
+        height, width = images.shape[2:]
+        halves = [self.even(images[:, :, ::2, ::2])]
+        if self.odd is not None:
+            odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
+            halves.append(self.odd(odd))
+        return self.norm(torch.cat(halves, dim=1))''',
+    }
+)
+"""By module, class and method: the source that replaces the method, or nothing to leave it out."""
+
+PLAIN_TITLES: Mapping[str, str] = MappingProxyType({"nas.models.depthwise": "Depthwise convolutions"})
+"""By module: what is said of its part of exported source, where the first line of its docstring says too much."""

@@ -1,1 +1,0 @@
-"""Networks as source code that needs nothing of this project."""

@@ -1,0 +1,145 @@
+"""One writer at a time: a lock file that says who holds it and can be taken over only when that process is gone."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from nas.files.strict_json import parse_json
+
+HEARTBEAT_SECONDS = 10.0
+STALE_SECONDS = 60.0
+
+
+class FileLock:
+    """Holds a lock file while it is entered.
+
+    On one machine the operating system's own lock decides, which ends with the process that holds it however that ends.
+    File systems that machines share do not all pass that lock on, so the file also names its holder, and the holder
+    touches it every few seconds: from another machine it counts as held until it has been still for a minute.
+
+    Args:
+        path: the lock file; it stays, empty, when the lock is released.
+        heartbeat_seconds: how often the holder touches the file.
+        stale_seconds: after how long without a touch a holder on another machine counts as gone.
+    """
+
+    def __init__(
+        self, path: Path, *, heartbeat_seconds: float = HEARTBEAT_SECONDS, stale_seconds: float = STALE_SECONDS
+    ) -> None:
+        self._path = path
+        self._heartbeat_seconds = heartbeat_seconds
+        self._stale_seconds = stale_seconds
+        self._descriptor = -1
+        self._released = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Takes the lock.
+
+        Raises:
+            RuntimeError: if another process holds it; the message says which, where, and since when.
+            OSError: if the file cannot be made.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._check_free(descriptor)
+            self._sign(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        self._released.clear()
+        threading.Thread(target=self._beat, name="lock heartbeat", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Releases the lock."""
+        self._released.set()
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+    def _check_free(self, descriptor: int) -> None:
+        locked = _try_lock(descriptor)
+        holder = _read_holder(descriptor)
+        if locked is False or (holder is not None and self._is_alive(holder, descriptor, locked=locked)):
+            raise RuntimeError(f"{self._path.parent} is in use {_describe(holder)}; wait for it, or stop it first")
+
+    def _is_alive(self, holder: dict[str, Any], descriptor: int, *, locked: bool | None) -> bool:
+        if holder.get("host") == socket.gethostname():
+            return locked is None and _process_exists(holder.get("pid"))
+        still_seconds = _file_system_time(self._path.parent) - os.fstat(descriptor).st_mtime
+        return still_seconds < self._stale_seconds
+
+    def _sign(self, descriptor: int) -> None:
+        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+    def _beat(self) -> None:
+        while not self._released.wait(self._heartbeat_seconds):
+            try:
+                os.utime(self._path)
+            except OSError:
+                return
+
+
+def _try_lock(descriptor: int) -> bool | None:
+    """Returns whether the operating system gave its lock, None where the file system knows no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+            return None
+        raise
+    return True
+
+
+def _read_holder(descriptor: int) -> dict[str, Any] | None:
+    try:
+        holder = parse_json(os.pread(descriptor, 4096, 0))
+    except ValueError:  # empty: released
+        return None
+    return holder if isinstance(holder, dict) else None
+
+
+def _describe(holder: dict[str, Any] | None) -> str:
+    if holder is None:
+        return "by another process"
+    since = holder.get("since")
+    is_time = isinstance(since, int | float) and 0 <= since < 1e11
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)) if is_time else "an unknown time"
+    return f"by process {holder.get('pid')!s:.20} on {holder.get('host')!s:.100} since {when}"
+
+
+def _process_exists(pid: object) -> bool:
+    if not isinstance(pid, int) or not 0 < pid < 2**31:  # what is below names groups of processes
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _file_system_time(folder: Path) -> float:
+    """The time of the clock that stamps files there, which may be another machine's."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-") as probe:
+        return os.fstat(probe.fileno()).st_mtime

@@ -1,0 +1,201 @@
+"""A trained network in one file: weights, and all that is needed to rebuild it and to feed it images."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from nas.data.data_set import DataSet
+from nas.fidelity import NetworkSpec
+from nas.files.strict_json import parse_json
+from nas.models.build import AnyNetwork, Buildable, build, description_from_json
+
+FORMAT = "nas-engine checkpoint 1"
+_SPEC = TypeAdapter(NetworkSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network, rebuilt.
+
+    Attributes:
+        network: on the CPU, in evaluation mode.
+        mean: of each channel, where white is 1, that images must be normalized with.
+        std: standard deviation of each channel, likewise.
+        class_names: by number of the logit.
+        accuracy: between 0 and 1, as it was measured on the validation split.
+        evaluation: how the test accuracy was measured, and what it was; empty if it never was. See
+            `nas.training.run`.
+    """
+
+    network: AnyNetwork
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    accuracy: float
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    path: Path | str,
+    network: AnyNetwork,
+    *,
+    data: DataSet,
+    accuracy: float,
+    evaluation: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a network to a file, at once or not at all: under a temporary name, then renamed.
+
+    The file is in the safetensors format, from which nothing can be executed.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        network: as `nas.models.build.build` made it; its architecture and spec are written too.
+        data: whose normalization and class names are written.
+        accuracy: between 0 and 1.
+        evaluation: how the test accuracy was measured, as plain data.
+    """
+    path = Path(path)
+    metadata = {
+        "format": FORMAT,
+        "architecture": json.dumps(network.architecture.to_json()),
+        "network": json.dumps(_SPEC.dump_python(network.spec, mode="json")),
+        "mean": json.dumps(data.mean),
+        "std": json.dumps(data.std),
+        "class_names": json.dumps(data.class_names),
+        "image_size": json.dumps(network.spec.image_size),
+        "accuracy": json.dumps(accuracy),
+    }
+    if evaluation is not None:
+        metadata["evaluation"] = json.dumps(dict(evaluation))
+    # channels_last convolutions are not contiguous, which the format demands
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, metadata)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file at once or not at all, readable for whom the umask of this process says.
+
+    The library's own writing makes files that nobody else can read, of no use in a folder that people share.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(save(dict(tensors), dict(metadata)))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Rebuilds a network from a file that `save_checkpoint` wrote.
+
+    Raises:
+        ValueError: if the file is missing, is no such file, or its weights do not fit its architecture.
+    """
+    metadata, tensors = read_tensors(Path(path))
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
+    try:
+        values = {name: parse_json(text) for name, text in metadata.items() if name != "format"}
+        architecture = description_from_json(values["architecture"])
+        network = _rebuild(architecture, _SPEC.validate_python(values["network"]), tensors)
+        return Checkpoint(
+            network,
+            mean=_numbers("mean", values["mean"]),
+            std=_numbers("std", values["std"]),
+            class_names=tuple(str(name) for name in values["class_names"]),
+            accuracy=_numbers("accuracy", [values["accuracy"]])[0],
+            evaluation=_evaluation(values.get("evaluation") or {}),
+        )
+    except KeyError as error:
+        raise ValueError(f"{path} lacks {error} in its metadata") from None
+    except ValidationError as error:
+        raise ValueError(f"the network of {path} is not valid: {error.errors()[0]['msg']}") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path} does not hold a network that can be rebuilt: {error}") from None
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Reads what `write_tensors` wrote.
+
+    Returns:
+        The metadata and the tensors, on the CPU, in memory of their own: in the file they are not aligned to 64
+        bytes, and kernels may round differently for tensors that are not.
+
+    Raises:
+        ValueError: if the file is missing, or not in the safetensors format.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return dict(file.metadata() or {}), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+
+
+def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
+    _check_shapes(architecture, spec, {name: tensor.shape for name, tensor in tensors.items()})
+    with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
+        network = build(architecture, spec)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise ValueError(f"its weights do not fit its architecture: {first[0].strip():.300}") from None
+    return network.eval()
+
+
+def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[str, torch.Size]) -> None:
+    """Before any memory is taken for it, a network must be no larger than the weights that are there."""
+    if spec.num_stages * spec.num_repeats > len(shapes):
+        raise ValueError(f"a network of {spec.num_stages * spec.num_repeats} cells has more than {len(shapes)} tensors")
+    try:
+        with torch.device("meta"):
+            expected = build(architecture, spec).state_dict()
+    except (RuntimeError, OverflowError) as error:
+        raise ValueError(f"such a network cannot be built: {str(error).splitlines()[0]:.200}") from None
+    if wrong := [name for name, tensor in expected.items() if shapes.get(name, tensor.shape) != tensor.shape]:
+        raise ValueError(
+            f"its weights do not fit its architecture: {wrong[0]} must be {list(expected[wrong[0]].shape)}, "
+            f"got {list(shapes[wrong[0]])}"
+        )
+
+
+def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever JSON holds
+    numbers = tuple(float(item) for item in value)
+    if not all(math.isfinite(number) for number in numbers):
+        raise ValueError(f"{name} must be finite, got {value!r:.100}")
+    return numbers
+
+
+def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
+    """What is said of the test, after a look at the numbers that others compute with."""
+    if not isinstance(value, dict):
+        raise ValueError(f"evaluation must be an object, got {value!r:.100}")
+    for name in ("resize", "crop", "batch_size", "epochs"):
+        number = value.get(name)
+        if number is not None and (type(number) is not int or not 0 < number < 10**9):
+            raise ValueError(f"evaluation.{name} must be a whole number above 0, got {number!r:.100}")
+    if (test := value.get("test")) is not None:
+        _numbers("evaluation.test", [test[name] for name in ("top1", "top5", "num_images")])
+    if value.get("precision", "auto") not in ("auto", "float32", "bfloat16", "float16"):
+        raise ValueError(f"evaluation.precision must be that of a recipe, got {value['precision']!r:.100}")
+    return value

@@ -1,1 +1,0 @@
-"""Segmentation: a class for every pixel."""

@@ -1,0 +1,275 @@
+"""A full training: epochs with validation, a checkpoint after each, and one look at the test images at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas.data.data_set import DataSet, Split
+from nas.fidelity import Fidelity
+from nas.files.atomic_write import write_text
+from nas.files.strict_json import parse_json
+from nas.models.build import AnyNetwork, Buildable
+from nas.models.checkpoint import load_checkpoint, save_checkpoint
+from nas.models.complexity import measure
+from nas.training.device import choose_device
+from nas.training.evaluation import Score, center_crop, evaluate
+from nas.training.initial import build_initial
+from nas.training.loop import Training, start_training
+from nas.training.parallel import current_members
+from nas.training.state import TrainingState, check_room, read_state, remove_unfinished, write_state
+from nas.training.teacher import load_teacher
+from nas.training.transfer import check_same_architecture, transfer_weights
+
+STATE_FILE = "state.safetensors"
+METRICS_FILE = "metrics.jsonl"
+RESULT_FILE = "result.json"
+NETWORK_FILE = "network.safetensors"
+RAW, EMA = "raw", "ema"
+"""The weights themselves, and their moving average."""
+
+Record = Mapping[str, Any]
+"""What is kept of an epoch; plain data."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """All that decides what comes of a training.
+
+    Attributes:
+        architecture: what stands in the network.
+        fidelity: network, recipe and data.
+        seed: of initial weights, order of images, augmentation and dropout.
+        start: a checkpoint to start from; None starts from random weights.
+        teacher: see `nas.training.teacher.load_teacher`; None for a recipe without distillation.
+    """
+
+    architecture: Buildable
+    fidelity: Fidelity
+    seed: int = 0
+    start: str | None = None
+    teacher: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for plans of which one can go on where the other was."""
+        return f"{self.architecture.fingerprint}-{self.fidelity.fingerprint}-{self.seed}"
+
+    @property
+    def crop(self) -> int:
+        """Side in pixels of the square that is classified in validation and test."""
+        return self.fidelity.recipe.test_crop or self.fidelity.network.image_size
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is told how a training goes.
+
+    Attributes:
+        after_step: called with the epoch, from 1, the steps of it that are done, and those that it has.
+        after_epoch: called with all records so far, those of earlier sessions included.
+    """
+
+    after_step: Callable[[int, int, int], None] = field(default=lambda *_: None)
+    after_epoch: Callable[[list[Record]], None] = field(default=lambda _: None)
+
+
+def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Watch()) -> dict[str, Any]:
+    """Trains from where the folder's checkpoint is to the end, and tests.
+
+    After each epoch the checkpoint in the folder is replaced, at once or not at all, so that the same call goes on
+    after a kill at any moment; with one worker on a CPU it ends with the same weights to the last bit. Validation
+    chooses between the weights and their average; the test images are opened once, after that.
+
+    Args:
+        plan: what to train.
+        data: the images, as `plan.fidelity.data` describes them.
+        out: an existing folder.
+        watch: told of steps and epochs, in the first worker only.
+
+    Returns:
+        What `result.json` holds, see `docs`; in the first worker only it is written.
+
+    Raises:
+        DivergedError: if the loss is not finite any more.
+        ValueError: if the plan does not fit the images, the folder's checkpoint, or the checkpoint to start from.
+        RuntimeError: if there is no room for checkpoints, or no such device.
+    """
+    center_crop(data.validation, plan.crop)  # raises before anything is trained
+    recipe = plan.fidelity.recipe
+    teacher = None if plan.teacher is None else load_teacher(plan.teacher, data)
+    network = _build(plan, data)
+    first = current_members().rank == 0
+    with start_training(
+        network, data, recipe, seed=plan.seed, image_size=plan.fidelity.network.image_size, teacher=teacher
+    ) as training:
+        records = _restore(training, plan, out)
+        _check_room(network, plan, out)
+        if first:
+            _write_metrics(out, records)
+            watch.after_epoch(records)
+        while training.num_epochs < recipe.epochs:
+            records = [*records, _run_epoch(training, plan, data, watch)]
+            if first:
+                _write(training, plan, records, out)
+                watch.after_epoch(records)
+        return _finish(training, plan, data, records, out)
+
+
+def read_result(out: Path) -> dict[str, Any] | None:
+    """What a finished training has written; None if it is not finished, ValueError if it cannot be read."""
+    path = out / RESULT_FILE
+    if not path.exists():
+        return None
+    try:
+        value: dict[str, Any] = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}; without it the same command writes it again") from None
+    return value
+
+
+def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
+    network = build_initial(plan.architecture, plan.fidelity.network, plan.fidelity.recipe, seed=plan.seed)
+    if plan.start is not None:
+        checkpoint = load_checkpoint(plan.start)
+        check_same_architecture(checkpoint, plan.architecture, name=plan.start)
+        transfer_weights(network, checkpoint, data.class_names)
+    return network
+
+
+def _restore(training: Training, plan: TrainingPlan, out: Path) -> list[Record]:
+    """Goes on from the folder's checkpoint if there is one; gives the records of the epochs that are done."""
+    path = out / STATE_FILE
+    if current_members().rank == 0:
+        remove_unfinished(path)
+    state = read_state(path)
+    if state is None:
+        return []
+    if state.values.get("plan") != plan.fingerprint:
+        raise ValueError(f"{path} is the checkpoint of another training (architecture, settings or seed differ)")
+    training.restore(state)
+    return list(state.values["records"])
+
+
+def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
+    recipe = plan.fidelity.recipe
+    copies = 2 + (recipe.optimizer == "rmsprop") + (recipe.ema_decay > 0)
+    check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
+
+
+def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, watch: Watch) -> Record:
+    number, num_steps = training.num_epochs + 1, training.steps_per_epoch
+    result = training.run_epoch(lambda done: watch.after_step(number, done, num_steps))
+    started = time.perf_counter()
+    scores = {name: score.to_json() for name, score in _evaluate(training, plan, data.validation, data).items()}
+    return {
+        "epoch": number,
+        **result.to_json(),
+        "validation": scores,
+        "validation_seconds": time.perf_counter() - started,
+    }
+
+
+def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, Score]:
+    """Of the weights, and of their average if there is one."""
+    recipe = plan.fidelity.recipe
+    return {
+        name: evaluate(network, split, data, recipe, crop=plan.crop) for name, network in _networks(training).items()
+    }
+
+
+def _networks(training: Training) -> dict[str, nn.Module]:
+    if training.average is None:
+        return {RAW: training.network}
+    return {RAW: training.network, EMA: training.average.module}
+
+
+def _write(training: Training, plan: TrainingPlan, records: list[Record], out: Path) -> None:
+    state = training.state()
+    values = {**state.values, "plan": plan.fingerprint, "records": records}
+    write_state(out / STATE_FILE, TrainingState(state.tensors, values))
+    _write_metrics(out, records)
+
+
+def _write_metrics(out: Path, records: list[Record]) -> None:
+    """All epochs of the checkpoint, one a line: what a killed session wrote beyond it is not there any more."""
+    write_text(out / METRICS_FILE, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list[Record], out: Path) -> dict[str, Any]:
+    validation = records[-1]["validation"]
+    chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW))
+    tests: dict[str, Any] | None = None
+    untested = None
+    try:
+        split = data.load_test()
+    except ValueError as error:
+        untested = str(error)
+    else:
+        tests = {name: score.to_json() for name, score in _evaluate(training, plan, split, data).items()}
+    result = {
+        "chosen": chosen,
+        "validation": validation,
+        "test": tests,
+        **({} if untested is None else {"untested": untested}),
+        **_describe(plan, data, records),
+    }
+    if current_members().rank == 0:
+        network: Any = _networks(training)[chosen]
+        save_checkpoint(
+            out / NETWORK_FILE,
+            network,
+            data=data,
+            accuracy=validation[chosen]["top1"],
+            evaluation=_evaluation(plan, result),
+        )
+        write_text(out / RESULT_FILE, json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]:
+    """How the network was trained and measured, so that it can be measured again from the weights alone."""
+    chosen, tests = result["chosen"], result["test"]
+    return {
+        "data": plan.fidelity.data.name,
+        "resize": plan.fidelity.data.image_size,
+        "crop": plan.crop,
+        "batch_size": plan.fidelity.recipe.batch_size,
+        "precision": plan.fidelity.recipe.precision,
+        "epochs": plan.fidelity.recipe.epochs,
+        "recipe": plan.fidelity.to_json()["recipe"],
+        "fine_tuned": plan.start is not None,
+        "seconds": result["seconds"],
+        "device": result["device"],
+        "weights": chosen,
+        "test": None if tests is None else tests[chosen],
+    }
+
+
+def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[str, Any]:
+    complexity = measure(plan.architecture, plan.fidelity.network)
+    training_seconds = sum(record["seconds"] for record in records)
+    recipe = plan.fidelity.recipe
+    per_epoch = max(1, len(data.train) // recipe.batch_size) * min(recipe.batch_size, len(data.train))
+    device = choose_device(recipe)
+    return {
+        "architecture": plan.architecture.fingerprint,
+        "num_parameters": complexity.num_parameters,
+        "num_multiply_adds": complexity.num_multiply_adds,
+        "images_per_second": per_epoch * len(records) / training_seconds,
+        "seconds": training_seconds + sum(record["validation_seconds"] for record in records),
+        "num_epochs": len(records),
+        "num_workers": current_members().count,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "seed": plan.seed,
+        "start": plan.start,
+        "teacher": plan.teacher,
+        **plan.fidelity.to_json(),
+    }

@@ -1,0 +1,118 @@
+"""What `nas export` leaves in a folder, from names, files and runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from experiments.architectures import export
+from experiments.architectures.export import export_architecture
+from experiments.architectures.find import ArchitectureSource, NetworkOptions, find_architecture
+from nas.architecture import Architecture
+from nas.data.data_set import DataSet, Split
+from nas.fidelity import NetworkSpec
+from nas.ledger.writer import read_ledger
+from nas.models.checkpoint import load_checkpoint, save_checkpoint
+from nas.models.network import build_network
+from search_spaces.published import PUBLISHED
+
+SPEC = NetworkSpec(num_classes=2, image_size=8, num_filters=4, num_repeats=1, num_stages=2, auxiliary=True)
+
+
+@pytest.fixture
+def run(write_run: Callable[..., Path]) -> Path:
+    """A run whose best trial has weights."""
+    folder = write_run("exported", "ppo", 0)
+    best = read_ledger(folder / "ledger.jsonl").best(1)[0]
+    split = Split(np.zeros((2, 3, 8, 8), np.uint8), np.array([0, 1]))
+    data = DataSet(split, split, lambda: split, ("cat", "dog"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = build_network(best.trial.architecture, SPEC)
+    save_checkpoint(folder / "weights" / f"trial-{best.trial.id}.safetensors", network, data=data, accuracy=0.5)
+    return folder
+
+
+def test_a_published_name_gives_code_and_drawing(tmp_path: Path) -> None:
+    files = export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@192"))
+    assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "cells.svg"]
+    assert all(path.stat().st_size > 500 for path in files)
+    value = json.loads((tmp_path / "out" / "architecture.json").read_text())
+    assert Architecture.from_json(value) == PUBLISHED["nasnet-a"]
+    assert "nasnet-a" in (tmp_path / "out" / "cells.svg").read_text()
+
+
+def test_a_run_gives_its_trained_network(run: Path, tmp_path: Path) -> None:
+    source = find_architecture(str(run))
+    files = export_architecture(source, tmp_path)
+    assert {path.name for path in files} >= {"model.py", "weights.safetensors"}
+    assert source.weights is not None
+    trained = load_checkpoint(source.weights).network
+    images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = trained(
+            (images - torch.tensor([0.1, 0.2, 0.3]).view(-1, 1, 1)) / torch.tensor([0.4, 0.5, 0.6]).view(-1, 1, 1)
+        )
+    np.save(tmp_path / "images.npy", images.numpy())
+    script = (
+        "import sys; sys.path.insert(0, '.'); import model, numpy, torch; "
+        "images = torch.from_numpy(numpy.load('images.npy')); "
+        "numpy.save('logits.npy', model.load()(model.normalize(images)).detach().numpy())"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    torch.testing.assert_close(torch.from_numpy(np.load(tmp_path / "logits.npy")), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_options_ask_for_another_network_without_weights(run: Path, tmp_path: Path) -> None:
+    files = export_architecture(find_architecture(str(run)), tmp_path, NetworkOptions(classes=5, image_size=16))
+    assert "weights.safetensors" not in {path.name for path in files}
+    assert "num_classes: int = 5" in (tmp_path / "model.py").read_text()
+
+
+def test_an_exported_folder_is_an_architecture_again(run: Path, tmp_path: Path) -> None:
+    export_architecture(find_architecture(str(run)), tmp_path)
+    assert find_architecture(str(tmp_path)).architecture == find_architecture(str(run)).architecture
+    assert load_file(tmp_path / "weights.safetensors")
+
+
+def test_a_trained_network_can_be_a_program_as_well(run: Path, tmp_path: Path) -> None:
+    files = export_architecture(find_architecture(str(run)), tmp_path, programs=["torch-export"])
+    assert {path.name for path in files} >= {"model.py", "model.pt2", "cells.svg"}
+    assert (tmp_path / "model.pt2").stat().st_size > 1000
+
+
+def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only a trained network can be exported as a program"):
+        export_architecture(find_architecture("nasnet-a"), tmp_path / "out", programs=["onnx"])
+    with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, features, got 'tflite'"):
+        export_architecture(find_architecture(str(run)), tmp_path / "out", programs=["tflite"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="an export needs a folder, got the file"):
+        export_architecture(ArchitectureSource("x", PUBLISHED["nasnet-a"]), tmp_path / "out")
+
+
+def test_impossible_options_leave_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2@250"):
+        export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@250"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "export_untrained", full)
+    with pytest.raises(RuntimeError, match=r"the folder .*out cannot be written: No space left on device"):
+        export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@192"))

@@ -1,0 +1,58 @@
+"""The section of shifts: alone, and in a whole configuration."""
+
+import pytest
+
+from experiments.config.config_file import load_document
+from experiments.config.search_config import parse_config
+from experiments.config.sections import validate_section
+from experiments.config.shift_settings import ShiftSettings
+from nas.rewards import ShiftedAccuracy
+from nas.shifts.measure import ShiftPlan
+from nas.shifts.table import PAPER_SHIFTS
+
+
+def section(**settings):
+    return validate_section("shifts", settings, ShiftSettings)
+
+
+def test_nothing_is_measured_unless_asked_for():
+    assert section().plan is None
+    assert section(test=["blur"]).plan is None
+
+
+def test_the_plan_is_the_rewards_side():
+    assert section(reward=["blur", "fog"], test=["noise"], severity=2, seed=5).plan == ShiftPlan(("blur", "fog"), 2, 5)
+
+
+def test_overlapping_and_unknown_shifts_are_one_clear_line():
+    with pytest.raises(ValueError, match=r"^shifts.*must be disjoint, both hold blur$"):
+        section(reward=["blur", "fog"], test=["noise", "blur"])
+    with pytest.raises(ValueError, match=r"^shifts.*a shift must be one of add_all, .*got 'rain'$"):
+        section(reward=["rain"])
+    with pytest.raises(ValueError, match=r"shifts\.severity"):
+        section(severity=6)
+
+
+def test_a_reward_of_shifts_needs_shifts():
+    document = {"search": {"num_trials": 1}, "reward": "shifted_accuracy"}
+    with pytest.raises(ValueError, match=r"name some in shifts\.reward"):
+        parse_config(document)
+    config = parse_config({**document, "shifts": {"reward": ["blur"]}})
+    assert isinstance(config.reward, ShiftedAccuracy)
+    assert config.shifts.plan == ShiftPlan(("blur",))
+    assert parse_config(config.to_document()) == config
+
+
+def test_grey_images_have_no_colour_to_shift():
+    document = {"search": {"num_trials": 1}, "network": {"in_channels": 1}, "shifts": {"test": ["add_red"]}}
+    with pytest.raises(ValueError, match="shift add_red needs images of 3 channels"):
+        parse_config(document)
+
+
+@pytest.mark.parametrize("name", ["digits_robust", "cifar10_robust"])
+def test_the_papers_shifts_are_kept_for_the_test(name):
+    config = parse_config(load_document(name))
+    assert config.reward_name == "shifted_accuracy"
+    assert set(config.shifts.test) >= set(PAPER_SHIFTS) - {"add_red"}
+    assert {"in", "ibn_a", "ibn_b"} < set(config.space.norms)
+    assert len(config.space.appearance_stages) > 1

@@ -1,0 +1,30 @@
+import pytest
+
+from experiments.config.config_file import TRAINING, config_names, load_document
+from experiments.config.training_config import parse_training
+from experiments.config.yaml_file import parse_yaml
+
+
+@pytest.mark.parametrize("name", config_names(TRAINING))
+def test_each_configuration_is_valid_and_comes_back_from_its_plain_data(name):
+    config = parse_training(load_document(name, TRAINING))
+    assert parse_training(config.to_document()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training: {sed: 1}", "did you mean seed?"),
+        ("recipe: {mixupp: 1}", "did you mean mixup?"),
+        ("recipe: {distillation: 0.5}", "must be above 0 with a training.teacher and 0 without, got 0.5 and none"),
+        ("training: {teacher: t.safetensors}", "got 0 and t.safetensors"),
+        ("workers: {num_workers: 3}", "batch_size must be divisible by the number of workers, 3, got 64"),
+        ("workers: {num_workers: 0}", "workers.num_workers: .*got 0"),
+        ("data: {name: digit}", "unknown data set in data.name 'digit'; did you mean digits?"),
+        ("network: {stem: resnet}", "network.stem: "),
+    ],
+)
+def test_bad_configurations_give_one_clear_line(text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        parse_training({"training": None, **parse_yaml(text)})
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,105 @@
+"""Norms beside one another: the backbones, the table, and going on where it was."""
+
+import dataclasses
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from experiments.downstream import segment
+from experiments.downstream.inputs import DenseOptions
+from experiments.downstream.segment import SegmentResult
+from experiments.downstream.segment_norms import markdown_table, norms_table, run_norms, summarize, with_norm
+from nas.fidelity import NetworkSpec
+from nas.models.resnet import ReferenceNetwork
+from search_spaces.published import PUBLISHED
+
+SPEC = NetworkSpec(num_stages=3)
+
+
+def test_every_block_of_cells_gets_the_norm():
+    changed = with_norm(PUBLISHED["nasnet-a"], SPEC, "ibn_a")
+    assert {block.norm for cell in (changed.normal, changed.reduction) for block in cell.blocks} == {"ibn_a"}
+    assert changed.appearance_stages == 2  # all but the last, as in IBN-Net
+    fixed = dataclasses.replace(PUBLISHED["nasnet-a"], appearance_stages=1)
+    assert with_norm(fixed, SPEC, "ibn_b").appearance_stages == 1
+    assert with_norm(changed, SPEC, "bn").normal == PUBLISHED["nasnet-a"].normal
+    with pytest.raises(ValueError, match="unknown norm 'ibn_c'; did you mean ibn"):
+        with_norm(fixed, SPEC, "ibn_c")
+
+
+def test_residual_networks_have_variants():
+    for before in ("resnet50", "resnet50-ibn-b"):
+        assert with_norm(ReferenceNetwork(before), SPEC, "ibn_a") == ReferenceNetwork("resnet50-ibn-a")
+    assert with_norm(ReferenceNetwork("resnet18-d-ibn-a"), SPEC, "bn") == ReferenceNetwork("resnet18-d")
+    with pytest.raises(ValueError, match="unknown norm of a residual network 'gn'"):
+        with_norm(ReferenceNetwork("resnet50"), SPEC, "gn")
+
+
+def scores(mean_iou, look=None):
+    constant = {"mean_iou": 0.05, "pixel_accuracy": 0.2}
+    return {"mean_iou": mean_iou, "pixel_accuracy": 2 * mean_iou, "constant": constant, "look": look}
+
+
+def found(home, red, fog):
+    looks = [{"shift": name, "severity": 3, "seed": 0} for name in ("add_red", "fog")]
+    domains = {"validation": scores(home), "add_red": scores(red, looks[0]), "fog": scores(fog, looks[1])}
+    return SegmentResult({"num_parameters": 7}, domains)
+
+
+def test_the_table_by_hand():
+    results = {
+        "bn": [found(0.3, 0.2, 0.1), found(0.4, 0.2, 0.2)],
+        "ibn_b": [found(0.3, 0.3, 0.2), found(0.3, 0.3, 0.3)],
+    }
+    value = summarize(results)
+    bn, ibn = value["norms"]
+    assert bn["mean_iou"]["validation"]["value"] == pytest.approx(0.35)
+    assert bn["mean_iou"]["validation"]["values"] == [0.3, 0.4]
+    assert bn["mean_iou"]["mean of the shifts"]["values"] == pytest.approx([0.15, 0.2])
+    assert bn["mean_iou"]["mean drop under the shifts"]["value"] == pytest.approx((0.15 + 0.2) / 2)
+    assert ibn["less_first"]["fog"]["values"] == pytest.approx([0.1, 0.1])
+    assert bn["mean_iou"]["validation"]["low"] < 0.35 < bn["mean_iou"]["validation"]["high"]
+    text = markdown_table(value)
+    assert "| pictures | bn | ibn_b | most frequent class |\n|---|---|---|---|\n" in text
+    assert "| fog, severity 3 | +10.0 (+10.0 to +10.0) |" in text
+    assert "mean of 2 seeds with 95% intervals" in text
+    nearly = {"bn": [found(0.3, 0.2, 0.1)], "ibn_b": [found(0.2999, 0.2, 0.1)]}
+    assert "| validation | +0.0 |" in markdown_table(summarize(nearly))
+    assert norms_table(value).row_count == 5
+    assert json.loads(json.dumps(value, allow_nan=False)) == value
+
+
+def test_one_seed_has_no_interval_and_no_shifts_no_drop():
+    only = SegmentResult({"num_parameters": 7}, {"validation": scores(0.3)})
+    value = summarize({"bn": [only]})
+    assert value["norms"][0]["mean_iou"] == {"validation": {"value": 0.3, "low": None, "high": None, "values": [0.3]}}
+    assert "Mean IoU in %, one seed:" in markdown_table(value)
+    assert "less that of" not in markdown_table(value)
+
+
+def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
+    segmentation_config, segmentation_folder, small_cells, tmp_path, monkeypatch
+):
+    options = DenseOptions(
+        str(small_cells), data=segmentation_folder, out=tmp_path / "out", settings=("test.training=false",)
+    )
+
+    def run(norms, num_seeds):
+        console = Console(file=io.StringIO(), width=120)
+        return run_norms(str(segmentation_config), options, console, norms=norms, num_seeds=num_seeds)
+
+    value = run(["bn", "ibn_a"], 1)
+    assert (tmp_path / "out" / "ibn_a" / "seed-0" / "segmenter.safetensors").is_file()
+    assert {path.name for path in (tmp_path / "out").glob("norms.*")} == {"norms.json", "norms.md", "norms.png"}
+    assert json.loads((tmp_path / "out" / "norms.json").read_text()) == value
+    stored = json.loads((tmp_path / "out" / "ibn_a" / "seed-0" / "architecture.json").read_text())
+    assert stored["normal"]["blocks"][0]["norm"] == "ibn_a"
+    monkeypatch.setattr(segment, "run_segmentation", None)  # it would be called to train
+    assert run(["bn", "ibn_a"], 1) == value
+    with pytest.raises(ValueError, match="norms must be different from one another, got bn, bn"):
+        run(["bn", "bn"], 1)
+    options = dataclasses.replace(options, settings=("segmentation.start=here.safetensors",))
+    with pytest.raises(ValueError, match="weights fit one norm only"):
+        run(["bn"], 1)

@@ -1,0 +1,77 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from experiments.runs.live_training import EpochTable, describe_epoch, epoch_table
+
+
+def record(epoch, *, average=False):
+    score = {"top1": 0.5, "top5": 0.9, "num_images": 10}
+    return {
+        "epoch": epoch,
+        "loss": 1.5,
+        "accuracy": 0.4,
+        "learning_rate": 0.05,
+        "seconds": 60.0,
+        "validation": {"raw": score, **({"ema": {**score, "top1": 0.6}} if average else {})},
+        "validation_seconds": 0.0,
+    }
+
+
+@pytest.fixture
+def plain():
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_elsewhere_each_epoch_is_a_line(plain):
+    with EpochTable(3, plain) as table:
+        table.after_epoch([])
+        table.after_step(1, 1, 4)
+        table.after_epoch([record(1)])
+        table.after_epoch([record(1), record(2, average=True)])
+    first, second = plain.file.getvalue().splitlines()
+    assert first == (
+        "epoch 1 of 3: rate 0.05, loss 1.5000, training 40.00%, validation 50.00%, top-5 90.00%, 60.0 s, 2 min 0 s left"
+    )
+    assert "validation 50.00% (average 60.00%)" in second
+    assert second.endswith("1 min 0 s left")
+
+
+def test_a_training_that_goes_on_says_from_where_and_does_not_repeat_itself(plain):
+    with EpochTable(3, plain) as table:
+        table.after_epoch([record(1), record(2)])
+        table.after_epoch([record(1), record(2), record(3)])
+    first, second = plain.file.getvalue().splitlines()
+    assert first == "goes on after epoch 2 of 3"
+    assert second.startswith("epoch 3 of 3")
+
+
+def test_in_a_terminal_the_table_grows():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with EpochTable(3, console) as table:
+        table.after_epoch([])
+        table.after_step(1, 2, 4)
+        table.after_epoch([record(1, average=True)])
+    text = console.file.getvalue()
+    assert "60.00%" in text
+    assert "of 3 epochs" in text
+
+
+def test_the_average_has_a_column_where_there_is_one():
+    assert len(epoch_table([record(1)], 3).columns) == 7
+    assert len(epoch_table([record(1, average=True)], 3).columns) == 8
+    assert describe_epoch(record(1), 3).endswith("0 s left")
+
+
+def test_one_of_many_trainings_leaves_nothing_behind(plain):
+    with EpochTable(3, plain, transient=True) as table:
+        table.after_epoch([record(1)])
+    assert plain.file.getvalue() == ""
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with EpochTable(3, console, transient=True) as table:
+        table.after_epoch([record(1)])
+        console.print("before the end")
+    shown = console.file.getvalue()
+    assert "of 3 epochs" in shown
+    assert shown.endswith("\x1b[2K")  # the last line is wiped out

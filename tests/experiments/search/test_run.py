@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from experiments.architectures.find import find_architecture
+from experiments.runs.run_folder import RunFolder
+from experiments.search import run as search_module
+from experiments.search.run import INTERRUPTED, SearchOptions, run_search
+from nas.ledger.writer import Ledger, read_ledger
+from nas.models.checkpoint import load_checkpoint
+from nas.trial import Failure, Success
+
+TINY = {
+    "space": "tiny",
+    "controller": "random",
+    "search": {"num_trials": 4, "seed": 3},
+    "network": {"num_filters": 4, "num_repeats": 1, "num_stages": 1},
+    "recipe": {"epochs": 1, "batch_size": 32, "flip": False},
+    "data": {"name": "digits", "num_train": 120, "validation_fraction": 0.25},
+    "workers": {"pool": "serial", "keep_weights": 2},
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return str(path)
+
+
+def _search(config, out, *, console=None, **options) -> tuple[int, str]:
+    stream = io.StringIO()
+    console = console or Console(file=stream, width=200)
+    settings = tuple(options.pop("settings", ()))
+    code = run_search(config, SearchOptions(out=out, settings=settings, **options), console)
+    return code, stream.getvalue()
+
+
+def _measured_at_once(trial, **_arguments):
+    """Stands for a training where the course of a search is what is tested."""
+    return Success(trial.id, 0.1 + trial.id % 7 / 10, 1000, 10_000, 0.1)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(search_module, "train_and_validate", _measured_at_once)
+
+
+def test_a_serial_search_on_real_images_to_the_end(tmp_path, config):
+    code, said = _search(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    contents = read_ledger(folder.ledger)
+    assert code == 0
+    assert len(contents.finished) == 4
+    assert all(isinstance(record.outcome, Success) for record in contents.finished)
+    best = contents.best(1)[0]
+    assert f"best: trial {best.trial.id} with {best.outcome.accuracy:.2%}" in said.splitlines()[-1]
+    assert "nas export" in said.splitlines()[-1]
+    document = folder.stored_document()
+    assert document is not None
+    assert document["network"]["in_channels"] == 1  # taken from the images
+    assert (document["network"]["image_size"], document["network"]["num_classes"]) == (8, 10)
+    assert json.loads(folder.environment.read_text())["packages"]["torch"]
+    kept = {path.name for path in folder.weights.iterdir()}
+    assert kept == {folder.trial_weights(record.trial.id).name for record in contents.best(2)}
+    source = find_architecture(str(folder.path))
+    assert source.weights is not None
+    assert load_checkpoint(source.weights).accuracy == best.outcome.accuracy
+
+
+@pytest.mark.ray
+def test_the_same_search_through_ray(tmp_path, config, ray_cluster):
+    code, _ = _search(config, tmp_path / "run", settings=["workers.pool=ray"], trials=3)
+    contents = read_ledger(RunFolder(tmp_path / "run").ledger)
+    assert code == 0
+    assert [type(record.outcome) for record in contents.finished] == [Success] * 3
+
+
+def _decisions(folder: Path) -> list[tuple[int, ...]]:
+    records = sorted(read_ledger(RunFolder(folder).ledger).finished, key=lambda record: record.trial.id)
+    return [record.trial.rollout.decisions for record in records]
+
+
+@pytest.mark.parametrize("controller", ["random", "ppo", "evolution"])
+def test_a_run_is_continued_as_if_it_had_not_stopped(tmp_path, config, quick, controller):
+    settings = ["controller.batch_size=5"] if controller == "ppo" else []
+    options = {"controller": controller, "settings": settings}
+    assert _search(config, tmp_path / "whole", trials=30, **options)[0] == 0
+    for trials in (7, 12, 30):
+        assert _search(config, tmp_path / "parts", trials=trials, **options)[0] == 0
+    assert _decisions(tmp_path / "parts") == _decisions(tmp_path / "whole")
+    document = RunFolder(tmp_path / "parts").stored_document()
+    assert document is not None
+    assert document["search"]["num_trials"] == 30
+
+
+def test_a_finished_run_says_so_and_stays_as_it_is(tmp_path, config, quick):
+    _search(config, tmp_path / "run")
+    before = RunFolder(tmp_path / "run").ledger.read_bytes()
+    code, said = _search(config, tmp_path / "run")
+    assert code == 0
+    assert "is finished" in said
+    assert "best: trial" in said
+    assert RunFolder(tmp_path / "run").ledger.read_bytes() == before
+    assert _search(config, tmp_path / "run", trials=2)[0] == 0
+    document = RunFolder(tmp_path / "run").stored_document()
+    assert document is not None
+    assert document["search"]["num_trials"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"seed": 4}, "search.seed: 3 in the folder, 4 asked for"),
+        ({"controller": "ppo"}, 'controller.name: "random" in the folder, "ppo" asked for'),
+        ({"settings": ["recipe.epochs=2"]}, "recipe.epochs: 1 in the folder, 2 asked for"),
+        ({"settings": ["workers.max_parameters=5"]}, "workers.max_parameters: null in the folder, 5 asked for"),
+        ({"settings": ["network.num_classes=12"]}, "network.num_classes: 10 in the folder, 12 asked for"),
+    ],
+)
+def test_another_configuration_is_refused_with_the_difference(tmp_path, config, quick, options, difference):
+    _search(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="another configuration") as caught:
+        _search(config, tmp_path / "run", **options)
+    assert difference in str(caught.value)
+
+
+def test_a_run_may_go_on_elsewhere(tmp_path, config, quick):
+    _search(config, tmp_path / "run")
+    settings = ["workers.num_workers=3", "workers.keep_weights=0", "data.root=/elsewhere"]
+    assert _search(config, tmp_path / "run", trials=5, settings=settings)[0] == 0
+    assert _search(config, tmp_path / "run", trials=6)[0] == 0  # the folder remembers where the images lie
+    document = RunFolder(tmp_path / "run").stored_document()
+    assert document is not None
+    assert document["data"]["root"] == "/elsewhere"
+
+
+def test_a_folder_in_use_is_refused(tmp_path, config, quick):
+    _search(config, tmp_path / "run")
+    with Ledger(RunFolder(tmp_path / "run").ledger), pytest.raises(RuntimeError, match="in use"):
+        _search(config, tmp_path / "run", trials=9)
+
+
+def test_a_configuration_of_the_folder_that_is_broken_is_named(tmp_path, config, quick):
+    _search(config, tmp_path / "run")
+    path = RunFolder(tmp_path / "run").config
+    path.write_text(path.read_text().replace("num_filters", "num_filter"))
+    with pytest.raises(ValueError, match="did you mean num_filters") as caught:
+        _search(config, tmp_path / "run")
+    assert str(path) in str(caught.value)
+
+
+def test_bad_input_leaves_no_folder_behind(tmp_path, config):
+    for options in ({"trials": -3}, {"data": tmp_path / "none", "settings": ["data.name=image_folder"]}):
+        with pytest.raises(ValueError, match=r"search\.num_trials|there is no folder"):
+            _search(config, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_for_images_that_come_with_a_library_is_refused(tmp_path, config):
+    with pytest.raises(ValueError, match=r"data set digits comes with a library and reads no folder"):
+        _search(config, tmp_path / "run", data=tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, config, quick):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match=r"the folder .*file/run cannot be made: Not a directory"):
+        _search(config, tmp_path / "file" / "run")
+
+
+def test_the_advice_can_be_pasted_into_a_shell(tmp_path, config, quick):
+    _, text = _search(config, tmp_path / "my run")
+    assert (
+        f"try: nas status '{tmp_path}/my run', or nas export '{tmp_path}/my run' --out '{tmp_path}/my run/best'" in text
+    )
+
+
+def test_networks_must_fit_the_images(tmp_path, config):
+    with pytest.raises(ValueError, match=r"network\.in_channels must be 1"):
+        _search(config, tmp_path / "run", settings=["network.in_channels=3"])
+
+
+def test_without_out_the_run_lies_under_the_name_of_the_configuration(tmp_path, config, quick, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _search(config, None)[0] == 0
+    assert (tmp_path / "runs" / "tiny" / "ledger.jsonl").exists()
+
+
+def test_networks_over_a_bound_are_not_trained(tmp_path, config):
+    code, said = _search(config, tmp_path / "run", trials=2, settings=["workers.max_parameters=10"])
+    outcomes = [record.outcome for record in read_ledger(RunFolder(tmp_path / "run").ledger).finished]
+    assert code == 0
+    assert [outcome.kind for outcome in outcomes if isinstance(outcome, Failure)] == ["too_large"] * 2
+    assert "none successful" in said
+
+
+def test_deterministic_runs_tell_in_batches(tmp_path, config, quick):
+    settings = ["search.deterministic=true", "search.ordered_batch=3"]
+    assert _search(config, tmp_path / "run", trials=7, settings=settings)[0] == 0
+    assert len(_decisions(tmp_path / "run")) == 7
+
+
+def test_a_full_disk_stops_the_search_and_the_same_command_goes_on(tmp_path, config, quick, monkeypatch):
+    write, num_written = os.write, []
+
+    def write_a_little(descriptor, data):
+        if len(num_written) == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        num_written.append(write(descriptor, data))
+        return num_written[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nas.files.append_file.os.write", write_a_little)
+        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; all that it holds is safe"):
+            _search(config, tmp_path / "run", trials=9)
+    contents = read_ledger(RunFolder(tmp_path / "run").ledger)
+    assert contents.warning is None
+    assert 0 < len(contents.finished) < 9
+    assert _search(config, tmp_path / "run", trials=9)[0] == 0
+    _search(config, tmp_path / "whole", trials=9)
+    assert _decisions(tmp_path / "run") == _decisions(tmp_path / "whole")
+
+
+def test_a_torn_line_is_dropped_with_a_warning(tmp_path, config, quick):
+    _search(config, tmp_path / "run")
+    with RunFolder(tmp_path / "run").ledger.open("a") as file:
+        file.write('{"event": "ask')
+    code, said = _search(config, tmp_path / "run", trials=5)
+    assert code == 0
+    assert "warning: " in said
+    assert len(_decisions(tmp_path / "run")) == 5
+
+
+def _interrupting(at: int, times: int):
+    def evaluate(trial, **_arguments):
+        for _ in range(times if trial.id == at else 0):
+            os.kill(os.getpid(), signal.SIGINT)
+        return _measured_at_once(trial)
+
+    return evaluate
+
+
+def test_ctrl_c_once_waits_for_the_trial_in_flight(tmp_path, config, monkeypatch):
+    monkeypatch.setattr(search_module, "train_and_validate", _interrupting(at=2, times=1))
+    code, said = _search(config, tmp_path / "run", trials=8)
+    contents = read_ledger(RunFolder(tmp_path / "run").ledger)
+    assert code == INTERRUPTED
+    assert "stopping" in said
+    assert "the same command goes on" in said
+    assert {record.trial.id for record in contents.finished} >= {0, 1, 2}
+    assert not contents.pending
+    assert _search(config, tmp_path / "run", trials=8)[0] == 0
+    assert len(_decisions(tmp_path / "run")) == 8
+
+
+def test_ctrl_c_twice_lets_go_of_the_trial_in_flight(tmp_path, config, monkeypatch):
+    monkeypatch.setattr(search_module, "train_and_validate", _interrupting(at=2, times=2))
+    code, said = _search(config, tmp_path / "run", trials=8)
+    contents = read_ledger(RunFolder(tmp_path / "run").ledger)
+    assert code == INTERRUPTED
+    assert "let go of" in said
+    assert [record.trial.id for record in contents.finished] == [0, 1]
+    assert 2 in [trial.id for trial in contents.pending]
+    monkeypatch.setattr(search_module, "train_and_validate", _measured_at_once)
+    assert _search(config, tmp_path / "run", trials=8)[0] == 0
+    assert len(_decisions(tmp_path / "run")) == 8
+
+
+def test_ctrl_c_in_a_process_of_its_own(tmp_path, config):
+    command = [sys.executable, "-m", "experiments.cli.main", "search", config, "--out", str(tmp_path / "run")]
+    process = subprocess.Popen([*command, "--trials", "100000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    timer = threading.Timer(60, process.kill)
+    timer.start()
+    ledger = RunFolder(tmp_path / "run").ledger
+    while process.poll() is None and not (ledger.exists() and len(read_ledger(ledger).finished) >= 2):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0].decode()
+    timer.cancel()
+    assert process.returncode == INTERRUPTED, output
+    assert "Traceback" not in output
+    assert not read_ledger(ledger).pending
+
+
+def test_folders_of_images_are_read_with_a_bar_in_a_terminal(tmp_path, config, quick, monkeypatch):
+    monkeypatch.setenv("NAS_CACHE", str(tmp_path / "cache"))
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        folder = tmp_path / "images" / "train" / f"class{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, color_system=None, width=100)
+    settings = ["data.name=image_folder", "data.num_train=null"]
+    code, _ = _search(config, tmp_path / "run", data=tmp_path / "images", settings=settings, console=console)
+    document = RunFolder(tmp_path / "run").stored_document()
+    assert code == 0
+    assert document is not None
+    assert (document["network"]["num_classes"], document["network"]["in_channels"]) == (2, 3)
+    assert document["data"]["root"] == str(tmp_path / "images")
+    assert "reading image_folder" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["recipe.device=cuda"], "needs a GPU"),
+        (["recipe.precision=float16"], "float16 needs CUDA"),
+        (["recipe.device=cuda", "workers.pool=ray"], "gpus must be above 0 for recipe.device cuda"),
+    ],
+)
+def test_what_every_trial_would_fail_for_is_refused_before_the_first(config, tmp_path, monkeypatch, settings, message):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises((RuntimeError, ValueError), match=message):
+        _search(config, tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_without_a_trial_does_not_bind_the_folder(config, tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise RuntimeError("no Ray cluster answers")
+
+    out = tmp_path / "run"
+    monkeypatch.setattr("workers.cluster.connection.connect", refuse)
+    with pytest.raises(RuntimeError, match="no Ray cluster answers"):
+        _search(config, out, address="127.0.0.1:1", settings=["workers.pool=ray"])
+    assert read_ledger(out / "ledger.jsonl").finished == []
+    assert _search(config, out, settings=["recipe.learning_rate=0.01", "search.num_trials=1"])[0] == 0
+    assert RunFolder(out).stored_document()["recipe"]["learning_rate"] == 0.01
+    with pytest.raises(ValueError, match="another configuration"):
+        _search(config, out, settings=["recipe.learning_rate=0.02"])
+
+
+def test_the_advice_of_a_finished_run_is_more_than_it_has(config, tmp_path):
+    _search(config, tmp_path / "run")
+    assert "ask for more with --trials 8" in _search(config, tmp_path / "run", trials=2)[1]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from experiments.runs.run_folder import RunFolder
+from experiments.search.status import print_status, run_status
+from nas.ledger.writer import Ledger
+from nas.trial import Failure, Success
+
+
+@pytest.fixture
+def run(tmp_path, make_trial):
+    folder = RunFolder(tmp_path)
+    folder.write_config({"search": {"num_trials": 9}, "space": {"name": "tiny"}, "controller": {"name": "random"}})
+    trials = [make_trial(0), make_trial(1), make_trial(2, 0), make_trial(3), make_trial(4)]
+    with Ledger(folder.ledger) as ledger:
+        ledger.append_asked(trials)
+        ledger.append_finished(Success(0, 0.5, num_parameters=1234, num_multiply_adds=2_500_000, train_seconds=3.0))
+        ledger.append_finished(Success(1, 0.75, num_parameters=99, train_seconds=4.0))
+        ledger.append_finished(Success(2, 0.5, cached=True))
+        ledger.append_finished(Failure(3, "diverged", "the loss\nis not finite", 1.0))
+    return tmp_path
+
+
+def test_status_holds_what_the_ledger_holds(run):
+    status = run_status(run)
+    assert json.loads(json.dumps(status)) == status
+    expected = {"num_trials": 9, "num_finished": 4, "num_pending": 1, "num_succeeded": 3, "num_cached": 1}
+    assert {key: status[key] for key in expected} == expected
+    assert status["failures"] == {"diverged": 1}
+    assert status["worker_seconds"] == pytest.approx(8.0)
+    assert status["mean_recent"] == pytest.approx(1.75 / 3)
+    assert [(row["rank"], row["trial"], row["accuracy"]) for row in status["best"]] == [(1, 1, 0.75), (2, 0, 0.5)]
+
+
+def test_status_reads_while_the_run_is_locked(run):
+    with Ledger(RunFolder(run).ledger):
+        assert run_status(run)["num_finished"] == 4
+
+
+def test_printed_status_shows_best_and_failures(run):
+    stream = io.StringIO()
+    print_status(run_status(run), Console(file=stream, width=120))
+    text = stream.getvalue()
+    for part in ("4 of 9 trials finished", "diverged 1", "the loss is not finite", "75.00%", "1,234", "2.5 M"):
+        assert part in text
+
+
+def test_a_run_without_trials_has_a_status(tmp_path):
+    RunFolder(tmp_path).write_config({"search": {"num_trials": 9}})
+    status = run_status(tmp_path)
+    assert (status["num_finished"], status["best"], status["mean_recent"]) == (0, [], None)
+    stream = io.StringIO()
+    print_status(status, Console(file=stream))
+    assert "0 of 9 trials finished" in stream.getvalue()
+
+
+def test_a_torn_line_is_told(run):
+    with RunFolder(run).ledger.open("a") as file:
+        file.write('{"event": "fini')
+    stream = io.StringIO()
+    print_status(run_status(run), Console(file=stream, width=300))
+    assert "warning: " in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "file"])
+def test_what_is_no_run_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(ValueError, match="holds no run"):
+        run_status(tmp_path / name)

@@ -1,0 +1,216 @@
+"""`nas study pretraining` on squares in three colours; that trainings are spread over a cluster is in tests/workers."""
+
+import io
+import json
+import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from experiments.study import run as study
+from experiments.study.figures import draw_study
+from experiments.study.run import StudyOptions, run_study
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.fidelity import NetworkSpec
+from nas.models.build import build
+from nas.models.checkpoint import save_checkpoint
+from workers.jobs.detector_jobs import SCORES_FILE, JobFailure, train_and_measure
+
+CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
+CONFIG = {
+    "study": {"num_seeds": 1, "schedules": ["1x"], "fractions": [0.5, 1]},
+    "detector": {
+        "norm": "gn",
+        "channels": 8,
+        "features": 16,
+        "min_stride": 2,
+        "train_proposals": 40,
+        "test_proposals": 20,
+        "rpn_batch": 32,
+        "roi_batch": 16,
+    },
+    "recipe": {
+        "batch_size": 8,
+        "learning_rate": 0.02,
+        "scales": [32],
+        "max_side": 56,
+        "record_iterations": 2,
+        "checkpoint_iterations": 2,
+        "device": "cpu",
+    },
+}
+
+
+class KilledError(BaseException):
+    """What stands for kill -9."""
+
+
+def one_by_one(jobs, resources):
+    for job in jobs:
+        yield job, train_and_measure(job)
+
+
+def make_up(jobs, resources):
+    """Trains nothing."""
+    found = {"box": {"ap": 0.1, "ap50": 0.2}, "num_pictures": 2}
+    for job in jobs:
+        made_up = {"scores": {"val": found, "train": found}, "loss": 1.0, "curve": [], "seconds": 1.0}
+        job.folder.mkdir(parents=True)
+        (job.folder / SCORES_FILE).write_text(json.dumps(made_up))
+        yield job, made_up
+
+
+@pytest.fixture
+def arrange(tmp_path, coco_folder, monkeypatch):
+    """Options of a tiny study whose trainings and figures are made up, and a console that remembers."""
+    monkeypatch.setattr(study, "draw_study", lambda value, folder: [])
+    monkeypatch.setattr(study, "connect", lambda address: nullcontext())
+    monkeypatch.setattr(study, "run_jobs", make_up)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    save(tmp_path / "classifier.safetensors", seed=0)
+
+    def make(out="study", **changes):
+        given = {"pretrained": str(tmp_path / "classifier.safetensors"), "data": coco_folder, "out": tmp_path / out}
+        console = Console(file=io.StringIO(), width=200)
+        return str(tmp_path / "config.yaml"), StudyOptions(**{**given, **changes}), console
+
+    return make
+
+
+def save(path, *, seed):
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        spec = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3, num_classes=2)
+        network = build(Architecture(CELL, CELL), spec)
+    data = SimpleNamespace(class_names=("a", "b"), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+    save_checkpoint(path, network, data=data, accuracy=0.5)
+
+
+def scores(value):
+    """All that a study measures, without times."""
+    return [{key: each[key] for key in ("name", "scores", "loss", "num_iterations")} for each in value["results"]]
+
+
+def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "draw_study", draw_study)
+        patch.setattr(study, "run_jobs", one_by_one)
+        expected = run_study(*arrange("alone"))
+    assert {path.name for path in (tmp_path / "alone").iterdir()} >= {
+        *("study.md", "study.json", "config.yaml", "origin.json", "environment.json", "trainings"),
+        *("curves.png", "curves.svg", "data_val.png", "data_train.svg"),
+    }
+    assert [(each["num_pictures"], each["num_iterations"]) for each in expected["settings"]] == [(2, 3), (4, 6)]
+    assert json.loads((tmp_path / "alone" / "study.json").read_text()) == expected
+
+    def kill_second(jobs, resources):
+        yield jobs[0], train_and_measure(jobs[0])
+        raise KilledError
+
+    monkeypatch.setattr(study, "run_jobs", kill_second)
+    with pytest.raises(KilledError):
+        run_study(*arrange("killed"))
+    asked = []
+
+    def note(jobs, resources):
+        asked.extend(job.name for job in jobs)
+        return one_by_one(jobs, resources)
+
+    monkeypatch.setattr(study, "run_jobs", note)
+    assert scores(run_study(*arrange("killed", pretrained=None, data=None))) == scores(expected)
+    assert asked == ["pretrained-1x-1.0-seed-0", "scratch-1x-0.5-seed-0", "pretrained-1x-0.5-seed-0"]
+    asked.clear()
+    assert scores(run_study(*arrange("killed"))) == scores(expected)
+    assert asked == []
+    source, options, console = arrange("killed", fractions="1", seeds=2)
+    assert run_study(source, options, console)["num_seeds"] == 2
+    assert asked == ["scratch-1x-1.0-seed-1", "pretrained-1x-1.0-seed-1"]
+    said = console.file.getvalue()
+    assert "4 trainings, 2 of them done" in said
+    assert "4 of 4: pretrained-1x-1.0-seed-1: AP50 " in said
+
+
+def test_a_failed_training_is_a_value_and_tried_again_next_time(arrange, tmp_path, monkeypatch):
+    def fail_first(jobs, resources):
+        yield jobs[0], JobFailure("DivergedError: the loss is nan")
+        yield from make_up(jobs[1:], resources)
+
+    monkeypatch.setattr(study, "run_jobs", fail_first)
+    source, options, console = arrange(fractions="1")
+    value = run_study(source, options, console)
+    assert value["results"][0]["error"] == "DivergedError: the loss is nan"
+    assert value["verdict"][0].startswith("1 of 2 trainings failed and are left out")
+    assert "scratch-1x-1.0-seed-0 failed: DivergedError" in console.file.getvalue()
+    monkeypatch.setattr(study, "run_jobs", make_up)
+    assert "error" not in run_study(source, options, console)["results"][0]
+
+
+def test_all_that_is_another_study_is_refused(arrange, tmp_path):
+    source, options, console = arrange(fractions="1")
+    run_study(source, options, console)
+    save(tmp_path / "other.safetensors", seed=1)
+    others = {
+        "other pretrained": {"pretrained": str(tmp_path / "other.safetensors")},
+        "recipe.learning_rate: 0.02 in the folder, 0.1 asked for": {"settings": ("recipe.learning_rate=0.1",)},
+        "study.num_known": {"settings": ("study.num_known=3",)},
+        "other data": {"settings": ("data.num_evaluated=1",)},
+    }
+    for message, changes in others.items():
+        with pytest.raises(ValueError, match=f"holds another study .*{message}.*choose another --out"):
+            run_study(*arrange(fractions="1", **changes))
+    (tmp_path / "study" / "origin.json").write_text("{")
+    with pytest.raises(ValueError, match="holds no study that can go on"):
+        run_study(*arrange())
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").touch()
+    with pytest.raises(ValueError, match="holds other things than a study"):
+        run_study(*arrange("full"))
+
+
+def test_moved_pictures_and_weights_are_the_same_study(arrange, tmp_path, coco_folder, monkeypatch):
+    run_study(*arrange(fractions="1"))
+    shutil.copytree(coco_folder, tmp_path / "moved")
+    shutil.copy(tmp_path / "classifier.safetensors", tmp_path / "copy.safetensors")
+    monkeypatch.setattr(study, "run_jobs", None)
+    changes = {"data": tmp_path / "moved", "pretrained": str(tmp_path / "copy.safetensors"), "workers": 2}
+    assert run_study(*arrange(fractions="1", **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pretrained": None}, "a trained classifier must be named with --pretrained"),
+        ({"pretrained": "nasnet-a"}, "nasnet-a has no trained weights"),
+        ({"backbone": "nasnet-a"}, r"classifier\.safetensors"),
+        ({"data": None}, "must be named with --data"),
+        ({"fractions": "half"}, "fractions must be numbers such as 0.5,1, got 'half'"),
+        ({"fractions": "0.9,1"}, "are both 4"),
+        ({"schedules": "1x,y"}, "a schedule must be 1x"),
+        ({"seeds": 0}, r"study\.num_seeds"),
+        ({"settings": ("detector.min_stride=64",)}, "stride"),
+    ],
+)
+def test_bad_input_is_refused_before_there_is_a_folder(arrange, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        run_study(*arrange(**changes))
+    assert not (tmp_path / "study").exists()
+
+
+def test_each_training_gets_what_the_settings_say(arrange, monkeypatch):
+    seen = []
+
+    def note(jobs, resources):
+        seen.append(resources)
+        return make_up(jobs, resources)
+
+    monkeypatch.setattr(study, "run_jobs", note)
+    monkeypatch.setattr(study.torch.cuda, "is_available", lambda: True)
+    settings = ("workers.cpus=0.5", "workers.max_retries=1")
+    run_study(*arrange(fractions="1", workers=2, settings=settings))
+    (resources,) = seen
+    assert (resources.cpus, resources.gpus, resources.max_workers) == (0.5, 1, 2)
+    assert (resources.max_retries, resources.recycle_after) == (1, 1)  # Ray lets no worker go that holds a GPU

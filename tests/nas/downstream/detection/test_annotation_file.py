@@ -1,0 +1,162 @@
+"""Annotation files: what is read of them, and that whatever is wrong is said in one line with the file and the id."""
+
+import json
+
+import pytest
+
+from nas.downstream.detection.annotation_file import Reading, read_annotations
+
+
+@pytest.fixture
+def read(coco_folder):
+    """Reads the training annotations after a change of what the file holds."""
+
+    def call(change=lambda value: None, **reading):
+        path = coco_folder / "annotations" / "instances_train.json"
+        value = json.loads(path.read_text())
+        change(value)
+        path.write_text(json.dumps(value))
+        return read_annotations(path, Reading(coco_folder / "train", **reading), lambda *_: None)
+
+    return call
+
+
+def test_all_is_read(read, coco_folder):
+    annotations = read(need_masks=True)
+    assert [picture.id for picture in annotations.pictures] == [10, 20, 30, 40]
+    first = annotations.pictures[0]
+    assert (first.path, first.width, first.height) == (coco_folder / "train" / "000001.jpg", 84, 64)
+    assert annotations.categories == {3: "red", 17: "green", 90: "blue"}
+    assert annotations.labels == {3: 1, 17: 2, 90: 3}
+    assert [len(objects) for objects in annotations.objects.values()] == [4, 2, 3, 3]
+    assert [each.is_crowd for each in annotations.objects[10]] == [False, False, False, True]
+    red = annotations.objects[10][0]
+    assert (red.id, red.category, red.box, red.area) == (1, 3, (4, 11, 21, 21), 441)
+    assert all(each.mask for objects in annotations.objects.values() for each in objects)
+
+
+def test_masks_are_kept_only_if_they_are_needed(read):
+    assert all(each.mask is None for objects in read().objects.values() for each in objects)
+
+
+def test_area_crowd_and_mask_may_be_missing(read):
+    def change(value):
+        for key in ("area", "iscrowd", "segmentation"):
+            del value["annotations"][0][key]
+
+    first = read(change).objects[10][0]
+    assert (first.area, first.is_crowd) == (441, False)
+    with pytest.raises(ValueError, match=r"annotation 1 of picture 10 \(000001.jpg\): it has no mask"):
+        read(need_masks=True)
+
+
+def test_the_digest_is_of_the_contents(read):
+    assert read().digest == read().digest != read(lambda value: value["annotations"].pop()).digest
+
+
+def put(key, place, name, value):
+    def change(whole):
+        whole[key][place][name] = value
+
+    return change
+
+
+def without(key, place, name):
+    def change(whole):
+        del whole[key][place][name]
+
+    return change
+
+
+BAD = {
+    "image of no entry": (put("annotations", 0, "image_id", 7), "annotation 1 is of picture 7, which is not listed"),
+    "category of no entry": (put("annotations", 2, "category_id", 4), "annotation 3 is of category 4, which is not"),
+    "annotation twice": (put("annotations", 1, "id", 1), "the annotation id 1 stands twice"),
+    "picture twice": (put("images", 1, "id", 10), "the picture id 10 stands twice"),
+    "category twice": (put("categories", 1, "id", 3), "the category id 3 stands twice"),
+    "box outside": (
+        put("annotations", 0, "bbox", [70, 11, 21, 21]),
+        r"annotation 1 of picture 10 \(000001.jpg\): its box, x, y, width, height, must lie within the 84 x 64 pixels",
+    ),
+    "box far outside": (put("annotations", 0, "bbox", [200, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
+    "box before the edge": (put("annotations", 0, "bbox", [-5, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
+    "box on the edge": (put("annotations", 0, "bbox", [84, 11, 0.5, 21]), "must have a part within the 84 x 64"),
+    "box of no width": (
+        put("annotations", 0, "bbox", [4, 11, 0, 21]),
+        "must have a width and a height of at least 0.01 pixels",
+    ),
+    "box of next to no width": (
+        put("annotations", 0, "bbox", [4, 11, 1e-9, 21]),
+        "a width and a height of at least 0.01",
+    ),
+    "box of negative height": (put("annotations", 0, "bbox", [4, 11, 5, -2]), "a width and a height of at least 0.01"),
+    "box of three": (put("annotations", 0, "bbox", [4, 11, 5]), "must be a list of four numbers"),
+    "box of texts": (put("annotations", 0, "bbox", ["4", 1, 5, 2]), "must be a list of four numbers"),
+    "box of truths": (put("annotations", 0, "bbox", [True, 1, 5, 2]), "must be a list of four numbers"),
+    "huge box": (put("annotations", 0, "bbox", [1, 1, 10**400, 2]), "must be of numbers up to 65535"),
+    "no box": (without("annotations", 0, "bbox"), "must be a list of four numbers, got nothing"),
+    "mask of another size": (
+        put("annotations", 0, "segmentation", {"size": [84, 64], "counts": [84 * 64]}),
+        r"annotation 1 of picture 10 .*: its mask must have the size \[64, 84\] of the picture, got \[84, 64\]",
+    ),
+    "mask outside": (put("annotations", 0, "segmentation", [[1, 1, 90, 1, 5, 5]]), "must lie within 84 x 64 pixels"),
+    "odd crowd": (put("annotations", 0, "iscrowd", 2), "its iscrowd must be 0 or 1, got 2"),
+    "true crowd": (put("annotations", 0, "iscrowd", True), "its iscrowd must be 0 or 1, got True"),
+    "area of text": (put("annotations", 0, "area", "12"), "its area must be a number of pixels, got '12'"),
+    "annotation of id 0": (put("annotations", 0, "id", 0), r"annotations\[0\]: its id must be a whole number from 1"),
+    "id of text": (put("images", 2, "id", "10"), r"images\[2\]: its id must be a whole number from 0, got '10'"),
+    "no picture id": (without("annotations", 3, "image_id"), "annotation 4: its image_id must be a whole number"),
+    "no name": (without("categories", 0, "name"), "category 3: its name must be a text, got nothing"),
+    "no file": (without("images", 0, "file_name"), "picture 10: its file_name must be that of a file"),
+    "file elsewhere": (put("images", 0, "file_name", "../x.jpg"), "picture 10: its file_name must be that of a file"),
+    "file of the root": (put("images", 0, "file_name", "/etc/passwd"), "its file_name must be that of a file"),
+    "no width": (without("images", 0, "width"), "picture 10: its width and height must be whole numbers from 1"),
+    "half a pixel": (put("images", 0, "height", 64.5), "its width and height must be whole numbers"),
+    "entry that is none": (lambda whole: whole["images"].append(3), r"images\[4\] must be an object, got 3"),
+    "no list": (lambda whole: whole.update(annotations={}), "must hold a list of annotations, got {}"),
+    "no categories": (lambda whole: whole.update(categories=[]), "must hold one or more categories, got none"),
+    "missing list": (lambda whole: whole.pop("images"), "must hold a list of images, got nothing"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_said_with_file_and_id(read, name):
+    change, message = BAD[name]
+    with pytest.raises(ValueError, match=message) as caught:
+        read(change)
+    assert "instances_train.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "instances_train.json is not JSON: .* in line 1"),
+        ('{"images": [NaN]}', "instances_train.json: numbers must be finite, got NaN"),
+        ('{"images": 1, "images": 2}', "each key may stand once, got 'images' twice"),
+        ("[]", r"must hold an object with images, annotations and categories, got \[\]"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_what_is_no_annotation_file_is_refused(read, coco_folder, text, message):
+    path = coco_folder / "annotations" / "instances_train.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=message):
+        read_annotations(path, Reading(coco_folder / "train"), lambda *_: None)
+
+
+def test_objects_with_bad_boxes_and_masks_are_left_out_if_asked(read):
+    def change(value):
+        value["annotations"][0]["bbox"] = [4, 11, 0, 21]
+        value["annotations"][1]["bbox"] = [300, 11, 5, 21]
+        value["annotations"][3]["segmentation"] = [[1, 2, 3]]
+
+    objects = read(change, drop_bad_objects=True).objects
+    assert [each.id for each in objects[10]] == [3, 12]
+    assert [each.id for each in objects[20]] == [5]
+    with pytest.raises(ValueError, match="annotation 1 is of picture 7"):  # what it is of must be known all the same
+        read(put("annotations", 0, "image_id", 7), drop_bad_objects=True)
+
+
+def test_boxes_may_reach_over_the_edge_by_a_rounding_error(read):
+    assert read(put("annotations", 0, "bbox", [63.4, 11, 21, 21])).objects[10][0].box == (63.4, 11, 21, 21)

@@ -1,0 +1,28 @@
+import pytest
+from pydantic import ValidationError
+
+from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+
+
+def test_defaults_are_torchvisions():
+    assert HeadSpec().atrous_rates == (12, 24, 36)
+    assert (HeadSpec().kind, HeadSpec().auxiliary, HeadSpec().norm) == ("fcn", False, None)
+    assert PicturesSpec().unlabelled == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad"),
+    [
+        (HeadSpec, {"kind": "unet"}),
+        (HeadSpec, {"atrous_rates": (1, 2)}),
+        (HeadSpec, {"norm": "ln"}),
+        (HeadSpec, {"auxiliary_weight": 0}),
+        (PicturesSpec, {"unlabelled": 7}),
+        (PicturesSpec, {"most_frequent": 1}),
+        (PicturesSpec, {"crop": 0}),
+        (PicturesSpec, {"other": 1}),
+    ],
+)
+def test_bad_values_are_refused(kind, bad):
+    with pytest.raises(ValidationError):
+        kind(**bad)

@@ -1,0 +1,109 @@
+"""Trainings of segmenters: they learn, go on after a kill to the same weights, and start where they are told."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.data.data_set import DataSet, Split
+from nas.downstream.recipe import DenseRecipe
+from nas.downstream.run import DenseWatch
+from nas.downstream.segmentation.checkpoint import load_segmenter
+from nas.downstream.segmentation.data import read_folder
+from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.training import SegmentationPlan, run_segmentation
+from nas.fidelity import NetworkSpec
+from nas.models.build import build
+from nas.models.checkpoint import save_checkpoint
+
+CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity")),))
+RECIPE = DenseRecipe(
+    iterations=40,
+    batch_size=4,
+    learning_rate=0.05,
+    reference_batch=0,
+    schedule="polynomial",
+    warmup_iterations=2,
+    scales=(16, 24, 20),
+    max_side=60,
+    record_iterations=10,
+    checkpoint_iterations=20,
+    device="cpu",
+)
+PLAN = SegmentationPlan(
+    Architecture(CELL, CELL),
+    NetworkSpec(num_filters=8, num_repeats=1, num_stages=2),
+    HeadSpec(),
+    PicturesSpec(crop=16),
+    RECIPE,
+)
+
+
+class KilledError(BaseException):
+    """What stands for kill -9."""
+
+
+@pytest.fixture
+def folder(segmentation_folder):
+    return read_folder(segmentation_folder, PLAN.pictures)
+
+
+def run(plan, folder, out, watch=None):
+    out.mkdir(exist_ok=True)
+    return run_segmentation(plan, folder, out, watch)
+
+
+def test_a_small_network_learns_the_colours_and_goes_on_after_a_kill(folder, tmp_path):
+    result = run(PLAN, folder, tmp_path / "alone")
+    found = result["evaluation"]
+    assert found["mean_iou"] > 0.6 > 3 * found["constant"]["mean_iou"] / 2  # seeds 0..4 give more than 0.75
+    assert (result["output_stride"], result["num_train"], result["class_names"]) == (2, 4, ["1", "3", "7"])
+    assert json.loads((tmp_path / "alone" / "result.json").read_text()) == result
+
+    def kill(records):
+        if len(records) == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(PLAN, folder, tmp_path / "killed", DenseWatch(after_record=kill))
+    changed = dataclasses.replace(PLAN, recipe=dataclasses.replace(RECIPE, evaluation_iterations=20))
+    assert run(changed, folder, tmp_path / "killed")["evaluation"] == found
+    ours, theirs = (load_file(tmp_path / name / "segmenter.safetensors") for name in ("alone", "killed"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert load_segmenter(tmp_path / "alone" / "segmenter.safetensors").classes == folder.classes
+
+
+def test_other_trainings_have_other_fingerprints(folder):
+    seen = {PLAN.fingerprint(folder)}
+    for changes in (
+        {"head": HeadSpec("deeplab")},
+        {"network": NetworkSpec(num_filters=4)},
+        {"recipe": dataclasses.replace(RECIPE, flip=False)},
+        {"pictures": PicturesSpec(crop=24)},
+    ):
+        seen.add(dataclasses.replace(PLAN, **changes).fingerprint(folder))
+    assert len(seen) == 5
+    moved = dataclasses.replace(PLAN, pictures=dataclasses.replace(PLAN.pictures, root="/elsewhere"))
+    assert moved.fingerprint(folder) in seen
+    fewer = dataclasses.replace(folder, train=folder.validation)
+    assert PLAN.fingerprint(fewer) not in seen
+
+
+def test_it_starts_from_trained_weights(folder, tmp_path):
+    network = build(PLAN.architecture, PLAN.network)
+    images = torch.zeros(10, 3, 8, 8, dtype=torch.uint8).numpy()
+    split = Split(images, torch.arange(10).numpy())
+    data = DataSet(split, split, lambda: split, tuple("abcdefghij"), (0.2, 0.3, 0.4), (1.0, 1.0, 1.0))
+    save_checkpoint(tmp_path / "start.safetensors", network, data=data, accuracy=0.5)
+    plan = dataclasses.replace(PLAN, start=str(tmp_path / "start.safetensors"))
+    frozen = dataclasses.replace(PLAN, head=HeadSpec(norm="frozen_bn"))
+    with pytest.raises(ValueError, match="frozen_bn freezes statistics, so it needs a trained backbone"):
+        frozen.build(3)
+    assert dataclasses.replace(frozen, start=plan.start).build(3).spec.norm == "frozen_bn"
+    started = plan.build(3)
+    assert torch.equal(started.backbone.network.stem[0].weight, network.stem[0].weight)
+    assert started.mean.flatten().tolist() == pytest.approx([0.2, 0.3, 0.4])
+    assert plan.fingerprint(folder) != PLAN.fingerprint(folder)

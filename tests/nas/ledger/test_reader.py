@@ -1,0 +1,141 @@
+"""Reading a ledger back: all that was written, or a clear error that names the line."""
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nas.ledger import reader as ledger_reader
+from nas.ledger.reader import read_ledger
+from nas.ledger.writer import Ledger
+from nas.trial import Failure, Success
+
+
+def test_what_is_written_is_read_back(written, make_trial):
+    contents = read_ledger(written)
+    assert [record.trial for record in contents.finished] == [make_trial(1, "avg_pool_3x3"), make_trial(0)]
+    assert contents.finished[0].outcome == Success(1, 0.5, num_parameters=10, metrics={"test_accuracy": 0.4})
+    assert contents.finished[1].outcome == Failure(0, "diverged", "loss is nan")
+    assert contents.pending == [make_trial(2)]
+    assert contents.warning is None
+    for record in contents.finished:
+        assert 1.7e9 < record.asked_at <= record.finished_at
+
+
+def test_missing_file_reads_as_empty(path):
+    contents = read_ledger(path)
+    assert (contents.finished, contents.pending, contents.best(3)) == ([], [], [])
+
+
+def test_best_has_each_architecture_once(path, make_trial):
+    with Ledger(path) as ledger:
+        ledger.append_asked(
+            [make_trial(i, op) for i, op in enumerate(["identity", "conv_1x1", "identity", "conv_3x3"])]
+        )
+        for trial_id, accuracy in ((2, 0.8), (0, 0.9), (1, 0.7)):
+            ledger.append_finished(Success(trial_id, accuracy))
+        ledger.append_finished(Failure(3, "error", "no"))
+    best = read_ledger(path).best(5)
+    assert [(record.trial.id, record.outcome.accuracy) for record in best] == [(2, 0.8), (1, 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 7"),
+        ("[1]", "the event must be one of"),
+        ('{"event": "vanished"}', "the event must be one of fidelity, asked, finished, got 'vanished'"),
+        ('{"event": ["asked"]}', "the event must be one of"),
+        (
+            '{"event":"finished","time":1,"outcome":{"status":"success","trial_id":1,"accuracy":0.5}}',
+            "without being in",
+        ),
+        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":NaN}}', "must be finite"),
+        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":1e999}}', "finite"),
+        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":2}}', "between 0 and 1"),
+        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2}}', "not complete"),
+        ('{"event":"finished","time":1,"outcome":{"status":"maybe","trial_id":2}}', "status"),
+        ('{"event":"finished","time":"now","outcome":{"status":"success","trial_id":2,"accuracy":0}}', "time must be"),
+        ('{"event":"asked","time":1,"trial":{"id":9}}', "must be"),
+        ('{"event":"asked","time":1,"trial":7}', "a trial must be an object"),
+        ('{"event":"fidelity","fingerprint":"x","fidelity":{"network":{"num_filters":-2}}}', "network.num_filters"),
+        ("[" * 100_000, "must not be nested deeper"),
+        ("\\xff", "line 7"),
+    ],
+)
+def test_bad_line_is_named(written, line, message):
+    with written.open("ab") as file:
+        file.write(line.encode().replace(b"\\xff", b"\xff") + b"\n")
+    with pytest.raises(ValueError, match=message) as caught:
+        read_ledger(written)
+    assert "line 7" in str(caught.value)
+    with pytest.raises(ValueError, match=message), Ledger(written):
+        pass
+    written.with_name("ledger.jsonl.lock").unlink()
+
+
+def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(written):
+    """Blocks that were not synced may come back as zeros, and later ones as they were."""
+    before, size = read_ledger(written), written.stat().st_size
+    line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
+    for hole in (bytes(512) + line, line[:30] + bytes(40) + line[70:] + line, bytes(4096)):
+        with written.open("r+b") as file:
+            file.seek(size)
+            file.write(hole)
+            file.truncate()
+        contents = read_ledger(written)
+        assert (contents.finished, contents.pending) == (before.finished, before.pending)
+        assert "a crash tore it" in contents.warning
+    with Ledger(written):
+        assert written.stat().st_size == size
+
+
+def test_lines_are_not_read_without_end(written, monkeypatch):
+    monkeypatch.setattr(ledger_reader, "_MAX_LINE", 100)
+    with pytest.raises(ValueError, match=r"line 1: a line must have at most 100 bytes"):
+        read_ledger(written)
+
+
+def test_the_stored_fingerprint_is_that_of_the_architecture(written):
+    for record in read_ledger(written).finished:
+        assert record.stored_fingerprint == record.fingerprint == record.trial.architecture.fingerprint
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_damage_to_a_value_gives_anything_but_a_clear_error(tmp_path_factory, data, make_trial):
+    path = tmp_path_factory.mktemp("fuzz") / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append_asked([make_trial(0)])
+        ledger.append_finished(Success(0, 0.5, metrics={"x": 1.0}))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    place = data.draw(st.sampled_from(lines))
+    while isinstance(place, dict | list) and place and data.draw(st.booleans()):
+        key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+            place[key] = data.draw(json_values)
+            break
+        place = place[key]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    error = None
+    try:
+        read_ledger(path)
+    except ValueError as caught:
+        error = caught
+    assert error is None or "line" in str(error)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "ledger.jsonl")
+    for path in (tmp_path / "ledger.jsonl", tmp_path):
+        with pytest.raises(ValueError, match=f"{path} must be a file"):
+            read_ledger(path)

@@ -1,0 +1,84 @@
+"""Trainings by several workers under Ray Train; that two see and learn what one does is tested in nas/training."""
+
+import json
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Block, Cell, Edge
+from nas.downstream.detection.checkpoint import load_detector
+from nas.downstream.detection.settings import DetectionData, DetectorSettings
+from nas.downstream.detection.training import DetectionPlan, train_member
+from nas.downstream.recipe import DenseRecipe
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.training.run import TrainingPlan
+from workers.jobs import data_parallel
+from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
+
+CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
+SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
+RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
+PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
+
+
+@pytest.mark.ray
+def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_cluster, tmp_path):
+    seen = []
+    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    result = train_in_parallel(PLAN, tmp_path, settings, seen.append)
+    assert result["num_workers"] == 2
+    assert result["test"]["raw"]["num_images"] == 360
+    assert [record["epoch"] for record in seen[-1]] == [1, 2]
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    other = TrainingPlan(PLAN.architecture, PLAN.fidelity, seed=2)
+    with pytest.raises(RuntimeError, match=r"the training has failed: .*checkpoint of another training") as caught:
+        train_in_parallel(other, tmp_path, settings, seen.append)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.ray
+def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
+    network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
+    detector = DetectorSettings(norm="syncbn", channels=8, features=16, min_stride=2, rpn_batch=32, roi_batch=16)
+    recipe = DenseRecipe(
+        iterations=4,
+        batch_size=2,
+        cuts=(),
+        warmup_iterations=1,
+        scales=(40,),
+        max_side=72,
+        record_iterations=2,
+        checkpoint_iterations=2,
+        device="cpu",
+    )
+    plan = DetectionPlan(PLAN.architecture, network, detector, recipe, DetectionData(root=str(coco_folder)))
+    seen = []
+    (tmp_path / "out").mkdir()
+    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    result = train_in_parallel(plan, tmp_path / "out", settings, seen.append, train=train_member)
+    assert result["num_workers"] == 2
+    assert result["evaluation"]["num_pictures"] == 2
+    assert [record["iteration"] for record in seen[-1]] == [2, 4]
+    assert load_detector(tmp_path / "out" / "detector.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (ParallelSettings(3, gpus=0), "at most 2 workers, as the CPUs of this machine allow, got 3"),
+        (ParallelSettings(2, gpus=0, cpus=2), "at most 1 workers, as the CPUs of this machine allow, got 2"),
+        (ParallelSettings(2, gpus=1), "at most 1 workers, as the GPUs of this machine allow, got 2"),
+    ],
+)
+def test_more_workers_than_devices_are_refused_before_ray_is_started(monkeypatch, tmp_path, settings, message):
+    monkeypatch.setattr(data_parallel.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=message):
+        train_in_parallel(PLAN, tmp_path, settings, print)
+
+
+@pytest.mark.parametrize(("available", "expected"), [(True, True), (False, False)])
+def test_gpus_are_used_where_there_are_some(monkeypatch, available, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert ParallelSettings(2).use_gpu is expected
+    assert not ParallelSettings(2, gpus=0).use_gpu

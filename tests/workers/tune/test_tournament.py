@@ -1,0 +1,190 @@
+import dataclasses
+import json
+import threading
+
+import pytest
+
+from nas.data.load import load_data
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec
+from nas.models.checkpoint import load_checkpoint
+from nas.recipe import TrainRecipe
+from nas.training.evaluation import accuracy
+from nas.training.run import Watch
+from nas.training.state import read_state
+from search_spaces.tiny import TINY
+from workers.tune.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament, ranked
+
+EPOCHS = 4
+RULES = Rules(grace_epochs=1, reduction_factor=2.0)
+DEMAND = {"CPU": 1.0}
+
+
+@pytest.fixture(scope="module")
+def data():
+    whole = load_data(DataSpec(validation_fraction=0.25))
+    train = dataclasses.replace(whole.train, images=whole.train.images[:200], labels=whole.train.labels[:200])
+    return dataclasses.replace(whole, train=train)
+
+
+@pytest.fixture
+def arena(data, tmp_path):
+    network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
+    recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
+    return Arena(Fidelity(network, recipe), data, tmp_path)
+
+
+def candidates(number):
+    """Different cells, told apart by their place."""
+    made = []
+    for place in range(number):
+        decisions = tuple((place * (index + 1)) % choice.num_options for index, choice in enumerate(TINY.choices))
+        made.append(Candidate(f"trial-{place}", TINY.decode(decisions), seed=place))
+    return made
+
+
+@pytest.fixture(scope="module")
+def held(ray_cluster, data, tmp_path_factory):
+    """A tournament of five, with what was heard of it."""
+    network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
+    recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
+    arena = Arena(Fidelity(network, recipe), data, tmp_path_factory.mktemp("tournament"))
+    heard: list[Standing] = []
+    lock = threading.Lock()  # as a terminal has one, which cannot be sent anywhere
+
+    def hear(standing):
+        with lock:
+            heard.append(standing)
+
+    standings = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1, on_epoch=hear)
+    return arena, standings, heard
+
+
+@pytest.mark.ray
+def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
+    _, standings, heard = held
+    assert {standing.name for standing in standings} == {f"trial-{place}" for place in range(5)}
+    assert all(standing.error is None for standing in standings)
+    lengths = [len(standing.accuracies) for standing in standings]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] == EPOCHS
+    assert sum(lengths) < 5 * EPOCHS
+    assert set(lengths) <= {1, 2, 4}  # the rungs
+    assert sum(lengths) == len(heard)
+    for loser in (standing for standing in standings if len(standing.accuracies) < EPOCHS):
+        reached = len(loser.accuracies)
+        rivals = [other.accuracies[reached - 1] for other in standings if len(other.accuracies) > reached]
+        assert loser.accuracies[-1] <= max(rivals)
+
+
+@pytest.mark.ray
+def test_only_the_winner_is_tested(held):
+    arena, standings, _ = held
+    assert not list(arena.folder.glob("*/result.json"))
+    result = crown(next(each for each in candidates(5) if each.name == standings[0].name), arena, demand=DEMAND)
+    (tested,) = arena.folder.glob("*/result.json")
+    assert tested.parent == arena.candidate_folder(standings[0].name)
+    assert json.loads(tested.read_text()) == result
+    checkpoint = load_checkpoint(tested.with_name("network.safetensors"))
+    assert checkpoint.accuracy == standings[0].accuracies[-1]
+    recipe = arena.fidelity.recipe
+    assert accuracy(checkpoint.network, arena.data.validation, arena.data, recipe) == checkpoint.accuracy
+    assert result["test"]["raw"]["num_images"] == len(arena.data.load_test())
+
+
+@pytest.mark.ray
+def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
+    (candidate,) = candidates(1)
+    arena.candidate_folder(candidate.name).mkdir()
+    (arena.candidate_folder(candidate.name) / "state.safetensors").write_bytes(b"no checkpoint")
+    with pytest.raises(
+        RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
+    ):
+        crown(candidate, arena, demand=DEMAND)
+
+
+@pytest.mark.ray
+def test_nothing_is_trained_twice(held, capfd):
+    arena, standings, _ = held
+    before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")}
+    again = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1)
+    assert again == standings
+    assert not capfd.readouterr().out
+    assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")} == before
+
+
+@pytest.mark.ray
+def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
+    arena, standings, _ = held
+    backwards = hold_tournament(candidates(5)[::-1], arena, RULES, demand=DEMAND, max_workers=2)
+    assert backwards == standings
+
+
+@pytest.mark.ray
+def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
+    whole, standings, _ = held
+    winner = next(each for each in candidates(5) if each.name == standings[0].name)
+
+    def interrupt(records):
+        if len(records) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        arena.train(winner, Watch(after_epoch=interrupt))
+    heard: list[Standing] = []
+    assert hold_tournament([winner], arena, RULES, demand=DEMAND, on_epoch=heard.append) == standings[:1]
+    assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
+    states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, arena)]
+    assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
+
+
+@pytest.mark.ray
+def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
+    entrants = candidates(2)
+    arena.candidate_folder("trial-0").mkdir()
+    (arena.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
+    first, last = hold_tournament(entrants, arena, RULES, demand=DEMAND)
+    assert first.name == "trial-1"
+    assert len(first.accuracies) == EPOCHS
+    assert last.name == "trial-0"
+    assert "is not a safetensors file that can be read" in last.error
+
+
+def test_the_order_is_how_far_and_how_well():
+    far, well, even, broken = (
+        Standing("far", (0.1, 0.5)),
+        Standing("well", (0.9,)),
+        Standing("even", (0.9,)),
+        Standing("broken", (0.9, 0.9, 0.9), "RuntimeError: no"),
+    )
+    assert ranked([broken, well, far, even]) == [far, even, well, broken]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"grace_epochs": 0}, "grace_epochs must be at least 1, got 0"),
+        ({"reduction_factor": 1.0}, "reduction_factor must be above 1, got 1.0"),
+        ({"reduction_factor": float("nan")}, "reduction_factor must be above 1, got nan"),
+        ({"max_retries": -1}, "max_retries must be at least 0, got -1"),
+    ],
+)
+def test_rules_are_checked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Rules(**settings)
+
+
+def test_the_first_rung_is_a_ninth_of_the_budget_unless_said():
+    assert [Rules().first_rung(epochs) for epochs in (1, 4, 27, 600)] == [1, 1, 3, 67]
+    assert [Rules(grace_epochs=5).first_rung(epochs) for epochs in (3, 5, 27)] == [3, 5, 5]
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", "."])
+def test_a_name_must_be_fit_for_a_folder(name):
+    with pytest.raises(ValueError, match="a candidate's name must be"):
+        Candidate(name, TINY.decode((0,) * len(TINY.choices)), seed=0)
+
+
+def test_candidates_must_have_different_names(arena):
+    for entrants in ([], candidates(1) * 2):
+        with pytest.raises(ValueError, match="one or more with different names"):
+            hold_tournament(entrants, arena, RULES, demand=DEMAND)

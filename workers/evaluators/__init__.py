@@ -1,0 +1,1 @@
+"""Evaluators: how one trial is measured."""

@@ -1,0 +1,140 @@
+"""Measures a trial by training its network and counting right answers on the validation split."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+
+import torch
+
+from nas.data.data_set import DataSet
+from nas.fidelity import Fidelity
+from nas.models.build import AnyNetwork, Buildable
+from nas.models.checkpoint import save_checkpoint
+from nas.models.complexity import Complexity, measure
+from nas.shifts.measure import ShiftPlan, shifted_accuracies
+from nas.training.initial import build_initial
+from nas.training.loop import DivergedError, accuracy, train
+from nas.trial import Failure, FailureKind, Outcome, Success, Trial
+
+_MAX_ERROR = 2000
+
+
+class TooLargeError(ValueError):
+    """The network is over a bound on its size."""
+
+
+def train_and_validate(
+    trial: Trial,
+    *,
+    data: DataSet,
+    weights_dir: str | None = None,
+    max_parameters: int | None = None,
+    max_multiply_adds: int | None = None,
+    shifts: ShiftPlan | None = None,
+) -> Outcome:
+    """Trains a trial's network on the training split and measures it on the validation split.
+
+    Args:
+        trial: what to measure; its seed decides initial weights, order of batches and augmentation.
+        data: the images.
+        weights_dir: where the trained network is written as ``trial-<id>.safetensors``; None: nowhere.
+        max_parameters: a network with more is not trained.
+        max_multiply_adds: a network that needs more for one image is not trained.
+        shifts: of appearance, under which the validation images are measured too; see `shifted_accuracies`.
+
+    Returns:
+        A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``, whatever happens.
+    """
+    started = time.perf_counter()
+    try:
+        architecture = _buildable(trial)
+        complexity = measure(architecture, trial.fidelity.network)
+        _check_size(complexity, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
+        network, share, metrics = _train(architecture, trial, data)
+        if shifts is not None:
+            metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
+        if weights_dir is not None:
+            save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
+    except Exception as error:  # whatever a network does wrong concerns its own trial only
+        failure = Failure(trial.id, failure_kind(error), describe(error), time.perf_counter() - started)
+    else:
+        return Success(
+            trial.id,
+            share,
+            num_parameters=complexity.num_parameters,
+            num_multiply_adds=complexity.num_multiply_adds,
+            train_seconds=time.perf_counter() - started,
+            metrics=metrics,
+        )
+    if failure.kind == "out_of_memory" and torch.cuda.is_available():
+        torch.cuda.empty_cache()  # only here, where the error and with it the network's tensors are gone
+    return failure
+
+
+def check_fits(fidelity: Fidelity, data: DataSet) -> None:
+    """Checks, once before a search, that the networks of a fidelity fit the images.
+
+    Raises:
+        ValueError: if the number of classes, the channels or the size differ.
+    """
+    spec = fidelity.network
+    height, width = data.image_size
+    needed = {
+        "num_classes": (spec.num_classes, len(data.class_names)),
+        "in_channels": (spec.in_channels, data.num_channels),
+        "image_size": (spec.image_size, height),
+    }
+    for name, (came, wanted) in needed.items():
+        if came != wanted:
+            raise ValueError(f"network.{name} must be {wanted}, as in the data set {fidelity.data.name}, got {came}")
+    if height != width:
+        raise ValueError(f"images must be squares, got {width} x {height} pixels; set data.image_size")
+
+
+def failure_kind(error: Exception) -> FailureKind:
+    """Says what sort of failure an exception is."""
+    if isinstance(error, DivergedError):
+        return "diverged"
+    if isinstance(error, TooLargeError):
+        return "too_large"
+    # on a CPU torch raises a plain RuntimeError that names its allocator
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return "out_of_memory"
+    return "error"
+
+
+def describe(error: Exception) -> str:
+    """Type, message and place of an exception, in one line."""
+    message = " ".join(str(error).split())[:_MAX_ERROR]
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f" ({Path(frame.filename).name}:{frame.lineno} in {frame.name})" for frame in last)
+    return f"{type(error).__name__}: {message}{place}"
+
+
+def _buildable(trial: Trial) -> Buildable:
+    if not isinstance(trial.architecture, Buildable):
+        came = type(trial.architecture).__name__
+        raise ValueError(f"only architectures made of cells and reference networks can be trained, got {came}")
+    return trial.architecture
+
+
+def _check_size(complexity: Complexity, *, max_parameters: int | None, max_multiply_adds: int | None) -> None:
+    bounds = {
+        "parameters": (complexity.num_parameters, max_parameters),
+        "multiply-adds": (complexity.num_multiply_adds, max_multiply_adds),
+    }
+    for name, (came, bound) in bounds.items():
+        if bound is not None and came > bound:
+            raise TooLargeError(f"the network may have at most {bound:,} {name}, got {came:,}")
+
+
+def _train(architecture: Buildable, trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
+    """Returns the trained network, its validation accuracy, and what else is worth keeping."""
+    recipe = trial.fidelity.recipe
+    network = build_initial(architecture, trial.fidelity.network, recipe, seed=trial.seed)
+    result = train(network, data, recipe, seed=trial.seed)
+    share = accuracy(network, data.validation, data, recipe)
+    last = result.epochs[-1]
+    return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}

@@ -1,0 +1,1 @@
+"""Longer Ray jobs: data-parallel training and detector training."""

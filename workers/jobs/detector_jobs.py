@@ -1,0 +1,238 @@
+"""Many trainings of detectors on a Ray cluster, each one Ray task, and what is measured of each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from nas.downstream.detection.annotations import Annotations
+from nas.downstream.detection.checkpoint import load_detector
+from nas.downstream.detection.data import DetectionSet, choose_pictures, load_detection_data
+from nas.downstream.detection.evaluation import evaluate_detector
+from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, run_detection
+from nas.downstream.training import TOTAL
+from nas.files.atomic_write import write_text
+from nas.files.lock import STALE_SECONDS, FileLock
+from nas.files.strict_json import parse_json
+from nas.training.device import choose_device, num_threads
+from nas.training.run import METRICS_FILE, read_result
+from workers.cluster.resources import RayResources
+from workers.evaluators.train_and_validate import describe
+
+SCORES_FILE, LOCK_FILE = "scores.json", ".lock"
+Scores: TypeAlias = dict[str, Any]
+
+_LOGGER = logging.getLogger(__name__)
+_POLL_SECONDS = 0.5
+_WARN_SECONDS = 60.0
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorJob:
+    """One training of a study.
+
+    Attributes:
+        name: tells it from the others.
+        plan: what is trained.
+        folder: where, on a cluster one that all nodes see under this path.
+        num_known: training pictures that the detector is measured on in the end, beside those of the plan: how far it
+            has learnt them by heart. All of them where there are fewer.
+    """
+
+    name: str
+    plan: DetectionPlan
+    folder: Path
+    num_known: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """What became of a job that could not be done; `error` is one line."""
+
+    error: str
+
+
+def read_scores(folder: Path) -> Scores | None:
+    """What a job has written that is done; None if it is not done.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    path = folder / SCORES_FILE
+    if not path.exists():
+        return None
+    try:
+        value = parse_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read: {error}; remove it to measure that detector again") from None
+    if not isinstance(value, dict) or "scores" not in value:
+        raise ValueError(f"{path} must hold the scores of a detector; remove it to measure that detector again")
+    return value
+
+
+def train_and_measure(job: DetectorJob) -> Scores:
+    """Trains a detector from where its folder is, and measures it on both splits.
+
+    Whoever has made the plan has checked the pictures. If an earlier attempt still holds the folder, as after a node
+    was lost that lives on, it is waited for.
+
+    Returns:
+        What ``scores.json`` holds: ``scores``, by split (``val`` and ``train``) what
+        `nas.downstream.detection.evaluation.evaluate_detector` gives; ``loss`` of the last record; ``curve``, an
+        evaluation on the plan's split at each ``iteration`` that has one; counts and seconds.
+
+    Raises:
+        DivergedError: if the loss is not finite any more.
+        ValueError: if plan, pictures and folder do not fit together.
+        RuntimeError: if the folder is in use for long, or there is no room for checkpoints.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with _patient_lock(job.folder / LOCK_FILE):
+        if (done := read_scores(job.folder)) is not None:
+            return done
+        data = load_detection_data(job.plan.data, masks=job.plan.detector.masks, check=False)
+        result = read_result(job.folder) or run_detection(job.plan, job.folder, data=data)
+        scores = {**_summary(job.folder), "scores": _scores(job, result, data)}
+        scores |= {name: result[name] for name in ("num_iterations", "num_parameters", "num_train", "seconds")}
+        write_text(job.folder / SCORES_FILE, json.dumps(scores, indent=2, allow_nan=False) + "\n")
+        return scores
+
+
+def run_jobs(
+    jobs: Sequence[DetectorJob],
+    resources: RayResources,
+    *,
+    work: Callable[[DetectorJob], Scores] = train_and_measure,
+) -> Iterator[tuple[DetectorJob, Scores | JobFailure]]:
+    """Does jobs on the Ray cluster to which this process is connected, and gives each as it ends.
+
+    A job that raises is a failure and is not repeated. One whose worker or node is lost is started again, at most
+    `resources.max_retries` times, and goes on from its last checkpoint. Leaving off stops what runs.
+
+    Args:
+        jobs: the first are started first.
+        resources: what each gets, and how many run at a time.
+        work: does a job; importable on the nodes.
+
+    Raises:
+        RuntimeError: if this process is not connected to a cluster.
+    """
+    if not ray.is_initialized():
+        raise RuntimeError("run_jobs needs a Ray cluster: enter workers.cluster.connection.connect() first")
+    options: dict[str, Any] = {
+        "num_cpus": resources.cpus,
+        "num_gpus": resources.gpus,
+        "resources": dict(resources.custom),
+        "max_retries": 0,  # how often is decided here: Ray counts those that ran out of memory apart, without end
+        "max_calls": resources.recycle_after,
+    }
+    task = ray.remote(**options)(work)
+    waiting, running = deque(jobs), dict[Any, DetectorJob]()
+    lost: Counter[str] = Counter()
+    warn_at = time.monotonic() + _LOOK_SECONDS
+    try:
+        while waiting or running:
+            while waiting and len(running) < (resources.max_workers or len(jobs)):
+                job = waiting.popleft()
+                running[task.remote(job)] = job
+            if not (ready := _wait(list(running))):
+                warn_at = _warn_if_no_room(resources, warn_at)
+                continue
+            job = running.pop(ready[0])
+            ended = _take(ready[0])
+            if isinstance(ended, RayError) and lost[job.name] < resources.max_retries:
+                lost[job.name] += 1
+                _LOGGER.warning("%s goes on elsewhere, its worker was lost: %s", job.name, _first_line(ended))
+                waiting.appendleft(job)
+            elif isinstance(ended, RayError):
+                yield job, JobFailure(f"{lost[job.name] + 1} workers were lost, the last: {_first_line(ended)}")
+            else:
+                yield job, ended
+    finally:
+        for each in running:
+            ray.cancel(each, force=True)
+
+
+def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's references have no type
+    """What came of a task: the last is a worker or node that was lost."""
+    try:
+        scores: Scores = ray.get(done)
+    except RayTaskError as error:
+        return JobFailure(describe(error.cause) if isinstance(error.cause, Exception) else _first_line(error))
+    except RayError as error:
+        return error
+    return scores
+
+
+def _wait(tasks: list[Any]) -> list[Any]:
+    try:
+        return ray.wait(tasks, timeout=_POLL_SECONDS)[0]
+    except SystemError as error:  # how an exception from a signal handler leaves Ray's native code
+        raise error.__cause__ or error from None
+
+
+def _warn_if_no_room(resources: RayResources, warn_at: float) -> float:
+    """A cluster that never holds a training must not look like a hang; gives when to look again."""
+    if time.monotonic() < warn_at:
+        return warn_at
+    if not resources.count_workers(ray.nodes()):  # type: ignore[no-untyped-call]
+        _LOGGER.warning("the cluster has no node with room for a training, %s; waiting", resources.demand)
+    return time.monotonic() + _WARN_SECONDS
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:500]
+
+
+@contextmanager
+def _patient_lock(path: Path) -> Iterator[None]:
+    """Waits as long as a holder that is gone can seem to be there."""
+    deadline = time.monotonic() + 2 * STALE_SECONDS
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(FileLock(path))
+                break
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+        yield
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    curve = [{"iteration": record["iteration"], **record["evaluation"]} for record in records if "evaluation" in record]
+    return {"loss": records[-1][TOTAL], "curve": curve}
+
+
+def _scores(job: DetectorJob, result: Mapping[str, Any], data: DetectionSet) -> dict[str, Any]:
+    """On the split that the training was measured on, and on the other one."""
+    plan, own = job.plan, job.plan.data.evaluate
+    if own == "val":
+        other, pictures = "train", choose_pictures(data.train, job.num_known, seed=plan.data.subset_seed)
+    else:
+        there = replace(plan.data, evaluate="val")
+        other, pictures = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
+    return {own: result["evaluation"], other: _measure(job, pictures)}
+
+
+def _measure(job: DetectorJob, pictures: Annotations) -> dict[str, Any]:
+    plan = job.plan
+    with num_threads(plan.recipe.num_threads):
+        network, _ = load_detector(job.folder / DETECTOR_FILE)
+        network.to(choose_device(plan.recipe))
+        store = PictureStore(plan.data.cache_mib)
+        return evaluate_detector(network, pictures, store, plan.recipe, masks=plan.detector.masks)

@@ -1,0 +1,1 @@
+"""Pools: where trials run."""

@@ -1,0 +1,60 @@
+"""A pool without a cluster: one trial at a time, in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from nas.protocols import Evaluate
+from nas.trial import Outcome, Trial
+from workers.pools.guard import guard
+
+
+class SerialPool:
+    """Evaluates trials in the order of submission, each when its outcome is asked for.
+
+    The pool for debugging (a breakpoint works), for evaluators that only look something up, and for runs that must
+    repeat themselves exactly. It cannot stop a trial that hangs.
+    """
+
+    def __init__(self, evaluate: Evaluate) -> None:
+        self._evaluate = evaluate
+        self._trials: deque[Trial] = deque()
+
+    @property
+    def capacity(self) -> int:
+        """1: there is one process."""
+        return 1
+
+    def submit(self, trial: Trial) -> None:
+        """Puts the trial at the end of the queue.
+
+        Raises:
+            ValueError: if a trial of that number is in flight.
+        """
+        if any(other.id == trial.id for other in self._trials):
+            raise ValueError(f"trial {trial.id} is in flight already")
+        self._trials.append(trial)
+
+    def next_outcome(self) -> Outcome:
+        """Evaluates the trial at the head of the queue.
+
+        Raises:
+            RuntimeError: if no trial is in flight.
+        """
+        if not self._trials:
+            raise RuntimeError("next_outcome needs a trial in flight, and there is none")
+        outcome = guard(self._evaluate, self._trials[0], {})
+        self._trials.popleft()  # only now, so that an interrupted evaluation leaves its trial in flight
+        return outcome
+
+    def __enter__(self) -> Self:
+        """Nothing needs to be started."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Lets go of the queue."""
+        self._trials.clear()

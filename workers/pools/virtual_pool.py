@@ -1,0 +1,85 @@
+"""A pool with a virtual clock: what hundreds of workers would do, in no time.
+
+Evaluations that are only looked up take no time, but say how long they would have taken. Here each occupies a logical
+worker for that long, so outcomes come late and out of order, as they would from a cluster, and a run repeats itself
+exactly.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from nas.protocols import Evaluate
+from nas.trial import Outcome, Trial
+from workers.pools.guard import guard
+
+
+class VirtualPool:
+    """Evaluates each trial when it is submitted, and returns outcomes in the order in which they would finish.
+
+    Attributes:
+        now_seconds: the virtual clock: when the outcome that was returned last finished.
+    """
+
+    def __init__(self, evaluate: Evaluate, *, num_workers: int) -> None:
+        if num_workers < 1:
+            raise ValueError(f"num_workers must be at least 1, got {num_workers}")
+        self._evaluate = evaluate
+        self._num_workers = num_workers
+        self._num_started = 0
+        self._in_flight: set[int] = set()
+        self._queue: deque[Outcome] = deque()
+        self._running: list[tuple[float, int, Outcome]] = []
+        self.now_seconds = 0.0
+
+    @property
+    def capacity(self) -> int:
+        """The number of logical workers."""
+        return self._num_workers
+
+    def submit(self, trial: Trial) -> None:
+        """Starts a trial on a free worker, or puts it in the queue for the next one.
+
+        Raises:
+            ValueError: if a trial of that number is in flight.
+        """
+        if trial.id in self._in_flight:
+            raise ValueError(f"trial {trial.id} is in flight already")
+        self._in_flight.add(trial.id)
+        self._queue.append(guard(self._evaluate, trial, {}))
+        self._start()
+
+    def next_outcome(self) -> Outcome:
+        """Puts the clock forward to the first trial that finishes, and returns its outcome.
+
+        Raises:
+            RuntimeError: if no trial is in flight.
+        """
+        if not self._running:
+            raise RuntimeError("next_outcome needs a trial in flight, and there is none")
+        self.now_seconds, _, outcome = heapq.heappop(self._running)
+        self._in_flight.remove(outcome.trial_id)
+        self._start()
+        return outcome
+
+    def _start(self) -> None:
+        while self._queue and len(self._running) < self._num_workers:
+            outcome = self._queue.popleft()
+            # Of those that finish at the same time, the one started first comes first.
+            self._num_started += 1
+            heapq.heappush(self._running, (self.now_seconds + outcome.train_seconds, self._num_started, outcome))
+
+    def __enter__(self) -> Self:
+        """Nothing needs to be started."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Lets go of whatever still runs."""
+        self._in_flight.clear()
+        self._queue.clear()
+        self._running.clear()

@@ -1,0 +1,1 @@
+"""Ray Tune: its search algorithm interface and tournaments."""

@@ -1,0 +1,255 @@
+"""A controller as a search algorithm of Ray Tune, for an own `tune.Tuner` with its schedulers, loggers and stoppers."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ray.tune.search import Searcher
+
+from nas.decisions import Rollout, check_decisions
+from nas.files.strict_json import parse_json
+from nas.protocols import Controller, SearchSpace
+from nas.search import trial_seed
+
+CONFIG_KEYS = ("trial_id", "seed", "decisions", "architecture")
+"""What each trial finds in its config, beside what the Tuner's ``param_space`` puts there."""
+
+_LOGGER = logging.getLogger(__name__)
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """A trial that is not told yet, or failed and may be started again.
+
+    Attributes:
+        rollout: what was asked for.
+        tune_id: Tune's name of the trial.
+        score: the metric as it was reported last; None before, or if that was no finite number.
+    """
+
+    rollout: Rollout
+    tune_id: str
+    score: float | None = None
+
+
+class TuneSearcher(Searcher):
+    """Proposes what a controller asks for, and tells it what Tune's trials report.
+
+    A trial's config is plain data: ``trial_id`` (its number, from 0), ``seed``, ``decisions`` and ``architecture``, the
+    JSON of what they mean (`nas.architecture.Architecture.from_json` rebuilds it).
+
+    A trial is told once, when it is over, by the metric that it reported last: one that a scheduler such as ASHA stops
+    early is told what it had reached. A trial that raises, or whose last value is missing or not finite, is a failure.
+
+    The state is a fold of tells, and what Tune saves of it is JSON: restoring tells them again, to a copy of the
+    controller as it was given, so that ``Tuner.restore`` goes on with the same policy. Trials that were under way are
+    told when Tune has run them again.
+
+    Args:
+        space: turns decisions into architectures.
+        controller: fresh; it is copied, and stays as it is.
+        metric: name of the reported value, with slashes where it is nested.
+        mode: whether it is to be as high (``max``) or as low (``min``) as possible.
+        seed: from which the seed of each trial follows.
+        failure_reward: what the controller is told of a failure, higher being better also where mode is ``min``; None
+            tells it nothing.
+
+    Raises:
+        ValueError: if a setting is not one of these.
+    """
+
+    CKPT_FILE_TMPL = "nas-searcher-{}.json"
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        controller: Controller,
+        *,
+        metric: str,
+        mode: Literal["max", "min"] = "max",
+        seed: int = 0,
+        failure_reward: float | None = None,
+    ) -> None:
+        if not isinstance(metric, str) or not metric:
+            raise ValueError(f"metric must be the name of a reported value, got {metric!r:.100}")
+        if mode not in ("max", "min"):
+            raise ValueError(f"mode must be max or min, got {mode!r:.100}")
+        if type(seed) is not int or seed < 0:
+            raise ValueError(f"seed must be a whole number from 0, got {seed!r:.100}")
+        if failure_reward is not None and not math.isfinite(failure_reward):
+            raise ValueError(f"failure_reward must be a finite number or None, got {failure_reward}")
+        super().__init__(metric=metric, mode=mode)
+        self._space = space
+        self._fresh = copy.deepcopy(controller)
+        self._seed = seed
+        self._failure_reward = failure_reward
+        self._forget()
+
+    def _forget(self) -> None:
+        """Becomes as it was made."""
+        self._controller = copy.deepcopy(self._fresh)
+        self._num_asked = 0
+        self._told: list[tuple[Rollout, float]] = []
+        self._open: dict[int, _Open] = {}
+        self._numbers: dict[str, int] = {}
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **_spec: object
+    ) -> bool:
+        """Checks what the Tuner was given against what this searcher was given.
+
+        Returns:
+            False: a ``param_space`` that leaves anything open is refused by Tune, for it has a search space already.
+
+        Raises:
+            ValueError: if metric or mode differ, or the param_space sets what the searcher sets.
+        """
+        for name, came, own in (("metric", metric, self.metric), ("mode", mode, self.mode)):
+            if came is not None and came != own:
+                raise ValueError(f"the {name} of the TuneConfig must be that of the searcher, {own!r}, got {came!r}")
+        if clash := [key for key in CONFIG_KEYS if key in config]:
+            raise ValueError(f"param_space must leave {', '.join(CONFIG_KEYS)} to the searcher, got {', '.join(clash)}")
+        return False
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """Asks the controller for the next trial.
+
+        Args:
+            trial_id: Tune's name of the trial.
+
+        Returns:
+            The config of the trial.
+
+        Raises:
+            ValueError: if the controller proposes what the space does not hold.
+        """
+        number = self._num_asked
+        (rollout,) = self._controller.ask([number])
+        architecture = self._space.decode(rollout.decisions)
+        self._num_asked += 1
+        self._open[number] = _Open(rollout, trial_id)
+        self._numbers[trial_id] = number
+        values = number, trial_seed(self._seed, number), list(rollout.decisions), architecture.to_json()
+        return dict(zip(CONFIG_KEYS, values, strict=True))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Notes what a trial reports on its way; nothing is told before it is over."""
+        trial = self._open.get(self._number(trial_id, result))
+        if trial is not None and self.metric in result:
+            trial.score = _finite(result[self.metric])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tells the controller of a trial that is over.
+
+        Args:
+            trial_id: Tune's name of the trial.
+            result: its last report, if Tune passes it on.
+            error: whether the trial raised.
+        """
+        self.on_trial_result(trial_id, result or {})
+        number = self._number(trial_id, result or {})
+        trial = self._open.get(number)
+        if trial is None:
+            _LOGGER.warning("trial %s is not one of this search, or was told already; it is left out", trial_id)
+        elif not error and trial.score is not None:
+            del self._open[number]
+            self._tell(trial.rollout, trial.score if self.mode == "max" else -trial.score)
+        else:
+            trial.score = None
+            if self._failure_reward is not None:
+                self._tell(trial.rollout, self._failure_reward)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes all that the state follows from, as JSON."""
+        state = {
+            "version": _VERSION,
+            "problem": self._problem(),
+            "num_asked": self._num_asked,
+            "told": [{"rollout": rollout.to_json(), "reward": reward} for rollout, reward in self._told],
+            "open": [
+                {"number": number, "rollout": trial.rollout.to_json(), "tune_id": trial.tune_id, "score": trial.score}
+                for number, trial in self._open.items()
+            ],
+        }
+        Path(checkpoint_path).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Becomes what the searcher was that saved the file.
+
+        Raises:
+            ValueError: if the file is not one of a searcher with the same space, metric, mode and seed.
+            OSError: if it cannot be read.
+        """
+        path = Path(checkpoint_path)
+        try:
+            state = parse_json(path.read_bytes())
+            self._check(state)
+            told = [(self._rollout(each), _number(each, "reward")) for each in state["told"]]
+            opened = {_whole(each, "number"): self._read_open(each) for each in state["open"]}
+            num_asked = _whole(state, "num_asked")
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not the state of this search: {error!s:.300}") from None
+        self._forget()
+        self._num_asked, self._open = num_asked, opened
+        self._numbers = {trial.tune_id: number for number, trial in opened.items()}
+        for rollout, reward in told:
+            self._tell(rollout, reward)
+
+    def _tell(self, rollout: Rollout, reward: float) -> None:
+        self._controller.tell(rollout, reward)
+        self._told.append((rollout, reward))
+
+    def _number(self, trial_id: str, result: dict[str, Any]) -> int:
+        """The number of a trial; Tune renames those that it starts anew, but its reports repeat the config."""
+        number = self._numbers.get(trial_id, result.get("config/trial_id", -1))
+        return number if type(number) is int else -1
+
+    def _problem(self) -> dict[str, Any]:
+        choices = [[choice.name, choice.num_options] for choice in self._space.choices]
+        return {"choices": choices, "metric": self.metric, "mode": self.mode, "seed": self._seed}
+
+    def _check(self, state: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+        if not isinstance(state, dict) or state.get("version") != _VERSION:
+            raise ValueError(f"it must be an object of version {_VERSION}")
+        own, came = self._problem(), state["problem"]
+        if different := [name for name in own if came[name] != own[name]]:
+            raise ValueError(f"it has another {' and another '.join(different)}")
+
+    def _read_open(self, value: dict[str, Any]) -> _Open:
+        score = None if value["score"] is None else _number(value, "score")
+        return _Open(self._rollout(value), str(value["tune_id"]), score)
+
+    def _rollout(self, value: dict[str, Any]) -> Rollout:
+        rollout = Rollout.from_json(value["rollout"])
+        check_decisions(rollout.decisions, self._space.choices)
+        return rollout
+
+
+def _finite(value: Any) -> float | None:  # noqa: ANN401 - whatever a trial reports
+    """The value as a finite number, else None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _number(value: dict[str, Any], name: str) -> float:
+    number = value[name]
+    if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= 1e300:
+        raise ValueError(f"{name} must be a finite number, got {number!r:.100}")
+    return float(number)
+
+
+def _whole(value: dict[str, Any], name: str) -> int:
+    number = value[name]
+    if type(number) is not int or number < 0:
+        raise ValueError(f"{name} must be a whole number from 0, got {number!r:.100}")
+    return number
