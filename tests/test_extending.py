@@ -15,8 +15,6 @@ PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 STEP = re.compile(r"<!-- (?P<how>in|as) (?P<where>.+?) -->\n```\w+\n(?P<code>.*?)```\n", re.DOTALL)
 
-COMMAND = "import sys; from experiments.cli.main import main; sys.exit(main(sys.argv[1:]))"
-
 CONFIGURATION = """
 search: {num_trials: 3}
 network: {num_classes: 10, image_size: 8, in_channels: 1, num_filters: 4, num_repeats: 1, num_stages: 2}
@@ -25,20 +23,25 @@ data: {name: arrays, root: arrays}
 workers: {pool: serial}
 """
 
-DETECTOR = """
+CHECKS = """
+import runpy, sys
+import pytest
+from controllers.local_search import LocalSearch
+from experiments.cli.main import main
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.decisions import Choice
 from nas.downstream.backbone import build_backbone
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import GroupNorm
 
+assert main(["search", "extended.yaml", "--out", "run", "--controller", "local_search"]) == 0
+assert main(["export", "run", "--out", "exported"]) == 0
+assert main(["spaces"]) == 0
+runpy.run_path("search_chains.py")
+
 cell = Cell((Block(Edge(0, "squeeze_excite"), Edge(1, "conv_3x3"), norm="ln"),))
 backbone = build_backbone(Architecture(cell, cell), NetworkSpec(num_filters=8, num_repeats=1), seed=0)
 assert {module.num_groups for module in backbone.modules() if isinstance(module, GroupNorm)} == {1}
-"""
-
-LEARNING = """
-from controllers.local_search import LocalSearch
-from nas.decisions import Choice
 
 search = LocalSearch([Choice(str(i), "op", 4) for i in range(10)], seed=0)
 best = 0
@@ -49,6 +52,9 @@ for trial_id in range(200):
     search.tell(rollout, sum(d == 3 for d in rollout.decisions))
 # 200 uniform draws of ten decisions in four hardly ever have 8 of 10 right (p < 0.1); local search has all of them
 assert best == 10
+
+chosen = ["-k", "squeeze_excite or (every_norm and ln)", "-q", "-p", "no:cacheprovider", "-n", "0"]
+assert pytest.main([*sys.argv[1:], *chosen]) == 0
 """
 
 
@@ -62,27 +68,26 @@ def follow(how, where, code, copy):
     path, position, anchor = re.fullmatch(r"(\S+) (before|after): (.+)", where).groups()
     lines = (copy / path).read_text().splitlines(keepends=True)
     (place,) = [number for number, line in enumerate(lines) if line.strip().startswith(anchor)]
-    lines.insert(place + (position == "after"), code)
+    lines.insert(place + (position == "after"), code + ("\n\n" if "def " in code else ""))
     (copy / path).write_text("".join(lines))
     return None
 
 
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory):
+@pytest.fixture
+def copy(tmp_path):
     """The packages with the additions of the page, its configuration, and a folder of arrays."""
-    copy = tmp_path_factory.mktemp("extended")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     steps = [match.groups() for match in STEP.finditer(PAGE)]
     assert len(steps) == PAGE.count("<!-- ")
-    given = [follow(*step, copy) for step in steps]
-    (copy / "extended.yaml").write_text("".join(filter(None, given)) + CONFIGURATION)
+    given = [follow(*step, tmp_path) for step in steps]
+    (tmp_path / "extended.yaml").write_text("".join(filter(None, given)) + CONFIGURATION)
     random = np.random.default_rng(0)
-    (copy / "arrays").mkdir()
+    (tmp_path / "arrays").mkdir()
     for name, number in (("train", 100), ("test", 40)):
         images = random.integers(0, 256, (number, 1, 8, 8), dtype=np.uint8)
-        np.savez(copy / "arrays" / f"{name}.npz", images=images, labels=np.arange(number) % 10)
-    return copy
+        np.savez(tmp_path / "arrays" / f"{name}.npz", images=images, labels=np.arange(number) % 10)
+    return tmp_path
 
 
 def run(copy, *arguments):
@@ -94,8 +99,13 @@ def run(copy, *arguments):
     return done.stdout
 
 
-def test_a_search_with_the_new_operation_norm_reward_controller_and_data_set(copy):
-    run(copy, "-c", COMMAND, "search", "extended.yaml", "--out", "run", "--controller", "local_search")
+@pytest.mark.slow
+def test_what_the_page_adds_works(copy):
+    """One process for everything, since most of its time is imports."""
+    tests = [str(ROOT / "tests" / "nas" / "models" / f"test_{name}.py") for name in ("operations", "normalization")]
+    output = run(copy, "-c", CHECKS, *tests)
+    assert "tiny: 24 decisions" in output
+    assert output.count("Success(") == 5
     ledger = (copy / "run" / "ledger.jsonl").read_text()
     assert ledger.count('"status":"success"') == 3
     assert "squeeze_excite" in ledger
@@ -104,30 +114,8 @@ def test_a_search_with_the_new_operation_norm_reward_controller_and_data_set(cop
     assert all(f"name: {name}" in config for name in ("local_search", "sized_accuracy", "arrays"))
 
 
-def test_a_search_in_the_new_space_with_the_new_evaluator(copy):
-    lines = run(copy, "search_chains.py").splitlines()
-    assert [line.split()[0] for line in lines] == list("01234")
-    assert all("Success" in line for line in lines)
-
-
-def test_the_new_command(copy):
-    assert "tiny: 24 decisions" in run(copy, "-c", COMMAND, "spaces")
-
-
-def test_the_new_operation_and_norm_pass_their_contracts_and_make_a_backbone(copy):
-    tests = [str(ROOT / "tests" / "nas" / "models" / f"test_{name}.py") for name in ("operations", "normalization")]
-    chosen = ("-k", "squeeze_excite or (every_norm and ln)")
-    output = run(copy, "-m", "pytest", *tests, "-q", *chosen, "-p", "no:cacheprovider", "-n", "0")
-    assert "passed" in output
-    run(copy, "-c", DETECTOR)
-
-
-def test_the_new_controller_learns(copy):
-    run(copy, "-c", LEARNING)
-
-
-def test_the_page_is_typed_and_formatted(copy):
-    """As strictly as the packages; the configuration of the tools is that of the project."""
-    new = re.findall(r"<!-- as (\S+\.py) -->", PAGE)
-    run(copy, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), *new)
-    run(copy, "-m", "ruff", "format", "--check", "--config", str(ROOT / "pyproject.toml"), *new)
+def test_the_page_is_formatted_as_the_packages_are(copy):
+    added = re.findall(r"<!-- as (\S+\.py) -->", PAGE)
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    run(copy, "-m", "ruff", "check", *added)
+    run(copy, "-m", "ruff", "format", "--check", *added)

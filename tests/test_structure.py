@@ -61,6 +61,14 @@ def test_module_is_short_and_named_for_what_it_holds(module: Path) -> None:
     assert module.stem not in GRAB_BAGS
 
 
+def test_every_folder_is_a_package_that_git_tracks() -> None:
+    """A folder that git ignores would be missing from the wheel, and one without ``__init__.py`` from the contracts."""
+    command = ["git", "check-ignore", *map(str, FILES)]
+    ignored = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ignored.stdout == ""
+    assert {str(path.parent) for path in MODULES if not (ROOT / path.parent / "__init__.py").is_file()} == set()
+
+
 def test_no_folder_is_crowded() -> None:
     counts = Counter(str(path.parent) for path in MODULES)
     crowded = {folder: count for folder, count in counts.items() if count > RULES["modules in a folder"]}
