@@ -1,8 +1,8 @@
 """Measures augmentation of 32x32 images per CPU-second: whole batches as tensors against one image at a time.
 
-The baseline is torchvision's pipeline: a data set of PIL images, RandomCrop(32, padding=4), RandomHorizontalFlip, ToTensor and
-Normalize in a DataLoader. Both run in turn in this process, with one thread and the same images; medians of CPU time are
-reported.
+The baseline is torchvision's pipeline: a data set of PIL images, RandomCrop(32, padding=4), RandomHorizontalFlip,
+ToTensor and Normalize in a DataLoader. Both run in turn in this process, with one thread and the same images; medians
+of CPU time are reported.
 
 Run it with::
 

@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/child_step.py`` (``--quick`` runs small sizes).
 
-Times are CPU time of one thread for forward, loss and backward, medians of interleaved rounds with equal weights. Memory is
-the rise of the peak of a separate process above its value before the first step.
+Times are CPU time of one thread for forward, loss and backward, medians of interleaved rounds with equal weights.
+Memory is the rise of the peak of a separate process above its value before the first step.
 """
 
 from __future__ import annotations
