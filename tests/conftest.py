@@ -26,9 +26,34 @@ def pytest_xdist_make_scheduler(config, log):
     return OneRay(config, log)
 
 
+SLOW = (
+    "chaos",
+    "experiments/benchmark/test_run.py",
+    "experiments/downstream/test_detect.py",
+    "experiments/downstream/test_segment.py",
+    "experiments/downstream/test_segment_norms.py",
+    "experiments/robustness",
+    "experiments/search/test_run.py",
+    "experiments/study/test_run.py",
+    "experiments/test_demo.py",
+    "experiments/training/test_ablation.py",
+    "experiments/training/test_evaluate.py",
+    "experiments/training/test_run.py",
+    "nas/downstream/detection/test_training.py",
+    "nas/downstream/segmentation/test_training.py",
+    "nas/training/test_parallel.py",
+    "nas/training/test_run.py",
+    "workers/evaluators/test_train_and_validate.py",
+)
+"""Folders and files of which most tests train; single tests are marked by hand."""
+
+
 def pytest_collection_modifyitems(items):
-    """Marks tests by what they use; `slow`, and `ray` where a test starts a Ray of its own, are marked by hand."""
+    """Marks tests by where they are and what they use."""
+    slow = tuple(str(Path(__file__).parent / path) for path in SLOW)
     for item in items:
+        if str(item.path).startswith(slow):
+            item.add_marker("slow")
         for fixture, mark in (("ray_cluster", "ray"), ("real_data", "real_data")):
             if fixture in item.fixturenames:
                 item.add_marker(mark)

@@ -55,6 +55,12 @@ def test_the_folders_of_the_tests_are_those_of_the_tree() -> None:
     assert {str(folder) for folder in tests if not (ROOT / folder).is_dir()} == set()
 
 
+def test_the_slow_tests_exist(pytestconfig: pytest.Config) -> None:
+    """A file that is moved must keep its mark."""
+    conftest = pytestconfig.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
+    assert [path for path in conftest.SLOW if not (ROOT / "tests" / path).exists()] == []
+
+
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_module_is_short_and_named_for_what_it_holds(module: Path) -> None:
     assert len((ROOT / module).read_text(encoding="utf-8").splitlines()) <= RULES["lines in a module"]
