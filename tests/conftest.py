@@ -28,6 +28,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 SLOW = (
     "chaos",
+    "controllers/test_ppo.py",
+    "controllers/test_reinforce.py::test_learns_whatever_the_scale_of_rewards",
+    "controllers/test_sampler.py",
+    "experiments/architectures/test_cell_layout.py::test_nothing_overlaps_in_",
+    "experiments/architectures/test_count.py::test_published_networks_have_the_published_counts",
     "experiments/benchmark/test_run.py",
     "experiments/downstream/test_detect.py",
     "experiments/downstream/test_segment.py",
@@ -39,20 +44,26 @@ SLOW = (
     "experiments/training/test_ablation.py",
     "experiments/training/test_evaluate.py",
     "experiments/training/test_run.py",
+    "nas/data/test_image_cache.py::test_two_processes_may_build_at_once",
+    "nas/downstream/detection/test_networks.py",
     "nas/downstream/detection/test_training.py",
+    "nas/downstream/segmentation/test_checkpoint.py",
     "nas/downstream/segmentation/test_training.py",
+    "nas/downstream/test_backbone.py",
+    "nas/export/test_programs.py",
     "nas/training/test_parallel.py",
     "nas/training/test_run.py",
     "workers/evaluators/test_train_and_validate.py",
+    "workers/jobs/test_detector_jobs.py",
 )
-"""Folders and files of which most tests train; single tests are marked by hand."""
+"""Folders, files and tests that train or take more than about a second."""
 
 
 def pytest_collection_modifyitems(items):
     """Marks tests by where they are and what they use."""
-    slow = tuple(str(Path(__file__).parent / path) for path in SLOW)
+    slow = tuple(f"tests/{start}" for start in SLOW)
     for item in items:
-        if str(item.path).startswith(slow):
+        if item.nodeid.startswith(slow):
             item.add_marker("slow")
         for fixture, mark in (("ray_cluster", "ray"), ("real_data", "real_data")):
             if fixture in item.fixturenames:

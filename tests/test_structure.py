@@ -56,9 +56,11 @@ def test_the_folders_of_the_tests_are_those_of_the_tree() -> None:
 
 
 def test_the_slow_tests_exist(pytestconfig: pytest.Config) -> None:
-    """A file that is moved must keep its mark."""
+    """A test that is moved or renamed must keep its mark."""
     conftest = pytestconfig.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
-    assert [path for path in conftest.SLOW if not (ROOT / "tests" / path).exists()] == []
+    for path, _, name in (start.partition("::") for start in conftest.SLOW):
+        assert (ROOT / "tests" / path).exists(), path
+        assert not name or f"def {name}" in (ROOT / "tests" / path).read_text(encoding="utf-8"), name
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
