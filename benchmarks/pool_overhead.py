@@ -35,7 +35,7 @@ from nas.search import Plan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.pools.ray_pool import RayPool
 
 SPACE = replace(NASNET, norms=("bn",))
@@ -102,7 +102,7 @@ class Sleep(tune.Trainable):
 
 def run_search(controller: str, options: argparse.Namespace, *, trials: int, seconds: float) -> Cost:
     """The loop of this project, with a ledger."""
-    resources = RayResources(num_queued=options.queued, max_workers=options.workers)
+    resources = WorkerResources(num_queued=options.queued, max_workers=options.workers)
     plan = Plan(Fidelity(), trials)
 
     def run() -> Iterator[dict[str, float]]:
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=1.0, help="that a child sleeps")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--queued", type=int, default=RayResources().num_queued, help="trials beyond the workers")
+    parser.add_argument("--queued", type=int, default=WorkerResources().num_queued, help="trials beyond the workers")
     parser.add_argument("--controller", choices=CONTROLLERS, action="append", help="may be given twice; default: both")
     parser.add_argument("--noop-trials", type=int, default=1000, help="children that do nothing; 0 leaves them out")
     parser.add_argument("--no-tune", action="store_true")

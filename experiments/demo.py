@@ -17,10 +17,12 @@ from safetensors.numpy import save_file
 
 from experiments.architectures.export import export_architecture
 from experiments.architectures.find import ArchitectureSource, find_architecture
-from experiments.cli.main import report_errors
+from experiments.cli.output import report_errors
 from experiments.comparison.run import compare_runs, print_comparison
+from experiments.config.resolve import ConfigRequest
 from experiments.runs.live_search import describe_seconds
-from experiments.search.run import SearchOptions, run_search
+from experiments.runs.printing import say
+from experiments.search.run import run_search
 from nas.data.load import load_data
 
 ROOT = Path("runs/demo")
@@ -60,7 +62,7 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
     started = time.monotonic()
     runs = {name: root / name for name in STRATEGIES}
     for name, run in runs.items():
-        code = run_search(STRATEGIES[name], SearchOptions(out=run, settings=tuple(settings)), console)
+        code = run_search(ConfigRequest(STRATEGIES[name], settings=tuple(settings)), run, console)
         if code:
             return code
     comparison = compare_runs(list(runs.values()), root / "comparison")
@@ -69,7 +71,7 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
     export_architecture(best, root / "best")
     accuracy = check_export(best, root / "best")
     _say_what_lies_where(root, best, accuracy, console)
-    console.print(f"all of it took {describe_seconds(time.monotonic() - started)}", highlight=False)
+    say(console, f"total time: {describe_seconds(time.monotonic() - started)}")
     return 0
 
 
@@ -126,7 +128,7 @@ def _say_what_lies_where(root: Path, best: ArchitectureSource, accuracy: float, 
         "  nas search cifar10_smoke --data FOLDER    (FOLDER/train/<class>/<image>)",
     ]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def main() -> int:

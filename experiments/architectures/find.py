@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.config.named import stored_reward
 from experiments.config.sections import validate_section
 from experiments.config.unknown_names import unknown_name
 from experiments.config.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
-from experiments.search.stored_reward import stored_reward
 from nas.architecture import Architecture
 from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
 from nas.files.strict_json import parse_json

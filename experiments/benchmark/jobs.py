@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.comparison.curves import CACHED, SUCCESS, Run
-from experiments.config.search_config import CONTROLLERS, parse_config
+from experiments.config.search_config import CONTROLLERS, parse_controller
 from experiments.config.sections import dump_settings
 from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
@@ -123,7 +123,7 @@ def controller_settings(controller: str) -> dict[str, Any]:
             section[key] = parse_yaml(value)
         except ValueError as error:
             raise ValueError(f"the value of {key} in {controller!r:.200} {error}") from None
-    settings = _parse(section)
+    name, settings = parse_controller(section)
     return {"name": name} | ({} if settings is None else dump_settings(settings))
 
 
@@ -159,7 +159,7 @@ def run_job(job: Job, folder: Path) -> None:
     """
     key = job.key
     table, space = load_table(job.table, Columns(**key["columns"]))
-    parsed = _parse(key["settings"])
+    _, parsed = parse_controller(key["settings"])
     settings = () if parsed is None else (parsed,)
     controller = CONTROLLERS[key["settings"]["name"]].build(space.choices, *settings, seed=job.derived_seed)
     plan = Plan(Fidelity(), key["num_trials"], seed=job.derived_seed, failure_reward=key["failure_reward"])
@@ -172,10 +172,6 @@ def run_job(job: Job, folder: Path) -> None:
             )
     result = {"key": key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     write_text(job.file(folder), json.dumps(result) + "\n")
-
-
-def _parse(section: dict[str, Any]) -> Any:  # noqa: ANN401 - the settings of any controller
-    return parse_config({"controller": section, "search": {"num_trials": 1}}).controller
 
 
 def _measured(outcome: Outcome) -> tuple[float | None, float | None]:

@@ -1,15 +1,16 @@
-"""The commands about one architecture; the work of each is done in a module of its name."""
+"""The commands about one architecture: `nas draw`, `nas export`, `nas count` and `nas import-weights`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from experiments.cli.options import (
+    Arch,
     Classes,
+    Json,
     MultiplyAdds,
     Parameters,
     Preset,
@@ -18,24 +19,16 @@ from experiments.cli.options import (
     named_folder,
     network_options,
 )
+from experiments.cli.output import print_json
 
 app = typer.Typer()
-
-_Arch = Annotated[
-    str,
-    typer.Argument(
-        metavar="ARCH",
-        help="A JSON file, a run (its best trial), RUN@3 (its third best), an exported folder, or a published name.",
-    ),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 
 @app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
 def draw(  # noqa: PLR0913 - one argument for each option
-    arch: _Arch,
+    arch: Arch,
     *,
-    out: Annotated[Path, typer.Option(help="The picture: a name that ends in .svg, .png or .pdf.")],
+    out: Annotated[Path, typer.Option(help="The figure: a name that ends in .svg, .png or .pdf.")],
     preset: Preset = None,
     stack: Stack = None,
     image_size: Size = None,
@@ -43,7 +36,7 @@ def draw(  # noqa: PLR0913 - one argument for each option
     parameters: Parameters = None,
     multiply_adds: MultiplyAdds = None,
 ) -> None:
-    """Draw both cells of an architecture; with a network given, its size stands above them."""
+    """Draw both cells of an architecture, with the size of the network if its options are given."""
     from experiments.architectures.count import describe_network
     from experiments.architectures.draw import draw_architecture
     from experiments.architectures.find import find_architecture
@@ -57,7 +50,7 @@ def draw(  # noqa: PLR0913 - one argument for each option
 
 @app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
 def export(  # noqa: PLR0913 - one argument for each option
-    arch: _Arch,
+    arch: Arch,
     *,
     out: Annotated[
         Path,
@@ -71,13 +64,15 @@ def export(  # noqa: PLR0913 - one argument for each option
     classes: Classes = None,
     parameters: Parameters = None,
     multiply_adds: MultiplyAdds = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="A trained network also as ONNX (extra: onnx).")] = False,
-    torch_export: Annotated[bool, typer.Option("--torch-export", help="Also as a torch.export program.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Also as ONNX, if trained (extra: onnx).")] = False,
+    torch_export: Annotated[
+        bool, typer.Option("--torch-export", help="Also as a torch.export program, if trained.")
+    ] = False,
     features: Annotated[
-        bool, typer.Option("--features", help="Also the outputs of its stages as a program, for detectors.")
+        bool, typer.Option("--features", help="Also the feature maps of its stages as a program, for detectors.")
     ] = False,
 ) -> None:
-    """Write an architecture as code that needs only torch, with its weights if it is a trained one."""
+    """Export an architecture as code that needs only torch, with its weights if it is trained."""
     from experiments.architectures.count import count_architecture, network_line
     from experiments.architectures.export import export_architecture
     from experiments.architectures.find import find_architecture
@@ -91,13 +86,13 @@ def export(  # noqa: PLR0913 - one argument for each option
     if options.given:
         typer.echo(network_line(count_architecture(source, options)))
     if source.outcome is not None and (source.weights is None or options.given):
-        why = "the options ask for another network than the trained one" if options.given else "the run kept none of it"
+        why = "the options describe another network than the trained one" if options.given else "the run kept none"
         typer.echo(f"without weights: {why}", err=True)
 
 
 @app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
 def count(  # noqa: PLR0913 - one argument for each option
-    arch: _Arch,
+    arch: Arch,
     *,
     preset: Preset = None,
     stack: Stack = None,
@@ -105,9 +100,9 @@ def count(  # noqa: PLR0913 - one argument for each option
     classes: Classes = None,
     parameters: Parameters = None,
     multiply_adds: MultiplyAdds = None,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Count parameters, multiply-adds and activations, beside the paper's figures where there are some."""
+    """Count parameters, multiply-adds and activations, with the published figures where known."""
     from rich.console import Console
 
     from experiments.architectures.count import count_architecture, print_count
@@ -116,7 +111,7 @@ def count(  # noqa: PLR0913 - one argument for each option
     options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
     value = count_architecture(find_architecture(arch), options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        print_json(value)
     else:
         print_count(value, Console())
 
@@ -128,12 +123,12 @@ def import_timm_weights(
     out: Annotated[
         Path,
         typer.Option(
-            parser=named_folder, help="Folder for model.py, weights.safetensors and what else nas export gives."
+            parser=named_folder, help="Folder for model.py, weights.safetensors and the other files of nas export."
         ),
     ],
-    accuracy: Annotated[float, typer.Option(help="As published with the weights, between 0 and 1; kept with them.")],
+    accuracy: Annotated[float, typer.Option(help="Published with the weights, between 0 and 1; stored with them.")],
 ) -> None:
-    """Take timm's weights of NASNet-A or PNASNet-5 over into our network."""
+    """Import timm's weights of NASNet-A or PNASNet-5."""
     from experiments.architectures.import_weights import import_weights
 
     files = import_weights(source, out, accuracy=accuracy)

@@ -1,4 +1,4 @@
-"""The command `nas detect`; its work is done in `experiments.downstream.detect`."""
+"""The command `nas detect`."""
 
 from __future__ import annotations
 
@@ -7,37 +7,47 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.options import (
+    Address,
+    Backbone,
+    Config,
+    Out,
+    Scratch,
+    Seed,
+    Settings,
+    Workers,
+    config_request,
+)
+
 app = typer.Typer()
+CocoData = Annotated[Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format.")]
 
 
 @app.command(epilog="Example: nas detect coco_small --backbone nasnet-a --data DIR --out runs/detector")
 def detect(  # noqa: PLR0913 - one argument for each option
-    config: Annotated[str, typer.Argument(help="A YAML file, or a name such as coco_small.")],
+    config: Config,
     *,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARCH|CHECKPOINT",
-            help="An architecture, or a trained network: a checkpoint, or a folder of nas train or nas export.",
-        ),
-    ] = None,
-    scratch: Annotated[bool, typer.Option("--scratch", help="Take no weights from a trained backbone.")] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the detector; runs/CONFIG if left out.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that share every batch out among them.")] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
-    ] = None,
+    backbone: Backbone = None,
+    scratch: Scratch = False,
+    data: CocoData = None,
+    out: Out = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    address: Address = None,
+    settings: Settings = None,
 ) -> None:
-    """Train a detector on a backbone, or continue the training in the folder; from its weights if it is trained."""
+    """Train a detector on a backbone, or resume the training in the folder. A trained backbone keeps its weights."""
     from rich.console import Console
 
     from experiments.downstream.detect import run_detect
-    from experiments.downstream.inputs import DenseOptions
+    from experiments.downstream.inputs import BackboneRequest
 
-    options = DenseOptions(backbone, scratch, data, out, seed, workers, address, tuple(settings or ()))
-    raise typer.Exit(run_detect(config, options, Console()))
+    request = config_request(
+        config,
+        settings,
+        data__root=data,
+        detection__seed=seed,
+        workers__num_workers=workers,
+        workers__address=address,
+    )
+    raise typer.Exit(run_detect(request, BackboneRequest(backbone, scratch), out, Console()))

@@ -1,28 +1,60 @@
-"""Options that several commands share: the folder that they write, and the network around the cells."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from experiments.architectures.find import NetworkOptions
-
-Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
-Stack = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells a stage @ last channels: 6@768.")]
-Size = Annotated[int | None, typer.Option(help="Height and width of the images in pixels.")]
-Classes = Annotated[int | None, typer.Option(help="Outputs of the classifier.")]
-Parameters = Annotated[str | None, typer.Option(help="As wide a network as so many allow: 5M.")]
-MultiplyAdds = Annotated[str | None, typer.Option(help="As wide as so many for one image allow: 600M.")]
+    from experiments.config.resolve import ConfigRequest
 
 
 def named_folder(text: str) -> Path:
-    """The folder that an option names: nothing at all would be the current one, which nobody means."""
+    """The folder that an option names; nothing would be the current one, which nobody means."""
     if not text.strip():
         raise typer.BadParameter("it must name a folder, got nothing")
     return Path(text)
+
+
+Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a configuration, see the example below.")]
+Arch = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCH",
+        help="A JSON file, a run (its best trial), RUN@3 (its third best), an exported folder, or a published name.",
+    ),
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARCH|CHECKPOINT",
+        help="An architecture, or a trained network: a checkpoint, or a folder of nas train or nas export.",
+    ),
+]
+Scratch = Annotated[bool, typer.Option("--scratch", help="Do not use the weights of a trained backbone.")]
+Out = Annotated[Path | None, typer.Option(parser=named_folder, help="Output folder; default runs/CONFIG.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of the images.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
+Workers = Annotated[int | None, typer.Option(help="Maximum number of workers at a time.")]
+Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
+Stack = Annotated[str | None, typer.Option(metavar="N@P", help="Normal cells per stage @ final channels, e.g. 6@768.")]
+Size = Annotated[int | None, typer.Option(help="Height and width of the images, pixels.")]
+Classes = Annotated[int | None, typer.Option(help="Number of classes.")]
+Parameters = Annotated[
+    str | None, typer.Option(help="Parameter budget, e.g. 5M; the widest network that fits is used.")
+]
+MultiplyAdds = Annotated[
+    str | None, typer.Option(help="Budget of multiply-adds per image, e.g. 600M; the widest network that fits is used.")
+]
 
 
 def network_options(
@@ -32,7 +64,23 @@ def network_options(
     classes: int | None,
     budget: tuple[str | None, str | None],
 ) -> NetworkOptions:
-    """What the options of a command ask for; `budget` is that of parameters and that of multiply-adds."""
+    """The network around the cells as options describe it; `budget` is that of parameters and of multiply-adds."""
     from experiments.architectures.find import NetworkOptions
 
     return NetworkOptions(preset, stack, image_size, classes, *budget)
+
+
+def config_request(source: str, settings: list[str] | None, **changes: Any) -> ConfigRequest:  # noqa: ANN401
+    """The configuration that a command line asks for.
+
+    Args:
+        source: A YAML file, or the name of a configuration.
+        settings: Values of ``--set``.
+        **changes: Values of options by ``section__key``; None leaves a setting as it is.
+    """
+    from experiments.config.resolve import ConfigRequest
+
+    pairs = {tuple(name.split("__")): value for name, value in changes.items()}
+    return ConfigRequest(
+        source, {(section, key): value for (section, key), value in pairs.items()}, tuple(settings or ())
+    )

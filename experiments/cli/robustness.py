@@ -1,23 +1,24 @@
-"""The commands `nas robustness` and `nas divergence`; their work is done in modules of their names."""
+"""The commands `nas robustness` and `nas divergence`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from experiments.cli.options import Json, named_folder
+from experiments.cli.output import print_json
 
 app = typer.Typer()
 
 _Networks = Annotated[
     list[str], typer.Argument(metavar="CHECKPOINT|RUN@k", help="Files of weights, runs (their best trial) or RUN@3.")
 ]
-_Out = Annotated[Path, typer.Option(help="Folder for the figures as JSON and as pictures.")]
-_Data = Annotated[str | None, typer.Option(help="Folder of the images, or digits; the run's if left out.")]
-_Images = Annotated[int | None, typer.Option(help="So many test images at most.")]
-_Pictures = Annotated[Path | None, typer.Option(help="Folder of reference pictures for the shift style.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+_Out = Annotated[Path, typer.Option(parser=named_folder, help="Folder for figures and JSON.")]
+_Data = Annotated[str | None, typer.Option(help="Folder of the images, or digits; default those of the run.")]
+_Images = Annotated[int | None, typer.Option(help="Maximum number of test images.")]
+_Pictures = Annotated[Path | None, typer.Option(help="Folder of reference images for the shift style.")]
 
 
 @app.command(epilog="Example: nas robustness runs/bn@1 runs/ibn@1 --shifts add_all,add_red --severity 3 --out robust")
@@ -27,15 +28,15 @@ def robustness(  # noqa: PLR0913 - one argument for each option
     out: _Out,
     data: _Data = None,
     shifts: Annotated[
-        str | None, typer.Option(help="Names with commas between; all, or the run's for its test.")
+        str | None, typer.Option(help="Comma-separated names; default all, or those of the run's test.")
     ] = None,
     severity: Annotated[str, typer.Option(help="1 to 5: one, a range such as 1-5, or a list such as 1,3,5.")] = "1-5",
-    seed: Annotated[int, typer.Option(min=0, help="Of what the shifts draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the shifts.")] = 0,
     images: _Images = None,
     pictures: _Pictures = None,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Measure how accurate networks stay when the appearance of the test images shifts."""
+    """Evaluate networks on test images under distribution shift."""
     from rich.console import Console
 
     from experiments.robustness.run import RobustnessOptions, run_robustness
@@ -44,7 +45,7 @@ def robustness(  # noqa: PLR0913 - one argument for each option
     options = RobustnessOptions(data, split_names(shifts), parse_severities(severity), seed, images, pictures)
     value = run_robustness(networks, out, options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        print_json(value)
     else:
         print_robustness(value, Console())
 
@@ -53,17 +54,17 @@ def robustness(  # noqa: PLR0913 - one argument for each option
 def divergence(  # noqa: PLR0913 - one argument for each option
     networks: _Networks,
     *,
-    shift: Annotated[str, typer.Option(help="The shift of appearance.")],
+    shift: Annotated[str, typer.Option(help="The distribution shift.")],
     out: _Out = Path("divergence"),
     data: _Data = None,
-    severity: Annotated[int, typer.Option(min=1, max=5, help="Of the shift.")] = 3,
-    classes: Annotated[str | None, typer.Option(help="Two with a comma between; all pairs if left out.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of what the shift draws.")] = 0,
+    severity: Annotated[int, typer.Option(min=1, max=5, help="Severity of the shift.")] = 3,
+    classes: Annotated[str | None, typer.Option(help="Two comma-separated names; default all pairs.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the shift.")] = 0,
     images: _Images = None,
     pictures: _Pictures = None,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
-    """Measure, layer by layer, how far appearance and content move the features."""
+    """Measure, layer by layer, how much appearance and content change the features."""
     from rich.console import Console
 
     from experiments.robustness.divergence import DivergenceOptions, run_divergence
@@ -72,20 +73,20 @@ def divergence(  # noqa: PLR0913 - one argument for each option
     options = DivergenceOptions(shift, data, severity, split_names(classes), seed, images, pictures)
     value = run_divergence(networks, out, options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        print_json(value)
     else:
         print_divergence(value, Console())
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """The names in a text with commas between; none if there is no text.
+    """The comma-separated names in a text; none if there is no text.
 
     Raises:
         ValueError: if the text holds no name.
     """
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     if text is not None and not names:
-        raise ValueError(f"names must stand with commas between, at least one, got {text!r:.40}")
+        raise ValueError(f"names must be one or more, separated by commas, got {text!r:.40}")
     return names
 
 

@@ -1,12 +1,14 @@
-"""The command `nas select`; its work is done in `experiments.tournament.run`."""
+"""The command `nas select`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from experiments.cli.options import Address, Data, Json, Settings, Workers, config_request, named_folder
+from experiments.cli.output import print_json
 
 app = typer.Typer()
 
@@ -18,30 +20,44 @@ def select(  # noqa: PLR0913 - one argument for each option
     config: Annotated[
         str, typer.Option(help="How candidates are trained: a YAML file, or a name such as digits_full.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the tournament.")],
-    top: Annotated[int, typer.Option(help="So many of the best trials take part.")] = 8,
-    random: Annotated[int, typer.Option(help="So many others, drawn at random, take part as a control.")] = 8,
-    grace: Annotated[int | None, typer.Option(help="Epochs that every candidate gets; a ninth if left out.")] = None,
-    reduction: Annotated[float, typer.Option(help="One in so many goes on from each rung to the next.")] = 3.0,
-    data: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Most candidates trained at a time.")] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the random picks.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
+    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder of the tournament.")],
+    top: Annotated[int | None, typer.Option(help="Number of best trials that compete; default 8.")] = None,
+    random: Annotated[
+        int | None, typer.Option(help="Number of other trials, drawn at random as a control group; default 8.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+    grace: Annotated[
+        int | None, typer.Option(help="Epochs that every candidate gets; default a ninth of the recipe's.")
+    ] = None,
+    reduction: Annotated[
+        float | None, typer.Option(help="One in this many candidates continues from each rung; default 3.")
+    ] = None,
+    data: Data = None,
+    workers: Workers = None,
+    address: Address = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random draw; default 0.")] = None,
+    settings: Settings = None,
+    as_json: Json = False,
 ) -> None:
-    """Train the best trials of a search, and random ones beside them, in a tournament that stops losers early."""
+    """Train the best trials of a search, and random ones, in a tournament that stops poor candidates early."""
     from rich.console import Console
 
-    from experiments.tournament.run import SelectOptions, print_selection, run_select
-    from workers.tune.tournament import Rules
+    from experiments.tournament.run import print_selection, run_select
 
-    rules = Rules(grace, reduction)
-    options = SelectOptions(top, random, seed, rules, data, workers, address, tuple(settings or ()))
-    result = run_select(run, config, out, options, Console(stderr=as_json))
+    request = config_request(
+        config,
+        settings,
+        tournament__run=run,
+        tournament__top=top,
+        tournament__random=random,
+        tournament__seed=seed,
+        tournament__grace_epochs=grace,
+        tournament__reduction_factor=reduction,
+        data__root=data,
+        workers__num_workers=workers,
+        workers__address=address,
+    )
+    result = run_select(request, out, Console(stderr=as_json))
     if as_json:
-        typer.echo(json.dumps(result, indent=2, allow_nan=False))
+        print_json(result)
     else:
         print_selection(result, Console())

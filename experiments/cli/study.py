@@ -1,11 +1,13 @@
-"""The command `nas study pretraining`; its work is done in `experiments.study.run`."""
+"""The command `nas study pretraining`."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from experiments.cli.detect import CocoData
+from experiments.cli.options import Address, Config, Out, Settings, Workers, config_request
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -17,42 +19,54 @@ def study() -> None:
 
 @app.command(epilog="Example: nas study pretraining coco_study_small --pretrained runs/classifier --data DIR --out OUT")
 def pretraining(  # noqa: PLR0913 - one argument for each option
-    config: Annotated[str, typer.Argument(help="A YAML file, or a name such as coco_study_small, or of a detector.")],
+    config: Config,
     *,
     backbone: Annotated[
-        str | None, typer.Option(metavar="ARCH", help="Its architecture; that of the classifier if left out.")
+        str | None, typer.Option(metavar="ARCH", help="Its architecture; default that of the classifier.")
     ] = None,
     pretrained: Annotated[
-        str | None, typer.Option(metavar="CHECKPOINT", help="A trained classifier: what nas train or nas export wrote.")
+        str | None,
+        typer.Option(metavar="CHECKPOINT", help="A trained classifier: a folder of nas train or nas export."),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; runs/CONFIG_study if left out.")] = None,
+    data: CocoData = None,
+    out: Out = None,
     seeds: Annotated[int | None, typer.Option(help="Trainings of each kind.")] = None,
     schedules: Annotated[
-        str | None, typer.Option(metavar="1x,2x,..", help="Lengths of the trainings, by the papers' rule.")
+        str | None, typer.Option(metavar="1x,2x,..", help="Lengths of the trainings, as in the papers.")
     ] = None,
     fractions: Annotated[
-        str | None, typer.Option(metavar="0.5,1", help="Shares of the training pictures, parts of one another.")
+        str | None, typer.Option(metavar="0.5,1", help="Shares of the training images, each part of the next.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Trainings at a time at most.")] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
-    ] = None,
+    workers: Workers = None,
+    address: Address = None,
+    settings: Settings = None,
 ) -> None:
-    """Train a detector from scratch and pre-trained, and say which is ahead; the same command goes on where it was."""
+    """Train a detector from scratch and pre-trained, and compare them. Run the same command to resume."""
     from rich.console import Console
 
-    from experiments.study.run import StudyOptions, run_study
+    from experiments.study.run import run_study
     from experiments.study.table import print_study
 
-    options = StudyOptions(
-        backbone, pretrained, data, out, seeds, schedules, fractions, workers, address, tuple(settings or ())
+    request = config_request(
+        config,
+        settings,
+        study__pretrained=pretrained,
+        study__num_seeds=seeds,
+        study__schedules=None if schedules is None else schedules.split(","),
+        study__fractions=None if fractions is None else _numbers(fractions),
+        data__root=data,
+        workers__num_workers=workers,
+        workers__address=address,
     )
     console = Console()
-    value = run_study(config, options, console)
+    value = run_study(request, backbone, out, console)
     print_study(value, console)
     if any(setting["num_failed"] for setting in value["settings"]):
         raise typer.Exit(1)  # the same command tries them again
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"fractions must be numbers such as 0.5,1, got {text!r:.60}") from None

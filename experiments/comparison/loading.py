@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
+from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten, validate_section
 from experiments.runs.run_folder import RunFolder
-from experiments.search.stored_reward import stored_reward
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.files.strict_json import parse_json

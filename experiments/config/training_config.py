@@ -1,17 +1,17 @@
-"""The settings of a full training: a YAML file of the sections training, network, recipe, data and workers."""
+"""The configurations of a training, and of a tournament and an ablation, which are made of trainings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any
+import dataclasses
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from experiments.config.config_file import TRAINING, split_sections
-from experiments.config.sections import dump_settings, validate_section
+from experiments.config.config import Config
+from experiments.config.kinds import ABLATION, TOURNAMENT, TRAINING, ConfigKind
 from experiments.config.unknown_names import unknown_name
+from experiments.config.workers import StudyWorkers, TrainingWorkers
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 
@@ -20,12 +20,12 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class TrainingSettings:
-    """What a training starts from.
+    """The start of a training.
 
     Attributes:
-        seed: of initial weights, order of images, augmentation and dropout.
-        start: a checkpoint whose weights are trained further, as for other images; null starts from random weights.
-        teacher: whose answers are distilled: a checkpoint, a run, RUN@k, or ``torchvision:resnet50``; null for none.
+        seed: Of initial weights, order of images, augmentation and dropout.
+        start: A checkpoint to fine-tune; null starts from random weights.
+        teacher: The network that is distilled: a checkpoint, a run, RUN@k, or ``torchvision:resnet50``; null for none.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -34,69 +34,88 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class TrainingWorkers:
-    """Who trains.
+class TournamentSettings:
+    """Which trials of a search compete, and when they are stopped.
 
     Attributes:
-        num_workers: processes that share every batch out among them; 1 trains in this process.
-        address: of a running Ray cluster, ``auto`` or ``HOST:PORT``; null starts Ray on this machine.
-        cpus: CPUs of each worker.
-        gpus: GPUs of each worker, 0 or 1; null means 1 where this machine has GPUs.
+        run: The run folder of the search.
+        top: Number of best trials that compete.
+        random: Number of other trials, drawn at random, that compete as a control group.
+        seed: Of that draw.
+        grace_epochs: Epochs that every candidate gets; null means a ninth of the recipe's.
+        reduction_factor: One in this many candidates continues from each rung to the next.
     """
 
-    num_workers: Annotated[int, Field(ge=1, le=10_000)] = 1
-    address: str | None = None
-    cpus: Annotated[float, Field(gt=0)] = 1.0
-    gpus: Annotated[int | None, Field(ge=0, le=1)] = None
+    run: str
+    top: Annotated[int, Field(ge=1)] = 8
+    random: Annotated[int, Field(ge=0)] = 8
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    grace_epochs: Annotated[int | None, Field(ge=1)] = None
+    reduction_factor: Annotated[float, Field(gt=1)] = 3.0
 
 
-@plain_dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """A complete, valid configuration of a training.
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class AblationSettings:
+    """The size of an ablation.
 
     Attributes:
-        training: seed, start and teacher.
-        fidelity: network, recipe and data.
-        workers: who trains.
+        num_seeds: Trainings of each recipe, with consecutive seeds.
     """
+
+    num_seeds: Annotated[int, Field(ge=1)] = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _OfTraining(Config):
+    """The sections that configurations of trainings share."""
 
     training: TrainingSettings
-    fidelity: Fidelity
+    network: NetworkSpec
+    recipe: TrainRecipe
+    data: DataSpec
+
+    def __post_init__(self) -> None:
+        if self.data.name not in DATA_SETS:
+            raise unknown_name("data set in data.name", self.data.name, DATA_SETS)
+        if (self.training.teacher is None) != (self.recipe.distillation == 0):
+            raise ValueError(
+                "recipe.distillation must be above 0 with a training.teacher and 0 without, "
+                f"got {self.recipe.distillation:g} and {self.training.teacher or 'none'}"
+            )
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """Network, recipe and data."""
+        return Fidelity(self.network, self.recipe, self.data)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainingConfig(_OfTraining):
+    """A valid configuration of a training."""
+
+    kind: ClassVar[ConfigKind] = TRAINING
+
     workers: TrainingWorkers
 
-    def to_document(self) -> dict[str, dict[str, Any]]:
-        """Returns plain data from which `parse_training` makes an equal one, with every setting written out."""
-        return {
-            "training": dump_settings(self.training),
-            "network": dump_settings(self.fidelity.network),
-            "recipe": dump_settings(self.fidelity.recipe),
-            "data": dump_settings(self.fidelity.data),
-            "workers": dump_settings(self.workers),
-        }
+    def __post_init__(self) -> None:
+        _OfTraining.__post_init__(self)
+        self.workers.check_batch(self.recipe.batch_size)
 
 
-def parse_training(document: Mapping[str, Any]) -> TrainingConfig:
-    """Validates the plain data of a YAML file.
+@dataclasses.dataclass(frozen=True, slots=True)
+class AblationConfig(TrainingConfig):
+    """A valid configuration of an ablation."""
 
-    Raises:
-        ValueError: if it is not the configuration of a training; one line that names the place.
-    """
-    sections = split_sections(document, TRAINING)
-    data = validate_section("data", sections["data"], DataSpec)
-    if data.name not in DATA_SETS:
-        raise unknown_name("data set in data.name", data.name, DATA_SETS)
-    training = validate_section("training", sections["training"], TrainingSettings)
-    recipe = validate_section("recipe", sections["recipe"], TrainRecipe)
-    workers = validate_section("workers", sections["workers"], TrainingWorkers)
-    if (training.teacher is None) != (recipe.distillation == 0):
-        raise ValueError(
-            "recipe.distillation must be above 0 with a training.teacher and 0 without, "
-            f"got {recipe.distillation:g} and {training.teacher or 'none'}"
-        )
-    if recipe.batch_size % workers.num_workers:
-        raise ValueError(
-            f"recipe.batch_size must be divisible by the number of workers, {workers.num_workers}, "
-            f"got {recipe.batch_size}"
-        )
-    network = validate_section("network", sections["network"], NetworkSpec)
-    return TrainingConfig(training, Fidelity(network, recipe, data), workers)
+    kind: ClassVar[ConfigKind] = ABLATION
+
+    ablation: AblationSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TournamentConfig(_OfTraining):
+    """A valid configuration of a tournament."""
+
+    kind: ClassVar[ConfigKind] = TOURNAMENT
+
+    tournament: TournamentSettings
+    workers: StudyWorkers

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from experiments.config.config_file import DETECTION
-from experiments.config.detection_config import DetectionConfig, parse_detection
-from experiments.config.training_config import TrainingWorkers
+from experiments.config.dense_config import DetectionConfig
+from experiments.config.kinds import DETECTION
+from experiments.config.resolve import ConfigRequest
+from experiments.config.workers import TrainingWorkers
 from experiments.downstream.detect_figures import draw_curves, draw_pictures
-from experiments.downstream.inputs import DenseOptions, open_dense, resolve_dense
+from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.runs.live_iterations import RecordLines
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.printing import say
+from experiments.runs.run_folder import Binding, RunFolder
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.metrics import NAMES
 from nas.downstream.detection.training import (
@@ -27,43 +28,44 @@ from nas.downstream.detection.training import (
     train_member,
 )
 from nas.downstream.run import DenseWatch
-from nas.models.build import Buildable
 from nas.training.device import choose_device, choose_dtype
-from nas.training.run import METRICS_FILE, Record, read_result
+from nas.training.run import Record, read_records, read_result
 
 CURVES_FILE, PICTURES_FOLDER = "ap.png", "pictures"
 _LABELS = dict(zip(NAMES, ("AP", "AP50", "AP75", "AP of small", "of medium", "of large objects"), strict=True))
 
 
-def run_detect(source: str, options: DenseOptions, console: Console) -> int:
-    """Trains a detector, or continues the training in the folder.
+def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | None, console: Console) -> int:
+    """Trains a detector, or resumes the training in the folder.
 
     Args:
-        source: a YAML file, or the name of a configuration that comes with this package.
-        options: what differs from it.
-        console: where progress is shown.
+        request: The configuration.
+        backbone: The backbone.
+        out: The folder of the training; None means ``runs/NAME``.
+        console: Where progress is shown.
 
     Returns:
         The exit code: 0.
 
     Raises:
-        ValueError: if configuration, pictures or backbone are not valid, or the folder holds another training.
-        RuntimeError: if the folder is in use or cannot be written, or the training fails.
-        OSError: if a file cannot be read.
+        ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
+        RuntimeError: If the folder is in use or cannot be written, or the training fails.
+        OSError: If a file cannot be read.
     """
-    folder = options.out or Path("runs") / Path(source).stem
-    config, architecture = resolve(source, options, folder)
-    plan = config.plan(architecture)
-    # what does not fit is said before there is a folder, which would hold on to settings that cannot be trained
-    if options.data is not None and not options.data.is_dir():
-        raise ValueError(f"there is no folder {options.data}")
-    data = None if _is_done(folder) else load_checked(plan, console)
-    with open_dense(folder, config, architecture, parse_detection):
-        result = read_result(folder)
+    folder = RunFolder(out or request.default_folder)
+    document, architecture = resolve_dense(DETECTION, request, backbone, folder)
+    config = DetectionConfig.parse(document, source=request.source)
+    plan, path = config.plan(architecture), folder.path
+    # what does not fit is refused before there is a folder, which would be bound to settings that cannot be trained
+    if (root := request.changes.get(("data", "root"))) is not None and not Path(root).is_dir():
+        raise ValueError(f"there is no folder {root}")
+    data = None if _is_done(path) else load_checked(plan, console)
+    with Binding(folder, config, architecture).hold():
+        result = read_result(path)
         if result is None or data is not None:
-            result = detect_folder(folder, plan, data or load_checked(plan, console), config.workers, console)
-    for line in result_lines(folder, result):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+            result = detect_folder(path, plan, data or load_checked(plan, console), config.workers, console)
+    for line in result_lines(path, result):
+        say(console, line)
     return 0
 
 
@@ -101,28 +103,17 @@ def detect_folder(
         RuntimeError: if the training fails.
     """
     with RecordLines(resolve_recipe(plan, data).iterations, console, describe_scores) as lines:
-        if workers.num_workers == 1 and workers.address is None:
+        if workers.is_local:
             watch = DenseWatch(lines.after_iteration, lines.after_record)
             result = run_detection(plan, folder, watch, data=data)
         else:
-            from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
+            from workers.jobs.data_parallel import train_in_parallel
 
-            settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
-            result = train_in_parallel(plan, folder, settings, lines.after_record, train=train_member)
-    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+            result = train_in_parallel(plan, folder, workers.parallel(), lines.after_record, train=train_member)
+    records = read_records(folder)
     draw_pictures(folder / DETECTOR_FILE, data.evaluation, folder / PICTURES_FOLDER, recipe=plan.recipe)
     draw_curves(records, folder / CURVES_FILE, title=folder.name)
     return result
-
-
-def resolve(source: str, options: DenseOptions, folder: Path) -> tuple[DetectionConfig, Buildable]:
-    """The configuration with the options of the command line, and the architecture of the backbone.
-
-    Raises:
-        ValueError: if they are not valid, or no backbone is named.
-    """
-    document, architecture = resolve_dense(source, options, DETECTION, RunFolder(folder))
-    return parse_detection(document), architecture
 
 
 def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +11,22 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from experiments.config.config_file import SEGMENTATION
-from experiments.config.segmentation_config import SegmentationConfig, parse_segmentation
-from experiments.downstream.inputs import DenseOptions, open_dense, resolve_dense
+from experiments.config.dense_config import SegmentationConfig
+from experiments.config.kinds import SEGMENTATION
+from experiments.config.resolve import ConfigRequest
+from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.downstream.segment_domains import Domain, find_domains, measure_domains
 from experiments.downstream.segment_figures import draw_curves, draw_pictures
 from experiments.runs.live_iterations import RecordLines
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.printing import say
+from experiments.runs.run_folder import Binding, RunFolder
 from nas.downstream.run import DenseWatch
 from nas.downstream.segmentation.checkpoint import load_segmenter
 from nas.downstream.segmentation.data import SegmentationFolder, read_folder
 from nas.downstream.segmentation.training import SEGMENTER_FILE, SegmentationPlan, run_segmentation, train_member
 from nas.models.build import Buildable
 from nas.training.device import choose_device, num_threads
-from nas.training.run import METRICS_FILE, Record, read_result
+from nas.training.run import Record, read_records, read_result
 
 CURVES_FILE, PICTURES_FILE = "curves.png", "pictures.png"
 
@@ -43,46 +44,33 @@ class SegmentResult:
     domains: Mapping[str, Any]
 
 
-def run_segment(source: str, options: DenseOptions, console: Console, *, test_data: Path | None = None) -> int:
-    """Trains a segmenter, or continues the training in the folder, and measures it.
+def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | None, console: Console) -> int:
+    """Trains a segmenter, or resumes the training in the folder, and evaluates it.
 
     Args:
-        source: a YAML file, or the name of a configuration that comes with this package.
-        options: what differs from it.
-        console: where progress is shown.
-        test_data: another folder on which it is measured too; None leaves that to the configuration.
+        request: The configuration.
+        backbone: The backbone.
+        out: The folder of the training; None means ``runs/NAME``.
+        console: Where progress is shown.
 
     Returns:
         The exit code: 0.
 
     Raises:
-        ValueError: if configuration, pictures or backbone are not valid, or the folder holds another training.
-        RuntimeError: if the folder is in use or cannot be written, or the training fails.
-        OSError: if a file cannot be read.
+        ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
+        RuntimeError: If the folder is in use or cannot be written, or the training fails.
+        OSError: If a file cannot be read.
     """
-    folder = options.out or Path("runs") / Path(source).stem
-    config, architecture = resolve_segmentation(source, options, folder, test_data=test_data)
+    folder = RunFolder(out or request.default_folder)
+    document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
+    config = SegmentationConfig.parse(document, source=request.source)
     data = read_pictures(config, console)
-    found = segment_folder(folder, config, architecture, data, console)
-    for line in result_lines(folder, found.result):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    found = segment_folder(folder.path, config, architecture, data, console)
+    for line in result_lines(folder.path, found.result):
+        say(console, line)
     console.print(class_table(found.result))
     console.print(domain_table(found.domains))
     return 0
-
-
-def resolve_segmentation(
-    source: str, options: DenseOptions, folder: Path, *, test_data: Path | None = None
-) -> tuple[SegmentationConfig, Buildable]:
-    """The valid configuration with the options of the command line, and the architecture of the backbone.
-
-    Raises:
-        ValueError: if they are not valid, or no backbone or no pictures are named.
-    """
-    document, architecture = resolve_dense(source, options, SEGMENTATION, RunFolder(folder))
-    if test_data is not None:
-        document["test"]["root"] = str(test_data.resolve())
-    return parse_segmentation(document), architecture
 
 
 def read_pictures(config: SegmentationConfig, console: Console) -> SegmentationFolder:
@@ -110,7 +98,7 @@ def segment_folder(
     plan = config.plan(architecture)
     plan.build(len(data.classes))  # what does not fit is said before there is a folder
     domains = find_domains(plan, data, config.test)
-    with open_dense(folder, config, architecture, parse_segmentation):
+    with Binding(RunFolder(folder), config, architecture).hold():
         result = read_result(folder) or _train(folder, plan, config, data, console)
         measured = _measure(folder, plan, domains, data, console)
         _draw(folder, plan, domains[0])
@@ -165,13 +153,12 @@ def _train(
 ) -> dict[str, Any]:
     workers = config.workers
     with RecordLines(plan.recipe.iterations, console, describe_scores) as lines:
-        if workers.num_workers == 1 and workers.address is None:
+        if workers.is_local:
             result = run_segmentation(plan, data, folder, DenseWatch(lines.after_iteration, lines.after_record))
         else:
-            from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
+            from workers.jobs.data_parallel import train_in_parallel
 
-            settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
-            result = train_in_parallel((plan, data), folder, settings, lines.after_record, train=train_member)
+            result = train_in_parallel((plan, data), folder, workers.parallel(), lines.after_record, train=train_member)
     return result
 
 
@@ -192,8 +179,7 @@ def _measure(
 def _draw(folder: Path, plan: SegmentationPlan, home: Domain) -> None:
     """Draws what is not there yet, as after a kill at the very end."""
     if not (folder / CURVES_FILE).is_file():
-        records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
-        draw_curves(records, folder / CURVES_FILE, title=folder.name)
+        draw_curves(read_records(folder), folder / CURVES_FILE, title=folder.name)
     if not (folder / PICTURES_FILE).is_file():
         with num_threads(plan.recipe.num_threads):
             draw_pictures(_load(folder, plan), home.pictures, folder / PICTURES_FILE)

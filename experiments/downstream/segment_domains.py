@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from experiments.config.segmentation_config import SegmentationTest
+from experiments.config.dense_config import SegmentationTest
 from nas.downstream.segmentation.classes import Counts
 from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit, read_test_split
 from nas.downstream.segmentation.evaluation import Look, evaluate

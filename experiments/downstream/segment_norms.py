@@ -16,16 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.comparison.statistics import CONFIDENCE, bootstrap_interval
-from experiments.config.segmentation_config import SegmentationConfig
+from experiments.config.dense_config import SegmentationConfig
+from experiments.config.kinds import SEGMENTATION
+from experiments.config.resolve import ConfigRequest
 from experiments.config.unknown_names import unknown_name
-from experiments.downstream.inputs import LOCK_FILE, DenseOptions
-from experiments.downstream.segment import SegmentResult, read_pictures, resolve_segmentation, segment_folder
+from experiments.downstream.inputs import BackboneRequest, resolve_dense
+from experiments.downstream.segment import SegmentResult, read_pictures, segment_folder
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
+from experiments.runs.printing import say
+from experiments.runs.run_folder import RunFolder, make_folder
 from nas.architecture import Architecture, Cell
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
-from nas.files.lock import FileLock
 from nas.models.build import Buildable
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.resnet import ReferenceNetwork
@@ -65,54 +68,54 @@ def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildabl
 
 
 def run_norms(
-    source: str,
-    options: DenseOptions,
+    request: ConfigRequest,
+    backbone: BackboneRequest,
+    out: Path | None,
     console: Console,
     *,
     norms: Sequence[str],
     num_seeds: int,
-    test_data: Path | None = None,
 ) -> dict[str, Any]:
     """Trains with every norm and seed, and writes ``norms.json``, ``norms.md`` and ``norms.png``.
 
-    Each training has a folder of its own, so that the same command goes on where it was.
+    Each training has its own folder, so that the same command resumes.
 
     Args:
-        source: the configuration.
-        options: as of `nas segment`; the seeds are counted from that of the configuration.
-        console: where progress is shown.
-        norms: different from one another, see `with_norm`; the first is what the others are compared with.
-        num_seeds: trainings with each norm.
-        test_data: another folder to measure on.
+        request: The configuration; seeds are counted from its seed.
+        backbone: The backbone.
+        out: The folder; None means ``runs/NAME_norms``.
+        console: Where progress is shown.
+        norms: Different norms, see `with_norm`; the others are compared with the first.
+        num_seeds: Trainings with each norm.
 
     Returns:
         What ``norms.json`` holds, see `summarize`.
 
     Raises:
-        ValueError: if the configuration or a norm is not valid, or a folder holds another training.
-        RuntimeError: if a training fails.
+        ValueError: If the configuration or a norm is not valid, or a folder holds another run.
+        RuntimeError: If a training fails.
     """
     if len(set(norms)) != len(norms) or not norms:
         raise ValueError(f"norms must be different from one another, got {', '.join(norms) or 'none'}")
-    out = options.out or Path("runs") / f"{Path(source).stem}_norms"
-    config, architecture = resolve_segmentation(source, options, out, test_data=test_data)
+    folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_norms"))
+    document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
+    config = SegmentationConfig.parse(document, source=request.source)
     if config.segmentation.start is not None:
-        raise ValueError("weights fit one norm only: with --norms the backbone starts from scratch, see --scratch")
+        raise ValueError("weights fit one norm only: with --norms the backbone is trained from scratch, see --scratch")
     chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}
     data = read_pictures(config, console)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path)
     results: dict[str, list[SegmentResult]] = {norm: [] for norm in norms}
-    with FileLock(out / LOCK_FILE):
+    with folder.lock():
         for seed in range(num_seeds):
             for norm, changed in chosen.items():
-                folder = out / norm / f"seed-{seed}"
-                console.print(f"{folder}", markup=False, highlight=False, soft_wrap=True)
-                found = segment_folder(folder, _with_seed(config, seed), changed, data, console)
-                results[norm].append(found)
-        value = {"config": source, **summarize(results)}
-        write_text(out / f"{TABLE_FILE}.json", json.dumps(value, indent=2, allow_nan=False) + "\n")
-        write_text(out / f"{TABLE_FILE}.md", markdown_table(value))
-        draw_norms(value, out / f"{TABLE_FILE}.png")
+                path = folder.path / norm / f"seed-{seed}"
+                say(console, str(path))
+                results[norm].append(segment_folder(path, _with_seed(config, seed), changed, data, console))
+        value = {"config": request.source, **summarize(results)}
+        write_text(folder.path / f"{TABLE_FILE}.json", json.dumps(value, indent=2, allow_nan=False) + "\n")
+        write_text(folder.path / f"{TABLE_FILE}.md", markdown_table(value))
+        draw_norms(value, folder.path / f"{TABLE_FILE}.png")
     return value
 
 

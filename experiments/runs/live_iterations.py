@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.runs.live_search import describe_seconds
+from experiments.runs.printing import say
 from nas.training.run import Record
 
 
@@ -55,7 +56,7 @@ class RecordLines:
         )
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(self._console, text)
 
     def __enter__(self) -> Self:
         """Starts to show."""

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from experiments.runs.printing import say
 from nas.protocols import Pool
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Success, Trial
@@ -207,7 +208,7 @@ class LivePanel:
 
     def say(self, text: str) -> None:
         """Shows a line above the panel."""
-        self._console.print(text, highlight=False, markup=False)
+        say(self._console, text)
 
     def __enter__(self) -> Self:
         """Starts to draw."""
@@ -239,7 +240,7 @@ class PlainLines:
 
     def say(self, text: str) -> None:
         """Writes a line of text."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(self._console, text)
 
     def _write(self) -> None:
         self._due = time.monotonic() + self._line_seconds

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from experiments.runs.live_search import describe_seconds
+from experiments.runs.printing import say
 from nas.training.run import EMA, RAW, Record
 
 NUM_SHOWN = 15
@@ -62,7 +63,7 @@ class EpochTable:
     def say(self, text: str) -> None:
         """Shows a line."""
         if not self._silent:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            say(self._console, text)
 
     def __enter__(self) -> Self:
         """Starts to show."""

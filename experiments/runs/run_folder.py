@@ -1,58 +1,40 @@
-"""The folder of a run: ``config.yaml``, ``environment.json``, ``ledger.jsonl`` and ``weights/``."""
+"""The folder of a run, and what ties it to its configuration."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from experiments.runs.environment import describe_environment
+from experiments.config.config import Config
+from experiments.config.kinds import ConfigKind, Document, kind_of
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
-from nas.files.strict_json import parse_json
+from experiments.runs.environment import describe_environment
 from nas.files.atomic_write import write_text
-
-FREE_SETTINGS = frozenset(
-    {
-        "data.root",
-        "data.cache_mib",
-        "data.check_pictures",
-        "search.num_trials",
-        "workers.pool",
-        "workers.address",
-        "workers.dashboard",
-        "workers.num_workers",
-        "workers.min_workers",
-        "workers.cpus",
-        "workers.gpus",
-        "workers.memory_gib",
-        "workers.time_limit_seconds",
-        "workers.max_retries",
-        "workers.recycle_after",
-        "workers.keep_weights",
-    }
-)
-"""Settings that may change when a run is continued: where it runs and how far it goes, not what it measures."""
-FREE_SECTIONS = ("workers.resources.", "workers.runtime_env.", "trackers.", "test.")
+from nas.files.lock import FileLock
+from nas.files.strict_json import parse_json
+from nas.models.build import Buildable, description_from_json
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the parts of a run lie.
+    """The parts of a run.
 
     Attributes:
-        path: the folder; it need not exist.
+        path: The folder; it need not exist.
     """
 
     path: Path
 
     @property
     def config(self) -> Path:
-        """The resolved configuration: every setting written out."""
+        """The resolved configuration, with every setting written out."""
         return self.path / "config.yaml"
 
     @property
@@ -61,8 +43,18 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def architecture(self) -> Path:
+        """The architecture that is trained in the folder."""
+        return self.path / "architecture.json"
+
+    @property
+    def origin(self) -> Path:
+        """What else the results depend on, such as digests of weights and data."""
+        return self.path / "origin.json"
+
+    @property
     def ledger(self) -> Path:
-        """All that was asked for and all that came of it."""
+        """All trials that were asked for and their outcomes."""
         return self.path / "ledger.jsonl"
 
     @property
@@ -70,43 +62,71 @@ class RunFolder:
         """The folder with the weights of the best trials."""
         return self.path / "weights"
 
-    @property
-    def has_trials(self) -> bool:
-        """Whether any trial was ever asked for: only then is the folder bound to its configuration."""
-        return self.ledger.exists() and self.ledger.stat().st_size > 0
-
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
         return self.weights / f"trial-{trial_id}.safetensors"
+
+    def lock(self) -> FileLock:
+        """Keeps other processes out of the folder while it is entered; the folder must exist."""
+        return FileLock(self.path / ".lock")
+
+    def is_bound(self, kind: ConfigKind) -> bool:
+        """Whether anything was measured: from then on the folder is bound to its configuration."""
+        found = [self.path / name for name in kind.evidence if (self.path / name).exists()]
+        return self.is_finished(kind) or any(path.is_dir() or path.stat().st_size > 0 for path in found)
+
+    def is_finished(self, kind: ConfigKind) -> bool:
+        """Whether the folder holds a result that is never added to."""
+        return kind.result is not None and (self.path / kind.result).is_file()
 
     def stored_document(self) -> dict[str, Any] | None:
         """The resolved configuration as plain data, or None if the folder holds no run.
 
         Raises:
-            ValueError: if the folder holds other files but no run, or its configuration cannot be read.
+            ValueError: If the folder holds other files but no run, or its configuration cannot be read.
         """
         if self.config.exists():
             return read_yaml(self.config)
-        if self.has_trials:
+        if self.ledger.exists() and self.ledger.stat().st_size > 0:
             raise ValueError(f"{self.path} holds a ledger but no config.yaml: it is not a complete run folder")
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self.path} must be a folder")
         return None
 
-    def write_config(self, document: Mapping[str, Any]) -> None:
-        """Writes the resolved configuration; a crash leaves the old file or the new one, never half of one.
+    def document(self) -> dict[str, Any]:
+        """The resolved configuration as plain data.
 
         Raises:
-            RuntimeError: if it cannot be written.
+            ValueError: If the folder holds no run.
+        """
+        document = self.stored_document() if self.path.is_dir() else None
+        if document is None:
+            raise ValueError(f"{self.path} holds no run: there is no {self.config.name} in it")
+        return document
+
+    def stored_architecture(self) -> Buildable | None:
+        """The architecture that is trained in the folder, or None; ValueError if it cannot be read."""
+        if not self.architecture.is_file():
+            return None
+        try:
+            return description_from_json(parse_json(self.architecture.read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"{self.architecture} does not describe an architecture: {error}") from None
+
+    def write_config(self, document: Mapping[str, Any]) -> None:
+        """Writes the resolved configuration; a crash leaves the old file or the new one.
+
+        Raises:
+            RuntimeError: If it cannot be written.
         """
         text = yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120)
         write_text(self.config, text)
 
     def write_environment(self) -> None:
-        """Records where the run goes on: the first time as it is, later as a continuation if it differs."""
+        """Records the environment: of the first start, then of each continuation where it differs."""
         now = describe_environment()
-        value = _read_environment(self.environment)
-        if value is None:
+        value = read_object(self.environment)
+        if not value:
             value = now
         else:
             earlier = [value, *value.get("continued", [])][-1]
@@ -116,27 +136,115 @@ class RunFolder:
         write_text(self.environment, json.dumps(value, indent=2) + "\n")
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What keeps a run with one configuration from being continued with another, one text for each setting."""
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A run folder and everything that its results depend on.
+
+    Attributes:
+        folder: Of the run.
+        config: Of the run.
+        architecture: That is trained in the folder, if it is one.
+        origin: What else the results depend on, as plain data, by name.
+    """
+
+    folder: RunFolder
+    config: Config
+    architecture: Buildable | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Checks that the folder may hold this run.
+
+        Raises:
+            ValueError: If it holds another one; the message shows what differs.
+        """
+        folder, kind = self.folder, self.config.kind
+        stored = folder.stored_document()
+        if stored is None:
+            return
+        if (other := kind_of(stored)) is not kind:
+            raise ValueError(f"{folder.path} holds a run of `nas {other.command}`; choose another --out")
+        if not folder.is_bound(kind):
+            return
+        try:
+            former = type(self.config).parse(stored).to_document()
+            different = [*self._differences(), *differences(kind, former, self.config.to_document())]
+        except ValueError as error:
+            raise ValueError(f"{folder.config}: {error}") from None
+        if different:
+            raise ValueError(
+                f"{folder.path} holds a run with another configuration ({'; '.join(different)}); choose another --out"
+            )
+
+    def write(self) -> None:
+        """Writes configuration, architecture, origin and environment.
+
+        Raises:
+            RuntimeError: If they cannot be written.
+        """
+        folder = self.folder
+        folder.write_config(self.config.to_document())
+        if self.architecture is not None:
+            write_text(folder.architecture, json.dumps(self.architecture.to_json(), indent=2) + "\n")
+        if self.origin:
+            write_text(folder.origin, json.dumps(dict(self.origin), indent=2) + "\n")
+        folder.write_environment()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Creates the folder or checks that it holds this run, and keeps other processes out of it.
+
+        Raises:
+            ValueError: If it holds another run.
+            RuntimeError: If another process uses it, or it cannot be written.
+        """
+        self.check()  # a folder of another run stays as it is
+        make_folder(self.folder.path)
+        with self.folder.lock():
+            self.check()
+            if not self.folder.is_finished(self.config.kind):
+                self.write()
+            yield
+
+    def _differences(self) -> Iterator[str]:
+        known = self.folder.stored_architecture()
+        if self.architecture is not None and known is not None and known.fingerprint != self.architecture.fingerprint:
+            yield f"architecture: {known.fingerprint[:12]} in the folder, {self.architecture.fingerprint[:12]} requested"
+        stored = read_object(self.folder.origin)
+        yield from (
+            f"{name}: {_shown(stored[name])} in the folder, {_shown(value)} requested"
+            for name, value in self.origin.items()
+            if name in stored and stored[name] != value
+        )
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder; RuntimeError if it cannot be created."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RuntimeError(f"the folder {path} cannot be created: {error.strerror}") from None
+
+
+def differences(kind: ConfigKind, stored: Document, asked: Document) -> list[str]:
+    """The settings that keep a run from being resumed with another configuration, one text for each."""
     old, new = dict(flatten(stored)), dict(flatten(asked))
     return [
-        f"{key}: {_show(old, key)} in the folder, {_show(new, key)} asked for"
-        for key in sorted(old.keys() | new.keys())
-        if not _is_free(key) and old.get(key) != new.get(key)
+        f"{key}: {_shown(old[key]) if key in old else 'nothing'} in the folder, "
+        f"{_shown(new[key]) if key in new else 'nothing'} requested"
+        for key in sorted({*old, *new})
+        if not kind.may_differ(key) and old.get(key) != new.get(key)
     ]
 
 
-def _is_free(key: str) -> bool:
-    return key in FREE_SETTINGS or key.startswith(FREE_SECTIONS)
-
-
-def _show(values: Mapping[str, Any], key: str) -> str:
-    return json.dumps(values[key])[:200] if key in values else "nothing"
-
-
-def _read_environment(path: Path) -> dict[str, Any] | None:
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one if there is none that can be read."""
     try:
         value = parse_json(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - plain data
+    return json.dumps(value)[:200]

@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from experiments.config.named import stored_reward
 from experiments.runs.live_search import NUM_RECENT, describe_seconds
+from experiments.runs.printing import say
 from experiments.runs.run_folder import RunFolder
-from experiments.search.stored_reward import stored_reward
 from nas.ledger.writer import LedgerContents, read_ledger
 from nas.rewards import Reward
 from nas.trial import Failure, Success
@@ -28,9 +29,7 @@ def run_status(run: Path) -> dict[str, Any]:
         OSError: if it cannot be read.
     """
     folder = RunFolder(run)
-    document = folder.stored_document() if run.is_dir() else None
-    if document is None:
-        raise ValueError(f"{run} holds no run: there is no {folder.config.name} in it")
+    document = folder.document()
     contents = read_ledger(folder.ledger)
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
@@ -74,7 +73,7 @@ def print_status(status: dict[str, Any], console: Console) -> None:
     if status["warning"]:
         lines.append(f"warning: {status['warning']}")
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     if status["best"]:
         console.print(_table(status["best"]))
 

@@ -1,4 +1,4 @@
-"""Who of a search is sent to a tournament: its best trials, and random ones beside them."""
+"""The candidates of a tournament: the best trials of a search, and random ones as a control group."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from experiments.config.named import stored_reward
+from experiments.config.training_config import TournamentSettings
 from experiments.runs.run_folder import RunFolder
-from experiments.search.stored_reward import stored_reward
 from experiments.tournament.analysis import Entrant
 from nas.architecture import Architecture
 from nas.ledger.writer import read_ledger
 from nas.trial import Success
 
 
-def choose_entrants(run: Path, *, top: int, random: int, seed: int) -> list[tuple[Entrant, Architecture]]:
+def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Architecture]]:
     """The best trials of a run by its reward, and others drawn at random from the rest; each architecture once.
 
     Raises:
-        ValueError: if the folder holds no run, or the run has too few different successful architectures.
-        OSError: if it cannot be read.
+        ValueError: If the folder holds no run, or the run has too few different successful architectures.
+        OSError: If it cannot be read.
     """
+    run, top, random = Path(settings.run), settings.top, settings.random
     folder = RunFolder(run)
-    document = folder.stored_document() if run.is_dir() else None
-    if document is None:
-        raise ValueError(f"{run} holds no run: there is no {folder.config.name} in it")
-    reward = stored_reward(document)
+    reward = stored_reward(folder.document())
     contents = read_ledger(folder.ledger)
     records = contents.best(len(contents.finished), reward)
     wanted = top + random
@@ -35,7 +34,7 @@ def choose_entrants(run: Path, *, top: int, random: int, seed: int) -> list[tupl
             f"{run} must have {wanted} different successful architectures for --top {top} --random "
             f"{random}, got {len(records)}"
         )
-    drawn = np.random.default_rng(seed).choice(len(records) - top, random, replace=False)
+    drawn = np.random.default_rng(settings.seed).choice(len(records) - top, random, replace=False)
     places = [*range(top), *(top + np.sort(drawn)).tolist()]
     found = []
     for place in places:
@@ -46,7 +45,7 @@ def choose_entrants(run: Path, *, top: int, random: int, seed: int) -> list[tupl
     return found
 
 
-def entrant_to_json(entrant: Entrant, architecture: Architecture) -> dict[str, Any]:
+def candidate_to_json(entrant: Entrant, architecture: Architecture) -> dict[str, Any]:
     """Returns plain data for JSON."""
     return {
         "name": entrant.name,
@@ -57,8 +56,8 @@ def entrant_to_json(entrant: Entrant, architecture: Architecture) -> dict[str, A
     }
 
 
-def entrant_from_json(value: Any) -> tuple[Entrant, Architecture]:  # noqa: ANN401 - whatever JSON holds
-    """Rebuilds what `entrant_to_json` gave; raises ValueError if it is something else."""
+def candidate_from_json(value: Any) -> tuple[Entrant, Architecture]:  # noqa: ANN401 - whatever JSON holds
+    """Rebuilds what `candidate_to_json` gave; raises ValueError if it is something else."""
     kinds = {"name": str, "trial": int, "chosen": bool, "proxy": int | float, "architecture": dict}
     if not isinstance(value, dict) or not all(isinstance(value.get(name), kind) for name, kind in kinds.items()):
         raise ValueError(f"an entrant must be an object with {', '.join(kinds)}, got {value!r:.100}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,68 +15,57 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.comparison.statistics import CONFIDENCE, bootstrap_interval
-from experiments.config.training_config import TrainingConfig
+from experiments.config.kinds import ABLATION
+from experiments.config.resolve import ConfigRequest
+from experiments.config.training_config import AblationConfig, TrainingConfig
 from experiments.runs.live_training import EpochTable
-from experiments.runs.run_folder import RunFolder
-from experiments.training.inputs import TrainOptions, load_training, resolve
+from experiments.runs.printing import say
+from experiments.runs.run_folder import Binding, RunFolder
+from experiments.training.inputs import NetworkRequest, load_training, resolve_training
 from experiments.training.recipe_ladder import Rung, ladder
-from experiments.training.run import open_training, plan_of, train_folder
+from experiments.training.run import train_folder
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
-from nas.files.lock import FileLock
 from nas.models.build import Buildable
-from nas.training.run import read_result
 
 _Result = Mapping[str, Any]
 _COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plain", "seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
-    """What all trainings of an ablation share."""
+def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> dict[str, Any]:
+    """Trains every rung of the ladder with every seed, and writes ``ablation.json`` and ``ablation.md``.
 
-    config: TrainingConfig
-    architecture: Buildable
-    data: DataSet
-    console: Console
-
-
-def run_ablation(source: str, options: TrainOptions, num_seeds: int, console: Console) -> dict[str, Any]:
-    """Trains every rung with every seed, and writes ``ablation.json`` and ``ablation.md``.
-
-    Each training has a folder of its own, so that the same command goes on where it was.
+    Each training has its own folder, so that the same command resumes, and one with more seeds adds theirs.
 
     Args:
-        source: the configuration of a training.
-        options: as of `nas train`; the seeds are counted from that of the configuration.
-        num_seeds: trainings of each rung.
-        console: where progress is shown.
+        request: The configuration of a training; ``ablation.num_seeds`` is the number of trainings of each rung, whose
+            seeds are counted from that of the configuration.
+        network: What to train.
+        out: The folder; None means ``runs/NAME_ablation``.
+        console: Where progress is shown.
 
     Returns:
         What ``ablation.json`` holds, see `summarize`.
 
     Raises:
-        ValueError: if the configuration is not valid, or a folder holds another training.
-        RuntimeError: if a training fails.
+        ValueError: If the configuration is not valid, or a folder holds another run.
+        RuntimeError: If a training fails.
     """
-    if num_seeds < 1:
-        raise ValueError(f"there must be at least 1 seed, got {num_seeds}")
-    out = options.out or Path("runs") / f"{Path(source).stem}_ablation"
-    if RunFolder(out).stored_document() is not None:
-        raise ValueError(f"{out} holds something else than an ablation; choose another --out")
-    data, config, architecture = load_training(resolve(source, options), options, RunFolder(out), console)
-    stage = _Stage(config, architecture, data, console)
-    rungs = ladder(config.fidelity)
-    _say(console, f"{len(rungs)} recipes, trainings of each: {num_seeds}")
-    out.mkdir(parents=True, exist_ok=True)
-    results = {}
-    with FileLock(out / ".lock"):
+    folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_ablation"))
+    document = resolve_training(ABLATION, request, network, folder)
+    data, config, architecture = load_training(AblationConfig, document, request, network, folder, console)
+    rungs, seeds = ladder(config.fidelity), range(config.ablation.num_seeds)
+    say(console, f"{len(rungs)} recipes, {len(seeds)} trainings of each")
+    results: dict[str, list[_Result]] = {rung.name: [] for rung in rungs}
+    with Binding(folder, config, architecture).hold():
         for number, rung in enumerate(rungs):
-            folder = out / f"{number:02d}-{re.sub('[^a-z]+', '-', rung.name.lower()).strip('-')}"
-            results[rung.name] = [_train(folder / f"seed-{seed}", rung, seed, stage) for seed in range(num_seeds)]
-        value = {"config": source, **summarize(results)}
-        write_text(out / "ablation.json", json.dumps(value, indent=2) + "\n")
-        write_text(out / "ablation.md", markdown_table(value))
+            path = folder.path / f"{number:02d}-{re.sub('[^a-z]+', '-', rung.name.lower()).strip('-')}"
+            for seed in seeds:
+                own = RunFolder(path / f"seed-{seed}")
+                results[rung.name].append(_train(own, _rung_config(config, rung, seed), architecture, data, console))
+        value = {"config": request.source, **summarize(results)}
+        write_text(folder.path / "ablation.json", json.dumps(value, indent=2) + "\n")
+        write_text(folder.path / "ablation.md", markdown_table(value))
     return value
 
 
@@ -121,7 +110,7 @@ def print_ablation(value: Mapping[str, Any], console: Console) -> None:
         table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval would not fit into a terminal
     console.print(table)
     for sentence in value["verdict"]:
-        _say(console, sentence)
+        say(console, sentence)
 
 
 def markdown_table(value: Mapping[str, Any]) -> str:
@@ -190,24 +179,18 @@ def _score(result: _Result) -> Mapping[str, Any]:
     return scores
 
 
-def _rung_config(config: TrainingConfig, rung: Rung, seed: int) -> TrainingConfig:
+def _rung_config(config: AblationConfig, rung: Rung, seed: int) -> TrainingConfig:
     training = replace(config.training, seed=config.training.seed + seed)
     if rung.fidelity.recipe.distillation == 0:
         training = replace(training, teacher=None)
-    return replace(config, fidelity=rung.fidelity, training=training)
+    return TrainingConfig(training, rung.fidelity.network, rung.fidelity.recipe, config.data, config.workers)
 
 
-def _train(folder: Path, rung: Rung, seed: int, stage: _Stage) -> _Result:
-    config = _rung_config(stage.config, rung, seed)
-    with open_training(folder, config, stage.architecture):
-        result = read_result(folder)
-        if result is None:
-            table = EpochTable(config.fidelity.recipe.epochs, stage.console, transient=True)
-            result = train_folder(folder, plan_of(config, stage.architecture), config, stage.data, table)
+def _train(
+    folder: RunFolder, config: TrainingConfig, architecture: Buildable, data: DataSet, console: Console
+) -> _Result:
+    table = EpochTable(config.recipe.epochs, console, transient=True)
+    result = train_folder(Binding(folder, config, architecture), config, architecture, data, table)
     split = "test" if result["test"] else "validation"
-    _say(stage.console, f"{folder}: {split} {_score(result)['top1']:.2%}, {result['seconds']:.1f} s")
+    say(console, f"{folder.path}: {split} {_score(result)['top1']:.2%}, {result['seconds']:.1f} s")
     return result
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,151 +1,108 @@
-"""`nas train`: resolves a configuration, opens or continues the training's folder, and trains to the end."""
+"""`nas train`: resolves a configuration, opens or resumes the training's folder, and trains to the end."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from experiments.config.training_config import TrainingConfig, parse_training
+from experiments.config.kinds import TRAINING
+from experiments.config.resolve import ConfigRequest
+from experiments.config.training_config import TrainingConfig
 from experiments.runs.live_training import EpochTable
-from experiments.runs.run_folder import RunFolder, differences
+from experiments.runs.printing import say
+from experiments.runs.run_folder import Binding, RunFolder
 from experiments.training.curves import draw_training
-from experiments.training.inputs import ARCHITECTURE_FILE, TrainOptions, load_training, resolve, stored_architecture
+from experiments.training.inputs import NetworkRequest, load_training, resolve_training
 from nas.data.data_set import DataSet
-from nas.files.atomic_write import write_text
-from nas.files.lock import FileLock
 from nas.models.build import Buildable
-from nas.training.run import (
-    METRICS_FILE,
-    NETWORK_FILE,
-    RESULT_FILE,
-    STATE_FILE,
-    TrainingPlan,
-    Watch,
-    read_result,
-    run_training,
-)
+from nas.training.run import NETWORK_FILE, TrainingPlan, Watch, read_records, read_result, run_training
 
 CURVES_FILE = "curves.png"
-LOCK_FILE = ".lock"
 
 
-def run_train(source: str, options: TrainOptions, console: Console) -> int:
-    """Trains a network, or continues the training in the folder.
+def run_train(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> int:
+    """Trains a network, or resumes the training in the folder.
 
     Args:
-        source: a YAML file, or the name of a configuration that comes with this package.
-        options: what differs from it.
-        console: where progress is shown.
+        request: The configuration.
+        network: What to train.
+        out: The folder of the training; None means ``runs/NAME``.
+        console: Where progress is shown.
 
     Returns:
         The exit code: 0.
 
     Raises:
-        ValueError: if the configuration is not valid, or the folder holds another training.
-        RuntimeError: if the folder is in use or cannot be written, or the training fails.
-        OSError: if a file cannot be read.
+        ValueError: If the configuration is not valid, or the folder holds another run.
+        RuntimeError: If the folder is in use or cannot be written, or the training fails.
+        OSError: If a file cannot be read.
     """
-    folder = RunFolder(options.out or Path("runs") / Path(source).stem)
-    document = resolve(source, options, folder.stored_document())
-    data, config, architecture = load_training(document, options, folder, console)
-    with open_training(folder.path, config, architecture):
-        result = read_result(folder.path)
-        if result is None:
-            table = EpochTable(config.fidelity.recipe.epochs, console)
-            result = train_folder(folder.path, plan_of(config, architecture), config, data, table)
-    _say_result(folder.path, result, console)
+    folder = RunFolder(out or request.default_folder)
+    document = resolve_training(TRAINING, request, network, folder)
+    data, config, architecture = load_training(TrainingConfig, document, request, network, folder, console)
+    table = EpochTable(config.recipe.epochs, console)
+    result = train_folder(Binding(folder, config, architecture), config, architecture, data, table)
+    for line in result_lines(folder.path, result):
+        say(console, line)
     return 0
 
 
-@contextmanager
-def open_training(path: Path, config: TrainingConfig, architecture: Buildable) -> Iterator[None]:
-    """Makes the folder of a training or checks that it holds this one, and keeps other processes out of it.
+def train_folder(
+    binding: Binding, config: TrainingConfig, architecture: Buildable, data: DataSet, table: EpochTable
+) -> dict[str, Any]:
+    """Trains in a folder from its last checkpoint, and draws the curves.
+
+    Args:
+        binding: Ties the folder to its configuration.
+        config: Of the training.
+        architecture: What is trained.
+        data: The images.
+        table: Shows the epochs.
+
+    Returns:
+        What ``result.json`` holds.
 
     Raises:
-        ValueError: if it holds another training.
-        RuntimeError: if another process uses it, or it cannot be written.
+        ValueError: If the folder holds another run.
+        RuntimeError: If the folder is in use or cannot be written, or the training fails.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    with FileLock(path / LOCK_FILE):
-        if has_begun(path):
-            _check_same(RunFolder(path), config, architecture)
-        if read_result(path) is None:
-            _describe(path, config, architecture)
-        yield
-
-
-def has_begun(path: Path) -> bool:
-    """Whether an epoch is done: only then is a folder bound to its training."""
-    return (path / STATE_FILE).exists() or (path / RESULT_FILE).exists()
-
-
-def _describe(path: Path, config: TrainingConfig, architecture: Buildable) -> None:
-    folder = RunFolder(path)
-    try:
-        folder.write_config(config.to_document())
-        folder.write_environment()
-        write_text(path / ARCHITECTURE_FILE, json.dumps(architecture.to_json(), indent=2) + "\n")
-    except OSError as error:
-        raise RuntimeError(f"the folder {path} cannot be written: {error.strerror or error}") from None
+    folder = binding.folder.path
+    with binding.hold():
+        if (result := read_result(folder)) is None:
+            result = _train(folder, plan_of(config, architecture), config, data, table)
+        if not (folder / CURVES_FILE).is_file():
+            draw_training(read_records(folder), folder / CURVES_FILE, title=folder.name)
+    return result
 
 
 def plan_of(config: TrainingConfig, architecture: Buildable) -> TrainingPlan:
-    """What decides what comes of a training."""
+    """Everything that determines the outcome of a training."""
     settings = config.training
     return TrainingPlan(architecture, config.fidelity, settings.seed, settings.start, settings.teacher)
 
 
-def train_folder(
-    folder: Path, plan: TrainingPlan, config: TrainingConfig, data: DataSet, table: EpochTable
-) -> dict[str, Any]:
-    """Trains in a folder from where it is, shows the epochs in a table, and draws the curves."""
-    workers = config.workers
-    with table:
-        if workers.num_workers == 1 and workers.address is None:
-            result = run_training(plan, data, folder, Watch(table.after_step, table.after_epoch))
-        else:
-            from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
-
-            settings = ParallelSettings(workers.num_workers, workers.cpus, workers.gpus, workers.address)
-            result = train_in_parallel(plan, folder, settings, table.after_epoch)
-    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
-    draw_training(records, folder / CURVES_FILE, title=folder.name)
-    return result
-
-
-def _check_same(folder: RunFolder, config: TrainingConfig, architecture: Buildable) -> None:
-    stored = folder.stored_document()
-    if stored is None:
-        return
-    try:
-        former = parse_training(stored).to_document()
-    except ValueError as error:
-        raise ValueError(f"{folder.config}: {error}") from None
-    different = differences(former, config.to_document())
-    known = stored_architecture(folder.path)
-    if known is not None and known.fingerprint != architecture.fingerprint:
-        different.insert(
-            0, f"the architecture {known.fingerprint[:12]} in the folder, {architecture.fingerprint[:12]} asked for"
-        )
-    if different:
-        raise ValueError(
-            f"{folder.path} holds a training with other settings ({'; '.join(different)}); choose another --out"
-        )
-
-
-def _say_result(folder: Path, result: Mapping[str, Any], console: Console) -> None:
+def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
+    """The result of a training as lines of text."""
     lines = [f"{result['num_parameters']:,} parameters, {result['num_multiply_adds'] / 1e6:,.1f} M multiply-adds"]
     for split in ("validation", "test"):
         for name, score in (result[split] or {}).items():
             lines.append(f"{split}, {name}: top-1 {score['top1']:.2%}, top-5 {score['top5']:.2%}")
     if "untested" in result:
         lines.append(f"not tested: {result['untested']}")
-    lines.append(f"{result['images_per_second']:,.1f} images a second, {result['seconds']:,.1f} s")
+    lines.append(f"{result['images_per_second']:,.1f} images per second, {result['seconds']:,.1f} s")
     lines.append(f"{folder / NETWORK_FILE} holds the weights ({result['chosen']}); try: nas export {folder} --out best")
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return lines
+
+
+def _train(
+    folder: Path, plan: TrainingPlan, config: TrainingConfig, data: DataSet, table: EpochTable
+) -> dict[str, Any]:
+    with table:
+        if config.workers.is_local:
+            return run_training(plan, data, folder, Watch(table.after_step, table.after_epoch))
+        from workers.jobs.data_parallel import train_in_parallel
+
+        return train_in_parallel(plan, folder, config.workers.parallel(), table.after_epoch)

@@ -135,6 +135,15 @@ def read_result(out: Path) -> dict[str, Any] | None:
     return value
 
 
+def read_records(out: Path) -> list[Record]:
+    """The records in ``metrics.jsonl`` of a training's folder; none if there is no such file."""
+    try:
+        text = (out / METRICS_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
     network = build_initial(plan.architecture, plan.fidelity.network, plan.fidelity.recipe, seed=plan.seed)
     if plan.start is not None:

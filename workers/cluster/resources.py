@@ -19,7 +19,7 @@ _Positive = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
-class RayResources:
+class WorkerResources:
     """What each child gets of the cluster, and how far it may go.
 
     Attributes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
 import tempfile
@@ -19,33 +17,32 @@ import ray
 import torch
 
 from nas.data.load import load_data
-from nas.training.run import METRICS_FILE, Record, TrainingPlan, read_result, run_training
+from nas.training.run import Record, TrainingPlan, read_records, read_result, run_training
 from workers.cluster.connection import connect
+from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
 
 _LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ParallelSettings:
-    """Who trains.
+class ParallelWorkers:
+    """The workers that share every batch of a training.
 
     Attributes:
-        num_workers: processes that share every batch out among them.
-        cpus: CPUs of each.
-        gpus: GPUs of each, 0 or 1; None means 1 where this machine has GPUs.
-        address: of a running Ray cluster; None starts Ray on this machine.
+        num_workers: Number of workers.
+        each: What each of them gets.
+        address: Of a running Ray cluster; None starts Ray on this machine.
     """
 
     num_workers: int
-    cpus: float = 1.0
-    gpus: int | None = None
+    each: WorkerResources = WorkerResources()  # noqa: RUF009 - it is immutable
     address: str | None = None
 
     @property
     def use_gpu(self) -> bool:
         """Whether each worker has a GPU."""
-        return torch.cuda.is_available() if self.gpus is None else self.gpus > 0
+        return self.each.gpus > 0
 
 
 def train_classifier(plan: TrainingPlan, out: Path) -> None:
@@ -56,7 +53,7 @@ def train_classifier(plan: TrainingPlan, out: Path) -> None:
 def train_in_parallel(
     plan: Any,  # noqa: ANN401 - whatever `train` takes
     out: Path,
-    settings: ParallelSettings,
+    workers: ParallelWorkers,
     after_record: Callable[[list[Record]], None],
     *,
     train: Callable[[Any, Path], object] = train_classifier,
@@ -68,7 +65,7 @@ def train_in_parallel(
     Args:
         plan: what to train; its batch is shared out among the workers.
         out: an existing folder.
-        settings: who trains.
+        workers: That share the training.
         after_record: called with all records so far when there are new ones in ``metrics.jsonl``.
         train: a function of a module that every worker calls with the plan and the folder, once the process group is
             there; the first of them writes ``metrics.jsonl`` and ``result.json``.
@@ -80,22 +77,22 @@ def train_in_parallel(
         ValueError: if there are more workers than devices.
         RuntimeError: if Ray cannot be reached, or the training fails; says why in one line.
     """
-    if settings.address is None:
-        _check_machine(settings)
+    if workers.address is None:
+        _check_machine(workers)
     with (
-        connect(settings.address),
+        connect(workers.address),
         tempfile.TemporaryDirectory(prefix="nas-train-") as storage,
-        _told(out / METRICS_FILE, after_record),
+        _told(out, after_record),
     ):
-        _check_cluster(settings)
-        _fit({"train": train, "plan": plan, "out": str(out.resolve())}, settings, storage=storage)
+        _check_cluster(workers)
+        _fit({"train": train, "plan": plan, "out": str(out.resolve())}, workers, storage=storage)
     result = read_result(out)
     if result is None:
         raise RuntimeError(f"the workers have ended, but there is no result in {out}: it must be a folder that all see")
     return result
 
 
-def _fit(work: dict[str, Any], settings: ParallelSettings, *, storage: str) -> None:
+def _fit(work: dict[str, Any], workers: ParallelWorkers, *, storage: str) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -103,11 +100,11 @@ def _fit(work: dict[str, Any], settings: ParallelSettings, *, storage: str) -> N
     trainer = TorchTrainer(
         _train_member,
         train_loop_config=work,
-        torch_config=TorchConfig(backend="nccl" if settings.use_gpu else "gloo"),
+        torch_config=TorchConfig(backend="nccl" if workers.use_gpu else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=settings.num_workers,
-            use_gpu=settings.use_gpu,
-            resources_per_worker={"CPU": settings.cpus, **({"GPU": 1} if settings.use_gpu else {})},
+            num_workers=workers.num_workers,
+            use_gpu=workers.use_gpu,
+            resources_per_worker=workers.each.demand,
         ),
         run_config=RunConfig(storage_path=storage, name="training", failure_config=FailureConfig(max_failures=0)),
     )
@@ -133,20 +130,22 @@ def _reason(error: BaseException) -> str:
     return text[-500:] or type(inner).__name__
 
 
-def _check_machine(settings: ParallelSettings) -> None:
+def _check_machine(workers: ParallelWorkers) -> None:
     """Refuses, before Ray is started, what this machine cannot hold."""
-    if settings.use_gpu:
-        _check_number(settings.num_workers, torch.cuda.device_count(), "the GPUs of this machine")
+    if workers.use_gpu:
+        _check_number(workers.num_workers, torch.cuda.device_count(), "the GPUs of this machine")
     else:
-        _check_number(settings.num_workers, int((os.cpu_count() or 1) / settings.cpus), "the CPUs of this machine")
+        _check_number(workers.num_workers, int((os.cpu_count() or 1) / workers.each.cpus), "the CPUs of this machine")
 
 
-def _check_cluster(settings: ParallelSettings) -> None:
+def _check_cluster(workers: ParallelWorkers) -> None:
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if settings.use_gpu:
-        _check_number(settings.num_workers, int(resources.get("GPU", 0)), "the GPUs of the Ray cluster")
+    if workers.use_gpu:
+        _check_number(workers.num_workers, int(resources.get("GPU", 0)), "the GPUs of the Ray cluster")
     else:
-        _check_number(settings.num_workers, int(resources.get("CPU", 0) / settings.cpus), "the CPUs of the Ray cluster")
+        _check_number(
+            workers.num_workers, int(resources.get("CPU", 0) / workers.each.cpus), "the CPUs of the Ray cluster"
+        )
 
 
 def _check_number(came: int, most: int, what: str) -> None:
@@ -155,18 +154,18 @@ def _check_number(came: int, most: int, what: str) -> None:
 
 
 @contextmanager
-def _told(path: Path, after_record: Callable[[list[Record]], None]) -> Iterator[None]:
+def _told(out: Path, after_record: Callable[[list[Record]], None]) -> Iterator[None]:
     """Tells of new records as they are written: the workers are other processes, perhaps on other machines."""
     done = threading.Event()
 
-    earlier = _read_records(path)
+    earlier = read_records(out)
     after_record(earlier)
 
     def watch() -> None:
         before = len(earlier)
         while True:
             is_last = done.wait(_LOOK_SECONDS)
-            records = _read_records(path)
+            records = read_records(out)
             if len(records) > before:
                 before = len(records)
                 after_record(records)
@@ -180,10 +179,3 @@ def _told(path: Path, after_record: Callable[[list[Record]], None]) -> Iterator[
     finally:
         done.set()
         thread.join()
-
-
-def _read_records(path: Path) -> list[Record]:
-    """The file is replaced as a whole, so that no line is ever half."""
-    with contextlib.suppress(FileNotFoundError):
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return []

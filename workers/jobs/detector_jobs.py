@@ -27,7 +27,7 @@ from nas.files.lock import STALE_SECONDS, FileLock
 from nas.files.strict_json import parse_json
 from nas.training.device import choose_device, num_threads
 from nas.training.run import METRICS_FILE, read_result
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.evaluators.train_and_validate import describe
 
 SCORES_FILE, LOCK_FILE = "scores.json", ".lock"
@@ -112,7 +112,7 @@ def train_and_measure(job: DetectorJob) -> Scores:
 
 def run_jobs(
     jobs: Sequence[DetectorJob],
-    resources: RayResources,
+    resources: WorkerResources,
     *,
     work: Callable[[DetectorJob], Scores] = train_and_measure,
 ) -> Iterator[tuple[DetectorJob, Scores | JobFailure]]:
@@ -183,7 +183,7 @@ def _wait(tasks: list[Any]) -> list[Any]:
         raise error.__cause__ or error from None
 
 
-def _warn_if_no_room(resources: RayResources, warn_at: float) -> float:
+def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
     """A cluster that never holds a training must not look like a hang; gives when to look again."""
     if time.monotonic() < warn_at:
         return warn_at

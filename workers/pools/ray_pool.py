@@ -16,7 +16,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskErr
 
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.pools.bundle import BundleSize, Report
 from workers.pools.child import Work, run_children
 
@@ -76,9 +76,9 @@ class RayPool:
         evaluate: Callable[..., Outcome],
         *,
         arguments: Mapping[str, Any] | None = None,
-        resources: RayResources | None = None,
+        resources: WorkerResources | None = None,
     ) -> None:
-        self._resources = resources or RayResources()
+        self._resources = resources or WorkerResources()
         self._work = Work(evaluate, dict(arguments or {}), self._resources.limits)
         self._tasks: dict[Any, _Task] = {}
         self._held: deque[Trial] = deque()

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.models.build import Buildable
 from nas.training.run import Record, TrainingPlan, Watch, run_training
+from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
 from workers.evaluators.train_and_validate import describe
 from workers.tune.resumed_asha import KEPT, NAME, STOPPED, ResumedASHA, Stops
@@ -39,20 +40,16 @@ class Rules:
             since a candidate that has hardly begun shows little.
         reduction_factor: of the candidates that reached a rung, one in so many may go on; each rung lies at so many
             times the epochs of the one before.
-        max_retries: how often a candidate goes on from its last epoch after its worker or node was lost.
     """
 
     grace_epochs: int | None = None
     reduction_factor: float = 3.0
-    max_retries: int = 3
 
     def __post_init__(self) -> None:
         if self.grace_epochs is not None and self.grace_epochs < 1:
             raise ValueError(f"grace_epochs must be at least 1, got {self.grace_epochs}")
         if not (math.isfinite(self.reduction_factor) and self.reduction_factor > 1):
             raise ValueError(f"reduction_factor must be above 1, got {self.reduction_factor}")
-        if self.max_retries < 0:
-            raise ValueError(f"max_retries must be at least 0, got {self.max_retries}")
 
     def first_rung(self, epochs: int) -> int:
         """After how many of so many epochs the first candidates are stopped."""
@@ -131,8 +128,7 @@ def hold_tournament(
     arena: Arena,
     rules: Rules,
     *,
-    demand: Mapping[str, float],
-    max_workers: int | None = None,
+    each: WorkerResources,
     on_epoch: Callable[[Standing], None] | None = None,
 ) -> list[Standing]:
     """Trains candidates at the same time, stops losers early, and gives the winner the full budget.
@@ -145,8 +141,7 @@ def hold_tournament(
         candidates: each with another name; the first are started first.
         arena: what is the same for all.
         rules: when a candidate is stopped.
-        demand: what each candidate takes of the cluster, by Ray's names of resources.
-        max_workers: the most candidates at a time; None takes all that the cluster holds.
+        each: What the worker of each candidate gets, and how many run at a time.
         on_epoch: called with a candidate's standing after each epoch.
 
     Returns:
@@ -170,15 +165,19 @@ def hold_tournament(
     trainable = tune.with_parameters(_compete, candidates=by_name, arena=arena)
     with kept_signals(), tempfile.TemporaryDirectory() as storage:
         tuner = tune.Tuner(
-            tune.with_resources(trainable, tune.PlacementGroupFactory([dict(demand)])),
+            tune.with_resources(trainable, tune.PlacementGroupFactory([each.demand])),
             param_space={"name": tune.grid_search(list(by_name))},
             tune_config=tune.TuneConfig(
-                metric=_METRIC, mode="max", scheduler=scheduler, max_concurrent_trials=max_workers, reuse_actors=True
+                metric=_METRIC,
+                mode="max",
+                scheduler=scheduler,
+                max_concurrent_trials=each.max_workers,
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 storage_path=storage,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=rules.max_retries),  # of nodes: errors do not get here
+                failure_config=tune.FailureConfig(max_failures=each.max_retries),  # of nodes: errors do not get here
                 callbacks=[_Listener(on_epoch)] if on_epoch is not None else None,
             ),
         )
@@ -188,13 +187,13 @@ def hold_tournament(
     return ranked([_standing(results[place].metrics or {}) for place in range(len(results))])
 
 
-def crown(winner: Candidate, arena: Arena, *, demand: Mapping[str, float]) -> dict[str, Any]:
+def crown(winner: Candidate, arena: Arena, *, each: WorkerResources) -> dict[str, Any]:
     """Tests the winner of a tournament, on the cluster that it was trained on.
 
     Args:
         winner: a candidate that got the full budget.
         arena: of the tournament.
-        demand: what it takes of the cluster, by Ray's names of resources.
+        each: What its worker gets.
 
     Returns:
         What its folder's ``result.json`` holds (see `nas.training.run.run_training`); ``network.safetensors`` lies
@@ -203,10 +202,8 @@ def crown(winner: Candidate, arena: Arena, *, demand: Mapping[str, float]) -> di
     Raises:
         RuntimeError: if the test failed.
     """
-    custom = {name: amount for name, amount in demand.items() if name not in ("CPU", "GPU", "memory")}
-    test = ray.remote(Arena.train).options(
-        num_cpus=demand.get("CPU", 0), num_gpus=demand.get("GPU", 0), memory=demand.get("memory"), resources=custom
-    )
+    options = {name: value for name, value in each.ray_options().items() if name != "num_returns"}
+    test = ray.remote(Arena.train).options(**options)
     try:
         result: dict[str, Any] = ray.get(test.remote(arena, winner))
     except ray.exceptions.RayTaskError as error:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.pools.child import Limits
 
 
@@ -28,7 +28,7 @@ def node(alive=True, **resources):
     ],
 )
 def test_workers_are_counted_as_ray_places_them(resources, nodes, expected):
-    assert RayResources(**resources).count_workers(nodes) == expected
+    assert WorkerResources(**resources).count_workers(nodes) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_workers_are_counted_as_ray_places_them(resources, nodes, expected):
 )
 def test_what_ray_would_refuse_or_misread_is_refused(resources, message):
     with pytest.raises(ValidationError, match=message):
-        RayResources(**resources)
+        WorkerResources(**resources)
 
 
 def test_options_and_limits_follow():
-    resources = RayResources(cpus=2, gpus=0.5, memory_gib=1.5, custom={"tpu": 1}, recycle_after=7)
+    resources = WorkerResources(cpus=2, gpus=0.5, memory_gib=1.5, custom={"tpu": 1}, recycle_after=7)
     assert resources.ray_options() == {
         "num_cpus": 2.0,
         "num_gpus": 0.5,
@@ -65,4 +65,4 @@ def test_options_and_limits_follow():
         "num_returns": "streaming",
     }
     assert resources.limits == Limits(memory_bytes=3 * 2**29, gpu_fraction=0.5)
-    assert RayResources(gpus=1).limits == Limits()
+    assert WorkerResources(gpus=1).limits == Limits()

@@ -16,7 +16,7 @@ from nas.downstream.detection.training import DetectionPlan
 from nas.downstream.recipe import DenseRecipe
 from nas.fidelity import NetworkSpec
 from nas.files.lock import FileLock
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.jobs import detector_jobs as studies
 from workers.jobs.detector_jobs import DetectorJob, JobFailure, read_scores, run_jobs, train_and_measure
 
@@ -124,7 +124,7 @@ def behave(job):
 
 def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_cluster, tmp_path, caplog):
     jobs = [job(name, tmp_path) for name in ("fine", "wrong", "lost_once", "lost")]
-    resources = RayResources(cpus=1, max_retries=1, max_workers=2)
+    resources = WorkerResources(cpus=1, max_retries=1, max_workers=2)
     with caplog.at_level(logging.WARNING):
         ended = {each.name: result for each, result in run_jobs(jobs, resources, work=behave)}
     assert ended.keys() == {"fine", "wrong", "lost_once", "lost"}
@@ -140,7 +140,7 @@ def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_clust
 def test_a_detector_is_trained_on_the_cluster(ray_cluster, make_job):
     jobs = [make_job(), dataclasses.replace(make_job("none"), num_known=2)]
     bad = dataclasses.replace(jobs[1], plan=dataclasses.replace(jobs[1].plan, start="nowhere.safetensors"))
-    ended = {each.name: result for each, result in run_jobs([jobs[0], bad], RayResources(cpus=1))}
+    ended = {each.name: result for each, result in run_jobs([jobs[0], bad], WorkerResources(cpus=1))}
     assert ended["job"] == read_scores(jobs[0].folder)
     assert "nowhere.safetensors" in ended["none"].error
     assert "\n" not in ended["none"].error
@@ -166,7 +166,7 @@ def test_a_cluster_without_room_is_told_and_leaving_off_stops_what_runs(ray_clus
     monkeypatch.setattr(studies.ray, "wait", notice)
     monkeypatch.setattr(studies.ray, "cancel", note)
     with caplog.at_level(logging.WARNING), pytest.raises(KeyboardInterrupt):
-        list(run_jobs([job("fine", tmp_path)], RayResources(cpus=1, custom={"tpu": 1.0}), work=behave))
+        list(run_jobs([job("fine", tmp_path)], WorkerResources(cpus=1, custom={"tpu": 1.0}), work=behave))
     assert caplog.text.count("no node with room for a training") == 1
     assert cancelled == [True]
 
@@ -174,4 +174,4 @@ def test_a_cluster_without_room_is_told_and_leaving_off_stops_what_runs(ray_clus
 def test_a_cluster_is_needed(monkeypatch):
     monkeypatch.setattr(studies.ray, "is_initialized", lambda: False)
     with pytest.raises(RuntimeError, match="needs a Ray cluster"):
-        next(run_jobs([], RayResources()))
+        next(run_jobs([], WorkerResources()))

@@ -20,7 +20,7 @@ from nas.protocols import MoreRoom
 from nas.search import Plan, search
 from nas.trial import Failure, Success
 from search_spaces.tiny import TINY
-from workers.cluster.resources import RayResources
+from workers.cluster.resources import WorkerResources
 from workers.pools import ray_pool
 from workers.pools.ray_pool import RayPool
 
@@ -79,7 +79,7 @@ def kill_oneself(trial):
 
 
 def test_a_child_that_always_loses_its_worker_fails_in_the_end(make_trial):
-    with RayPool(kill_oneself, resources=RayResources(max_retries=1)) as pool:
+    with RayPool(kill_oneself, resources=WorkerResources(max_retries=1)) as pool:
         pool.submit(make_trial(1))
         outcome = pool.next_outcome()
         with pytest.raises(RuntimeError, match="needs a trial in flight"):
@@ -99,7 +99,7 @@ def hang(trial, folder):
 
 def test_a_child_that_hangs_in_native_code_is_killed_at_its_limit(make_trial, tmp_path):
     with RayPool(
-        hang, arguments={"folder": str(tmp_path)}, resources=RayResources(time_limit_seconds=1, max_workers=1)
+        hang, arguments={"folder": str(tmp_path)}, resources=WorkerResources(time_limit_seconds=1, max_workers=1)
     ) as pool:
         # The second one waits in the queue for longer than its limit, and that does not count.
         outcomes = all_outcomes(pool, [make_trial(1), make_trial(2)])
@@ -117,7 +117,7 @@ def nap(trial, seconds):
 
 
 def test_time_in_the_queue_does_not_count(make_trial):
-    with RayPool(nap, arguments={"seconds": 0.4}, resources=RayResources(cpus=2, time_limit_seconds=1)) as pool:
+    with RayPool(nap, arguments={"seconds": 0.4}, resources=WorkerResources(cpus=2, time_limit_seconds=1)) as pool:
         outcomes = all_outcomes(pool, [make_trial(i) for i in range(4)])
     assert [type(outcome) for outcome in outcomes.values()] == [Success] * 4
 
@@ -151,7 +151,7 @@ def test_arguments_are_read_in_place_and_a_worker_keeps_to_its_share(make_trial,
 
 def test_workers_are_replaced_after_a_number_of_children(make_trial):
     images = np.ones(1)
-    with RayPool(describe_process, arguments={"images": images}, resources=RayResources(recycle_after=1)) as pool:
+    with RayPool(describe_process, arguments={"images": images}, resources=WorkerResources(recycle_after=1)) as pool:
         outcomes = all_outcomes(pool, [make_trial(i) for i in range(3)])
     assert len({outcome.metrics["process"] for outcome in outcomes.values()}) == 3
 
@@ -161,7 +161,7 @@ def take_memory(trial):
 
 
 def test_a_child_that_takes_more_than_its_memory_fails(make_trial):
-    with RayPool(take_memory, resources=RayResources(memory_gib=0.5)) as pool:
+    with RayPool(take_memory, resources=WorkerResources(memory_gib=0.5)) as pool:
         pool.submit(make_trial(1))
         outcome = pool.next_outcome()
     assert outcome.kind == "out_of_memory"
@@ -169,13 +169,13 @@ def test_a_child_that_takes_more_than_its_memory_fails(make_trial):
 
 
 def test_quarters_of_two_gpus_hold_eight_children(make_trial):
-    resources = RayResources(cpus=0.01, gpus=0.25, num_queued=1)
+    resources = WorkerResources(cpus=0.01, gpus=0.25, num_queued=1)
     with RayPool(nap, arguments={"seconds": 60.0}, resources=resources) as pool:
         assert pool.num_workers == 8
         assert pool.capacity == 9
         for i in range(9):
             pool.submit(make_trial(i))
-        pool._resources = RayResources(cpus=0.01, gpus=0.25, time_limit_seconds=3600)
+        pool._resources = WorkerResources(cpus=0.01, gpus=0.25, time_limit_seconds=3600)
         deadline = time.monotonic() + 60
         while pool.num_running < 8 and time.monotonic() < deadline:
             advance(pool)
@@ -204,7 +204,7 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch, caplog):
     monkeypatch.setattr(ray_pool.time, "monotonic", lambda: clock[0])
     counts = [nodes(0), nodes(2, 4), nodes(2), nodes(100)]
     monkeypatch.setattr(ray, "nodes", lambda: counts[0])
-    pool = RayPool(nap, resources=RayResources(num_queued=2, max_workers=50))
+    pool = RayPool(nap, resources=WorkerResources(num_queued=2, max_workers=50))
     assert (pool.num_workers, pool.capacity) == (0, 1 + 2)  # something must be queued, or no autoscaler acts
     seen = []
     for _ in range(3):
@@ -217,7 +217,7 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch, caplog):
         "2 children at a time now, before 6",
         "100 children at a time now, before 2",
     ]
-    assert RayPool(nap, resources=RayResources(min_workers=200, num_queued=0)).capacity == 200
+    assert RayPool(nap, resources=WorkerResources(min_workers=200, num_queued=0)).capacity == 200
 
 
 def test_a_wait_ends_when_the_cluster_grows(make_trial, monkeypatch):
@@ -253,7 +253,7 @@ def test_what_ray_says_of_a_lost_child_has_a_kind(make_trial):
 
 
 def test_what_was_lost_before_it_began_is_started_again_but_not_for_ever(make_trial):
-    with RayPool(nap, resources=RayResources(max_retries=0)) as pool:
+    with RayPool(nap, resources=WorkerResources(max_retries=0)) as pool:
         task = ray_pool._Task(deque([make_trial(1)]))
         for _ in range(3):
             assert pool._lost(task, NodeDiedError("the node is gone")) is None
@@ -298,7 +298,7 @@ def stop(*_):
 def test_a_pending_cluster_is_said_and_any_signal_handler_may_end_the_wait(make_trial, monkeypatch, caplog):
     monkeypatch.setattr(ray_pool, "_PENDING_SECONDS", 0.2)
     monkeypatch.setattr(ray_pool, "_POLL_SECONDS", 0.1)
-    with RayPool(nap, resources=RayResources(custom={"unobtainium": 1})) as pool:
+    with RayPool(nap, resources=WorkerResources(custom={"unobtainium": 1})) as pool:
         assert pool.num_workers == 0
         pool.submit(make_trial(1))
         before = signal.signal(signal.SIGALRM, stop)
@@ -376,7 +376,7 @@ def oversleep():
     ("worst", "kind", "attempts"), [(die, "worker_lost", (2, 3)), (oversleep, "timeout", (1, 2)), (None, "error", (1,))]
 )
 def test_one_of_many_short_children_does_the_others_no_harm(make_trial, tmp_path, worst, kind, attempts):
-    resources = RayResources(max_retries=1, time_limit_seconds=1, max_workers=2)
+    resources = WorkerResources(max_retries=1, time_limit_seconds=1, max_workers=2)
     outcomes, bundles = run_many(worst, tmp_path, make_trial, resources)
     assert max(bundles) > 1
     assert len(outcomes) == 60
@@ -386,7 +386,7 @@ def test_one_of_many_short_children_does_the_others_no_harm(make_trial, tmp_path
 
 
 def test_workers_that_are_replaced_get_one_child_at_a_time(make_trial, tmp_path):
-    _, bundles = run_many(time.time, tmp_path, make_trial, RayResources(recycle_after=30, max_workers=2))
+    _, bundles = run_many(time.time, tmp_path, make_trial, WorkerResources(recycle_after=30, max_workers=2))
     assert bundles == {1}
 
 
@@ -400,7 +400,7 @@ def test_ordered_batches_give_the_same_ledger_with_one_worker_and_with_four(tmp_
     ledgers = []
     for num_workers in (1, 4):
         path = tmp_path / f"{num_workers}.jsonl"
-        resources = RayResources(cpus=0.25, max_workers=num_workers, num_queued=0)
+        resources = WorkerResources(cpus=0.25, max_workers=num_workers, num_queued=0)
         plan = Plan(Fidelity(), 14, ordered_batch=5)
         with Ledger(path) as ledger, RayPool(nap_by_number, resources=resources) as pool:
             controller = RegularizedEvolution(TINY.choices, EvolutionSettings(4, 2), seed=0)

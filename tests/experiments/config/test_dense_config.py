@@ -1,7 +1,7 @@
 import pytest
-
 from experiments.config.config_file import DETECTION, config_names, load_document
 from experiments.config.detection_config import parse_detection
+
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import PictureForm
 from nas.models.resnet import ReferenceNetwork

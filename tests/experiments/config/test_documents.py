@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from experiments.config.config_file import (
     TRAINING,
     apply_setting,

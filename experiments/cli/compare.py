@@ -1,0 +1,33 @@
+"""The command `nas compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import Json, named_folder
+from experiments.cli.output import print_json
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: nas compare runs/digits_ppo runs/digits_random --out runs/comparison")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, one for each strategy and seed.")],
+    *,
+    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder for curves, comparison.json and report.html.")],
+    force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare runs grouped by controller: curves, tables, tests, and a report."""
+    from rich.console import Console
+
+    from experiments.comparison.run import compare_runs, print_comparison
+
+    value = compare_runs(runs, out, force=force)
+    if as_json:
+        print_json(value)
+    else:
+        print_comparison(value, Console())

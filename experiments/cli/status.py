@@ -1,0 +1,27 @@
+"""The command `nas status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from experiments.cli.options import Json
+from experiments.cli.output import print_json
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: nas status runs/digits_ppo --json")
+def status(run: Annotated[Path, typer.Argument(help="Folder of a search.")], *, as_json: Json = False) -> None:
+    """Show progress, failures by kind and the ten best trials of a search, which may be running."""
+    from rich.console import Console
+
+    from experiments.search.status import print_status, run_status
+
+    value = run_status(run)
+    if as_json:
+        print_json(value)
+    else:
+        print_status(value, Console())

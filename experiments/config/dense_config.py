@@ -1,0 +1,138 @@
+"""The configurations of a detector and a segmenter."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from experiments.config.config import Config
+from experiments.config.kinds import DETECTION, SEGMENTATION, ConfigKind
+from experiments.config.workers import TrainingWorkers
+from nas.downstream.detection.settings import DetectionData, DetectorSettings
+from nas.downstream.detection.training import DetectionPlan
+from nas.downstream.recipe import DenseRecipe
+from nas.downstream.schedule import parse_length
+from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.training import SegmentationPlan
+from nas.fidelity import NetworkSpec
+from nas.models.build import Buildable
+from nas.shifts.table import check_shifts
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class SegmentationSettings:
+    """The start of a training.
+
+    Attributes:
+        seed: Of initial weights, order of images and all other random numbers.
+        start: A trained classifier whose weights initialize the backbone; null trains from scratch.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    start: str | None = None
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class DetectionSettings(SegmentationSettings):
+    """The start of a training, and its length.
+
+    Attributes:
+        schedule: ``1x``, ``2x`` and so on, as in the papers, which sets iterations and cuts of the recipe by the number
+            of images; null takes the recipe's.
+    """
+
+    schedule: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.schedule is not None:
+            parse_length(self.schedule)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class SegmentationTest:
+    """Where a trained segmenter is evaluated, beside the validation images.
+
+    Attributes:
+        root: Another folder of images with masks of the same classes, whose ``val`` is used; null for none.
+        shifts: Distribution shifts of the validation images; null for all.
+        severity: Of the shifts, 1 to 5.
+        seed: Of the random numbers of the shifts.
+        training: Whether to evaluate on the training images too.
+    """
+
+    root: str | None = None
+    shifts: tuple[str, ...] | None = None
+    severity: Annotated[int, Field(ge=1, le=5)] = 3
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    training: bool = True
+
+    def __post_init__(self) -> None:
+        check_shifts(self.shifts or ())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Dense(Config):
+    """The sections that both configurations share."""
+
+    network: NetworkSpec
+    recipe: DenseRecipe
+    workers: TrainingWorkers
+
+    def __post_init__(self) -> None:
+        self.workers.check_batch(self.recipe.batch_size)
+        check_colour(self.network)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DetectionConfig(_Dense):
+    """A valid configuration of a detector."""
+
+    kind: ClassVar[ConfigKind] = DETECTION
+
+    detection: DetectionSettings
+    detector: DetectorSettings
+    data: DetectionData
+
+    def plan(self, architecture: Buildable) -> DetectionPlan:
+        """Everything that determines the outcome of the training."""
+        settings = self.detection
+        return DetectionPlan(
+            architecture,
+            self.network,
+            self.detector,
+            self.recipe,
+            self.data,
+            settings.schedule,
+            settings.seed,
+            settings.start,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SegmentationConfig(_Dense):
+    """A valid configuration of a segmenter."""
+
+    kind: ClassVar[ConfigKind] = SEGMENTATION
+
+    segmentation: SegmentationSettings
+    head: HeadSpec
+    data: PicturesSpec
+    test: SegmentationTest
+
+    def plan(self, architecture: Buildable) -> SegmentationPlan:
+        """Everything that determines the outcome of the training."""
+        settings = self.segmentation
+        return SegmentationPlan(
+            architecture, self.network, self.head, self.data, self.recipe, settings.seed, settings.start
+        )
+
+
+def check_colour(network: NetworkSpec) -> None:
+    """Raises ValueError if a network does not take colour images, as those of detection and segmentation are."""
+    if network.in_channels != 3:
+        raise ValueError(f"network.in_channels must be 3 for colour images, got {network.in_channels}")

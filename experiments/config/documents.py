@@ -1,0 +1,124 @@
+"""Configuration documents: finding files, reading them section by section, and changing single settings."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.config.kinds import ConfigKind, Document, kind_of
+from experiments.config.unknown_names import unknown_name
+from experiments.config.yaml_file import parse_yaml, read_yaml
+
+
+def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
+    """Returns a copy of a document in which every section of its kind is a mapping.
+
+    Raises:
+        ValueError: If the document is of another kind, or has an unknown section.
+    """
+    if (other := kind_of(document)) is not kind:
+        if other.command not in kind.converts:
+            raise ValueError(
+                f"this is a configuration of `nas {other.command}`; those of `nas {kind.command}` are "
+                f"{', '.join(config_names(kind))}"
+            )
+        return kind.converts[other.command](split_sections(document, other))
+    for name in document:
+        if name not in kind.sections:
+            raise unknown_name("section", name, kind.sections)
+    sections: Document = {}
+    for name in kind.sections:
+        value = document.get(name)
+        if name in kind.named:  # `controller: ppo` is short for `controller: {name: ppo}`
+            value = {"name": value} if isinstance(value, str) else {"name": kind.named[name], **_mapping(name, value)}
+        sections[name] = dict(_mapping(name, value))
+    return sections
+
+
+def load_document(source: str, kind: ConfigKind) -> Document:
+    """Reads a configuration file section by section.
+
+    Args:
+        source: The path of a YAML file, or the name of a configuration that comes with this package.
+        kind: What it must be for.
+
+    Raises:
+        ValueError: If there is no such file or it cannot be used.
+        OSError: If it cannot be read.
+    """
+    path = find_config(source, kind)
+    document = read_yaml(path)
+    try:
+        return split_sections(document, kind)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def config_names(kind: ConfigKind) -> list[str]:
+    """Names of the configurations in this package that a kind can use."""
+    kinds = {path.stem: kind_of(read_yaml(path)) for path in _config_folder().glob("*.yaml")}
+    return sorted(name for name, each in kinds.items() if each is kind or each.command in kind.converts)
+
+
+def find_config(source: str, kind: ConfigKind) -> Path:
+    """The file that a path or a name refers to; raises ValueError if there is none."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    if (known := _config_folder() / f"{source}.yaml").is_file() and len(path.parts) == 1:
+        return known
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        raise ValueError(f"there is no file {source}")
+    raise unknown_name("configuration (neither a file nor a name)", source, config_names(kind))
+
+
+def set_value(sections: Document, section: str, key: str, value: Any) -> None:  # noqa: ANN401 - whatever YAML holds
+    """Changes one setting in place; naming another entry of a table drops the settings of the former one."""
+    target = sections[section]
+    if key == "name" and "name" in target and target["name"] != value:
+        target.clear()
+    *outer, last = key.split(".")
+    for name in outer:
+        target = target.setdefault(name, {})
+        if not isinstance(target, dict):
+            raise ValueError(f"{section}.{key}: {name} has no settings of its own")
+    target[last] = value
+
+
+def apply_setting(sections: Document, setting: str) -> None:
+    """Changes one setting in place.
+
+    Args:
+        sections: What `split_sections` returned.
+        setting: ``section.key=value``, where the value is YAML.
+
+    Raises:
+        ValueError: If it does not have that form, or there is no such section. Whether key and value are allowed is
+            checked when the document is parsed.
+    """
+    path, equals, text = setting.partition("=")
+    section, dot, key = path.partition(".")
+    if not (equals and dot and key):
+        raise ValueError(f"a setting must have the form section.key=value, got {setting!r:.100}")
+    if section not in sections:
+        raise unknown_name("section", section, sections)
+    try:
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"the value of {path} {error}") from None
+    set_value(sections, section, key, value)
+
+
+def _config_folder() -> Path:
+    with importlib.resources.as_file(importlib.resources.files("experiments") / "configs") as folder:
+        return folder
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever YAML holds
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"section {name} must be a mapping of settings, got {value!r:.60}")
+    return value

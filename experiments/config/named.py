@@ -1,0 +1,41 @@
+"""Sections that name an entry of a table, with its settings beside the name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.config.kinds import SEARCH
+from experiments.config.sections import validate_section
+from experiments.config.unknown_names import unknown_name
+from nas.rewards import REWARDS, Reward
+
+
+def split_named(what: str, section: Mapping[str, Any], table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Splits a section into the name, which must be in the table, and the settings beside it.
+
+    Raises:
+        ValueError: If the name is not in the table.
+    """
+    name = section["name"]
+    if not isinstance(name, str) or name not in table:
+        raise unknown_name(what, name, table)
+    return name, {key: value for key, value in section.items() if key != "name"}
+
+
+def parse_reward(document: Mapping[str, Any] | None) -> tuple[str, Reward]:
+    """Name and settings of the reward in a document; accuracy where it has none.
+
+    Raises:
+        ValueError: If it names an unknown reward, or has settings that the reward does not.
+    """
+    section = (document or {}).get("reward") or {}
+    if not isinstance(section, Mapping):
+        raise ValueError(f"section reward must be a mapping of settings, got {section!r:.60}")
+    name, settings = split_named("reward", {"name": SEARCH.named["reward"], **section}, REWARDS)
+    return name, validate_section("reward", settings, REWARDS[name])
+
+
+def stored_reward(document: Mapping[str, Any] | None) -> Reward:
+    """The reward by which the trials of a run are ranked; see `parse_reward`."""
+    return parse_reward(document)[1]
