@@ -50,9 +50,12 @@ SLOW = (
     "nas/downstream/segmentation/test_checkpoint.py",
     "nas/downstream/segmentation/test_training.py",
     "nas/downstream/test_backbone.py",
+    "nas/export/test_folder.py",
+    "nas/export/test_model_card.py",
     "nas/export/test_programs.py",
     "nas/training/test_parallel.py",
     "nas/training/test_run.py",
+    "test_hostile_files.py",
     "workers/evaluators/test_train_and_validate.py",
     "workers/jobs/test_detector_jobs.py",
 )

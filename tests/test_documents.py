@@ -14,6 +14,7 @@ import typer
 from experiments.cli.main import app
 
 ROOT = Path(__file__).parents[1]
+GROUP = typer.main.get_command(app)
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -42,9 +43,8 @@ def shown() -> Iterator[tuple[str, str]]:
 def parse(command: str) -> None:
     """Parses a command as the command line does, without running it."""
     words = shlex.split(SEEDS.sub("0", command), comments=True)[1:]
-    group = typer.main.get_command(app)
-    context = group.make_context("nas", words)
-    name, inner, rest = group.resolve_command(context, [*getattr(context, "_protected_args", ()), *context.args])
+    context = GROUP.make_context("nas", words)
+    name, inner, rest = GROUP.resolve_command(context, [*getattr(context, "_protected_args", ()), *context.args])
     inner.make_context(name, rest, parent=context)
 
 

@@ -32,9 +32,11 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Choice
 from nas.downstream.backbone import build_backbone
 from nas.fidelity import NetworkSpec
-from nas.models.normalization import GroupNorm
+from nas.models.normalization import BatchNorm, GroupNorm
+from nas.models.replace_norms import replace_norms
 
 assert main(["search", "extended.yaml", "--out", "run", "--controller", "local_search"]) == 0
+assert main(["search", "chains.yaml", "--out", "chains"]) == 0
 assert main(["export", "run", "--out", "exported"]) == 0
 assert main(["spaces"]) == 0
 runpy.run_path("search_chains.py")
@@ -42,6 +44,7 @@ runpy.run_path("search_chains.py")
 cell = Cell((Block(Edge(0, "squeeze_excite"), Edge(1, "conv_3x3"), norm="ln"),))
 backbone = build_backbone(Architecture(cell, cell), NetworkSpec(num_filters=8, num_repeats=1), seed=0)
 assert {module.num_groups for module in backbone.modules() if isinstance(module, GroupNorm)} == {1}
+assert replace_norms(BatchNorm(8), "ln").num_groups == 1
 
 search = LocalSearch([Choice(str(i), "op", 4) for i in range(10)], seed=0)
 best = 0
@@ -82,6 +85,7 @@ def copy(tmp_path):
     assert len(steps) == PAGE.count("<!-- ")
     given = [follow(*step, tmp_path) for step in steps]
     (tmp_path / "extended.yaml").write_text("".join(filter(None, given)) + CONFIGURATION)
+    (tmp_path / "chains.yaml").write_text("space: {name: chain}\nevaluator: {name: nearest_mean}\n" + CONFIGURATION)
     random = np.random.default_rng(0)
     (tmp_path / "arrays").mkdir()
     for name, number in (("train", 100), ("test", 40)):
@@ -106,6 +110,7 @@ def test_what_the_page_adds_works(copy):
     output = run(copy, "-c", CHECKS, *tests)
     assert "tiny: 24 decisions" in output
     assert output.count("Success(") == 5
+    assert (copy / "chains" / "ledger.jsonl").read_text().count('"status":"success"') == 3
     ledger = (copy / "run" / "ledger.jsonl").read_text()
     assert ledger.count('"status":"success"') == 3
     assert "squeeze_excite" in ledger
