@@ -1,10 +1,11 @@
-# Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FAST := not slow and not ray and not real_data and not gpu
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help install demo test lint clean
+.PHONY: help install demo check test lint clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -13,6 +14,9 @@ install: $(VENV)/installed  ## make .venv and install everything into it
 
 demo: install  ## search the embedded digits with PPO and at random through Ray, compare, export (about ten minutes)
 	$(BIN)/python -m experiments.demo
+
+check: install lint  ## lint, types and the tests that need no Ray and no training (about a minute)
+	$(BIN)/python -m pytest --quiet -m "$(FAST)" --numprocesses 2 --dist loadgroup --no-cov
 
 test: install lint  ## lint, types and all tests with branch coverage
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term --durations=15
@@ -27,7 +31,7 @@ clean:  ## remove .venv, caches and the demo's runs
 	rm -rf $(VENV) runs/demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 
 $(VENV)/installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python 3.11 or newer must be used, got %d.%d; say PYTHON=python3.11" % v[:2])'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python 3.11 or newer is required, got %d.%d; use PYTHON=python3.11" % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@

@@ -1,8 +1,8 @@
-"""How many 32x32 images a second of CPU time augments: whole batches as tensors, beside one image at a time.
+"""Measures augmentation of 32x32 images per CPU-second: whole batches as tensors against one image at a time.
 
-The usual way is torchvision's: a data set of PIL images, RandomCrop(32, padding=4), RandomHorizontalFlip, ToTensor and
-Normalize on each of them in a DataLoader. Both run in this process with one thread, in turn, on the same images; what
-counts is the median of the CPU time of this process.
+The baseline is torchvision's pipeline: a data set of PIL images, RandomCrop(32, padding=4), RandomHorizontalFlip,
+ToTensor and Normalize in a DataLoader. Both run in turn in this process, with one thread and the same images; medians
+of CPU time are reported.
 
 Run it with::
 
@@ -67,7 +67,7 @@ def per_image_batches(data: DataSet) -> Callable[[], Iterable[Tensor]]:
 
 
 def whole_batches(data: DataSet, *, channels_last: bool) -> Callable[[], Iterable[Tensor]]:
-    """Ours."""
+    """The pipeline of this package."""
     recipe = TrainRecipe(batch_size=BATCH_SIZE)
     generator = torch.Generator().manual_seed(0)
     source = ImageSource(
@@ -80,7 +80,7 @@ def whole_batches(data: DataSet, *, channels_last: bool) -> Callable[[], Iterabl
 
 
 def cpu_microseconds(batches: Callable[[], Iterable[Tensor]], *, passes: int) -> float:
-    """CPU time of one image."""
+    """Returns the CPU time per image."""
     started, num_images = time.process_time(), 0
     for _ in range(passes):
         for images in batches():
@@ -89,7 +89,7 @@ def cpu_microseconds(batches: Callable[[], Iterable[Tensor]], *, passes: int) ->
 
 
 def measure(*, num_images: int, rounds: int) -> dict[str, float]:
-    """Medians over interleaved rounds, in microseconds of CPU time for an image."""
+    """Returns medians over interleaved rounds, in microseconds of CPU time per image."""
     data = random_images(num_images)
     ways = {
         "per image: PIL, torchvision, DataLoader": (per_image_batches(data), 1),
@@ -116,15 +116,15 @@ def report(text: str, command: str) -> str:
     return (
         "# Augmentation of batches\n\n"
         f"Crop (padding 4), flip and normalization of 32x32 colour images in batches of {BATCH_SIZE}: one thread, "
-        f"medians of interleaved rounds, torch {torch.__version__}, {platform.machine()}. The goal is {GOAL} times as "
+        f"medians of interleaved rounds, torch {torch.__version__}, {platform.machine()}. Goal: {GOAL} times as "
         f"many images per CPU-second as the usual pipeline.\n\n    {command}\n\n{text}\n"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="fewer images and rounds: only to see that it runs")
-    parser.add_argument("--json", action="store_true", help="print numbers for programs")
+    parser.add_argument("--quick", action="store_true", help="fewer images and rounds, to check that it runs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     options = parser.parse_args()
     torch.set_num_threads(1)

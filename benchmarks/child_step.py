@@ -1,9 +1,9 @@
-"""CPU time and memory of one training step, beside the same networks written by others' custom.
+"""Measures CPU time and memory of one training step, compared with plain implementations of the same networks.
 
-Run: ``python benchmarks/child_step.py`` (``--quick`` to try the benchmark itself on small sizes).
+Run: ``python benchmarks/child_step.py`` (``--quick`` runs small sizes).
 
-Times are of the process, on one thread: forward, loss and backward, medians of rounds in which all variants take turns,
-with equal weights. Memory is the rise of the peak of a process of its own over what it held before its first step.
+Times are CPU time of one thread for forward, loss and backward, medians of interleaved rounds with equal weights.
+Memory is the rise of the peak of a separate process above its value before the first step.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Step = Callable[[], Tensor]
 
 
 def step_of(network: nn.Module, images: Tensor, *, channels_last: bool) -> Step:
-    """Forward, loss and backward; returns the logits."""
+    """Runs forward, loss and backward; returns the logits."""
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     network = network.to(memory_format=memory_format)
     images = images.to(memory_format=memory_format)
@@ -106,7 +106,7 @@ def run_contest(contest: str, rounds: int, **size: int) -> None:
     for variant in variants:
         median, least = statistics.median(seconds[variant]), min(seconds[variant])
         difference = (logits[variant] - logits["ours"]).abs().max() / logits["ours"].abs().max()
-        line = f"{contest:6} {variant:22} median {median:6.2f} s, least {least:6.2f} s"
+        line = f"{contest:6} {variant:22} median {median:6.2f} s, minimum {least:6.2f} s"
         if variant != "ours":
             ratio = statistics.median(a / b for a, b in zip(seconds["ours"], seconds[variant], strict=True))
             line += f"; ours / this: {ours / median:.3f} of medians, {ratio:.3f} median of rounds"
@@ -117,7 +117,7 @@ def run_contest(contest: str, rounds: int, **size: int) -> None:
 
 
 def report_profile(contest: str, variant: str, num_steps: int = 5) -> None:
-    """Where a step's time goes. The fastest fifth of each operation counts, not the load of others."""
+    """Prints the time of each operation; only its fastest fifth counts, to exclude the load of other programs."""
     step = CONTESTS[contest][0](variant)
     step()
     microseconds: dict[tuple[str, str], list[float]] = {}
@@ -137,7 +137,7 @@ def report_profile(contest: str, variant: str, num_steps: int = 5) -> None:
 
 
 def report_memory(contest: str, variant: str) -> None:
-    """For a process of its own: the rise of its peak during two steps."""
+    """Prints the rise of the peak memory during two steps; run in a separate process."""
     step = CONTESTS[contest][0](variant)
     before = _peak_mebibytes()
     for _ in range(2):
@@ -146,13 +146,13 @@ def report_memory(contest: str, variant: str) -> None:
 
 
 def report_count() -> None:
-    """For a process of its own: time and memory of counting the large network, imports included."""
+    """Prints time and memory of counting the large network, including imports; run in a separate process."""
     seconds = cpu_seconds(lambda: measure(NASNET_A, PRESETS["imagenet-large"]))
     print(json.dumps({"seconds": seconds, "total_seconds": time.process_time(), "peak": _peak_mebibytes()}))
 
 
 def _peak_mebibytes() -> float:
-    """Peak of this process alone: what getrusage gives includes the peak of the process that started it."""
+    """Returns the peak memory of this process; getrusage would include the peak of the parent process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -167,7 +167,7 @@ def in_own_process(*arguments: str) -> dict[str, float]:
 def report_building() -> None:
     text = json.dumps(NASNET_A.to_json())
     seconds = [cpu_seconds(lambda: build_network(Architecture.from_json(json.loads(text)), CHILD)) for _ in range(21)]
-    print(f"child from JSON to network: median {1000 * statistics.median(seconds):.0f} ms; goal 50")
+    print(f"network from JSON: median {1000 * statistics.median(seconds):.0f} ms; goal 50")
     count = in_own_process("--count")
     print(
         f"count of the large network: {count['seconds']:.1f} s ({count['total_seconds']:.1f} s with imports; goal 10), "

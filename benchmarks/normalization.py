@@ -1,8 +1,7 @@
-"""Does IBN-Net's claim hold for cells: a smaller drop when the picture changes its look, and no loss at home?
+"""Compares norms in cells under distribution shift: does IBN-Net's claim hold (smaller drop, no in-domain loss)?
 
-Trains one cell with each norm and several seeds on real CIFAR-10 images, then measures test images as they are and
-under the paper's shifts of appearance. Interrupted and called again, it goes on with the training that it was at; the
-tables hold what is there::
+Trains one cell with each norm and several seeds on real CIFAR-10 images, then evaluates clean test images and the
+paper's shifts. Run the same command to resume after an interruption; the tables include the finished runs::
 
     python benchmarks/normalization.py --data CIFAR10_FOLDER --out runs/normalization
 """
@@ -38,15 +37,15 @@ NORMS = ("bn", "in", "ibn_a", "ibn_b", "gn")
 NETWORK = NetworkSpec(num_filters=12, num_repeats=1)
 RECIPE = TrainRecipe(epochs=8, batch_size=64, learning_rate=0.1, precision="float32", device="cpu")
 APPEARANCE_STAGES = 2
-"""Of three, as IBN-Net keeps instance normalization out of its deepest stage."""
+"""Out of three stages: IBN-Net uses no instance normalization in its deepest stage."""
 SEVERITY = 3
-"""That of the paper: 50 of 255 levels, contrast divided by 1.5."""
+"""The paper's: 50 of 255 levels, contrast divided by 1.5."""
 
 Shares = dict[str, float]
 
 
 def architecture(norm: str) -> Architecture:
-    """One residual-like cell; each convolution of its factored pairs has a norm, so that `ibn_a` differs from `ibn`."""
+    """Returns a residual-like cell; each factored convolution has two norms, so that `ibn_a` differs from `ibn`."""
     factored = "conv_1x3_3x1"
     normal = (
         Block(Edge(1, factored), Edge(1, "identity"), norm=norm),
@@ -57,7 +56,7 @@ def architecture(norm: str) -> Architecture:
 
 
 def train_one(path: Path, norm: str, *, seed: int, data: DataSet) -> None:
-    """Trains one network and writes it to a file; does nothing if the file is there."""
+    """Trains one network and writes it to a file; does nothing if the file exists."""
     if path.exists():
         return
     with torch.random.fork_rng():
@@ -71,7 +70,7 @@ def train_one(path: Path, norm: str, *, seed: int, data: DataSet) -> None:
 
 
 def measure_one(path: Path, splits: dict[str, Split]) -> Shares:
-    """Accuracy under each shift, kept beside the weights."""
+    """Returns the accuracy under each shift; cached in a file next to the weights."""
     kept = path.with_suffix(f".{len(splits['clean'])}.json")
     if not kept.exists():
         checkpoint = load_checkpoint(path)
@@ -85,8 +84,8 @@ def measure_one(path: Path, splits: dict[str, Split]) -> Shares:
 
 
 def tables(shares: dict[str, dict[int, Shares]]) -> str:
-    """Two tables in Markdown: accuracies and drops, and their differences to `bn`, seed by seed."""
-    header = ["norm", "seeds", "as it is", *(f"drop under {name}" for name in PAPER_SHIFTS), "mean drop"]
+    """Returns two tables in Markdown: accuracies and drops, and their differences from `bn`, paired by seed."""
+    header = ["norm", "seeds", "clean", *(f"drop under {name}" for name in PAPER_SHIFTS), "mean drop"]
     absolute, paired = [header], [header]
     for norm, by_seed in shares.items():
         columns = {seed: _columns(each) for seed, each in by_seed.items()}
@@ -95,7 +94,7 @@ def tables(shares: dict[str, dict[int, Shares]]) -> str:
         if norm != "bn" and common:
             less = [columns[seed] - _columns(shares["bn"][seed]) for seed in common]
             paired.append([norm, str(len(common)), *(f"{cell}" for cell in _intervals(less, sign=True))])
-    return f"{_markdown(absolute)}\n\nLess that of `bn`, same seed, same images:\n\n{_markdown(paired)}\n"
+    return f"{_markdown(absolute)}\n\nDifference from `bn`, paired by seed, same images:\n\n{_markdown(paired)}\n"
 
 
 def _columns(shares: Shares) -> np.ndarray:
@@ -120,12 +119,12 @@ def _markdown(rows: list[list[str]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of CIFAR-10, one folder a class")
+    parser.add_argument("--data", required=True, help="folder of CIFAR-10, one folder per class")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--num-train", type=int, default=5556, help="images of the training set, a tenth held out")
-    parser.add_argument("--num-test", type=int, default=2000, help="test images")
-    parser.add_argument("--report", action="store_true", help="train nothing, measure what is there")
+    parser.add_argument("--num-train", type=int, default=5556, help="training images, a tenth held out for validation")
+    parser.add_argument("--num-test", type=int, default=2000, help="number of test images")
+    parser.add_argument("--report", action="store_true", help="train nothing, report the existing networks")
     arguments = parser.parse_args()
     paths = {
         (norm, seed): arguments.out / f"{norm}-{seed}.safetensors" for seed in range(arguments.seeds) for norm in NORMS
@@ -136,7 +135,7 @@ def main() -> int:
             train_one(path, norm, seed=seed, data=data)
     trained = {key: path for key, path in paths.items() if path.exists()}
     if not trained:
-        raise SystemExit(f"there is no trained network in {arguments.out}")
+        raise SystemExit(f"no trained network in {arguments.out}")
     network = find_trained(str(next(iter(trained.values()))))
     clean = load_test_images([network], arguments.data, most=arguments.num_test)
     splits = {"clean": clean} | {name: shift_split(clean, name, severity=SEVERITY) for name in PAPER_SHIFTS}

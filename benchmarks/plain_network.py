@@ -1,8 +1,8 @@
-"""NASNet-A for CIFAR written the plain way, as a yardstick: one operation at a time, each with a ReLU of its own.
+"""Plain NASNet-A for CIFAR-10, the baseline of benchmarks: one operation at a time, each with its own ReLU.
 
-Parameters have the names of `nas.models.network.Network`, so that the state dict of one loads into the other.
+Parameters have the names of `nas.models.network.Network`, so that its state dict loads.
 """
-# ruff: noqa: D101, D102 - a yardstick, kept short
+# ruff: noqa: D101, D102 - a baseline, kept short
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OUTPUTS: dict[_Blocks, tuple[int, ...]] = {NORMAL: (P, 2, 3, 4, 5, 6), REDUCTION
 
 
 class Conv(nn.Module):
-    """A convolution whose stride 2 halves a map of even size: one more zero after than before."""
+    """Convolution; with stride 2 and maps of even size, one more zero is padded after than before."""
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Reduce(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """A 1x1 convolution and a norm, perhaps behind a ReLU."""
+    """1x1 convolution and a norm, optionally after a ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, rectify: bool = True) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Separable(nn.Module):
 
 
 class PooledSqueeze(nn.Module):
-    """A pool, and a 1x1 convolution and a norm where the width is another."""
+    """Pooling, followed by a 1x1 convolution and a norm where the width changes."""
 
     def __init__(self, kind: str, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""How well our networks with timm's weights agree with timm's, at the size they were made for and at another.
+"""Compares networks with imported timm weights to timm's own, at the native image size and at another.
 
-Weights are random; so are scales and statistics of batch normalization, but near those of real activations: with
-others the signal dies out on its way, and any two images get the same logits.
+Weights are random. Scales and statistics of batch normalization are random values near those of real activations:
+with others the signal vanishes, and any two images get the same logits.
 
 Run it with::
 

@@ -1,9 +1,9 @@
-"""A controller of this package within a `tune.Tuner` of one's own: PPO proposes cells, ASHA stops the poor ones early.
+"""Uses a controller in a `tune.Tuner`: PPO proposes cells, and ASHA stops the poor ones early.
 
     python examples/tune_asha.py --trials 20 --out runs/tune_asha
 
-Everything else is Ray Tune's: its loggers write beside each trial, and the same command goes on after an interruption,
-with the same policy.
+Everything else is Ray Tune's: its loggers write into the folder of each trial. Run the same command to resume with the
+same policy after an interruption.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NETWORK = NetworkSpec(num_filters=8, num_repeats=1, num_stages=2, image_size=8, 
 
 
 def train(config: dict[str, Any], data: DataSet, recipe: TrainRecipe) -> None:
-    """What Tune runs for each trial: trains the proposed cells and reports the validation accuracy after each epoch."""
+    """Trains the proposed cells; reports the validation accuracy after each epoch. Ray Tune runs it for each trial."""
     network = build(Architecture.from_json(config["architecture"]), NETWORK)
 
     def report(_epoch: object) -> None:
@@ -41,11 +41,11 @@ def train(config: dict[str, Any], data: DataSet, recipe: TrainRecipe) -> None:
 
 
 def main(arguments: list[str] | None = None) -> tune.ResultGrid:
-    """Searches, or goes on with the search in the folder; returns Tune's results."""
+    """Runs the search, or resumes the one in the folder; returns the results of Ray Tune."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=5, help="of a trial that is not stopped early")
-    parser.add_argument("--workers", type=int, default=2, help="trials at a time")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of a trial that is not stopped early")
+    parser.add_argument("--workers", type=int, default=2, help="maximum number of trials at a time")
     parser.add_argument("--out", type=Path, default=Path("runs/tune_asha"))
     options = parser.parse_args(arguments)
     folder = options.out.resolve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -70,6 +70,11 @@ class ShiftedAccuracy:
         return (self.clean_weight * success.accuracy + self.shifted_weight * shifted) / total
 
 
-REWARDS: Mapping[str, type[Accuracy | CostedAccuracy | ShiftedAccuracy]] = MappingProxyType(
-    {"accuracy": Accuracy, "costed_accuracy": CostedAccuracy, "shifted_accuracy": ShiftedAccuracy}
+REWARDS: Mapping[str, type[Any]] = MappingProxyType(
+    {
+        "accuracy": Accuracy,
+        "costed_accuracy": CostedAccuracy,
+        "shifted_accuracy": ShiftedAccuracy,
+    }
 )
+"""Rewards by name; each class makes a `Reward`."""

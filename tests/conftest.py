@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from workers.cluster.connection import connect
 from workers.cluster.signals import kept_signals
+
+STARTS_RAY = re.compile(r"\bray_cluster\b|mark\.ray\b")
+"""What a file holds whose tests use Ray: the fixture, or the mark where a test starts a Ray of its own."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -17,37 +21,94 @@ def pytest_xdist_make_scheduler(config, log):
     class OneRay(LoadFileScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::", 1)[0]
-            text = Path(config.rootpath, path).read_text()
-            return (
-                "ray"
-                if any(word in text for word in ("ray_cluster", "workers.cluster.connection", "mark.ray"))
-                else path
-            )
+            return "ray" if STARTS_RAY.search(Path(config.rootpath, path).read_text()) else path
 
     return OneRay(config, log)
 
 
+SLOW = (
+    "chaos",
+    "controllers/test_ppo.py",
+    "controllers/test_reinforce.py::test_learns_whatever_the_scale_of_rewards",
+    "controllers/test_sampler.py",
+    "experiments/architectures/test_cell_layout.py::test_nothing_overlaps_in_",
+    "experiments/architectures/test_count.py",
+    "experiments/architectures/test_export.py",
+    "experiments/benchmark/test_run.py",
+    "experiments/cli/test_architectures.py",
+    "experiments/downstream/test_detect.py",
+    "experiments/downstream/test_segment.py",
+    "experiments/downstream/test_segment_norms.py",
+    "experiments/robustness",
+    "experiments/search/test_run.py",
+    "experiments/study/test_run.py",
+    "experiments/test_demo.py",
+    "experiments/training/test_ablation.py",
+    "experiments/training/test_evaluate.py",
+    "experiments/training/test_run.py",
+    "nas/data/test_image_cache.py::test_two_processes_may_build_at_once",
+    "nas/downstream/detection/test_networks.py",
+    "nas/downstream/detection/test_training.py",
+    "nas/downstream/segmentation/test_checkpoint.py",
+    "nas/downstream/segmentation/test_training.py",
+    "nas/downstream/test_backbone.py",
+    "nas/export/test_folder.py",
+    "nas/export/test_model_card.py",
+    "nas/export/test_model_source.py",
+    "nas/export/test_programs.py",
+    "nas/models/test_complexity.py",
+    "nas/models/test_import_timm.py",
+    "nas/models/test_network.py",
+    "nas/training/test_parallel.py",
+    "nas/training/test_run.py",
+    "test_hostile_files.py",
+    "workers/evaluators/test_train_and_validate.py",
+    "workers/jobs/test_detector_jobs.py",
+)
+"""Folders, files and tests that train or take more than about a second."""
+
+
+def pytest_collection_modifyitems(items):
+    """Marks tests by where they are and what they use."""
+    slow = tuple(f"tests/{start}" for start in SLOW)
+    for item in items:
+        if item.nodeid.startswith(slow):
+            item.add_marker("slow")
+        for fixture, mark in (("ray_cluster", "ray"), ("real_data", "real_data")):
+            if fixture in item.fixturenames:
+                item.add_marker(mark)
+
+
+def pytest_runtest_setup(item):
+    """Skips tests marked `gpu` where torch finds no GPU."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA device")
+
+
 @pytest.fixture(autouse=True)
 def _signals():
-    """Ray Tune leaves a handler of its own behind, which would swallow the Ctrl-C of a later test."""
+    """Restores signal handlers: Ray Tune leaves its own behind, which would swallow the Ctrl-C of a later test."""
     with kept_signals():
         yield
 
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """The one Ray of the test session: 2 CPUs, 2 logical GPUs, servers on loopback, no dashboard."""
+    """Starts Ray once for the test session: 2 CPUs, 2 logical GPUs, servers on loopback, no dashboard."""
     with connect(num_cpus=2, num_gpus=2):
         yield
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real data, from NAS_DATA or beside the project."""
+    """Returns the folder of real data, from NAS_DATA or beside the project; skips the test if there is none."""
     folder = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[2] / "shared" / "data")
     if folder.is_dir():
         return folder
-    reason = f"there is no folder of real data at {folder}; NAS_DATA names another"
+    reason = f"no folder of real data at {folder}; set NAS_DATA"
     if os.environ.get("NAS_REQUIRE_DATA") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -55,7 +116,7 @@ def real_data() -> Path:
 
 @pytest.fixture
 def segmentation_folder(tmp_path) -> Path:
-    """Pictures with masks: half red (value 1), half blue (value 3), a green stripe (value 7), an unlabelled edge."""
+    """Images with masks: half red (value 1), half blue (value 3), a green stripe (value 7), an unlabelled edge."""
     import numpy as np
     from PIL import Image
 
@@ -67,11 +128,11 @@ def segmentation_folder(tmp_path) -> Path:
             mask[:, 12 + index :] = 3
             mask[4:9] = 7
             mask[:2] = 0
-            picture = np.array([colours.get(value, (0, 0, 0)) for value in range(8)], dtype=np.uint8)[mask]
-            noise = random.integers(0, 30, picture.shape, dtype=np.uint8)
+            image = np.array([colours.get(value, (0, 0, 0)) for value in range(8)], dtype=np.uint8)[mask]
+            noise = random.integers(0, 30, image.shape, dtype=np.uint8)
             for folder in (tmp_path / "data" / split, tmp_path / "data" / "semantic" / split):
                 folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture + noise).save(tmp_path / "data" / split / f"{index}.jpg", quality=95)
+            Image.fromarray(image + noise).save(tmp_path / "data" / split / f"{index}.jpg", quality=95)
             Image.fromarray(mask).save(tmp_path / "data" / "semantic" / split / f"{index}.png")
     return tmp_path / "data"
 
@@ -123,7 +184,7 @@ def _coco_original(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def coco_folder(_coco_original, tmp_path) -> Path:
-    """Four pictures to train on and two to measure on, in COCO's layout: squares in three colours, and a crowd.
+    """Four training and two validation images in COCO's layout: squares in three colours, and a crowd.
 
     The ids of the categories have gaps: 3, 17 and 90.
     """
@@ -134,7 +195,7 @@ def coco_folder(_coco_original, tmp_path) -> Path:
 
 @pytest.fixture
 def segmentation_config(tmp_path) -> Path:
-    """The configuration of a training of seconds, for the pictures of `segmentation_folder`."""
+    """The configuration of a training run of seconds, for the images of `segmentation_folder`."""
     path = tmp_path / "small_segmenter.yaml"
     path.write_text(
         "segmentation: {seed: 3}\n"
@@ -151,7 +212,7 @@ def segmentation_config(tmp_path) -> Path:
 
 @pytest.fixture
 def small_cells(tmp_path) -> Path:
-    """The file of an architecture that builds in no time."""
+    """The file of a very small architecture."""
     import json
 
     from nas.architecture import Architecture, Block, Cell, Edge

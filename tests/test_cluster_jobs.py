@@ -1,7 +1,7 @@
-"""How the code reaches the nodes of a cluster that others started: with a submitted job, and from a node of it.
+"""Checks how code reaches the nodes of an existing cluster: with a submitted job, and from a node of the cluster.
 
-The cluster is this machine, started by `ray start` as an administrator would, in a process group of its own. The code
-that travels is a copy of the packages that marks what it measures, so that it cannot be taken for the installed one.
+The cluster is started on this machine by `ray start`, in its own process group. The code that is sent is a copy of the
+packages that marks its results, so that it differs from the installed code.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RAY = (sys.executable, "-m", "ray.scripts.scripts")
 LIMIT_SECONDS = 240
 NUM_STARTS = 3
 
-pytestmark = pytest.mark.ray  # beside the other tests that start Ray, one after another
+pytestmark = pytest.mark.ray  # starts its own Ray; runs in the same process as the other tests with Ray
 
 MARKING = '''
 
@@ -37,7 +37,7 @@ _train_and_validate = train_and_validate
 
 
 def train_and_validate(trial, **arguments):
-    """Measures nothing, and says where this code lies."""
+    """Returns the location of this code instead of a measurement."""
     import os
 
     Path(os.environ["MARKS"], f"{trial.id}-{Path(__file__).parents[1].name}").touch()

@@ -1,4 +1,4 @@
-"""What stands in deploy/ and docs/cluster.md holds together, as far as that can be seen without a cluster."""
+"""Checks deploy/ and docs/cluster.md as far as possible without a cluster."""
 
 import re
 import shlex
@@ -9,11 +9,11 @@ import click
 import pytest
 import typer
 import yaml
+from experiments.config.config_file import apply_setting, load_document
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from experiments.cli.main import app
-from experiments.config.config_file import apply_setting, load_document
 from experiments.config.search_config import parse_config
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ COMMAND = re.compile(r"(?:^|[\s'\"])((?:nas|ray|kubectl|podman) [a-z-]+\b[^#`'\n
 
 
 def commands(path):
-    """The commands of a file, continuation lines joined; of a Markdown page those in blocks of code."""
+    """Returns the commands of a file, with continuation lines joined; of a Markdown page those in code blocks."""
     text = path.read_text()
     if path.suffix == ".md":
         text = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
@@ -49,7 +49,7 @@ OF_RAY = [(page, command) for page, command in ALL if command.startswith("ray ")
 
 
 def parse(group, words):
-    """Parses a command as click would before it runs it: names, options and their types must be right."""
+    """Parses a command as click would before running it: names, options and types must be valid."""
     context = click.Context(group, info_name="program")
     while isinstance(group, click.Group) or hasattr(group, "get_command"):
         name, *words = words
@@ -59,14 +59,14 @@ def parse(group, words):
     return group.make_context(group.name, list(words), parent=context).params
 
 
-def test_there_are_commands_to_be_checked():
+def test_commands_are_found():
     assert {page for page, _ in OF_NAS} >= {"rayjob.yaml", "ray-cluster.yaml", "cluster.md"}
     assert len(OF_NAS) >= 8
     assert len(OF_RAY) >= 8
 
 
 @pytest.mark.parametrize(("page", "command"), OF_NAS)
-def test_commands_of_ours_exist_with_their_options(page, command):
+def test_nas_commands_are_valid(page, command):
     words = shlex.split(command)[1:]
     settings = parse(typer.main.get_command(app), words)
     if words[0] == "search":
@@ -77,12 +77,12 @@ def test_commands_of_ours_exist_with_their_options(page, command):
 
 
 @pytest.mark.parametrize(("page", "command"), OF_RAY)
-def test_commands_of_ray_exist_with_their_options(page, command):
+def test_ray_commands_are_valid(page, command):
     words = shlex.split(command.split(";")[0].split("&")[0])[1:]
     parse(ray_cli, [word.replace("$RAY_HEAD_IP", "10.0.0.1") for word in words])
 
 
-def test_the_ray_cluster_obeys_rays_schema(monkeypatch):
+def test_the_cluster_file_matches_the_schema_of_ray(monkeypatch):
     monkeypatch.chdir(ROOT)
     validate_config(prepare_config(RAY_CLUSTER))
     broken = {**RAY_CLUSTER, "max_worker": 3}
@@ -90,19 +90,19 @@ def test_the_ray_cluster_obeys_rays_schema(monkeypatch):
         validate_config(broken)
 
 
-def test_the_ray_cluster_holds_together():
+def test_the_cluster_file_is_consistent():
     types = RAY_CLUSTER["available_node_types"]
     head, gpu = types.pop("head"), types.pop("gpu")
     assert not types
     assert RAY_CLUSTER["head_node_type"] == "head"
     assert head["resources"] == {"CPU": 0}
     assert gpu["max_workers"] == RAY_CLUSTER["max_workers"]
-    assert min_workers(ROOT / "deploy" / "ray-cluster.yaml") == children(gpu["resources"], RAY_CLUSTER["max_workers"])
+    assert min_workers(ROOT / "deploy" / "ray-cluster.yaml") == num_trials(gpu["resources"], RAY_CLUSTER["max_workers"])
     assert "--dashboard-host=127.0.0.1" in " ".join(RAY_CLUSTER["head_start_ray_commands"])
 
 
-def children(resources, num_nodes):
-    """How many children of cifar10_ppo the nodes hold at a time."""
+def num_trials(resources, num_nodes):
+    """Returns the number of trials of cifar10_ppo that the nodes run at a time."""
     workers = parse_config(load_document("cifar10_ppo")).workers
     return num_nodes * int(min(resources["CPU"] / workers.cpus, resources["GPU"] / workers.gpus))
 
@@ -112,7 +112,7 @@ def min_workers(path):
     return found
 
 
-def test_the_ray_job_is_one_of_kuberay():
+def test_the_job_file_has_the_fields_of_kuberay():
     assert (RAY_JOB["apiVersion"], RAY_JOB["kind"]) == ("ray.io/v1", "RayJob")
     assert re.fullmatch(r"[a-z]([-a-z0-9]{0,45}[a-z0-9])?", RAY_JOB["metadata"]["name"])
     spec = RAY_JOB["spec"]
@@ -129,11 +129,11 @@ def test_the_ray_job_is_one_of_kuberay():
     assert set(group) == {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
     assert 0 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
     for part in (cluster["headGroupSpec"], group):
-        assert all(type(value) is str for value in part["rayStartParams"].values())  # KubeRay takes texts only
+        assert all(type(value) is str for value in part["rayStartParams"].values())  # KubeRay accepts strings only
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
 
-def test_the_pods_of_the_ray_job_share_an_image_and_a_volume():
+def test_the_pods_of_the_job_share_an_image_and_a_volume():
     cluster = RAY_JOB["spec"]["rayClusterSpec"]
     (group,) = cluster["workerGroupSpecs"]
     images = set()
@@ -149,7 +149,7 @@ def test_the_pods_of_the_ray_job_share_an_image_and_a_volume():
     assert len(images) == 1
     limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
     resources = {"CPU": int(limits["cpu"]), "GPU": int(limits["nvidia.com/gpu"])}
-    assert min_workers(DEPLOY / "rayjob.yaml") == children(resources, group["maxReplicas"])
+    assert min_workers(DEPLOY / "rayjob.yaml") == num_trials(resources, group["maxReplicas"])
     assert "--out /shared/" in RAY_JOB["spec"]["entrypoint"]
     assert "--address auto" in RAY_JOB["spec"]["entrypoint"]
 
@@ -160,7 +160,7 @@ def instructions():
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
 
 
-def test_the_container_file_builds_from_what_is_there():
+def test_the_container_file_copies_existing_files():
     known = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "ENTRYPOINT", "CMD"}
     assert {name for name, _ in instructions()} <= known
     stages, copied = set(), set()
@@ -179,7 +179,7 @@ def test_the_container_file_builds_from_what_is_there():
     assert copied >= {*PACKAGES, "pyproject.toml", project["readme"], *project["license-files"]}
 
 
-def test_the_entry_point_of_the_container_is_ours():
+def test_the_entry_point_of_the_container_is_the_command():
     found = dict(instructions())
     (script,) = yaml.safe_load(found["ENTRYPOINT"])
     assert script in PYPROJECT["project"]["scripts"]

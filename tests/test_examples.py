@@ -1,4 +1,4 @@
-"""The examples run as they stand; ray_cluster gives them the Ray of the test session."""
+"""Runs the examples, on the Ray of the test session."""
 
 import importlib.util
 from pathlib import Path
@@ -15,8 +15,8 @@ def load(name):
     return module
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray Tune's own
-def test_tune_asha_stops_trials_early_and_goes_on(ray_cluster, tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore")  # those of Ray Tune
+def test_tune_asha_stops_trials_early_and_resumes(ray_cluster, tmp_path, capsys):
     main = load("tune_asha").main
     arguments = ["--trials", "3", "--epochs", "2", "--workers", "1", "--out", str(tmp_path / "run")]
     results = main(arguments)

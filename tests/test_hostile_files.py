@@ -1,4 +1,4 @@
-"""Whatever stands in a file, the answer is a result or one clear line: no traceback, no exhausted stack or memory."""
+"""Any content of a file leads to a result or a one-line error, never to a traceback or exhausted stack or memory."""
 
 import io
 import json
@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 import numpy as np
 import pytest
 import yaml
+from experiments.config.config_file import load_document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
@@ -16,7 +17,6 @@ from controllers.random_search import RandomSearch
 from experiments.architectures.find import read_architecture
 from experiments.cli.main import BAD_INPUT, main
 from experiments.comparison.loading import group_runs, load_run, objections
-from experiments.config.config_file import load_document
 from experiments.config.search_config import parse_config
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
@@ -75,7 +75,7 @@ _HOLE = "@hole@"
 
 
 def places(value, place=()):
-    """The places of all values within a value."""
+    """Yields the paths of all values within a value."""
     yield place
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -83,7 +83,7 @@ def places(value, place=()):
 
 
 def replaced(value, place, hostile):
-    """The text of a value in which something hostile has taken a place, or stands beside it under another key."""
+    """Returns the JSON of a value in which one member is replaced by a hostile one, or a hostile one is added."""
     if not place:
         return hostile
     copy = json.loads(json.dumps(value))
@@ -99,7 +99,7 @@ def damaged(data, value, hostile=tuple(HOSTILE_JSON)):
 
 
 def answers(read):
-    """Whether something is read; anything but a value or a ValueError fails the test."""
+    """Returns whether a file is read; anything but a value or a ValueError fails the test."""
     try:
         read()
     except ValueError:
@@ -108,7 +108,7 @@ def answers(read):
 
 
 def command(*arguments):
-    """Runs the command line; bad input must give one line."""
+    """Runs the command line; bad input must give a one-line error."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main([str(argument) for argument in arguments])
@@ -188,7 +188,7 @@ def test_configuration(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(damaged(data, document, tuple(HOSTILE_YAML)).encode("utf-8", "surrogatepass"))
     is_valid = answers(lambda: parse_config(load_document(str(path))))
-    if not is_valid:  # what is valid might be searched for hours
+    if not is_valid:  # a valid configuration might start a search of hours
         assert command("search", path, "--out", path.parent / "run")[0] == BAD_INPUT
         assert not (path.parent / "run").exists()
 
@@ -280,5 +280,5 @@ def test_what_a_child_printed_cannot_steer_the_terminal_or_stop_the_status(run, 
 
 
 def test_the_stack_is_as_deep_as_ever():
-    """No reader may have found a way around its limits by raising the interpreter's."""
+    """Readers must not raise the recursion limit of the interpreter."""
     assert sys.getrecursionlimit() <= 3000

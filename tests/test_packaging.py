@@ -1,4 +1,4 @@
-"""The five packages are installed under plain names, so a foreign package of one of these names must not win."""
+"""The five packages have plain names, so a foreign package of the same name must not be imported instead."""
 
 import importlib.util
 import os
@@ -20,8 +20,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def test_package_is_ours(name):
     found = Path(importlib.util.find_spec(name).origin).parent
     assert found == ROOT / name, (
-        f"`import {name}` must find {ROOT / name}, got {found}: another installed distribution has a package of that "
-        f"name; remove it, or install nas-engine into an environment of its own"
+        f"`import {name}` must find {ROOT / name}, got {found}: another installed distribution has a package of the "
+        f"same name; remove it, or install nas-engine into a separate environment"
     )
 
 
@@ -30,7 +30,7 @@ def test_wheel_holds_the_five_packages():
 
 
 def test_the_wheel_runs_without_the_checkout(tmp_path):
-    """As on a node where nothing else of ours is: what it holds, and a command that reads data of the package."""
+    """Checks the content of the wheel and runs code from it that reads data of the package, as on another node."""
     build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path))
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("nas_engine-*.whl")

@@ -77,7 +77,12 @@ class EvaluatorKind:
     settings: type[Any] | None = None
 
 
-SPACES: Mapping[str, SpaceKind] = MappingProxyType({"nasnet": SpaceKind(NASNET), "tiny": SpaceKind(TINY)})
+SPACES: Mapping[str, SpaceKind] = MappingProxyType(
+    {
+        "nasnet": SpaceKind(NASNET),
+        "tiny": SpaceKind(TINY),
+    }
+)
 """Search spaces by name."""
 
 CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""Printing plain text: no markup, no highlighting, no hard line breaks."""
+"""Printing for the terminal: text from outside, such as paths and error messages, is never read as markup."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from rich.console import Console
 
 
 def say(console: Console, text: str) -> None:
-    """Prints a line as it is."""
+    """Prints text as it is: no markup, no highlighting, no line breaks of its own."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,12 +1,13 @@
-"""Other norms in a network that is there: frozen, group or synchronized normalization in place of batch normalization.
+"""Replace the batch norms and group norms of a network by another norm, as detectors and segmenters need.
 
-Detectors see so few images a step that the statistics of a batch are poor: they freeze them, or normalize by something
-else (Rethinking ImageNet Pre-training, 1811.08883, section 3).
+Detectors see few images a step, so the statistics of a batch are poor: they freeze them, or use another norm
+(Rethinking ImageNet Pre-training, 1811.08883, section 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from nas.models.normalization import BatchNorm, InstanceNorm, NormSettings, group_norm
+from nas.models.normalization import NORMALIZATIONS, InstanceNorm, NormBuilder, NormSettings
 from nas.models.sync_norm import SyncBatchNorm
 
 _BatchLike: TypeAlias = nn.BatchNorm2d | nn.SyncBatchNorm | FrozenBatchNorm2d
@@ -22,10 +23,10 @@ _Replaceable: TypeAlias = _BatchLike | nn.GroupNorm
 
 
 def replace_norms(module: nn.Module, norm: str) -> nn.Module:
-    """Replaces batch norms of every kind, and group norms, by those of one kind.
+    """Replaces the batch norms and group norms of a module.
 
     Instance norms stay: they are part of an architecture, not a way to train it. Of mixed norms, such as IBN-Net's, the
-    batch part is replaced. Scale and shift are kept; running statistics too, where the new norm has any.
+    batch part is replaced. Scale, shift and running statistics are kept where the new norm has them.
 
     Args:
         module: changed in place.
@@ -35,11 +36,16 @@ def replace_norms(module: nn.Module, norm: str) -> nn.Module:
         The module, or its replacement if it is a norm itself.
 
     Raises:
-        ValueError: if the norm is unknown, or statistics are to be frozen that a group norm does not have.
+        ValueError: if the norm is unknown, or it is ``frozen_bn`` and the module has a group norm.
     """
+    return _replaced(module, REPLACEMENTS[check_norm(norm)])
+
+
+def check_norm(norm: str) -> str:
+    """Returns the name of a replacement norm; raises ValueError if it is not a key of `REPLACEMENTS`."""
     if norm not in REPLACEMENTS:
         raise ValueError(f"the norm must be among {', '.join(REPLACEMENTS)}, got {norm!r:.60}")
-    return _replaced(module, REPLACEMENTS[norm])
+    return norm
 
 
 def _replaced(module: nn.Module, build: Callable[[_Replaceable], nn.Module]) -> nn.Module:
@@ -64,36 +70,21 @@ def _frozen(old: _Replaceable) -> nn.Module:
     return new
 
 
-def _batch(old: _Replaceable) -> nn.Module:
-    return old if type(old) is BatchNorm else _like(old, BatchNorm)
-
-
-def _synchronized(old: _Replaceable) -> nn.Module:
-    return old if type(old) is SyncBatchNorm else _like(old, SyncBatchNorm)
-
-
-def _group(old: _Replaceable) -> nn.Module:
-    if isinstance(old, nn.GroupNorm):
+def _rebuilt(build: NormBuilder, old: _Replaceable) -> nn.Module:
+    momentum = getattr(old, "momentum", NormSettings().momentum)
+    new = build(_num_channels(old), NormSettings(old.eps, momentum))
+    if type(new) is type(old) or (isinstance(new, nn.GroupNorm) and isinstance(old, nn.GroupNorm)):
         return old
-    new = group_norm(_num_channels(old), NormSettings(epsilon=old.eps))
-    _take_affine(new, old)
-    return new
-
-
-def _like(old: _Replaceable, kind: type[BatchNorm]) -> BatchNorm:
-    """A batch norm of a kind, with all that the old one has in common with it."""
-    momentum = old.momentum if isinstance(old, nn.BatchNorm2d | nn.SyncBatchNorm) else NormSettings().momentum
-    new = kind(_num_channels(old), eps=old.eps, momentum=momentum)
     _take_affine(new, old)
     _copy_buffers(new, old, ("running_mean", "running_var", "num_batches_tracked"))
     return new
 
 
 def _take_affine(new: nn.Module, old: nn.Module) -> None:
-    """A parameter stays the same one, with whether it is trained; a frozen value becomes a parameter."""
+    """Shares scale and shift with the old norm, trained or not; frozen values become parameters."""
     for name in ("weight", "bias"):
         value = _tensor(old, name)
-        if value is not None:
+        if value is not None and hasattr(new, name):
             setattr(new, name, value if isinstance(value, nn.Parameter) else nn.Parameter(value.clone()))
 
 
@@ -118,7 +109,17 @@ def _num_channels(norm: _Replaceable) -> int:
     return norm.num_features
 
 
-REPLACEMENTS: Mapping[str, Callable[[_Replaceable], nn.Module]] = MappingProxyType(
-    {"frozen_bn": _frozen, "bn": _batch, "gn": _group, "syncbn": _synchronized}
+def _synchronized(num_channels: int, settings: NormSettings) -> nn.Module:
+    """Unlike the table's builder, works on a CPU and before the process group exists."""
+    return SyncBatchNorm(num_channels, eps=settings.epsilon, momentum=settings.momentum)
+
+
+LAYER_NORMS: Mapping[str, NormBuilder] = MappingProxyType(
+    {name: norm.rest for name, norm in NORMALIZATIONS.items() if not norm.appearance} | {"syncbn": _synchronized}
 )
-"""Norms that can be asked for; each line builds one in place of another."""
+"""Builders of single norms: those of `NORMALIZATIONS` but the ones that an architecture places by stage."""
+
+REPLACEMENTS: Mapping[str, Callable[[_Replaceable], nn.Module]] = MappingProxyType(
+    {"frozen_bn": _frozen} | {name: partial(_rebuilt, build) for name, build in LAYER_NORMS.items()}
+)
+"""Norms that can replace others: `LAYER_NORMS`, and batch norms whose statistics, scale and shift are constants."""

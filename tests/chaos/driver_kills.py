@@ -1,4 +1,4 @@
-"""Kills the driver of a search with -9 at random moments, continues it each time, and checks what is left at the end.
+"""Kills the driver of a search with -9 at random moments, resumes it each time, and checks the final ledger.
 
     python tests/chaos/driver_kills.py --pool serial --kills 10 --trials 200
     python tests/chaos/driver_kills.py --pool ray --kills 10 --trials 200
@@ -62,7 +62,7 @@ def open_pool(name):
 
 
 def run(options):
-    """The driver: the same command starts a run and continues it."""
+    """Runs the driver; the same command starts and resumes a run."""
     controller = build_controller(options.controller, options.seed)
     plan = Plan(Fidelity(), options.trials, seed=options.seed)
     with Ledger(options.ledger) as ledger, open_pool(options.pool) as pool:
@@ -81,7 +81,7 @@ def num_lines(ledger):
 
 
 def kill(words, ledger, *, lines, draw):
-    """Starts the driver and kills it once the ledger has so many lines, or while it starts if it has them already.
+    """Starts the driver and kills it once the ledger has `lines` lines, or during start-up if it has them already.
 
     Returns the numbers of the processes that it had started.
     """
@@ -119,7 +119,7 @@ def descendants(pid):
 
 
 def check_gone(family):
-    """Workers go with their raylet and that with its driver, at once; Ray's agents take up to a minute to notice."""
+    """Waits for all processes of the driver to end; Ray's agents take up to a minute to notice."""
     deadline = time.monotonic() + 180
     while left := {pid for pid in family if is_alive(pid)}:
         if time.monotonic() > deadline:
@@ -148,7 +148,7 @@ def check_complete(ledger, num_trials):
 
 
 def torment(options, folder):
-    """Kills and continues, then checks."""
+    """Kills and resumes the driver, then checks the ledger."""
     ledger, draw = folder / "ledger.jsonl", random.Random(options.seed)
     words = command(options, ledger)
     moments = sorted(draw.randrange(2 * options.trials) for _ in range(options.kills))
@@ -174,7 +174,7 @@ def main():
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ledger", type=Path, help="only drive the search of this ledger, to be killed by another")
+    parser.add_argument("--ledger", type=Path, help="only run the driver on this ledger")
     options = parser.parse_args()
     if options.ledger:
         run(options)

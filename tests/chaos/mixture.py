@@ -1,4 +1,4 @@
-"""All at once: kills worker processes, drivers and nodes and fills the disk in random order, then checks what is left.
+"""Kills worker processes, drivers and nodes and fills the disk, in random order, then checks the final ledger.
 
     python tests/chaos/mixture.py --trials 200
 
@@ -51,13 +51,13 @@ def evaluate(trial, seconds, marks):
 
 
 def digest(controller):
-    """What the policy would propose next."""
+    """Returns what the policy would propose next."""
     rollouts = [rollout.to_json() for rollout in controller.ask(range(10**6, 10**6 + 50))]
     return hashlib.sha256(json.dumps(rollouts).encode()).hexdigest()
 
 
 def drive(options):
-    """The driver: the same command starts the run and continues it."""
+    """Runs the driver; the same command starts and resumes the run."""
     controller = PPO(TINY.choices, seed=options.seed)
     arguments = {"seconds": tuple(options.seconds), "marks": str(options.folder / "marks")}
     plan = Plan(Fidelity(), options.trials, seed=options.seed)
@@ -72,7 +72,7 @@ def drive(options):
 
 
 class Torment:
-    """A driver, and what befalls it."""
+    """A driver and the faults injected into it."""
 
     def __init__(self, options, folder, cluster):
         self.folder, self.cluster = folder, cluster
@@ -102,7 +102,7 @@ class Torment:
         return found
 
     def running(self):
-        """Processes that are in the middle of a child."""
+        """Worker processes that are running a trial."""
         done = {record.trial.id for record in read_ledger(self.ledger).finished}
         marks = [path.name.split("-") for path in (self.folder / "marks").iterdir()]
         return [int(pid) for trial_id, pid in marks if int(trial_id) not in done and is_alive(pid)]
@@ -122,7 +122,7 @@ class Torment:
         self.cluster.add_node(num_cpus=2)
 
     def fill_disk(self):
-        """No byte more can be written; the driver must stop by itself, and say why in one line."""
+        """Fills the disk; the driver must stop by itself with a one-line error."""
         self.wait_for(self.running)
         before, size = self.num_finished(), self.output.stat().st_size
         with self.no_space():
@@ -187,7 +187,7 @@ def check(options, folder, ledger):
 
 @contextmanager
 def small_disk(folder):
-    """A tmpfs of a few megabytes, where one may be mounted; else an ordinary folder."""
+    """Mounts a tmpfs of a few megabytes if permitted; otherwise uses an ordinary folder."""
     folder.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "nas-chaos", str(folder)]
     is_mounted = subprocess.run(words, check=False, capture_output=True).returncode == 0
@@ -202,13 +202,13 @@ def small_disk(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--seconds", type=float, nargs=2, default=(0.3, 0.9), help="least and most of a child")
+    parser.add_argument("--seconds", type=float, nargs=2, default=(0.3, 0.9), help="shortest and longest trial")
     parser.add_argument("--worker-kills", type=int, default=10)
     parser.add_argument("--driver-kills", type=int, default=5)
     parser.add_argument("--node-kills", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="only drive the search in this folder, to be tormented by another")
-    parser.add_argument("--address", help="of the cluster, with --folder")
+    parser.add_argument("--folder", type=Path, help="only run the driver in this folder")
+    parser.add_argument("--address", help="address of the cluster, with --folder")
     options = parser.parse_args()
     if options.folder:
         sys.exit(report_errors(lambda: drive(options)))

@@ -1,4 +1,4 @@
-"""Kills a node of a cluster in the middle of a search, adds another, and checks that every trial ends exactly once.
+"""Kills a node of a cluster during a search, adds another, and checks that every trial finishes exactly once.
 
     python tests/chaos/node_losses.py --trials 60 --seconds 1 2
 
@@ -53,7 +53,7 @@ def drive(options, folder):
 
 
 def disturb(options, folder, cluster, victim):
-    """Kills a node in the middle of a child, then adds one; returns when that was asked for, and its name."""
+    """Kills a node during a trial, then adds one; returns the time of the request and the name of the node."""
     draw = random.Random(options.seed)
     num_before = draw.randrange(1 + min(3, options.trials // 20))  # its share of the trials is a third
     while nodes_of(folder).count(victim) <= num_before:
@@ -76,15 +76,15 @@ def check(options, folder, victim, new, joined_at):
     on_new = [outcomes[trial_id].metrics["started"] for trial_id in outcomes if new in nodes_of(folder, trial_id)]
     assert on_new, "the node that joined must have been used"
     delay = min(on_new) - joined_at
-    print(f"{options.trials} trials ended once each, {len(repeated)} of them started more than once")
-    print(f"the node that joined ran {len(on_new)}, the first {delay:.1f} s after its start was asked for")
+    print(f"{options.trials} trials finished once each, {len(repeated)} of them started more than once")
+    print(f"the node that joined ran {len(on_new)}, the first {delay:.1f} s after its start was requested")
     assert delay < 60, "a node must be used within a minute"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=60)
-    parser.add_argument("--seconds", type=float, nargs=2, default=(1.0, 2.0), help="least and most of a child")
+    parser.add_argument("--seconds", type=float, nargs=2, default=(1.0, 2.0), help="shortest and longest trial")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nas-") as name:

@@ -1,4 +1,4 @@
-"""A short form of the script beside it."""
+"""Runs a short version of the script of the same name."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A short form of the script beside it."""
+"""Runs a short version of the script of the same name."""
 
 import subprocess
 import sys
@@ -11,4 +11,4 @@ def test_a_training_that_is_killed_ends_with_the_same_weights():
     words = [sys.executable, SCRIPT, "--epochs", "3"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the same weights to the last bit after 6 kills" in done.stdout
+    assert "bit-identical weights after 6 kills" in done.stdout

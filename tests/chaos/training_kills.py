@@ -1,10 +1,10 @@
-"""Kills a training with -9 at the worst moments, continues it each time, and compares it with one left alone.
+"""Kills a training run with -9 at critical moments, resumes it each time, and compares it with an uninterrupted run.
 
     python tests/chaos/training_kills.py --epochs 4
 
 It is killed in the middle of an epoch, of a validation, of writing a checkpoint (half of the file is there), and
 between the checkpoint and what is written after it. In the end all weights, averages and what the optimizer keeps must
-be the same to the last bit, and no half of a checkpoint may be left.
+be bit-identical, and no partial checkpoint may remain.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def die(*_, **__):
 
 
 def in_epoch():
-    """Dies after the second step of the first epoch that it trains."""
+    """Exits after the second step of the first epoch."""
     return Watch(after_step=lambda _epoch, done, _num_steps: die() if done == 2 else None)
 
 
@@ -65,7 +65,7 @@ def in_validation():
 
 
 def in_write():
-    """Dies with half of the checkpoint on disk, under its temporary name."""
+    """Exits with half of the checkpoint written, under its temporary name."""
 
     def fsync(descriptor):
         os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
@@ -76,7 +76,7 @@ def in_write():
 
 
 def after_write():
-    """Dies between the new checkpoint and the lines about it."""
+    """Exits after writing a checkpoint, before the metrics about it."""
     write = full.write_state
 
     def write_and_die(path, state):
@@ -88,7 +88,7 @@ def after_write():
 
 
 def train(folder, plan, data, arrange=Watch):
-    """Trains in a process of its own; returns by which signal that ended, 0 for none."""
+    """Trains in a separate process; returns the signal that ended it, or 0."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -126,7 +126,7 @@ def torment(folder, epochs):
     compare(alone, killed)
     assert not list(killed.glob(".*"))
     assert len((killed / "metrics.jsonl").read_text().splitlines()) == epochs
-    print("the same weights to the last bit after 6 kills")
+    print("bit-identical weights after 6 kills")
 
 
 def main():

@@ -105,7 +105,6 @@ def test_a_space_that_cannot_be_is_refused(ops, num_nodes, message):
         EdgeSpace(ops, num_nodes)
 
 
-@pytest.mark.real_data
 def test_the_published_table_holds_exactly_this_space(real_data):
     with (real_data / "nasbench201" / "cifar10.csv").open(newline="") as file:
         archs = [row["arch"] for row in csv.DictReader(file)]

@@ -36,7 +36,7 @@ POOLS = {
 }
 
 
-@pytest.fixture(params=POOLS)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.ray] * ("ray" in name.lower())) for name in POOLS])
 def pool(request):
     if "ray" in request.param.lower():
         request.getfixturevalue("ray_cluster")

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 
-@pytest.mark.ray
 def test_select_prints_json_or_a_table(ray_cluster, run_cli, finished_run, tmp_path):
     training = {
         "training": {"seed": 0},

@@ -83,7 +83,6 @@ def test_a_serial_search_on_real_images_to_the_end(tmp_path, config):
     assert load_checkpoint(source.weights).accuracy == best.outcome.accuracy
 
 
-@pytest.mark.ray
 def test_the_same_search_through_ray(tmp_path, config, ray_cluster):
     code, _ = _search(config, tmp_path / "run", settings=["workers.pool=ray"], trials=3)
     contents = read_ledger(RunFolder(tmp_path / "run").ledger)

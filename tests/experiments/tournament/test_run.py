@@ -48,7 +48,6 @@ def test_impossible_options_are_refused(settings, message):
         SelectOptions(**settings)
 
 
-@pytest.mark.ray
 def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, search, config, tmp_path):
     out, stream = tmp_path / "out", io.StringIO()
     result = run_select(search, config, out, OPTIONS, Console(file=stream))

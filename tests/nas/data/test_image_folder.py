@@ -127,7 +127,6 @@ def test_a_root_is_needed():
         load_image_folder(DataSpec("image_folder"))
 
 
-@pytest.mark.real_data
 def test_real_images_of_cifar10(real_data, tmp_path):
     for part, num_images in (("train", 6), ("test", 2)):
         for class_folder in (real_data / "cifar10" / part).iterdir():

@@ -5,7 +5,14 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from nas.models.normalization import BatchNorm, GroupNorm, InstanceBatchNorm, InstanceNorm, NormSettings
+from nas.models.normalization import (
+    NORMALIZATIONS,
+    BatchNorm,
+    GroupNorm,
+    InstanceBatchNorm,
+    InstanceNorm,
+    NormSettings,
+)
 from nas.models.replace_norms import REPLACEMENTS, replace_norms
 from nas.models.sync_norm import SyncBatchNorm
 
@@ -26,7 +33,7 @@ def moved(norm):
     return norm
 
 
-@pytest.mark.parametrize("norm", REPLACEMENTS)
+@pytest.mark.parametrize("norm", KINDS)
 @pytest.mark.parametrize("old", [BatchNorm, nn.BatchNorm2d, nn.SyncBatchNorm, SyncBatchNorm, FrozenBatchNorm2d])
 def test_scale_shift_and_statistics_are_kept(norm, old):
     before = moved(old(6, eps=0.01)).eval()
@@ -92,13 +99,18 @@ def test_instance_norms_stay_and_mixed_ones_change_their_batch_part():
     assert mixed(images()).shape == (4, 6, 5, 5)
 
 
-@pytest.mark.parametrize("norm", REPLACEMENTS)
+@pytest.mark.parametrize("norm", KINDS)
 def test_it_works_where_nothing_is_allocated(norm):
     with torch.device("meta"):
         network = nn.Sequential(nn.BatchNorm2d(6))
     assert replace_norms(network, norm)[0].weight.is_meta
 
 
+def test_norms_come_from_the_table_without_those_that_an_architecture_places():
+    assert set(REPLACEMENTS) == {"frozen_bn"} | {name for name, norm in NORMALIZATIONS.items() if not norm.appearance}
+    assert type(replace_norms(nn.Sequential(nn.BatchNorm2d(6)), "none")[0]) is nn.Identity
+
+
 def test_an_unknown_norm():
-    with pytest.raises(ValueError, match="must be among frozen_bn, bn, gn, syncbn, got 'ln'"):
+    with pytest.raises(ValueError, match="must be among frozen_bn, bn, gn, syncbn, none, got 'ln'"):
         replace_norms(nn.Sequential(), "ln")

@@ -119,7 +119,6 @@ def test_an_empty_table_is_refused():
         Table({})
 
 
-@pytest.mark.real_data
 def test_the_published_table_is_read(real_data):
     table = read_table(real_data / "nasbench201" / "cifar10.csv")
     assert len(table.rows) == NASBENCH201.num_architectures

@@ -21,7 +21,6 @@ RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0,
 PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
 
 
-@pytest.mark.ray
 def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_cluster, tmp_path):
     seen = []
     settings = ParallelSettings(2, gpus=0, cpus=0.5)
@@ -36,7 +35,6 @@ def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_clu
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.ray
 def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
     network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
     detector = DetectorSettings(norm="syncbn", channels=8, features=16, min_stride=2, rpn_batch=32, roi_batch=16)

@@ -122,7 +122,6 @@ def behave(job):
     return {"attempts": attempts}
 
 
-@pytest.mark.ray
 def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_cluster, tmp_path, caplog):
     jobs = [job(name, tmp_path) for name in ("fine", "wrong", "lost_once", "lost")]
     resources = WorkerResources(cpus=1, max_retries=1, max_workers=2)
@@ -138,7 +137,6 @@ def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_clust
     assert len(list(tmp_path.glob("lost-*"))) == 2
 
 
-@pytest.mark.ray
 def test_a_detector_is_trained_on_the_cluster(ray_cluster, make_job):
     jobs = [make_job(), dataclasses.replace(make_job("none"), num_known=2)]
     bad = dataclasses.replace(jobs[1], plan=dataclasses.replace(jobs[1].plan, start="nowhere.safetensors"))
@@ -148,7 +146,6 @@ def test_a_detector_is_trained_on_the_cluster(ray_cluster, make_job):
     assert "\n" not in ended["none"].error
 
 
-@pytest.mark.ray
 def test_a_cluster_without_room_is_told_and_leaving_off_stops_what_runs(ray_cluster, tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(studies, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(studies, "_POLL_SECONDS", 0.01)

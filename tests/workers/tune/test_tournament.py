@@ -59,7 +59,6 @@ def held(ray_cluster, data, tmp_path_factory):
     return arena, standings, heard
 
 
-@pytest.mark.ray
 def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
     _, standings, heard = held
     assert {standing.name for standing in standings} == {f"trial-{place}" for place in range(5)}
@@ -76,7 +75,6 @@ def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
         assert loser.accuracies[-1] <= max(rivals)
 
 
-@pytest.mark.ray
 def test_only_the_winner_is_tested(held):
     arena, standings, _ = held
     assert not list(arena.folder.glob("*/result.json"))
@@ -91,7 +89,6 @@ def test_only_the_winner_is_tested(held):
     assert result["test"]["raw"]["num_images"] == len(arena.data.load_test())
 
 
-@pytest.mark.ray
 def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
     (candidate,) = candidates(1)
     arena.candidate_folder(candidate.name).mkdir()
@@ -102,7 +99,6 @@ def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
         crown(candidate, arena, demand=DEMAND)
 
 
-@pytest.mark.ray
 def test_nothing_is_trained_twice(held, capfd):
     arena, standings, _ = held
     before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")}
@@ -112,14 +108,12 @@ def test_nothing_is_trained_twice(held, capfd):
     assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")} == before
 
 
-@pytest.mark.ray
 def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
     arena, standings, _ = held
     backwards = hold_tournament(candidates(5)[::-1], arena, RULES, demand=DEMAND, max_workers=2)
     assert backwards == standings
 
 
-@pytest.mark.ray
 def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
     whole, standings, _ = held
     winner = next(each for each in candidates(5) if each.name == standings[0].name)
@@ -137,7 +131,6 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
 
 
-@pytest.mark.ray
 def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
     entrants = candidates(2)
     arena.candidate_folder("trial-0").mkdir()

@@ -98,7 +98,6 @@ def test_another_folder_for_the_same_classes(segmentation_folder):
         read_test_split(segmentation_folder, SPEC, classes)
 
 
-@pytest.mark.real_data
 def test_real_masks(real_data):
     folder = read_folder(real_data / "coco100", PicturesSpec(most_frequent=3))
     assert (len(folder.train), len(folder.validation)) == (100, 50)
