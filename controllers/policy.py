@@ -89,7 +89,8 @@ class Policy(nn.Module):
         recurrent, heads = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T
         state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
         read = np.full(len(seeds), len(of_decision) - 1)
-        decisions, log_probs = np.zeros(uniforms.shape, np.int64), np.zeros(len(seeds))
+        decisions: _Array = np.zeros(uniforms.shape, np.int64)
+        log_probs: _Array = np.zeros(len(seeds))
         for step, options in enumerate(self.options):
             state, cell = _lstm_cell(of_decision[read] + of_choice[step] + state @ recurrent, cell)
             logits = state @ heads[:, options] + weights["heads.bias"][options]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,12 +17,14 @@ from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
-
-_MAX_ERROR = 2000
+from workers.errors import describe_error, failure_kind
 
 
 class TooLargeError(ValueError):
-    """The network is over a bound on its size."""
+    """The network exceeds a limit on its size."""
+
+
+_KINDS: Mapping[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
 
 
 def train_and_validate(
@@ -58,7 +60,8 @@ def train_and_validate(
         if weights_dir is not None:
             save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
     except Exception as error:  # whatever a network does wrong concerns its own trial only
-        failure = Failure(trial.id, failure_kind(error), describe(error), time.perf_counter() - started)
+        kind = _KINDS.get(type(error)) or failure_kind(error)
+        failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
     else:
         return Success(
             trial.id,
@@ -91,26 +94,6 @@ def check_fits(fidelity: Fidelity, data: DataSet) -> None:
             raise ValueError(f"network.{name} must be {wanted}, as in the data set {fidelity.data.name}, got {came}")
     if height != width:
         raise ValueError(f"images must be squares, got {width} x {height} pixels; set data.image_size")
-
-
-def failure_kind(error: Exception) -> FailureKind:
-    """Says what sort of failure an exception is."""
-    if isinstance(error, DivergedError):
-        return "diverged"
-    if isinstance(error, TooLargeError):
-        return "too_large"
-    # on a CPU torch raises a plain RuntimeError that names its allocator
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-        return "out_of_memory"
-    return "error"
-
-
-def describe(error: Exception) -> str:
-    """Type, message and place of an exception, in one line."""
-    message = " ".join(str(error).split())[:_MAX_ERROR]
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = "".join(f" ({Path(frame.filename).name}:{frame.lineno} in {frame.name})" for frame in last)
-    return f"{type(error).__name__}: {message}{place}"
 
 
 def _buildable(trial: Trial) -> Buildable:
