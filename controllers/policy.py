@@ -40,7 +40,7 @@ class Policy(nn.Module):
 
     Attributes:
         choices: the decisions to be made, in order.
-        options: for each choice, the slice of its options in tables with one row per option of each kind.
+        options: for each choice, the slice of its options in tables with a row for each option of each kind.
     """
 
     def __init__(self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True) -> None:
@@ -62,6 +62,7 @@ class Policy(nn.Module):
             if not choice_embedding:
                 self.choice.weight.zero_()
                 self.choice.weight.requires_grad = False
+        self._starts = torch.tensor([[options.start] for options in self.options])
         self._mask = torch.full((len(self.choices), 1, total), _MASKED)
         for step, options in enumerate(self.options):
             self._mask[step, 0, options] = 0.0
@@ -81,26 +82,25 @@ class Policy(nn.Module):
             RuntimeError: if the weights are no longer finite.
         """
         heat = np.ones((len(seeds), 1)) if temperatures is None else np.array(temperatures)[:, None]
-        uniforms = np.array([np.random.default_rng(seed).random(len(self.choices)) for seed in seeds])
+        uniforms = np.array([np.random.default_rng(seed).random((len(self.choices), 1)) for seed in seeds])
         weights = self._numpy_weights()
         inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
         of_decision = weights["decision.weight"] @ inputs
         of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
-        recurrent, heads = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T
+        recurrent, heads, bias = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T, weights["heads.bias"]
         state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
-        read = np.full(len(seeds), len(of_decision) - 1)
-        decisions: _Array = np.zeros(uniforms.shape, np.int64)
-        log_probs: _Array = np.zeros(len(seeds))
+        read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
         for step, options in enumerate(self.options):
             state, cell = _lstm_cell(of_decision[read] + of_choice[step] + state @ recurrent, cell)
-            logits = state @ heads[:, options] + weights["heads.bias"][options]
-            decision, log_prob = _draw(logits, uniforms[:, step : step + 1], heat)
-            decisions[:, step], read = decision, options.start + decision
-            log_probs += log_prob
-        return [
-            Rollout(tuple(row), min(0.0, total))
-            for row, total in zip(decisions.tolist(), log_probs.tolist(), strict=True)
-        ]
+            read = options.start + _draw((state @ heads[:, options] + bias[options]) / heat, uniforms[:, step])
+            states.append(state)
+            rows.append(read)
+        with torch.no_grad():
+            log_probs = self._log_probs(torch.from_numpy(np.stack(states)))
+        chosen = torch.from_numpy(np.stack(rows))
+        totals = log_probs.gather(2, chosen[:, :, None]).squeeze(2).double().sum(dim=0)
+        decisions = (chosen - self._starts).T
+        return [Rollout(tuple(row), total) for row, total in zip(decisions.tolist(), totals.tolist(), strict=True)]
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
         """Feeds decisions back through the policy.
@@ -112,13 +112,16 @@ class Policy(nn.Module):
             Log-probability of each decision and entropy of the distribution it was drawn from, in nats, both
             (num_choices, num_rollouts) and differentiable.
         """
-        rows = decisions.T + torch.tensor([options.start for options in self.options])[:, None]
+        rows = decisions.T + self._starts
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
         states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
-        log_probs = torch.log_softmax(self.heads(states) + self._mask, dim=-1)
-        entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
-        return log_probs.gather(2, rows[:, :, None]).squeeze(2), entropies
+        log_probs = self._log_probs(states)
+        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+
+    def _log_probs(self, states: Tensor) -> Tensor:
+        """Log-probabilities (num_choices, num_rollouts, options of all kinds) after the states of the LSTM."""
+        return torch.log_softmax(self.heads(states) + self._mask, dim=-1)
 
     def ascend(self, optimizer: torch.optim.Optimizer, gain: Tensor, *, gradient_clip: float) -> None:
         """Takes one optimizer step that increases the gain, with the global norm of the gradient clipped."""
@@ -165,12 +168,11 @@ def _lstm_cell(gates: _Array, cell: _Array) -> tuple[_Array, _Array]:
     return output * np.tanh(cell), cell
 
 
-def _draw(logits: _Array, uniforms: _Array, temperatures: _Array) -> tuple[_Array, _Array]:
-    """Decisions and their log-probabilities at temperature 1, one per row; all arguments have num_rollouts rows."""
-    logits = logits - logits.max(axis=1, keepdims=True)
-    cumulative = np.exp(logits / temperatures).cumsum(axis=1)
-    decisions = (cumulative[:, :-1] <= uniforms * cumulative[:, -1:]).sum(axis=1)
-    return decisions, logits[np.arange(len(logits)), decisions] - np.log(np.exp(logits).sum(axis=1))
+def _draw(logits: _Array, uniforms: _Array) -> _Array:
+    """One decision per row of logits (num_rollouts, num_options), from a uniform number each (num_rollouts, 1)."""
+    cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+    decisions: _Array = (cumulative[:, :-1] <= uniforms * cumulative[:, -1:]).sum(axis=1)
+    return decisions
 
 
 def _option_slices(choices: Sequence[Choice]) -> tuple[tuple[slice, ...], int]:

@@ -1,4 +1,4 @@
-"""Proximal policy optimization, the controller of NASNet (1707.07012, appendix A.2; PPO: 1707.06347)."""
+"""Proximal policy optimization (1707.06347), the controller of NASNet (1707.07012, appendix A.2)."""
 
 from __future__ import annotations
 

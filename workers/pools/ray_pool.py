@@ -17,7 +17,7 @@ from nas.trial import Failure, FailureKind, Outcome, Trial
 from workers.cluster.resources import RayResources
 from workers.cluster.tasks import wait_for_any
 from workers.errors import first_line, last_line
-from workers.pools.child import Work, run_child
+from workers.pools.worker import Work, run_trial
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
@@ -53,7 +53,7 @@ class _Task:
 class RayPool:
     """Evaluates trials on the Ray cluster to which this process is connected (`workers.cluster.connection.connect`).
 
-    A child that raises is a `Failure` of kind ``error`` and is not retried. One whose worker or node is lost is
+    A trial that raises is a `Failure` of kind ``error`` and is not retried. One whose worker or node is lost is
     retried at most ``max_retries`` times, then it is ``worker_lost``. One that exceeds its time limit is killed, even
     within native code, and is a ``timeout``; one that Ray kills to save its node's memory is ``out_of_memory``.
 
@@ -62,9 +62,9 @@ class RayPool:
 
     Args:
         evaluate: called as ``evaluate(trial, **arguments)``; importable on the nodes.
-        arguments: what every child needs, such as the images. Put into Ray's object store once, from where each node
-            fetches it once and all its workers read numpy arrays in place.
-        resources: resources and limits of each child.
+        arguments: keyword arguments of every call, such as the images. They are put into Ray's object store once;
+            each node fetches them once, and its workers read numpy arrays in place.
+        resources: resources and limits of each trial.
     """
 
     def __init__(
@@ -83,23 +83,23 @@ class RayPool:
 
     @property
     def num_workers(self) -> int:
-        """Number of children that fit on the cluster now; 0 while it has no node for one."""
+        """Number of trials that fit on the cluster now; 0 while it has no node for one."""
         if time.monotonic() >= self._recount_at:
             before, is_first = self._num_workers, self._recount_at == 0
             self._num_workers = self._resources.count_workers(ray.nodes())  # type: ignore[no-untyped-call]
             self._recount_at = time.monotonic() + _RECOUNT_SECONDS
             if self._num_workers != before and not is_first:
-                _LOGGER.info("the cluster now has room for %d children at a time, before %d", self._num_workers, before)
+                _LOGGER.info("the cluster now has room for %d trials at a time, before %d", self._num_workers, before)
         return self._num_workers
 
     @property
     def num_running(self) -> int:
-        """Number of children that run now; the others in flight are queued."""
+        """Number of trials that run now; the others in flight are queued."""
         return sum(task.started_at is not None for task in self._tasks.values())
 
     @property
     def capacity(self) -> int:
-        """Number of children that fit on the cluster, within the limits of the resources, plus ``num_queued``."""
+        """Number of trials that fit on the cluster, within the limits of the resources, plus ``num_queued``."""
         fitting, maximum = max(self.num_workers, self._resources.min_workers), self._resources.max_workers
         if maximum is not None and maximum < fitting:
             self._offered = maximum  # one more would not be queued, but run
@@ -123,7 +123,7 @@ class RayPool:
 
         Raises:
             MoreRoom: if the capacity has grown since it was last read, and nothing has finished meanwhile.
-            RuntimeError: if no trial is in flight, or the cluster cannot run children at all, as when the nodes lack
+            RuntimeError: if no trial is in flight, or the cluster cannot run trials at all, as when the nodes lack
                 the code.
         """
         if not self._tasks:
@@ -162,7 +162,7 @@ class RayPool:
             return task.failure("out_of_memory", first_line(error))
         if isinstance(error, RayTaskError | RuntimeEnvSetupError):
             if task.started_at is None:  # nothing of the trial has run, so every other trial would fail the same way
-                raise RuntimeError(f"the cluster cannot run children: {last_line(error)}") from error
+                raise RuntimeError(f"the cluster cannot run trials: {last_line(error)}") from error
             return task.failure("error", last_line(error))
         never_ran = task.started_at is None and isinstance(error, NodeDiedError)
         if never_ran and task.num_dropped < max(_MAX_DROPS, self._resources.max_retries):
@@ -175,7 +175,7 @@ class RayPool:
         return None
 
     def _stop_overdue(self) -> None:
-        """Kills children that have exceeded the time limit; Ray then reports each as lost."""
+        """Kills trials that have exceeded the time limit; Ray then reports each as lost."""
         limit = self._resources.time_limit_seconds
         if limit is None:
             return
@@ -186,7 +186,7 @@ class RayPool:
                 ray.cancel(stream, force=True)
 
     def _check_cluster(self) -> None:
-        """Raises MoreRoom if the cluster has grown; warns from time to time while no child runs."""
+        """Raises MoreRoom if the cluster has grown; warns from time to time while no trial runs."""
         offered = self._offered
         if 0 < offered < self.capacity:
             raise MoreRoom
@@ -194,9 +194,9 @@ class RayPool:
             return
         self._warn_at = time.monotonic() + _WARN_SECONDS
         if self.num_workers:
-            state = f"no child has started for {_WARN_SECONDS:g} s, though {self.num_workers} fit on the cluster"
+            state = f"no trial has started for {_WARN_SECONDS:g} s, though {self.num_workers} fit on the cluster"
         else:
-            state = "the cluster is pending: it has no node with room for a child"
+            state = "the cluster is pending: it has no node with room for a trial"
         _LOGGER.warning(
             "%s; each needs %s; waiting (`ray status` shows resources and demand)", state, self._resources.demand
         )
@@ -209,7 +209,7 @@ class RayPool:
         """
         if not ray.is_initialized():
             raise RuntimeError("a RayPool needs a Ray cluster: enter workers.cluster.connection.connect() first")
-        task = ray.remote(**self._resources.ray_options())(run_child)
+        task = ray.remote(**self._resources.ray_options())(run_trial)
         work = ray.put(self._work)
         self._run = lambda trial: task.remote(work, trial)
         return self
@@ -217,7 +217,7 @@ class RayPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kills running children and drops queued trials."""
+        """Kills running trials and drops queued ones."""
         self._run = _refuse
         if ray.is_initialized():
             for stream in self._tasks:

@@ -172,5 +172,5 @@ def test_a_network_that_does_not_fit_the_data_is_refused(data, settings, message
 def test_images_that_are_no_squares_are_refused():
     split = Split(np.zeros((2, 1, 8, 9), np.uint8), np.array([0, 1]))
     oblong = DataSet(split, split, lambda: split, tuple("0123456789"), (0.5,), (0.5,))
-    with pytest.raises(ValueError, match="images must be squares, got 9 x 8 pixels"):
+    with pytest.raises(ValueError, match="images must be square, got 9 x 8 pixels"):
         check_fits(FIDELITY, oblong)

@@ -209,9 +209,9 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch, caplog):
         seen.append((pool.num_workers, pool.capacity))
     assert seen == [(6, 8), (2, 4), (100, 50)]
     assert [record.getMessage().removeprefix("the cluster now has room for ") for record in caplog.records] == [
-        "6 children at a time, before 0",
-        "2 children at a time, before 6",
-        "100 children at a time, before 2",
+        "6 trials at a time, before 0",
+        "2 trials at a time, before 6",
+        "100 trials at a time, before 2",
     ]
     assert RayPool(nap, resources=RayResources(min_workers=200, num_queued=0)).capacity == 200
     assert RayPool(nap, resources=RayResources(max_workers=100)).capacity == 101  # one waits in Ray's queue
@@ -264,7 +264,7 @@ class Unreadable:
 def test_a_cluster_that_can_run_nothing_stops_the_search(make_trial):
     with RayPool(nap, arguments={"seconds": Unreadable()}) as pool:
         pool.submit(make_trial(1))
-        with pytest.raises(RuntimeError, match=r"the cluster cannot run children: .*invalid literal for int"):
+        with pytest.raises(RuntimeError, match=r"the cluster cannot run trials: .*invalid literal for int"):
             pool.next_outcome()
 
 
@@ -299,7 +299,7 @@ def test_a_pending_cluster_is_said_and_any_signal_handler_may_end_the_wait(make_
         with pytest.raises(StopError, match="enough"):
             pool.next_outcome()
         signal.signal(signal.SIGALRM, before)
-    said = "the cluster is pending: it has no node with room for a child; each needs {'CPU': 1.0, 'unobtainium': 1.0}"
+    said = "the cluster is pending: it has no node with room for a trial; each needs {'CPU': 1.0, 'unobtainium': 1.0}"
     assert caplog.text.count(said) == 1
 
 
@@ -314,7 +314,7 @@ def test_children_that_do_not_start_are_said(make_trial, monkeypatch, caplog):
         )
         pool.submit(make_trial(1))
         assert pool.next_outcome() == Success(1, 0.5)
-    assert "no child has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
+    assert "no trial has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
 
 
 def test_it_needs_a_cluster_and_its_block(make_trial, monkeypatch):

@@ -18,12 +18,12 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What all children of a pool have in common, sent to the cluster once.
+    """What all trials of a pool have in common, sent to the cluster once.
 
     Attributes:
         evaluate: called as ``evaluate(trial, **arguments)``.
         arguments: keyword arguments of every call, such as the images.
-        limits: memory limits of a child's process.
+        limits: memory limits of the process that runs a trial.
     """
 
     evaluate: Callable[..., Outcome]
@@ -31,11 +31,11 @@ class Work:
     limits: Limits = field(default_factory=Limits)
 
 
-def run_child(work: Work, trial: Trial) -> Iterator[Outcome | None]:
+def run_trial(work: Work, trial: Trial) -> Iterator[Outcome | None]:
     """Evaluates a trial within its memory limits.
 
     Yields:
-        None when the child starts, with code and arguments in place, so that the driver can time it; then the outcome.
+        None when the trial starts, with code and arguments in place, so that the driver can time it; then the outcome.
     """
     yield None
     with limited_memory(work.limits.memory_bytes):

@@ -8,7 +8,7 @@ import torch
 
 from nas.trial import Success
 from workers.cluster.resources import Limits
-from workers.pools.child import Work, limited_memory, run_child
+from workers.pools.worker import Work, limited_memory, run_trial
 
 
 def test_it_tells_when_it_starts_before_it_evaluates(make_trial):
@@ -18,14 +18,14 @@ def test_it_tells_when_it_starts_before_it_evaluates(make_trial):
         evaluated.append(trial.id)
         return Success(trial.id, accuracy)
 
-    messages = run_child(Work(evaluate, {"accuracy": 0.5}), make_trial(1))
+    messages = run_trial(Work(evaluate, {"accuracy": 0.5}), make_trial(1))
     assert next(messages) is None
     assert evaluated == []
     assert list(messages) == [Success(1, 0.5)]
 
 
 def test_an_exception_is_a_failure(make_trial):
-    *_, outcome = run_child(Work(lambda trial: 1 / 0), make_trial(1))
+    *_, outcome = run_trial(Work(lambda trial: 1 / 0), make_trial(1))
     assert outcome.kind == "error"
 
 
@@ -43,7 +43,7 @@ def test_memory_on_top_of_what_is_held_is_limited_and_then_free_again():
 
 def test_a_limit_of_the_system_is_not_raised():
     code = (
-        "import resource; from workers.pools.child import limited_memory\n"
+        "import resource; from workers.pools.worker import limited_memory\n"
         "limits = resource.getrlimit(resource.RLIMIT_DATA); resource.setrlimit(resource.RLIMIT_DATA, (2**31, 2**31))\n"
         "with limited_memory(2**40): print(resource.getrlimit(resource.RLIMIT_DATA) == (2**31, 2**31))"
     )
@@ -55,7 +55,7 @@ def test_without_a_limit_nothing_is_set(monkeypatch, tmp_path):
     monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("a limit was set"))
     with limited_memory(None):
         pass
-    monkeypatch.setattr("workers.pools.child._STATUS", tmp_path / "missing")
+    monkeypatch.setattr("workers.pools.worker._STATUS", tmp_path / "missing")
     with limited_memory(1):
         pass
 
@@ -66,5 +66,5 @@ def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
     work = Work(lambda trial: Success(trial.id, 0.5), limits=Limits(gpu_fraction=0.25))
-    assert len(list(run_child(work, make_trial(1)))) == 2
+    assert len(list(run_trial(work, make_trial(1)))) == 2
     assert fractions == ([0.25] if has_cuda else [])
