@@ -1,9 +1,9 @@
-"""CPU time of the controller, beside fifty bare steps of an LSTM cell.
+"""Measures the CPU time of PPO, relative to fifty bare steps of an LSTM cell.
 
-Run: ``python benchmarks/controller.py`` (``--quick`` to try the benchmark itself, ``--resume 20000`` to tell a complete
-run of the paper's length once more, as continuing it would).
+Run: ``python benchmarks/controller.py`` (``--quick`` for a smoke run, ``--resume 20000`` to also replay the tells of a
+run of the paper's length, as resuming it would).
 
-Times are of the process, on one thread: medians of rounds in which all take turns, after two that do not count. The
+Times are process times on one thread: medians over rounds in which all tasks take turns, after two warm-up rounds. The
 space has NASNet's 50 choices.
 """
 
@@ -30,7 +30,7 @@ NUM_ROLLOUTS = 20
 
 
 def bare_steps(input_size: int) -> Callable[[], None]:
-    """As many steps of a bare cell as there are choices, for one rollout, without gradients."""
+    """One step of a bare cell per choice, for one rollout, without gradients."""
     cell, inputs = nn.LSTMCell(input_size, NUM_UNITS), torch.randn(1, input_size)
 
     def run() -> None:
@@ -43,7 +43,7 @@ def bare_steps(input_size: int) -> Callable[[], None]:
 
 
 def ask(num_rollouts: int) -> Callable[[], None]:
-    """So many rollouts asked together."""
+    """Asks for several rollouts together."""
     controller = PPO(CHOICES, seed=0)
 
     def run() -> None:
@@ -53,7 +53,7 @@ def ask(num_rollouts: int) -> Callable[[], None]:
 
 
 def tell(settings: PPOSettings) -> Callable[[], None]:
-    """20 rollouts told, with the updates that they bring; the first 20, told before, have filled the replay."""
+    """Tells 20 rollouts, updates included; the warm-up rounds fill the replay."""
     controller = PPO(CHOICES, settings, seed=0)
     rollouts = controller.ask(range(NUM_ROLLOUTS))
 
@@ -64,13 +64,13 @@ def tell(settings: PPOSettings) -> Callable[[], None]:
 
 
 def tell_all(controller: PPO, rollouts: list[Rollout]) -> None:
-    """Tells a reward that differs from rollout to rollout."""
+    """Tells a different reward for each rollout."""
     for rollout in rollouts:
         controller.tell(rollout, sum(rollout.decisions) / 1000)
 
 
 def measure(num_rounds: int) -> dict[str, float]:
-    """Median CPU milliseconds of each."""
+    """Median CPU milliseconds of each task."""
     tasks = {
         "bare": bare_steps(NUM_UNITS),
         "bare_small": bare_steps(EMBEDDING_SIZE),
@@ -90,7 +90,7 @@ def measure(num_rounds: int) -> dict[str, float]:
 
 
 def resume_seconds(num_tells: int) -> float:
-    """CPU seconds to tell a run's rollouts once more; they are drawn by an untrained policy, and not timed."""
+    """CPU seconds to replay the tells of a run, with rollouts drawn by an untrained policy outside the timing."""
     rollouts = PPO(CHOICES, PPOSettings(num_redraws=0), seed=0).ask(range(num_tells))
     controller = PPO(CHOICES, seed=0)
     start = time.process_time()
@@ -99,11 +99,11 @@ def resume_seconds(num_tells: int) -> float:
 
 
 def report(times: dict[str, float]) -> str:
-    """A table for people."""
+    """Table in Markdown."""
     rows = [
         ("one rollout alone / 50 bare LSTM cell steps", "ask_1", "bare", 2),
         (f"the same, cell fed with {EMBEDDING_SIZE} numbers as the policy's is", "ask_1", "bare_small", None),
-        ("20 rollouts together / one alone", "ask_20", "ask_1", 3),
+        ("20 rollouts together / one alone", "ask_20", "ask_1", None),
         ("20 rollouts told with the updates of the defaults / one asked alone", "update", "ask_1", 15),
         ("20 rollouts told with one update of all 20 / one asked alone", "update_20", "ask_1", 15),
     ]
@@ -131,7 +131,7 @@ def main() -> None:
         return
     print(report(times))
     if arguments.resume:
-        print(f"\n{arguments.resume} rollouts told once more: {times['resume_seconds']:.1f} s")
+        print(f"\n{arguments.resume} replayed tells: {times['resume_seconds']:.1f} s")
 
 
 if __name__ == "__main__":

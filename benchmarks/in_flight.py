@@ -1,9 +1,9 @@
-"""How many children one machine's Ray holds at a time: as many logical workers as memory allows, all kept busy.
+"""Measures how many trials one machine's Ray runs at a time: as many logical workers as memory allows, all kept busy.
 
     OMP_NUM_THREADS=1 python benchmarks/in_flight.py --workers 64 --seconds 60
 
-Children only sleep, so that two cores can play many machines. What counts is that all workers run at once, that none is
-left without a child, and that no child waits in the queue for long after a worker is free.
+Trials only sleep, so that two cores can stand for many machines. Checks that all workers run at once, that none is left
+without a trial, and that no trial waits in the queue for long once a worker is free.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sleep(trial: Trial, seconds: float) -> Success:
 
 
 def available_gib() -> float:
-    """Memory that programs may still take."""
+    """Available memory of the machine."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) / 2**20
 

@@ -1,12 +1,12 @@
-"""What a search costs beside its children: idle workers, and trials per second with children that do nothing.
+"""Measures the overhead of a search: idle workers, and trials per second with trials that do nothing.
 
 Runs the search loop on a RayPool, and Ray Tune with reused actors, on the same Ray, one after the other::
 
     python benchmarks/pool_overhead.py --trials 100 --seconds 1 --workers 2 --controller ppo
 
-A worker's time counts as used from the first line of the evaluator to the last. It is summed over all children and
-divided by (number of workers) x (end of the last child - start of the first). Tune is favoured where there is a
-choice: it gets one number per trial in place of 50 decisions, no loggers and no checkpoints.
+A worker's time counts as used from the first line of the evaluator to the last. It is summed over all trials and
+divided by (number of workers) x (end of the last trial - start of the first). Where there is a choice, Tune gets the
+advantage: one number per trial instead of 50 decisions, no loggers and no checkpoints.
 """
 
 from __future__ import annotations

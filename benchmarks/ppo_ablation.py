@@ -1,11 +1,11 @@
-"""What each of PPO's settings is worth: one changed at a time, on several problems, over many seeds.
+"""Ablation of PPO's settings: changes one at a time, on several problems, over many seeds.
 
-Run: ``python benchmarks/ppo_ablation.py --table cifar10.csv --seeds 100`` (``--quick`` to try the benchmark itself).
+Run: ``python benchmarks/ppo_ablation.py --table cifar10.csv --seeds 100`` (``--quick`` for a smoke run).
 
-The problems: the table with its last and with its first validation column as reward (NAS-Bench-201), and made-up
-functions with random terms for single choices and for pairs of them, measured with noise: on NASNet's 50 choices, on 20
-choices of two options, and on 12 of mixed kinds. No function is the same for two seeds. What counts is the true value
-of the incumbent: test accuracy in percent, or standard deviations above the mean of random rollouts.
+The problems: the table with its last and with its first validation column as reward (NAS-Bench-201), and synthetic
+functions with random terms for single choices and pairs of choices, measured with noise: on NASNet's 50 choices, on 20
+choices with two options, and on 12 of mixed kinds. Each seed has a function of its own. The score is the true value of
+the incumbent: test accuracy in percent, or standard deviations above the mean of random rollouts.
 
 Prints a table in Markdown: means with the half width of a 95 % interval; for a changed setting the difference from the
 defaults, seed by seed. Differences that an interval separates from 0 are bold.

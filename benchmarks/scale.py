@@ -1,10 +1,10 @@
-"""What a search of tens of thousands of trials costs: processor time a trial, memory, disk, resuming, `nas status`.
+"""Measures a search of tens of thousands of trials: CPU time per trial, memory, disk, resuming, `nas status`.
 
     OMP_NUM_THREADS=1 python benchmarks/scale.py --trials 20000 --out runs/scale
 
-Children do nothing; all else is as in `nas search`: Ray, cache, ledger, and 50 decisions a trial. The same command goes
-on where it was, and measures only what is missing. What a thousand trials cost is the processor time of the driving
-process, so that other programs matter little.
+Trials do nothing; all else is as in `nas search`: Ray, cache, ledger, and 50 decisions per trial. The same command
+resumes an interrupted run and measures only what is missing. The cost of a thousand trials is the CPU time of the
+driving process, so that other programs matter little.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Who proposes: controllers that turn rewards into better decisions."""
+"""Controllers: they propose decisions and learn from rewards."""

@@ -1,4 +1,4 @@
-"""The moving average against which rewards are judged."""
+"""Moving-average baseline for rewards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 
 class Baseline:
-    """Moving averages of rewards and of their squared distance from the average (NASNet, 1707.07012, A.2).
+    """Exponential moving mean and variance of rewards (NASNet, 1707.07012, A.2).
 
-    Both are means weighted by ``decay`` to the power of age, so the first rewards do not pull towards 0.
+    A reward is weighted by ``decay`` to the power of its age, so the estimates are not biased towards 0 at the start.
     """
 
     def __init__(self, decay: float) -> None:
@@ -19,17 +19,17 @@ class Baseline:
 
     @property
     def mean(self) -> float:
-        """The average of the rewards so far; 0 before the first."""
+        """Moving mean of the rewards so far; 0 before the first."""
         return self._mean
 
     def advantage(self, reward: float) -> float:
-        """How far a reward lies above the average, in standard deviations; 0 where none is known yet."""
+        """Distance of a reward above the mean, in standard deviations; 0 while the variance is 0."""
         spread = math.sqrt(self._variance)
-        # A spread that is nothing but rounding says that all rewards are equal.
+        # A spread within rounding means that all rewards are equal.
         return (reward - self._mean) / spread if spread > 1e-9 * abs(self._mean) else 0.0
 
     def add(self, reward: float) -> None:
-        """Takes a reward into the averages."""
+        """Adds a reward to the averages."""
         self._weight = self._decay * self._weight + 1.0
         share = 1.0 / self._weight
         distance = reward - self._mean

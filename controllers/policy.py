@@ -1,46 +1,46 @@
-"""The policy of the controllers that learn by gradients: a one-layer LSTM (NASNet, 1707.07012, appendix A.2).
+"""The policy of the gradient-based controllers: a one-layer LSTM (NASNet, 1707.07012, appendix A.2).
 
-One step a choice: the LSTM reads the decision before and which choice is due, and the head of that choice's kind turns
-its state into one logit for each option. Embeddings of decisions and heads are shared by kind of choice; options that a
-choice does not have are masked. The embedding of the choice spares the LSTM learning to count: without it, the state of
-step 30 hardly differs from that of step 29 until much has been learned. Embeddings are multiplied by the root of their
-size (as in 1706.03762, section 3.4): initial weights within -0.1..0.1 would hardly be heard otherwise.
+The LSTM takes one step per choice. It reads the previous decision and an embedding of the current choice, and the head
+for that kind of choice maps its state to one logit per option. Decision embeddings and heads are shared by kind;
+options that a choice does not have are masked. Without the choice embedding the states of two consecutive steps hardly
+differ early in training. Embeddings are scaled by the square root of their size (1706.03762, section 3.4), because
+initial weights within -0.1..0.1 would leave the LSTM with almost no input.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from controllers.sampler import Sampler
 from nas.decisions import Choice, Rollout, check_decisions
 
 NUM_UNITS = 100
 EMBEDDING_SIZE = 32
 INITIAL_RANGE = 0.1
-MAX_AHEAD = 32
-_SMALLEST = math.ldexp(1.0, -1074)
 _MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 and not NaN
+_Array: TypeAlias = NDArray[Any]
 
 
 class Policy(nn.Module):
-    """A distribution over the decisions of a space.
+    """A distribution over the decisions of a search space.
 
     Initial weights are uniform within -0.1..0.1 (1707.07012, A.2).
 
     Args:
         choices: the decisions to be made, in order.
-        seed: of the initial weights.
-        choice_embedding: whether the LSTM reads which choice is due; the paper names no such input.
+        seed: seed of the initial weights.
+        choice_embedding: whether the LSTM reads which choice is current; the paper names no such input.
 
     Attributes:
         choices: the decisions to be made, in order.
-        first: for each choice, the row of its first option in tables that hold one row for each option of each kind.
+        options: for each choice, the slice of its options in tables with a row for each option of each kind.
     """
 
     def __init__(self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True) -> None:
@@ -48,10 +48,9 @@ class Policy(nn.Module):
             raise ValueError("a policy needs at least 1 choice, got none")
         super().__init__()
         self.choices = tuple(choices)
-        rows, total = _option_rows(self.choices)
-        self.first = tuple(rows[choice.kind] for choice in self.choices)
-        with torch.device("meta"):  # so that construction draws nothing from torch's own generator
-            self.decision = nn.Embedding(total + 1, EMBEDDING_SIZE)  # the last row stands before the first decision
+        self.options, total = _option_slices(self.choices)
+        with torch.device("meta"):  # so that construction draws nothing from torch's global generator
+            self.decision = nn.Embedding(total + 1, EMBEDDING_SIZE)  # the last row is read at the first step
             self.choice = nn.Embedding(len(self.choices), EMBEDDING_SIZE)
             self.lstm = nn.LSTM(EMBEDDING_SIZE, NUM_UNITS)
             self.heads = nn.Linear(NUM_UNITS, total)
@@ -63,65 +62,73 @@ class Policy(nn.Module):
             if not choice_embedding:
                 self.choice.weight.zero_()
                 self.choice.weight.requires_grad = False
+        self._starts = torch.tensor([[options.start] for options in self.options])
         self._mask = torch.full((len(self.choices), 1, total), _MASKED)
-        for step, (choice, row) in enumerate(zip(self.choices, self.first, strict=True)):
-            self._mask[step, 0, row : row + choice.num_options] = 0.0
-        self._sampler: Sampler | None = None
+        for step, options in enumerate(self.options):
+            self._mask[step, 0, options] = 0.0
 
-    def sample(
-        self,
-        trial_ids: Sequence[int],
-        *,
-        seed: int,
-        attempt: int = 0,
-        temperature: float = 1.0,
-        ahead: Mapping[int, float] = MappingProxyType({}),
-    ) -> list[Rollout]:
-        """Draws one rollout for each trial, from a generator seeded by (seed, trial id, attempt).
+    def sample(self, seeds: Sequence[Sequence[int]], temperatures: Sequence[float] | None = None) -> list[Rollout]:
+        """Draws one rollout per seed, all in one batch.
 
-        What a trial gets does not depend, not even in the last bit, on the trials beside it. A temperature above 1
-        draws from a flatter distribution; the log-probability is always that under the policy itself.
+        Rows of a batch do not influence one another, but rounding depends on the size of the batch: for bit-identical
+        rollouts, draw in batches of equal size.
 
         Args:
-            trial_ids: the trials.
-            seed: of the run.
-            attempt: how often a trial was drawn before.
-            temperature: to draw at.
-            ahead: temperatures of attempts that may follow, which are then drawn along.
+            seeds: seeds of numpy generators, such as (run seed, trial id).
+            temperatures: one per seed, all 1 by default. Above 1, rollouts come from a flatter distribution; the
+                log-probability is always that of the policy itself.
+
+        Raises:
+            RuntimeError: if the weights are no longer finite.
         """
-        if self._sampler is None:
-            self._sampler = Sampler(self)
-        due, later = (
-            [((seed, trial_id, each), heat) for each, heat in heats.items() for trial_id in trial_ids]
-            for heats in ({attempt: temperature}, ahead)
-        )
-        return self._sampler.sample(due, ahead=later)
+        heat = np.ones((len(seeds), 1)) if temperatures is None else np.array(temperatures)[:, None]
+        uniforms = np.array([np.random.default_rng(seed).random((len(self.choices), 1)) for seed in seeds])
+        weights = self._numpy_weights()
+        inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
+        of_decision = weights["decision.weight"] @ inputs
+        of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
+        recurrent, heads, bias = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T, weights["heads.bias"]
+        state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
+        read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
+        for step, options in enumerate(self.options):
+            state, cell = _lstm_cell(of_decision[read] + of_choice[step] + state @ recurrent, cell)
+            read = options.start + _draw((state @ heads[:, options] + bias[options]) / heat, uniforms[:, step])
+            states.append(state)
+            rows.append(read)
+        with torch.no_grad():
+            log_probs = self._log_probs(torch.from_numpy(np.stack(states)))
+        chosen = torch.from_numpy(np.stack(rows))
+        totals = log_probs.gather(2, chosen[:, :, None]).squeeze(2).double().sum(dim=0)
+        decisions = (chosen - self._starts).T
+        return [Rollout(tuple(row), total) for row, total in zip(decisions.tolist(), totals.tolist(), strict=True)]
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
         """Feeds decisions back through the policy.
 
         Args:
-            decisions: whole numbers (num_rollouts, num_choices).
+            decisions: integers of shape (num_rollouts, num_choices).
 
         Returns:
             Log-probability of each decision and entropy of the distribution it was drawn from, in nats, both
             (num_choices, num_rollouts) and differentiable.
         """
-        rows = decisions.T + torch.tensor(self.first)[:, None]
+        rows = decisions.T + self._starts
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
         states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
-        log_probs = torch.log_softmax(self.heads(states) + self._mask, dim=-1)
-        entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
-        return log_probs.gather(2, rows[:, :, None]).squeeze(2), entropies
+        log_probs = self._log_probs(states)
+        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+
+    def _log_probs(self, states: Tensor) -> Tensor:
+        """Log-probabilities (num_choices, num_rollouts, options of all kinds) after the states of the LSTM."""
+        return torch.log_softmax(self.heads(states) + self._mask, dim=-1)
 
     def ascend(self, optimizer: torch.optim.Optimizer, gain: Tensor, *, gradient_clip: float) -> None:
-        """One step of the optimizer towards a greater gain, with the global norm of the gradient clipped."""
+        """Takes one optimizer step that increases the gain, with the global norm of the gradient clipped."""
         optimizer.zero_grad()
         torch.neg(gain).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters(), gradient_clip)
         optimizer.step()
-        self._sampler = None
 
     def check(self, rollout: Rollout, reward: float) -> None:
         """Raises ValueError if the decisions of a rollout are not of this space, or its reward is not finite."""
@@ -129,34 +136,47 @@ class Policy(nn.Module):
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, got {reward}")
 
+    def _numpy_weights(self) -> dict[str, _Array]:
+        weights = {name: value.detach().numpy() for name, value in self.named_parameters()}
+        if not all(np.isfinite(value).all() for value in weights.values()):
+            raise RuntimeError(
+                "the weights of the policy are no longer finite, so it cannot propose anything; lower settings of the "
+                "controller that are far above their defaults, such as learning_rate or entropy_weight"
+            )
+        return weights
+
 
 @contextmanager
-def quick_tiny_numbers() -> Iterator[None]:
-    """Within it this thread takes numbers below float32's normal range (1e-38) for 0; all of learning belongs there.
+def flush_denormals() -> Iterator[None]:
+    """Makes torch treat numbers below float32's normal range (1e-38) as 0 in this thread.
 
-    Probabilities, gradients and their averages of a policy that is nearly sure are full of such numbers, and each takes
-    the processor a hundred times as long as another. No weight hears of them: a step of the optimizer is far below what
-    its last bit resolves.
+    The gradients of a nearly deterministic policy are full of them, and arithmetic with each is a hundred times slower.
     """
-    was_quick = _SMALLEST * 1.0 == 0.0
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(was_quick)
+        torch.set_flush_denormal(False)
 
 
-def with_following(trial_ids: Sequence[int], count: int) -> list[int]:
-    """The trials asked for, and as many after the last one as will probably be asked for before the policy learns.
+def _lstm_cell(gates: _Array, cell: _Array) -> tuple[_Array, _Array]:
+    """New state and cell, from gates before activation in torch's order (input, forget, candidate, output)."""
+    # The sigmoid by way of tanh, because exp would overflow.
+    opened = np.float32(0.5) * np.tanh(np.float32(0.5) * gates) + np.float32(0.5)
+    inputs, forget, _, output = opened.reshape(len(gates), 4, -1).swapaxes(0, 1)
+    cell = forget * cell + inputs * np.tanh(gates[:, 2 * NUM_UNITS : 3 * NUM_UNITS])
+    return output * np.tanh(cell), cell
 
-    To draw those along costs little, and what they get is the same (see `controllers.sampler.Sampler.sample`).
-    """
-    following = range(trial_ids[-1] + 1, trial_ids[-1] + 1 + min(count, MAX_AHEAD)) if trial_ids else ()
-    return [*trial_ids, *following]
+
+def _draw(logits: _Array, uniforms: _Array) -> _Array:
+    """One decision per row of logits (num_rollouts, num_options), from a uniform number each (num_rollouts, 1)."""
+    cumulative = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+    decisions: _Array = (cumulative[:, :-1] <= uniforms * cumulative[:, -1:]).sum(axis=1)
+    return decisions
 
 
-def _option_rows(choices: Sequence[Choice]) -> tuple[dict[str, int], int]:
-    """The first row of each kind in tables that hold one row an option, and the number of rows."""
+def _option_slices(choices: Sequence[Choice]) -> tuple[tuple[slice, ...], int]:
+    """Where the options of each choice are in tables with one row per option of each kind, and the number of rows."""
     widest: dict[str, int] = {}
     for choice in choices:
         widest[choice.kind] = max(widest.get(choice.kind, 0), choice.num_options)
@@ -164,4 +184,4 @@ def _option_rows(choices: Sequence[Choice]) -> tuple[dict[str, int], int]:
     for kind, num_options in widest.items():
         first[kind] = total
         total += num_options
-    return first, total
+    return tuple(slice(first[choice.kind], first[choice.kind] + choice.num_options) for choice in choices), total

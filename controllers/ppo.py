@@ -1,4 +1,4 @@
-"""Proximal policy optimization, the controller of NASNet (1707.07012, appendix A.2; PPO: 1707.06347)."""
+"""Proximal policy optimization (1707.06347), the controller of NASNet (1707.07012, appendix A.2)."""
 
 from __future__ import annotations
 
@@ -12,39 +12,37 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy, quick_tiny_numbers, with_following
+from controllers.policy import Policy, flush_denormals
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 
-_ROWS_OF_REDRAWS = 12  # as many are drawn together at least, and so the next attempts along with the first
-_FORGOTTEN_ATTEMPTS = 0.2  # of those that were likely, with each ask
-_MAX_LOG_RATIO = 20.0  # beyond, float32 comes near infinity, and infinity times 0 is NaN
+_MAX_LOG_RATIO = 20.0  # larger ones overflow float32, and infinity times 0 is NaN
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class PPOSettings:
-    """How the policy learns.
+    """Settings of `PPO`.
 
     The defaults are for hundreds of trials, in any space; the preset ``nasnet`` holds the paper's values, for 20,000.
-    What each is worth stands in ``results/controllers.md``.
+    ``results/controllers.md`` shows what each of them contributes.
 
     Attributes:
-        learning_rate: of Adam.
-        batch_size: rollouts an update.
-        num_epochs: gradient steps an update, each over the complete batch.
-        clip: how far the ratio of new to old probability of a rollout may leave 1 before it stops to count.
-        entropy_weight: weight of the mean entropy of a decision, in nats, in what is maximized.
-        gradient_clip: greatest global norm of the gradient.
-        advantage: ``rank`` judges a reward by its place among the last ones, ``baseline`` by how many standard
-            deviations it lies above their moving average, as in the paper.
-        rank_window: how many of the last rewards a reward is ranked among.
+        learning_rate: learning rate of Adam.
+        batch_size: rollouts per update.
+        num_epochs: gradient steps per update, each over the complete batch.
+        clip: how far the ratio of new to old probability of a rollout may leave 1 before its gradient is cut off.
+        entropy_weight: weight of the mean entropy of a decision, in nats, in the objective.
+        gradient_clip: maximum global norm of the gradient.
+        advantage: ``rank`` scores a reward by its rank among the last ones, ``baseline`` by its distance from their
+            moving average in standard deviations, as in the paper.
+        rank_window: number of last rewards that a reward is ranked among.
         rank_greed: how much more the best ranks weigh (see `controllers.ranking.Ranking`).
-        baseline_decay: share of the old moving average that each new reward leaves.
-        replay_size: how many of the best rollouts each step makes more probable once more.
-        replay_weight: weight of their mean log-probability in what is maximized.
-        num_redraws: how often a rollout that repeats one told before is drawn anew.
-        redraw_heat: by what the temperature is multiplied with each of these draws.
-        choice_embedding: whether the LSTM reads which choice is due.
+        baseline_decay: share of the moving average that each new reward leaves unchanged.
+        replay_size: number of best rollouts so far whose log-probability each step increases too.
+        replay_weight: weight of their mean log-probability in the objective.
+        num_redraws: how many times at most a rollout equal to one already told is drawn again.
+        redraw_heat: factor by which each redraw raises the temperature.
+        choice_embedding: whether the LSTM reads which choice is current.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
@@ -77,14 +75,15 @@ PRESETS: Mapping[str, PPOSettings] = MappingProxyType(
         )
     }
 )
-"""``nasnet``: the paper's values (1707.07012, A.2); clip and number of epochs, which it does not give, as above."""
+"""``nasnet``: the values of the paper (1707.07012, A.2), which does not give clip and number of epochs."""
 
 
 class PPO:
-    """Learns from batches of rollouts by several steps each, within a clipped distance of the policy that drew them.
+    """Updates the policy from batches of rollouts, with several clipped gradient steps per batch.
 
-    The old probability is the one in the rollout, so rollouts of a policy long gone are weighed rightly. No trial is
-    spent on what has been measured before, as long as another draw finds something new.
+    The old probability in PPO's ratio is the one recorded in the rollout, so late results count against the policy that
+    drew them. For redrawn rollouts that ratio is approximate: they come from a flatter distribution, restricted to what
+    was not told before, while the recorded probability is that of the policy itself.
     """
 
     def __init__(
@@ -106,41 +105,25 @@ class PPO:
         self._batch: list[tuple[Rollout, float]] = []
         self._best: dict[tuple[int, ...], float] = {}
         self._told: set[tuple[int, ...]] = set()
-        self._likely_attempts = 0.0  # what is drawn along follows from it, and nothing else
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        wanted = with_following(trial_ids, self.settings.batch_size - 1 - len(self._batch))
-        rollouts = self._draw(wanted, 0)
-        for attempt in range(1, self.settings.num_redraws + 1):
-            repeated = [place for place, rollout in enumerate(rollouts) if rollout.decisions in self._told]
-            if not repeated:
-                break
-            drawn = self._draw([wanted[place] for place in repeated], attempt)
-            for place, rollout in zip(repeated, drawn, strict=True):
-                rollouts[place] = rollout
-            if repeated[0] < len(trial_ids):
-                self._likely_attempts = max(self._likely_attempts, attempt)
-        self._likely_attempts = max(0, self._likely_attempts - _FORGOTTEN_ATTEMPTS)
-        return rollouts[: len(trial_ids)]
+        return [self._propose(trial_id) for trial_id in trial_ids]
 
-    def _draw(self, trial_ids: Sequence[int], attempt: int) -> list[Rollout]:
-        """Draws one rollout for each trial, and along with them further attempts that will probably be needed."""
-        heat = self.settings.redraw_heat
-        last = round(self._likely_attempts)
-        if attempt:
-            last = max(last, attempt - 1 + _ROWS_OF_REDRAWS // len(trial_ids))
-        following = range(attempt + 1, min(last, self.settings.num_redraws) + 1)
-        return self._policy.sample(
-            trial_ids,
-            seed=self._seed,
-            attempt=attempt,
-            temperature=heat**attempt,
-            ahead={each: heat**each for each in following},
+    def _propose(self, trial_id: int) -> Rollout:
+        """Draws a rollout; if it was told before, returns the first redraw that was not."""
+        (rollout,) = self._policy.sample([(self._seed, trial_id, 0)])
+        attempts = range(1, self.settings.num_redraws + 1)
+        if rollout.decisions not in self._told or not attempts:
+            return rollout
+        redraws = self._policy.sample(
+            [(self._seed, trial_id, attempt) for attempt in attempts],
+            temperatures=[self.settings.redraw_heat**attempt for attempt in attempts],
         )
+        return next((each for each in redraws if each.decisions not in self._told), redraws[-1])
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Keeps the rollout; learns once a batch is full.
+        """Records the rollout; updates the policy once a batch is full.
 
         Raises:
             ValueError: if the decisions are not of this space, or the reward is not finite.
@@ -153,7 +136,7 @@ class PPO:
             del self._best[min(self._best, key=self._best.__getitem__)]
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            with quick_tiny_numbers():
+            with flush_denormals():
                 self._learn()
             self._batch.clear()
 

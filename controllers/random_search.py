@@ -1,4 +1,4 @@
-"""Random search: every option of every choice equally likely (NASNet, 1707.07012, section 4.4)."""
+"""Random search: all options of a choice are equally likely (NASNet, 1707.07012, section 4.4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nas.decisions import Choice, Rollout, check_decisions
 
 
 class RandomSearch:
-    """Draws every decision uniformly and learns nothing: the baseline that any other controller has to beat."""
+    """Draws every decision uniformly and learns nothing: the baseline for every other controller."""
 
     def __init__(self, choices: Sequence[Choice], *, seed: int) -> None:
         self._choices = tuple(choices)
@@ -24,7 +24,7 @@ class RandomSearch:
         return [self._draw(trial_id) for trial_id in trial_ids]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Checks the rollout and its reward, and forgets them.
+        """Checks the rollout and its reward; random search has no state.
 
         Raises:
             ValueError: if the decisions are not of this space, or the reward is not finite.

@@ -1,4 +1,4 @@
-"""The place of a reward among the last ones, by which the default of PPO judges it."""
+"""Rank of a reward among the last ones, from which PPO computes advantages by default."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
-_SMALLEST_GREED = 1e-4  # below, weights are even to more digits than their variance can be computed with
+_SMALLEST_GREED = 1e-4  # below, weights are too even for their variance to be computed accurately
 
 
 class Ranking:
-    """Judges rewards by their rank among the last ones, the best by far the most.
+    """Advantages from the rank of a reward among the last ones, with most weight on the best.
 
-    Ranks are the same for accuracies in percent or between 0 and 1, and the few networks that fail to learn at all do
-    not drown the differences between good ones, as they do in a standard deviation. A search is for the best, not for a
-    good mean: with u between 0 and 1 the share of the last rewards that a reward beats, its weight grows as
-    exp(greed * u).
+    Ranks do not depend on the scale of rewards, and a few networks that fail to learn do not hide the differences
+    between good ones, as they do when rewards are divided by their standard deviation. A search looks for the best, not
+    for a good mean: the weight of a reward grows as exp(greed * u), where u is the share of the last rewards below it.
 
     Args:
-        window: how many of the last rewards count.
-        greed: how much more the best weigh; at 0 weights grow evenly, at 6 the best tenth has 45 % of all weight.
+        window: number of last rewards that count.
+        greed: how much more the best weigh; at 0 weights grow linearly, at 6 the best tenth has 45 % of all weight.
     """
 
     def __init__(self, window: int, greed: float) -> None:
@@ -28,16 +27,16 @@ class Ranking:
         self._sorted: list[float] = []
 
     def add(self, reward: float) -> None:
-        """Takes a reward among the last ones."""
+        """Adds a reward; the oldest leaves the window."""
         if len(self._last) == self._last.maxlen:
             del self._sorted[bisect_left(self._sorted, self._last[0])]
         self._last.append(reward)
         insort(self._sorted, reward)
 
     def advantage(self, reward: float) -> float:
-        """Mean 0 over the last rewards, and deviation 1 where they are many and differ; 0 before the first.
+        """Advantage of a reward: mean 0 and, for many different rewards, deviation 1 over the window; 0 if it is empty.
 
-        Equal rewards share the weight of their places, so that the best is not judged badly for coming often.
+        Equal rewards share the mean weight of their ranks.
         """
         if not self._sorted:
             return 0.0

@@ -1,4 +1,4 @@
-"""Regularized evolution: the oldest of the population dies, whatever it is worth (AmoebaNet, 1802.01548)."""
+"""Regularized evolution: the oldest member of the population is removed, not the worst (AmoebaNet, 1802.01548)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nas.decisions import Choice, Rollout, check_decisions
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class EvolutionSettings:
-    """The two numbers of regularized evolution.
+    """Settings of `RegularizedEvolution`.
 
     Attributes:
-        population_size: how many of the last told rollouts may become parents.
-        tournament_size: how many of those are drawn, without replacement, for each child; the best is its parent. Not
-            greater than the population.
+        population_size: number of last told rollouts that may become parents.
+        tournament_size: number of those that are drawn, without replacement, for each new rollout; the best of them is
+            its parent. At most the population size.
     """
 
     population_size: Annotated[int, Field(ge=1)] = 10
@@ -36,9 +36,9 @@ class EvolutionSettings:
 
 
 class RegularizedEvolution:
-    """Changes one decision of the best of a few of the youngest rollouts.
+    """Changes one decision of the best of a few members of the population, which holds the last told rollouts.
 
-    Until the population is full, rollouts are random; so they stay valid however many are asked before one is told.
+    Rollouts are random until the population is full, however many are asked before one is told.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RegularizedEvolution:
         return [self._propose(np.random.default_rng((self._seed, trial_id))) for trial_id in trial_ids]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Takes a rollout into the population; the oldest leaves it.
+        """Adds a rollout to the population; the oldest leaves it.
 
         Raises:
             ValueError: if the decisions are not of this space, or the reward is not finite.
@@ -75,14 +75,14 @@ class RegularizedEvolution:
             drawn = generator.integers(self._num_options)
             return Rollout(tuple(drawn.tolist()), -float(np.log(self._num_options).sum()))
         drawn = generator.choice(len(self._population), self.settings.tournament_size, replace=False)
-        # The younger of two equals is the parent, so that a plateau does not hold the search.
+        # Of equal rewards the younger wins, so that the search can move along a plateau.
         parent, _ = max((self._population[index] for index in sorted(drawn, reverse=True)), key=lambda told: told[1])
         return self._mutate(parent, generator)
 
     def _mutate(self, parent: tuple[int, ...], generator: np.random.Generator) -> Rollout:
-        """Another option for one decision, all those that have one being equally likely.
+        """Another option for one decision; every such change is equally likely.
 
-        The log-probability is that of the mutation: this controller has no other use for it.
+        The log-probability is that of the mutation; this controller does not use it.
         """
         if not len(self._free):
             return Rollout(parent, 0.0)

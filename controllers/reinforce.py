@@ -10,20 +10,20 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from controllers.baseline import Baseline
-from controllers.policy import Policy, quick_tiny_numbers, with_following
+from controllers.policy import Policy, flush_denormals
 from nas.decisions import Choice, Rollout
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class ReinforceSettings:
-    """How the policy learns.
+    """Settings of `Reinforce`.
 
     Attributes:
-        learning_rate: of Adam.
-        batch_size: rollouts an update.
-        baseline_decay: share of the old moving average of rewards that each new reward leaves (1707.07012, A.2).
-        entropy_weight: weight of the mean entropy of a decision, in nats, in what is maximized.
-        gradient_clip: greatest global norm of the gradient.
+        learning_rate: learning rate of Adam.
+        batch_size: rollouts per update.
+        baseline_decay: share of the moving average of rewards that each new reward leaves unchanged (1707.07012, A.2).
+        entropy_weight: weight of the mean entropy of a decision, in nats, in the objective.
+        gradient_clip: maximum global norm of the gradient.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
@@ -34,9 +34,9 @@ class ReinforceSettings:
 
 
 class Reinforce:
-    """Raises the log-probability of decisions by how much their reward exceeds the moving average of rewards.
+    """Changes the log-probability of rollouts in proportion to how far their reward lies above the moving average.
 
-    Rewards count in units of their running standard deviation, so that one learning rate serves all scales.
+    That distance is measured in running standard deviations, so that one learning rate serves rewards of any scale.
     """
 
     def __init__(
@@ -55,11 +55,10 @@ class Reinforce:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        wanted = with_following(trial_ids, self.settings.batch_size - 1 - len(self._batch))
-        return self._policy.sample(wanted, seed=self._seed)[: len(trial_ids)]
+        return [self._policy.sample([(self._seed, trial_id, 0)])[0] for trial_id in trial_ids]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Keeps the rollout; learns once a batch is full.
+        """Records the rollout; updates the policy once a batch is full.
 
         Raises:
             ValueError: if the decisions are not of this space, or the reward is not finite.
@@ -68,7 +67,7 @@ class Reinforce:
         self._baseline.add(reward)
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            with quick_tiny_numbers():
+            with flush_denormals():
                 self._learn()
             self._batch.clear()
 

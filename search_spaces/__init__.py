@@ -1,1 +1,1 @@
-"""What can be proposed: spaces that turn decisions into architectures, and published architectures."""
+"""Search spaces, which turn decisions into architectures, and published architectures."""

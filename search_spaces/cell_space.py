@@ -1,4 +1,4 @@
-"""Spaces of architectures made of blocks of two operations: NASNet's, and smaller or larger ones of the same form."""
+"""Search spaces of cells made of blocks of two operations: NASNet's, and others of the same form."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _Names = Annotated[tuple[str, ...], Field(min_length=1)]
 class CellSpace:
     """All pairs of a normal and a reduction cell with a given number of blocks (NASNet, 1707.07012, section 3).
 
-    Each block takes six decisions: *source, source, op, op, combine, norm*; all of the normal cell come before those of
-    the reduction cell, and a cell's output is its loose ends. Where there is but one option there is nothing to
-    decide, so a space with one norm has exactly NASNet's choices: 50 of them with 5 blocks.
+    Each block takes six decisions: *source, source, op, op, combine, norm*. The decisions of the normal cell precede
+    those of the reduction cell, and the output of a cell is its loose ends. A choice with a single option takes no
+    decision, so a space with one norm has exactly NASNet's choices: 50 with 5 blocks.
 
     Attributes:
         ops: names of the operations, in the order of their options.
-        num_blocks: B, the blocks of each cell.
-        combines: ways to combine two results.
+        num_blocks: number of blocks in each cell (B).
+        combines: ways to combine the two results of a block.
         norms: names of the normalizations.
-        norm_granularity: whether each block has its norm, or the blocks of a cell share one, decided after its blocks.
-        appearance_stages: options for the number of stages that use the chosen instance-type norms, None being all of
-            them; decided last (IBN-Net, 1807.09441, keeps them to the shallow stages).
+        norm_granularity: ``block`` decides a norm for each block, ``cell`` one for all blocks of a cell, after them.
+        appearance_stages: options for the number of stages that use the chosen instance-type norms; None means all
+            stages. Decided last (IBN-Net, 1807.09441, uses such norms only in shallow stages).
     """
 
     ops: _Names
@@ -49,7 +49,7 @@ class CellSpace:
         for name in ("ops", "combines", "norms", "appearance_stages"):
             options = getattr(self, name)
             if len(set(options)) != len(options):
-                raise ValueError(f"{name} must be different from one another, got {', '.join(map(str, options))}")
+                raise ValueError(f"{name} must be unique, got {', '.join(map(str, options))}")
         for op in self.ops:
             Edge(0, op)
         for combine in self.combines:
@@ -58,23 +58,23 @@ class CellSpace:
             Block(Edge(0, "identity"), Edge(0, "identity"), norm=norm)
         for stages in self.appearance_stages:
             if stages is not None and stages < 0:
-                raise ValueError(f"appearance_stages must be whole numbers from 0, or null, got {stages}")
+                raise ValueError(f"appearance_stages must be integers of at least 0, or null, got {stages}")
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """The decisions to be made, in order; names are such as ``normal/block0/left/source``."""
+        """The decisions to be made, in order, with names such as ``normal/block0/left/source``."""
         return tuple(choice for choice in self._all_choices() if choice.num_options > 1)
 
     @property
     def num_architectures(self) -> int:
-        """How many different tuples of decisions there are; isomorphic architectures count each for themselves."""
+        """Number of tuples of decisions; isomorphic architectures are counted separately."""
         return math.prod(choice.num_options for choice in self.choices)
 
     def decode(self, decisions: tuple[int, ...]) -> Architecture:
-        """Turns one decision for each choice into an architecture.
+        """Turns one decision per choice into an architecture.
 
         Raises:
-            ValueError: if there is not one decision for each choice, or one is not among its options.
+            ValueError: if there is not exactly one decision per choice, or one is not among the options.
         """
         check_decisions(decisions, self.choices)
         remaining = iter(decisions)
@@ -82,9 +82,9 @@ class CellSpace:
         return Architecture(normal, reduction, _pick(self.appearance_stages, remaining))
 
     def encode(self, architecture: Architecture) -> tuple[int, ...]:
-        """Turns an architecture of this space into the decisions that `decode` turns into it.
+        """Inverse of `decode`.
 
-        A cell that lists all its loose ends as its output comes back without the list, which means the same.
+        A cell that lists all its loose ends as its output is decoded without that list, which is equivalent.
 
         Raises:
             ValueError: if the architecture is not in this space; the message says why.
@@ -101,7 +101,7 @@ class CellSpace:
         )
 
     def _all_choices(self) -> Iterator[Choice]:
-        """Those with a single option too."""
+        """All choices, including those with a single option."""
         for cell in CELLS:
             for block in range(self.num_blocks):
                 place = f"{cell}/block{block}"
@@ -130,10 +130,10 @@ class CellSpace:
 
     def _encode_cell(self, cell: Cell) -> Iterator[int]:
         if len(cell.blocks) != self.num_blocks:
-            raise ValueError(f"cells of this space have {self.num_blocks} blocks, got {len(cell.blocks)}")
+            raise ValueError(f"cells of this space must have {self.num_blocks} blocks, got {len(cell.blocks)}")
         if set(cell.output_states) != set(cell.loose_ends):
             ends, came = list(cell.loose_ends), list(cell.output_states)
-            raise ValueError(f"the output of a cell of this space is its loose ends {ends}, got {came}")
+            raise ValueError(f"the output of a cell of this space must be its loose ends {ends}, got {came}")
         for block in cell.blocks:
             yield block.left.source
             yield block.right.source
@@ -148,12 +148,12 @@ class CellSpace:
     def _shared_norm(self, cell: Cell) -> int:
         norms = {block.norm for block in cell.blocks}
         if len(norms) > 1:
-            raise ValueError(f"the blocks of a cell of this space share one norm, got {', '.join(sorted(norms))}")
+            raise ValueError(f"the blocks of a cell of this space must share one norm, got {', '.join(sorted(norms))}")
         return _find("norm", norms.pop(), self.norms)
 
 
 def _pick(options: Sequence[_Option], remaining: Iterator[int]) -> _Option:
-    """The option decided on; a single one takes no decision."""
+    """The next decision's option; a single option takes no decision."""
     return options[next(remaining)] if len(options) > 1 else options[0]
 
 

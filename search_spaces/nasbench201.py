@@ -1,8 +1,8 @@
-"""Cells whose edges carry operations, as in NAS-Bench-201 (2001.00326): measured in full, so a search can be replayed.
+"""Cells with operations on edges, as in NAS-Bench-201 (2001.00326), whose table of all cells lets a search be replayed.
 
-A cell has nodes 0, 1, ...; node 0 is its input, the last its output, and each reads all nodes before it, through one
-operation an edge. Its name lists the nodes from 1 on: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` has 4 nodes and 6 edges,
-and ``op~1`` reads node 1.
+A cell has nodes 0, 1, ...; node 0 is its input, the last node its output. Each node reads all previous nodes, through
+one operation per edge. The name of a cell lists the nodes from 1: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` has 4 nodes
+and 6 edges, and ``op~1`` reads node 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class EdgeCell:
     """A cell with one operation on each edge.
 
     Attributes:
-        ops: the operations node by node, those of a node in the order of the nodes that they read.
+        ops: the operations, by node and then by the node that they read.
     """
 
     ops: tuple[str, ...]
@@ -39,22 +39,21 @@ class EdgeCell:
 
     @property
     def num_nodes(self) -> int:
-        """Input and output included."""
+        """Number of nodes, input and output included."""
         return (1 + math.isqrt(1 + 8 * len(self.ops))) // 2
 
     @property
     def arch(self) -> str:
-        """The cell's name, such as ``|op~0|+|op~0|op~1|``."""
+        """Name of the cell, such as ``|op~0|+|op~0|op~1|``."""
         ops = iter(self.ops)
         nodes = [[f"{next(ops)}~{source}" for source in range(node)] for node in range(1, self.num_nodes)]
         return "+".join(f"|{'|'.join(node)}|" for node in nodes)
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal for cells of one name.
+        """32 hexadecimal digits, equal for cells of equal name.
 
-        Cells that are isomorphic, or that differ in edges without effect, count as different: a table holds a
-        measurement of its own for each name.
+        Isomorphic cells of different names have different fingerprints, because tables measure each of them.
         """
         return fingerprint_json(self.to_json())
 
@@ -71,7 +70,7 @@ class EdgeCell:
 
     @classmethod
     def from_arch(cls, arch: str) -> EdgeCell:
-        """Reads a cell's name.
+        """Parses the name of a cell.
 
         Raises:
             ValueError: if it does not have the form ``|op~0|+|op~0|op~1|+...``.
@@ -87,11 +86,11 @@ class EdgeCell:
 
 @dataclass(frozen=True)
 class EdgeSpace:
-    """All cells of so many nodes with any of some operations on each edge.
+    """All cells with a given number of nodes and one of several operations on each edge.
 
     Attributes:
-        ops: what an edge may carry.
-        num_nodes: input and output included.
+        ops: names of the operations.
+        num_nodes: number of nodes, input and output included.
     """
 
     ops: tuple[str, ...] = NASBENCH201_OPS
@@ -105,7 +104,7 @@ class EdgeSpace:
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
-        """One operation an edge, in the order of `EdgeCell.ops`."""
+        """One choice of operation per edge, in the order of `EdgeCell.ops`."""
         return tuple(
             Choice(f"node{node}/input{source}/op", "op", len(self.ops))
             for node in range(1, self.num_nodes)
@@ -114,17 +113,17 @@ class EdgeSpace:
 
     @property
     def num_architectures(self) -> int:
-        """How many different names there are."""
+        """Number of cells with different names."""
         num_edges = sum(range(self.num_nodes))
         return int(len(self.ops) ** num_edges)
 
     def decode(self, decisions: tuple[int, ...]) -> EdgeCell:
-        """Turns one decision an edge into a cell; raises ValueError if they are not of this space."""
+        """Turns one decision per edge into a cell; raises ValueError if they are not of this space."""
         check_decisions(decisions, self.choices)
         return EdgeCell(tuple(self.ops[decision] for decision in decisions))
 
     def encode(self, cell: EdgeCell) -> tuple[int, ...]:
-        """The decisions that make a cell; raises ValueError if this space does not hold it."""
+        """Inverse of `decode`; raises ValueError if the cell is not in this space."""
         if cell.num_nodes != self.num_nodes or not set(cell.ops) <= set(self.ops):
             raise ValueError(
                 f"a cell must have {self.num_nodes} nodes and ops of {', '.join(self.ops)}, got {cell.arch}"
@@ -133,19 +132,19 @@ class EdgeSpace:
 
     @classmethod
     def of(cls, archs: Iterable[str]) -> EdgeSpace:
-        """The smallest space that holds all cells of the given names: that of a table of measurements.
+        """The smallest space with all cells of the given names, such as those of a table.
 
         Raises:
-            ValueError: if there is no name, one is not a cell's, or they differ in their number of nodes.
+            ValueError: if there are no names, a name is invalid, or the cells differ in their number of nodes.
         """
         cells = [EdgeCell.from_arch(arch) for arch in archs]
         sizes = {cell.num_nodes for cell in cells}
         if len(sizes) != 1:
-            raise ValueError(f"cells of one space must have one number of nodes, got {sorted(sizes)}")
+            raise ValueError(f"cells of a space must have equal numbers of nodes, got {sorted(sizes)}")
         found = {op for cell in cells for op in cell.ops}
         known = [op for op in NASBENCH201_OPS if op in found]
         return cls((*known, *sorted(found.difference(known))), sizes.pop())
 
 
 NASBENCH201 = EdgeSpace()
-"""The space of NAS-Bench-201 and of the topology tables of NATS-Bench: 15,625 cells."""
+"""The space of NAS-Bench-201 and of the topology search space of NATS-Bench: 15,625 cells."""

@@ -1,4 +1,4 @@
-"""NASNet's space (1707.07012, section 3), with the normalization of each block as one more decision."""
+"""NASNet's search space (1707.07012, section 3), with the normalization of each block as a further decision."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ NASNET_OPS = (
 """The 13 operations, in the paper's order."""
 
 NASNET = CellSpace(ops=NASNET_OPS, norms=("bn", "in", "ibn", "gn"))
-"""5 blocks a cell, 60 decisions. With ``norms=("bn",)`` it is exactly the paper's: 50 decisions, 5.23e36 tuples."""
+"""5 blocks per cell, 60 decisions. With ``norms=("bn",)`` it equals the paper's: 50 decisions, 5.23e36 tuples."""

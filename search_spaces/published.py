@@ -1,6 +1,6 @@
-"""Cells that papers have published, wired as in their authors' code.
+"""Published architectures, wired as in their authors' code.
 
-NASNet-B and NASNet-C are left out: their wiring was published only as drawings (1707.07012, figures 8 and 9).
+NASNet-B and NASNet-C are missing because their wiring was published only as figures (1707.07012, figures 8 and 9).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from types import MappingProxyType
 from nas.architecture import Architecture, Block, Cell, Edge
 
 P, H = 0, 1
-"""The two inputs of a cell: the output of the cell before the previous one, and that of the previous cell."""
+"""The inputs of a cell: the output of the cell before the previous one, and that of the previous cell."""
 
 
 def _cell(*blocks: tuple[str, int, str, int], concat: tuple[int, ...]) -> Cell:
-    """A cell whose blocks add: for each, the left operation and the state it reads, then the right ones."""
+    """A cell whose blocks add; each block is (left operation, its source, right operation, its source)."""
     return Cell(
         tuple(
             Block(Edge(left_source, left), Edge(right_source, right))
@@ -25,8 +25,8 @@ def _cell(*blocks: tuple[str, int, str, int], concat: tuple[int, ...]) -> Cell:
     )
 
 
-# 1707.07012, figure 4. The figure concatenates only the loose ends; the authors' code, by which all published widths
-# and counts were made, also concatenates p in the normal cell and state 3 in the reduction cell.
+# 1707.07012, figure 4. The figure concatenates only the loose ends. The authors' code, from which all published widths
+# and counts come, also concatenates P in the normal cell and state 3 in the reduction cell.
 _NASNET_A = Architecture(
     normal=_cell(
         ("sep_conv_5x5", H, "sep_conv_3x3", P),
@@ -46,7 +46,7 @@ _NASNET_A = Architecture(
     ),
 )
 
-# 1712.00559, figure 1: one cell for both purposes.
+# 1712.00559, figure 1: one cell serves as normal and reduction cell.
 _PNASNET_5_CELL = _cell(
     ("sep_conv_5x5", P, "max_pool_3x3", P),
     ("sep_conv_7x7", H, "max_pool_3x3", H),
@@ -56,8 +56,8 @@ _PNASNET_5_CELL = _cell(
     concat=(2, 3, 4, 5, 6),
 )
 
-# 1802.01548. The authors' code, with which the figures agree from version 7 of the paper on; what others list as
-# "AmoebaNet" often follows the older figure.
+# 1802.01548, as in the authors' code, with which the figures agree from version 7 of the paper. Other listings of
+# "AmoebaNet" often follow the older figure.
 _AMOEBANET_A = Architecture(
     normal=_cell(
         ("avg_pool_3x3", H, "max_pool_3x3", H),
@@ -144,4 +144,4 @@ PUBLISHED: Mapping[str, Architecture] = MappingProxyType(
         "amoebanet-d": _AMOEBANET_D,
     }
 )
-"""Names are accepted wherever an architecture is."""
+"""Published architectures by name; commands accept these names wherever they take an architecture."""

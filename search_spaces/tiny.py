@@ -1,4 +1,4 @@
-"""A space so small that tests and first steps get through it in seconds; same form as NASNet's."""
+"""A small search space for tests and first steps, of the same form as NASNet's."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ TINY = CellSpace(
     num_blocks=2,
     norms=("bn", "in"),
 )
-"""2 blocks a cell, 24 decisions."""
+"""2 blocks per cell, 24 decisions."""

@@ -1,13 +1,29 @@
 import math
+from collections import Counter
+from itertools import product
 
 import pytest
 import torch
 
-from controllers.policy import INITIAL_RANGE, NUM_UNITS, Policy, quick_tiny_numbers
+from controllers.policy import INITIAL_RANGE, NUM_UNITS, Policy, flush_denormals
 from nas.decisions import Choice, Rollout
 from search_spaces.nasnet import NASNET
 
 CHOICES = (Choice("a", "x", 2), Choice("b", "y", 3), Choice("c", "x", 4), Choice("d", "z", 1))
+SMALL = (Choice("a", "x", 2), Choice("b", "y", 3), Choice("c", "x", 3))
+
+
+def grown(choices, factor):
+    """A policy with larger weights, as after much learning."""
+    policy = Policy(choices, seed=0)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight.mul_(factor)
+    return policy
+
+
+def seeds(number):
+    return [(0, trial_id) for trial_id in range(number)]
 
 
 def test_it_is_one_layer_of_100_units_with_tables_shared_by_kind():
@@ -63,12 +79,12 @@ def test_without_the_embedding_of_choices_there_is_none():
 def test_ascending_raises_what_is_rewarded_and_changes_what_is_drawn():
     policy = Policy(CHOICES, seed=0)
     decisions = torch.tensor([[1, 2, 3, 0]])
-    before = policy.sample(range(20), seed=0)
+    before = policy.sample(seeds(20))
     optimizer = torch.optim.Adam(policy.parameters(), lr=0.02)
     for _ in range(30):
         policy.ascend(optimizer, policy.score(decisions)[0].sum(), gradient_clip=1.0)
     assert policy.score(decisions)[0].sum().exp().item() > 0.9
-    after = policy.sample(range(20), seed=0)
+    after = policy.sample(seeds(20))
     assert sum(rollout.decisions == (1, 2, 3, 0) for rollout in before) <= 5  # 1 in 24 expected of 20
     assert sum(rollout.decisions == (1, 2, 3, 0) for rollout in after) >= 15  # 9 in 10 expected
 
@@ -94,14 +110,73 @@ def test_what_is_told_is_checked():
         policy.check(Rollout((1, 2, 3, 0), -1.0), math.nan)
 
 
-def test_tiny_gradients_are_left_out_and_nothing_else_is_changed():
-    """They would slow a nearly sure policy tenfold, and are too small to move any weight."""
+@pytest.mark.parametrize("factor", [1.0, 5.0, 100.0])
+def test_log_probabilities_of_draws_agree_with_scores(factor):
+    """float32 resolves a sum of 60 log-probabilities of about 2 to 1e-5; weights 100 times larger lose two digits."""
+    policy = grown(NASNET.choices, factor)
+    rollouts = policy.sample(seeds(30))
+    scores, _ = policy.score(torch.tensor([rollout.decisions for rollout in rollouts]))
+    for rollout, score in zip(rollouts, scores.sum(dim=0).tolist(), strict=True):
+        assert rollout.log_prob == pytest.approx(score, rel=1e-4, abs=3e-4 * max(1.0, factor / 5))
+
+
+def test_rows_of_a_batch_do_not_influence_one_another():
+    policy = grown(NASNET.choices, 3.0)
+    batch = policy.sample(seeds(10), [1.0, 1.5] * 5)
+    other = policy.sample([*seeds(9), (5, 5)], [*[1.0, 1.5] * 4, 1.0, 7.0])
+    assert batch[:9] == other[:9]
+    assert batch[9] != other[9]
+    for seed, temperature, row in zip(seeds(10), [1.0, 1.5] * 5, batch, strict=True):
+        (alone,) = policy.sample([seed], [temperature])
+        assert alone.decisions == row.decisions
+        assert alone.log_prob == pytest.approx(row.log_prob, rel=1e-5)
+
+
+def test_rollouts_are_drawn_with_their_probability():
+    """Chi-squared over the 18 tuples: 17 degrees of freedom exceed 60 with probability 1e-6; the seeds are fixed."""
+    policy = grown(SMALL, 4.0)
+    every = list(product(range(2), range(3), range(3)))
+    scores, _ = policy.score(torch.tensor(every))
+    expected = dict(zip(every, (20_000 * scores.sum(dim=0).exp()).tolist(), strict=True))
+    assert sum(expected.values()) == pytest.approx(20_000, rel=1e-5)
+    assert max(expected.values()) > 1.5 * min(expected.values())  # far from uniform, or the test says little
+    counts = Counter(rollout.decisions for rollout in policy.sample(seeds(20_000)))
+    assert sum((counts[key] - number) ** 2 / number for key, number in expected.items()) < 60
+
+
+def test_a_high_temperature_draws_evenly_but_reports_the_probability_of_the_policy():
+    policy = grown(SMALL, 10.0)
+    hot = policy.sample(seeds(3000), [1e6] * 3000)
+    counts = Counter(rollout.decisions for rollout in hot)
+    assert len(counts) == 18
+    assert min(counts.values()) > 3000 / 18 / 1.5  # 167 expected, 13 standard deviation
+    scores, _ = policy.score(torch.tensor([rollout.decisions for rollout in hot[:50]]))
+    assert [rollout.log_prob for rollout in hot[:50]] == pytest.approx(scores.sum(dim=0).tolist(), abs=1e-3)
+
+
+def test_a_deterministic_policy_has_a_log_probability_of_exactly_zero():
+    policy = Policy((Choice("a", "x", 3),), seed=0)
+    with torch.no_grad():
+        policy.heads.bias.copy_(torch.tensor([0.0, 5000.0, 0.0]))
+    assert policy.sample([(0, 0)]) == [Rollout((1,), 0.0)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_policy_that_is_not_finite_proposes_nothing(value):
+    policy = Policy(SMALL, seed=0)
+    with torch.no_grad():
+        policy.heads.bias[0] = value
+    with pytest.raises(RuntimeError, match="weights of the policy are no longer finite"):
+        policy.sample([(0, 0)])
+
+
+def test_denormal_gradients_are_flushed_within_the_block_only():
     small = torch.tensor(1e-40)
     assert small * 1.0 != 0
     policy = Policy(CHOICES, seed=0)
     optimizer = torch.optim.SGD(policy.parameters(), lr=1e38)
     before = [weight.clone() for weight in policy.parameters()]
-    with quick_tiny_numbers():
+    with flush_denormals():
         scores, _ = policy.score(torch.tensor([[0, 1, 2, 0]]))
         policy.ascend(optimizer, 1e-40 * scores.sum(), gradient_clip=1.0)
     assert all(torch.equal(weight, old) for weight, old in zip(policy.parameters(), before, strict=True))

@@ -5,7 +5,6 @@ import statistics
 import pytest
 
 from controllers.ppo import PPO, PRESETS, PPOSettings
-from controllers.sampler import Sampler
 from nas.decisions import Choice
 
 CHOICES = tuple(Choice(str(place), ("op", "source")[place % 2], 3 + place % 2) for place in range(8))
@@ -62,22 +61,13 @@ def test_preset_has_the_values_of_the_paper():
     assert paper.entropy_weight == 1e-5
 
 
-def test_a_policy_that_repeats_itself_draws_its_attempts_at_once(monkeypatch):
-    """Once it is known how many are needed; what a trial gets is the same as when each is drawn by itself."""
-    settings = PPOSettings(learning_rate=0.2, entropy_weight=0.0)
-    unrolls, drawn = [], []
-    draw = Sampler._draw
-    monkeypatch.setattr(Sampler, "_draw", lambda self, draws: unrolls.append(len(draws)) or draw(self, draws))
-    for is_alone in (False, True):
-        controller = PPO(CHOICES, settings, seed=0)
-        rollouts = []
-        for trial_id in range(200):
-            if is_alone:
-                controller._likely_attempts = 0.0
+def test_repeats_are_drawn_again():
+    numbers = []
+    for num_redraws in (0, 10):
+        controller, told = PPO(CHOICES, PPOSettings(learning_rate=0.05, num_redraws=num_redraws), seed=0), set()
+        for trial_id in range(150):
             (rollout,) = controller.ask([trial_id])
-            rollouts.append(rollout)
-            controller.tell(rollout, -float(sum(rollout.decisions)))
-        drawn.append((rollouts, len(unrolls)))
-        unrolls.clear()
-    assert drawn[0][0] == drawn[1][0]
-    assert drawn[0][1] < 0.8 * drawn[1][1]
+            told.add(rollout.decisions)
+            controller.tell(rollout, worth(rollout))
+        numbers.append(len(told))
+    assert numbers[1] > 1.5 * numbers[0], numbers

@@ -131,8 +131,8 @@ class TestEncode:
     @pytest.mark.parametrize(
         ("cell", "message"),
         [
-            (Cell((FIRST, FIRST, FIRST)), "cells of this space have 2 blocks, got 3"),
-            (Cell((FIRST, FIRST), (0, 3)), r"is its loose ends \[2, 3\], got \[0, 3\]"),
+            (Cell((FIRST, FIRST, FIRST)), "cells of this space must have 2 blocks, got 3"),
+            (Cell((FIRST, FIRST), (0, 3)), r"must be its loose ends \[2, 3\], got \[0, 3\]"),
             (Cell((FIRST, dataclasses.replace(FIRST, norm="gn"))), "norm must be one of bn, in, got gn"),
             (Cell((FIRST, dataclasses.replace(FIRST, combine="concat"))), "combine must be one of add, got concat"),
             (Cell((FIRST, Block(Edge(2, "sep_conv_9x9"), Edge(0, "identity")))), "op must be one of .* sep_conv_9x9"),
@@ -147,7 +147,7 @@ class TestEncode:
         space = CellSpace(ops=PAIR, num_blocks=2, norms=("bn", "in"), norm_granularity="cell")
         edges = Edge(0, "identity"), Edge(1, "identity")
         cell = Cell((Block(*edges, norm="bn"), Block(*edges, norm="in")))
-        with pytest.raises(ValueError, match="share one norm, got bn, in"):
+        with pytest.raises(ValueError, match="must share one norm, got bn, in"):
             space.encode(Architecture(cell, cell))
 
     def test_appearance_stages_are_checked(self) -> None:
@@ -161,7 +161,7 @@ class TestValidation:
         ("change", "message"),
         [
             ({"ops": ()}, "ops"),
-            ({"ops": ("identity", "identity")}, "ops must be different from one another, got identity, identity"),
+            ({"ops": ("identity", "identity")}, "ops must be unique, got identity, identity"),
             ({"ops": ("rm -rf",)}, "op must be a name"),
             ({"norms": ("bn", "b n")}, "norm must be a name"),
             ({"combines": ("multiply",)}, "combine must be one of add, concat"),

@@ -91,7 +91,7 @@ def test_a_cell_of_another_space_is_not_encoded(cell):
 def test_the_space_of_a_table_is_the_smallest_that_holds_its_cells():
     archs = ["|own_op~0|+|none~0|skip_connect~1|", "|none~0|+|none~0|none~1|"]
     assert EdgeSpace.of(archs) == EdgeSpace(("none", "skip_connect", "own_op"), 3)
-    with pytest.raises(ValueError, match=r"one number of nodes, got \[2, 4\]"):
+    with pytest.raises(ValueError, match=r"equal numbers of nodes, got \[2, 4\]"):
         EdgeSpace.of([ARCH, "|none~0|"])
     with pytest.raises(ValueError, match=r"got \[\]"):
         EdgeSpace.of([])

@@ -74,7 +74,7 @@ def test_failures_are_values_and_stop_nothing(pool, make_trial):
         8: "error",
         9: "error",
     }
-    assert found[3].error == "KeyError: 'three'"
+    assert found[3].error.startswith("KeyError: 'three' (test_pools.py:")
     assert "evaluate must return the Success or Failure of trial 8, got None" in found[8].error
 
 

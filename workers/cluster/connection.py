@@ -17,6 +17,8 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
+from workers.errors import first_line
+
 PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
 
 _CONNECT_SECONDS = 5.0
@@ -86,7 +88,7 @@ def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
     except Exception as error:  # Ray raises plain Exception too, as when a busy machine takes too long to start it
         what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
-        raise RuntimeError(f"{what}: {_first_line(error)}") from error
+        raise RuntimeError(f"{what}: {first_line(error)}") from error
     try:
         yield
     finally:
@@ -172,7 +174,3 @@ def _remove_abandoned(parent: Path) -> None:
         with suppress(OSError), path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -9,13 +9,24 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from workers.pools.child import Limits
-
 _GIB = 2**30
 _MAX_GIB = 2**20
 _RESERVED = ("CPU", "GPU", "memory", "object_store_memory")
 _UNIT = _SLACK = 1e-4  # in which Ray counts resources; as slack, so that 0.3 holds three times 0.1
 _Positive = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Memory limits of a child's process.
+
+    Attributes:
+        memory_bytes: main memory on top of what the process holds when the child starts; None sets no limit.
+        gpu_fraction: share of the GPU's memory, for children that share a GPU; None sets no limit.
+    """
+
+    memory_bytes: int | None = None
+    gpu_fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))

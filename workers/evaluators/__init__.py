@@ -1,1 +1,1 @@
-"""Evaluators: how one trial is measured."""
+"""Evaluators: each turns one trial into its outcome."""

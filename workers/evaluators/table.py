@@ -1,12 +1,12 @@
-"""Measuring by looking up: tables of architectures that others have trained, such as NAS-Bench-201.
+"""Evaluates trials by looking them up in a table of trained architectures, such as NAS-Bench-201.
 
-A table file is CSV with names in its first line and one architecture a line after that:
+A table file is CSV with column names in its first line and one architecture per line:
 
-- ``arch``: the architecture's name, as its description's JSON gives it under ``arch``;
+- ``arch``: name of the architecture, as in its JSON under ``arch``;
 - one or more columns whose names begin with ``valid``: accuracy on the validation split, in percent;
 - one or more columns whose names begin with ``test``: accuracy on the test split, in percent, only reported;
-- one column whose name contains ``seconds``: what training took, charged to a trial;
-- ``params_m`` and ``flops_m``, if there: parameters and multiply-adds in millions. Other columns are ignored.
+- a column whose name contains ``seconds``: training time, reported as that of the trial;
+- optional ``params_m`` and ``flops_m``: parameters and multiply-adds in millions. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Protocol
 from nas.trial import Failure, Outcome, Success, Trial
 
 _MAX_NUMBER = 1e300
-_MOST_SECONDS = 1e12  # 30,000 years; sums of more lose the small ones
+_MAX_SECONDS = 1e12  # 30,000 years; adding seconds to more than this loses them to rounding
 
 TEST_ACCURACY = "test_accuracy"
-"""Name of the metric that holds the test accuracy, between 0 and 1."""
+"""Name of the metric with the test accuracy, between 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What a table says of one architecture: accuracies between 0 and 1, and the seconds that training took."""
+    """Measurements of one architecture: accuracies between 0 and 1, training time in seconds, and size."""
 
     validation: float
     test: float
@@ -46,18 +46,18 @@ class Measurement:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and at least 0, got {value}")
-        if self.seconds > _MOST_SECONDS:
-            raise ValueError(f"seconds must be at most {_MOST_SECONDS:g}, got {self.seconds:g}")
+        if self.seconds > _MAX_SECONDS:
+            raise ValueError(f"seconds must be at most {_MAX_SECONDS:g}, got {self.seconds:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table file are read; None stands for the last one that the file's format allows.
+    """Names of the columns to read from a table file; None selects the last one with a suitable name.
 
     Attributes:
-        valid: the accuracy that a search sees.
-        test: the accuracy that is only reported.
-        seconds: the time charged.
+        valid: accuracy that the search sees.
+        test: accuracy that is only reported.
+        seconds: training time.
     """
 
     valid: str | None = None
@@ -65,7 +65,7 @@ class Columns:
     seconds: str | None = None
 
     def resolve(self, header: Sequence[str]) -> Columns:
-        """The columns by name; raises ValueError if the header has none such."""
+        """Fills in the names; raises ValueError if the header lacks one."""
         return Columns(
             _pick(self.valid, "valid", [name for name in header if name.startswith("valid")]),
             _pick(self.test, "test", [name for name in header if name.startswith("test")]),
@@ -74,11 +74,11 @@ class Columns:
 
 
 class Table:
-    """Measurements by the name of the architecture; calling it with a trial gives that trial's outcome.
+    """Measurements by name of the architecture. An evaluator: calling it with a trial returns the outcome.
 
     Attributes:
         rows: the measurements.
-        columns: where they were read from.
+        columns: names of the columns that were read.
     """
 
     def __init__(self, rows: Mapping[str, Measurement], columns: Columns = Columns()) -> None:
@@ -88,7 +88,7 @@ class Table:
         self.columns = columns
 
     def __call__(self, trial: Trial) -> Outcome:
-        """Looks a trial up; an architecture that the table does not hold is a failure."""
+        """Looks up a trial; the outcome is a failure if the table lacks its architecture."""
         described = trial.architecture.to_json()
         name = described.get("arch") if isinstance(described, Mapping) else None
         row = self.rows.get(name) if isinstance(name, str) else None
@@ -105,14 +105,14 @@ class Table:
 
 
 def read_table(path: Path, columns: Columns = Columns()) -> Table:
-    """Reads a table file; its format is described at the top of this module.
+    """Reads a table file, in the format described at the top of this module.
 
     Raises:
-        ValueError: if a column is missing, a number is not one or out of its range, or an architecture comes twice; the
+        ValueError: if a column is missing, a number is invalid or out of range, or an architecture occurs twice; the
             message names the file and the line.
         OSError: if the file cannot be read.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark at the beginning
+    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
         reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
             columns = columns.resolve(_header(reader))
@@ -124,7 +124,7 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
 def _header(reader: csv.DictReader[str]) -> list[str]:
     header = [name for name in reader.fieldnames or () if name]
     if twice := {name for name in header if header.count(name) > 1}:
-        raise ValueError(f"columns must have different names, got {', '.join(sorted(twice)):.200} more than once")
+        raise ValueError(f"column names must be unique, got {', '.join(sorted(twice)):.200} more than once")
     if "arch" not in header:
         raise ValueError(f"the first line must name a column arch, got {', '.join(header)[:200] or 'nothing'}")
     return header
@@ -135,7 +135,7 @@ def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measuremen
     for line in reader:
         name = line["arch"]
         if not name or name in rows:
-            raise ValueError(f"each line must name another architecture, got {name!r:.200}")
+            raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
         rows[name] = _measurement(line, columns)
     return rows
 
@@ -144,28 +144,28 @@ class NatsBench(Protocol):
     """The part of ``nats_bench.create(...)`` that `read_nats_bench` needs."""
 
     def __len__(self) -> int:
-        """How many architectures there are."""
+        """Number of architectures."""
         ...
 
     def arch(self, index: int) -> str:
-        """The name of one."""
+        """Name of an architecture."""
         ...
 
     def get_more_info(self, index: int, dataset: str, *, hp: str, is_random: bool) -> Mapping[str, float]:
-        """Its measurements, accuracies in percent."""
+        """Measurements of an architecture, accuracies in percent."""
         ...
 
 
 def read_nats_bench(api: NatsBench, dataset: str = "cifar10-valid", *, epochs: int = 200) -> Table:
-    """Reads the official benchmark through its own package, ``nats_bench``.
+    """Reads the official benchmark through the package ``nats_bench``.
 
     Args:
-        api: what ``nats_bench.create(path, "tss")`` returns.
+        api: the value of ``nats_bench.create(path, "tss")``.
         dataset: ``cifar10-valid``, ``cifar100`` or ``ImageNet16-120``, those with a validation accuracy.
-        epochs: 12 or 200, how long the networks were trained.
+        epochs: epochs of training, 12 or 200.
 
     Raises:
-        ValueError: if the benchmark holds no validation or test accuracy for that.
+        ValueError: if the benchmark has no validation or test accuracy for this data set.
     """
     rows = {}
     for index in range(len(api)):
@@ -184,7 +184,7 @@ def _pick(wanted: str | None, role: str, found: list[str]) -> str:
         return found[-1]
     if wanted is None or wanted not in found:
         raise ValueError(
-            f"there must be a column {wanted or role + '...'} for {role}, got {', '.join(found) or 'none of that kind'}"
+            f"there must be a column {wanted or role + '...'} for {role}, got {', '.join(found) or 'none'}"
         )
     return wanted
 

@@ -1,9 +1,9 @@
-"""Measures a trial by training its network and counting right answers on the validation split."""
+"""Evaluates a trial by training its network and measuring accuracy on the validation split."""
 
 from __future__ import annotations
 
 import time
-import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,12 +17,14 @@ from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
-
-_MAX_ERROR = 2000
+from workers.errors import describe_error, failure_kind
 
 
 class TooLargeError(ValueError):
-    """The network is over a bound on its size."""
+    """The network exceeds a limit on its size."""
+
+
+_KINDS: Mapping[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
 
 
 def train_and_validate(
@@ -34,18 +36,18 @@ def train_and_validate(
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and measures it on the validation split.
+    """Trains a trial's network on the training split and evaluates it on the validation split.
 
     Args:
-        trial: what to measure; its seed decides initial weights, order of batches and augmentation.
+        trial: the trial; its seed determines initial weights, order of batches and augmentation.
         data: the images.
-        weights_dir: where the trained network is written as ``trial-<id>.safetensors``; None: nowhere.
-        max_parameters: a network with more is not trained.
-        max_multiply_adds: a network that needs more for one image is not trained.
-        shifts: of appearance, under which the validation images are measured too; see `shifted_accuracies`.
+        weights_dir: folder for the trained network, written as ``trial-<id>.safetensors``; None writes nothing.
+        max_parameters: networks with more parameters are not trained.
+        max_multiply_adds: networks with more multiply-adds per image are not trained.
+        shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
 
     Returns:
-        A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``, whatever happens.
+        A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``; never raises.
     """
     started = time.perf_counter()
     try:
@@ -57,8 +59,9 @@ def train_and_validate(
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
             save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
-    except Exception as error:  # whatever a network does wrong concerns its own trial only
-        failure = Failure(trial.id, failure_kind(error), describe(error), time.perf_counter() - started)
+    except Exception as error:  # an error of one network must not end the search
+        kind = _KINDS.get(type(error)) or failure_kind(error)
+        failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
     else:
         return Success(
             trial.id,
@@ -69,15 +72,15 @@ def train_and_validate(
             metrics=metrics,
         )
     if failure.kind == "out_of_memory" and torch.cuda.is_available():
-        torch.cuda.empty_cache()  # only here, where the error and with it the network's tensors are gone
+        torch.cuda.empty_cache()  # only after the except block, which keeps the network's tensors alive
     return failure
 
 
 def check_fits(fidelity: Fidelity, data: DataSet) -> None:
-    """Checks, once before a search, that the networks of a fidelity fit the images.
+    """Checks that the networks of a fidelity fit the images.
 
     Raises:
-        ValueError: if the number of classes, the channels or the size differ.
+        ValueError: if the number of classes, the number of channels or the image size differ.
     """
     spec = fidelity.network
     height, width = data.image_size
@@ -90,27 +93,7 @@ def check_fits(fidelity: Fidelity, data: DataSet) -> None:
         if came != wanted:
             raise ValueError(f"network.{name} must be {wanted}, as in the data set {fidelity.data.name}, got {came}")
     if height != width:
-        raise ValueError(f"images must be squares, got {width} x {height} pixels; set data.image_size")
-
-
-def failure_kind(error: Exception) -> FailureKind:
-    """Says what sort of failure an exception is."""
-    if isinstance(error, DivergedError):
-        return "diverged"
-    if isinstance(error, TooLargeError):
-        return "too_large"
-    # on a CPU torch raises a plain RuntimeError that names its allocator
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
-        return "out_of_memory"
-    return "error"
-
-
-def describe(error: Exception) -> str:
-    """Type, message and place of an exception, in one line."""
-    message = " ".join(str(error).split())[:_MAX_ERROR]
-    last = traceback.extract_tb(error.__traceback__)[-1:]
-    place = "".join(f" ({Path(frame.filename).name}:{frame.lineno} in {frame.name})" for frame in last)
-    return f"{type(error).__name__}: {message}{place}"
+        raise ValueError(f"images must be square, got {width} x {height} pixels; set data.image_size")
 
 
 def _buildable(trial: Trial) -> Buildable:
@@ -131,7 +114,7 @@ def _check_size(complexity: Complexity, *, max_parameters: int | None, max_multi
 
 
 def _train(architecture: Buildable, trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
-    """Returns the trained network, its validation accuracy, and what else is worth keeping."""
+    """Returns the trained network, its validation accuracy and further metrics."""
     recipe = trial.fidelity.recipe
     network = build_initial(architecture, trial.fidelity.network, recipe, seed=trial.seed)
     result = train(network, data, recipe, seed=trial.seed)

@@ -28,7 +28,8 @@ from nas.files.strict_json import parse_json
 from nas.training.device import choose_device, num_threads
 from nas.training.run import METRICS_FILE, read_result
 from workers.cluster.resources import WorkerResources
-from workers.evaluators.train_and_validate import describe
+from workers.cluster.tasks import wait_for_any
+from workers.errors import describe_error, first_line
 
 SCORES_FILE, LOCK_FILE = "scores.json", ".lock"
 Scores: TypeAlias = dict[str, Any]
@@ -147,17 +148,17 @@ def run_jobs(
             while waiting and len(running) < (resources.max_workers or len(jobs)):
                 job = waiting.popleft()
                 running[task.remote(job)] = job
-            if not (ready := _wait(list(running))):
+            if (ready := wait_for_any(running, timeout_seconds=_POLL_SECONDS)) is None:
                 warn_at = _warn_if_no_room(resources, warn_at)
                 continue
-            job = running.pop(ready[0])
-            ended = _take(ready[0])
+            job = running.pop(ready)
+            ended = _take(ready)
             if isinstance(ended, RayError) and lost[job.name] < resources.max_retries:
                 lost[job.name] += 1
-                _LOGGER.warning("%s goes on elsewhere, its worker was lost: %s", job.name, _first_line(ended))
+                _LOGGER.warning("%s goes on elsewhere, its worker was lost: %s", job.name, first_line(ended))
                 waiting.appendleft(job)
             elif isinstance(ended, RayError):
-                yield job, JobFailure(f"{lost[job.name] + 1} workers were lost, the last: {_first_line(ended)}")
+                yield job, JobFailure(f"{lost[job.name] + 1} workers were lost, the last: {first_line(ended)}")
             else:
                 yield job, ended
     finally:
@@ -170,17 +171,10 @@ def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's 
     try:
         scores: Scores = ray.get(done)
     except RayTaskError as error:
-        return JobFailure(describe(error.cause) if isinstance(error.cause, Exception) else _first_line(error))
+        return JobFailure(describe_error(error.cause) if isinstance(error.cause, Exception) else first_line(error))
     except RayError as error:
         return error
     return scores
-
-
-def _wait(tasks: list[Any]) -> list[Any]:
-    try:
-        return ray.wait(tasks, timeout=_POLL_SECONDS)[0]
-    except SystemError as error:  # how an exception from a signal handler leaves Ray's native code
-        raise error.__cause__ or error from None
 
 
 def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
@@ -190,10 +184,6 @@ def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
     if not resources.count_workers(ray.nodes()):  # type: ignore[no-untyped-call]
         _LOGGER.warning("the cluster has no node with room for a training, %s; waiting", resources.demand)
     return time.monotonic() + _WARN_SECONDS
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:500]
 
 
 @contextmanager

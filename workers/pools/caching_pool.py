@@ -1,4 +1,4 @@
-"""A pool that measures no architecture twice."""
+"""A pool that evaluates no architecture twice."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class CachingPool:
-    """Wraps a pool: what was measured at the same fidelity is told again, not trained again.
+    """Wraps a pool: repeats the outcome of an equal trial instead of training again.
 
-    Two trials are the same if their architectures' fingerprints and their fidelities' fingerprints are; their seeds
-    are not compared. A trial whose architecture is in flight waits for that measurement. Failures are not kept: another
-    attempt, with another seed or on another worker, may succeed. The one exception is ``too_large``, which the
-    architecture alone decides.
+    Two trials are equal if the fingerprints of their architectures and of their fidelities are; seeds are not compared.
+    A trial equal to one in flight waits for its outcome. Failures are not repeated, since another attempt may succeed,
+    except ``too_large``, which depends on the architecture alone.
 
-    Trials that only wait take up no worker: the capacity is that of the wrapped pool plus them, up to twice that of
-    the wrapped pool. Without that bound a policy that has converged to one architecture would be asked for ever.
+    Waiting trials occupy no worker, so they add to the capacity, up to twice that of the wrapped pool. Without that
+    limit, a policy that has converged to one architecture would be asked forever.
 
     Args:
-        pool: what measures; entered and left with this pool.
-        known: trials with their outcomes from earlier on, such as a ledger's.
+        pool: the pool that evaluates; entered and left with this pool.
+        known: earlier trials with their outcomes, such as a ledger's.
     """
 
     def __init__(self, pool: Pool, known: Iterable[tuple[Trial, Outcome]] = ()) -> None:
@@ -35,23 +34,23 @@ class CachingPool:
         self._known: dict[_Key, Outcome] = {}
         self._in_flight: set[int] = set()
         self._ready: deque[Outcome] = deque()
-        self._measured: dict[int, Trial] = {}
+        self._evaluating: dict[int, Trial] = {}
         self._followers: dict[_Key, deque[Trial]] = {}
         for trial, outcome in known:
             self._keep(_key(trial), outcome)
 
     @property
     def capacity(self) -> int:
-        """How many trials are useful now: those that the wrapped pool holds, and those that only wait."""
+        """Capacity of the wrapped pool plus the trials that only wait, at most twice the former."""
         inner = self._pool.capacity
         num_waiting = len(self._ready) + sum(len(trials) for trials in self._followers.values())
         return inner + min(num_waiting, inner)
 
     def submit(self, trial: Trial) -> None:
-        """Takes a trial; it reaches the wrapped pool only if nothing like it is known or in flight.
+        """Takes a trial; it reaches the wrapped pool only if no equal one is known or in flight.
 
         Raises:
-            ValueError: if a trial of that number is in flight.
+            ValueError: if a trial with this id is in flight.
         """
         if trial.id in self._in_flight:
             raise ValueError(f"trial {trial.id} is in flight already")
@@ -62,10 +61,10 @@ class CachingPool:
         elif key in self._followers:
             self._followers[key].append(trial)
         else:
-            self._measure(trial)
+            self._evaluate(trial)
 
     def next_outcome(self) -> Outcome:
-        """Returns a known outcome if one is due, or else waits for the wrapped pool.
+        """Returns a repeated outcome if there is one, else waits for the wrapped pool.
 
         Raises:
             RuntimeError: if no trial is in flight.
@@ -74,23 +73,23 @@ class CachingPool:
             outcome = self._ready.popleft()
         else:
             outcome = self._pool.next_outcome()
-            self._settle(self._measured.pop(outcome.trial_id), outcome)
+            self._settle(self._evaluating.pop(outcome.trial_id), outcome)
         self._in_flight.discard(outcome.trial_id)
         return outcome
 
-    def _measure(self, trial: Trial) -> None:
+    def _evaluate(self, trial: Trial) -> None:
         self._pool.submit(trial)
-        self._measured[trial.id] = trial
+        self._evaluating[trial.id] = trial
         self._followers.setdefault(_key(trial), deque())
 
     def _settle(self, trial: Trial, outcome: Outcome) -> None:
-        """Gives the followers of a trial its outcome, or, where that may not be repeated, measures the next of them."""
+        """Gives a trial's outcome to the trials that wait for it, or evaluates the next of them if it was a failure."""
         key = _key(trial)
         self._keep(key, outcome)
         if key in self._known:
             self._ready.extend(_repeated(outcome, follower) for follower in self._followers.pop(key))
         elif self._followers[key]:
-            self._measure(self._followers[key].popleft())
+            self._evaluate(self._followers[key].popleft())
         else:
             del self._followers[key]
 
@@ -106,10 +105,10 @@ class CachingPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leaves the wrapped pool and lets go of what waits."""
+        """Leaves the wrapped pool and drops waiting trials."""
         self._in_flight.clear()
         self._ready.clear()
-        self._measured.clear()
+        self._evaluating.clear()
         self._followers.clear()
         self._pool.__exit__(kind, error, trace)
 

@@ -1,4 +1,4 @@
-"""What every pool does around one evaluation: whatever goes wrong in it comes back as a value."""
+"""Runs one evaluation so that any error in it becomes a `Failure`; every pool evaluates through `guard`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from nas.trial import Failure, FailureKind, Outcome, Success, Trial, outcome_from_json
+from nas.trial import Failure, Outcome, Success, Trial, outcome_from_json
+from workers.errors import MAX_LENGTH, describe_error, failure_kind, safe_text
 
-_MAX_ERROR_LENGTH = 2000
 _WHOLE = ("trial_id", "num_parameters", "num_multiply_adds")
 
 
 def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str, Any]) -> Outcome:
-    """Evaluates a trial; an exception, or anything that is not this trial's outcome, becomes a `Failure`.
+    """Evaluates a trial and returns its outcome, as plain data that a ledger can hold.
 
-    So does an outcome that a ledger could not hold, or not read again. Numbers of numpy and torch become Python's.
+    An exception becomes a `Failure`, and so does anything returned that is not an outcome of this trial or that a
+    ledger cannot hold. numpy and torch numbers are converted to Python's.
 
     Args:
         evaluate: called as ``evaluate(trial, **arguments)``.
-        trial: what is measured.
+        trial: the trial to evaluate.
         arguments: further keyword arguments, the same for every trial.
     """
     start = time.monotonic()
@@ -28,25 +29,20 @@ def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str
         return _checked(evaluate(trial, **arguments), trial)
     except (Exception, SystemExit) as error:
         # SystemExit too: a library that calls sys.exit() must end one trial, not the worker or the search.
-        return Failure(trial.id, _kind(error), describe(error), time.monotonic() - start)
-
-
-def describe(error: BaseException) -> str:
-    """Type and text of an exception, cut to what a ledger should hold."""
-    return f"{type(error).__name__}: {_shown(error, str)}"[:_MAX_ERROR_LENGTH]
+        return Failure(trial.id, failure_kind(error), describe_error(error), time.monotonic() - start)
 
 
 def _checked(outcome: Any, trial: Trial) -> Outcome:  # noqa: ANN401 - whatever an evaluator returns
     if not isinstance(outcome, Success | Failure) or outcome.trial_id != trial.id:
-        came = _shown(outcome, repr)[:200]
+        came = safe_text(outcome, repr)[:200]
         raise ValueError(f"evaluate must return the Success or Failure of trial {trial.id}, got {came}")
     if isinstance(outcome, Failure) and isinstance(outcome.error, str):
-        outcome = replace(outcome, error=outcome.error[:_MAX_ERROR_LENGTH])
+        outcome = replace(outcome, error=outcome.error[:MAX_LENGTH])
     return outcome_from_json(_plain(outcome.to_json()))
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """With Python's own numbers in place of numpy's and torch's, and whole ones where counts are meant."""
+    """Converts numpy and torch numbers to Python's, and whole floats to int where counts are expected."""
     plain = {name: _number(item) for name, item in value.items()}
     for name in _WHOLE:
         if isinstance(plain.get(name), float) and plain[name].is_integer():
@@ -58,17 +54,3 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:  # noqa: ANN401 - whatever an evaluator returns
     return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-
-
-def _shown(value: Any, convert: Callable[[Any], str]) -> str:  # noqa: ANN401 - likewise
-    """Its text, even if it is one that cannot be shown."""
-    try:
-        return convert(value)
-    except Exception as error:  # whatever somebody's __str__ or __repr__ does wrong
-        return f"(a {type(value).__name__} that cannot be shown: {type(error).__name__})"
-
-
-def _kind(error: BaseException) -> FailureKind:
-    """The kind of failure; torch's errors are told by name and text, so that this module loads without torch."""
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "out_of_memory" if is_memory or "can't allocate memory" in _shown(error, str) else "error"

@@ -1,4 +1,4 @@
-"""A pool without a cluster: one trial at a time, in this process."""
+"""A pool without a cluster: evaluates one trial at a time, in this process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workers.pools.guard import guard
 
 
 class SerialPool:
-    """Evaluates trials in the order of submission, each when its outcome is asked for.
+    """Evaluates trials in the order of submission, each within `next_outcome`.
 
-    The pool for debugging (a breakpoint works), for evaluators that only look something up, and for runs that must
-    repeat themselves exactly. It cannot stop a trial that hangs.
+    Use it for debugging (breakpoints work), for evaluators that look results up, and for runs that must be exactly
+    reproducible. It cannot stop a trial that hangs.
     """
 
     def __init__(self, evaluate: Evaluate) -> None:
@@ -28,10 +28,10 @@ class SerialPool:
         return 1
 
     def submit(self, trial: Trial) -> None:
-        """Puts the trial at the end of the queue.
+        """Appends the trial to the queue.
 
         Raises:
-            ValueError: if a trial of that number is in flight.
+            ValueError: if a trial with this id is in flight.
         """
         if any(other.id == trial.id for other in self._trials):
             raise ValueError(f"trial {trial.id} is in flight already")
@@ -56,5 +56,5 @@ class SerialPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of the queue."""
+        """Drops queued trials."""
         self._trials.clear()

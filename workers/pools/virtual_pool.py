@@ -1,8 +1,7 @@
-"""A pool with a virtual clock: what hundreds of workers would do, in no time.
+"""A pool with a virtual clock that simulates hundreds of workers.
 
-Evaluations that are only looked up take no time, but say how long they would have taken. Here each occupies a logical
-worker for that long, so outcomes come late and out of order, as they would from a cluster, and a run repeats itself
-exactly.
+For evaluators that look results up and report how long training took. Each trial occupies a simulated worker for that
+long, so outcomes come late and out of order, as from a cluster, and a run is exactly reproducible.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ class VirtualPool:
     """Evaluates each trial when it is submitted, and returns outcomes in the order in which they would finish.
 
     Attributes:
-        now_seconds: the virtual clock: when the outcome that was returned last finished.
+        now_seconds: the virtual clock: finishing time of the last returned outcome.
     """
 
     def __init__(self, evaluate: Evaluate, *, num_workers: int) -> None:
@@ -37,14 +36,14 @@ class VirtualPool:
 
     @property
     def capacity(self) -> int:
-        """The number of logical workers."""
+        """The number of simulated workers."""
         return self._num_workers
 
     def submit(self, trial: Trial) -> None:
-        """Starts a trial on a free worker, or puts it in the queue for the next one.
+        """Starts a trial on a free worker, or queues it.
 
         Raises:
-            ValueError: if a trial of that number is in flight.
+            ValueError: if a trial with this id is in flight.
         """
         if trial.id in self._in_flight:
             raise ValueError(f"trial {trial.id} is in flight already")
@@ -53,7 +52,7 @@ class VirtualPool:
         self._start()
 
     def next_outcome(self) -> Outcome:
-        """Puts the clock forward to the first trial that finishes, and returns its outcome.
+        """Advances the clock to the next trial that finishes, and returns its outcome.
 
         Raises:
             RuntimeError: if no trial is in flight.
@@ -68,7 +67,7 @@ class VirtualPool:
     def _start(self) -> None:
         while self._queue and len(self._running) < self._num_workers:
             outcome = self._queue.popleft()
-            # Of those that finish at the same time, the one started first comes first.
+            # Trials that finish at the same time come in the order of their start.
             self._num_started += 1
             heapq.heappush(self._running, (self.now_seconds + outcome.train_seconds, self._num_started, outcome))
 
@@ -79,7 +78,7 @@ class VirtualPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of whatever still runs."""
+        """Drops trials in flight."""
         self._in_flight.clear()
         self._queue.clear()
         self._running.clear()

@@ -20,7 +20,7 @@ from nas.models.build import Buildable
 from nas.training.run import Record, TrainingPlan, Watch, run_training
 from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
-from workers.evaluators.train_and_validate import describe
+from workers.errors import describe_error
 from workers.tune.resumed_asha import KEPT, NAME, STOPPED, ResumedASHA, Stops
 
 _METRIC = "accuracy"
@@ -207,7 +207,7 @@ def crown(winner: Candidate, arena: Arena, *, each: WorkerResources) -> dict[str
     try:
         result: dict[str, Any] = ray.get(test.remote(arena, winner))
     except ray.exceptions.RayTaskError as error:
-        raise RuntimeError(f"the winner {winner.name} could not be tested: {describe(error.cause)}") from None
+        raise RuntimeError(f"the winner {winner.name} could not be tested: {describe_error(error.cause)}") from None
     return result
 
 
@@ -244,7 +244,7 @@ def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena:
     except _FullBudgetReached:
         return  # only the winner is tested
     except Exception as error:  # whatever a network does wrong concerns its own candidate only
-        _report(Standing(candidate.name, tuple(accuracies), describe(error)), kept=True)
+        _report(Standing(candidate.name, tuple(accuracies), describe_error(error)), kept=True)
 
 
 class _FullBudgetReached(Exception):  # noqa: N818 - not an error

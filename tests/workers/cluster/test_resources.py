@@ -1,8 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from workers.cluster.resources import WorkerResources
-from workers.pools.child import Limits
+from workers.cluster.resources import Limits, WorkerResources
 
 
 def node(alive=True, **resources):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nas.trial import Failure, Success, outcome_from_json
-from workers.pools.guard import describe, guard
+from workers.pools.guard import guard
 
 
 def raising(error):
@@ -101,7 +101,3 @@ def test_the_text_of_a_failure_is_cut(make_trial):
 def test_an_interrupt_is_the_drivers_business(make_trial):
     with pytest.raises(KeyboardInterrupt):
         guard(raising(KeyboardInterrupt()), make_trial(3), {})
-
-
-def test_long_texts_are_cut():
-    assert len(describe(ValueError("x" * 10_000))) == 2000

@@ -1,11 +1,9 @@
-import contextlib
 import ctypes
 import json
 import logging
 import os
 import signal
 import time
-from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,7 @@ from nas.trial import Failure, Success
 from search_spaces.tiny import TINY
 from workers.cluster.resources import WorkerResources
 from workers.pools import ray_pool
-from workers.pools.ray_pool import RayPool
+from workers.pools.ray_pool import RayPool, _Task
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -71,7 +69,7 @@ def test_a_child_whose_worker_is_killed_is_tried_again_and_the_others_go_on(make
         os.kill(wait_for_process(tmp_path, 1), signal.SIGKILL)
         with caplog.at_level(logging.INFO):
             assert pool.next_outcome() == Success(1, 0.5)
-    assert "trial 1 is started again, its worker was lost" in caplog.text
+    assert "trial 1 is retried, its worker was lost" in caplog.text
 
 
 def kill_oneself(trial):
@@ -99,7 +97,7 @@ def hang(trial, folder):
 
 def test_a_child_that_hangs_in_native_code_is_killed_at_its_limit(make_trial, tmp_path):
     with RayPool(
-        hang, arguments={"folder": str(tmp_path)}, resources=WorkerResources(time_limit_seconds=1, max_workers=1)
+        hang, arguments={"folder": str(tmp_path)}, resources=WorkerResources(time_limit_seconds=1, cpus=2)
     ) as pool:
         # The second one waits in the queue for longer than its limit, and that does not count.
         outcomes = all_outcomes(pool, [make_trial(1), make_trial(2)])
@@ -187,11 +185,9 @@ def test_quarters_of_two_gpus_hold_eight_children(make_trial):
 
 def advance(pool):
     """One turn of the loop within next_outcome, which here would wait for a minute."""
-    pool._start_held(pool._submit)
     ready, _ = ray.wait(list(pool._tasks), timeout=0.1)
     if ready:
-        pool._advance(ready[0])
-        assert not pool._ended
+        assert pool._advance(ready[0]) is None
 
 
 def nodes(*cpus):
@@ -211,13 +207,15 @@ def test_capacity_follows_the_cluster_within_bounds(monkeypatch, caplog):
         counts.pop(0)
         clock[0] += 30
         seen.append((pool.num_workers, pool.capacity))
-    assert seen == [(6, 8), (2, 4), (100, 52)]
-    assert [record.getMessage().removeprefix("the cluster holds ") for record in caplog.records] == [
-        "6 children at a time now, before 0",
-        "2 children at a time now, before 6",
-        "100 children at a time now, before 2",
+    assert seen == [(6, 8), (2, 4), (100, 50)]
+    assert [record.getMessage().removeprefix("the cluster now has room for ") for record in caplog.records] == [
+        "6 trials at a time, before 0",
+        "2 trials at a time, before 6",
+        "100 trials at a time, before 2",
     ]
     assert RayPool(nap, resources=WorkerResources(min_workers=200, num_queued=0)).capacity == 200
+    assert RayPool(nap, resources=WorkerResources(max_workers=100)).capacity == 101  # one waits in Ray's queue
+    assert RayPool(nap, resources=WorkerResources(max_workers=99)).capacity == 99  # one more would run
 
 
 def test_a_wait_ends_when_the_cluster_grows(make_trial, monkeypatch):
@@ -232,12 +230,7 @@ def test_a_wait_ends_when_the_cluster_grows(make_trial, monkeypatch):
         assert pool.next_outcome() == Success(1, 0.5)  # said once, even to a caller that has nothing more to ask
 
 
-def lost_with(pool, trial, error, *, started=True):
-    task = ray_pool._Task(deque([trial]), num_lost=99, started_at=time.monotonic() if started else None)
-    return pool._lost(task, error)
-
-
-def test_what_ray_says_of_a_lost_child_has_a_kind(make_trial):
+def test_errors_of_ray_have_a_kind(make_trial):
     with RayPool(nap) as pool:
         for error, kind in [
             (OutOfMemoryError("the node runs low"), "out_of_memory"),
@@ -246,19 +239,19 @@ def test_what_ray_says_of_a_lost_child_has_a_kind(make_trial):
             (StopIteration(), "worker_lost"),
             (RuntimeEnvSetupError("no disk"), "error"),
         ]:
-            outcome = lost_with(pool, make_trial(1), error)
+            outcome = pool._retry_or_fail(_Task(make_trial(1), num_lost=99, started_at=time.monotonic()), error)
             assert isinstance(outcome, Failure)
             assert outcome.kind == kind, error
             assert outcome.error
 
 
-def test_what_was_lost_before_it_began_is_started_again_but_not_for_ever(make_trial):
+def test_a_trial_lost_before_it_started_is_retried_but_not_for_ever(make_trial):
     with RayPool(nap, resources=WorkerResources(max_retries=0)) as pool:
-        task = ray_pool._Task(deque([make_trial(1)]))
+        task = _Task(make_trial(1))
         for _ in range(3):
-            assert pool._lost(task, NodeDiedError("the node is gone")) is None
-            task = pool._alone.popleft()
-        assert pool._lost(task, NodeDiedError("the node is gone")).kind == "worker_lost"
+            assert pool._retry_or_fail(task, NodeDiedError("the node is gone")) is None
+            task = pool._tasks.popitem()[1]
+        assert pool._retry_or_fail(task, NodeDiedError("the node is gone")).kind == "worker_lost"
 
 
 class Unreadable:
@@ -271,7 +264,7 @@ class Unreadable:
 def test_a_cluster_that_can_run_nothing_stops_the_search(make_trial):
     with RayPool(nap, arguments={"seconds": Unreadable()}) as pool:
         pool.submit(make_trial(1))
-        with pytest.raises(RuntimeError, match=r"the cluster cannot run children: .*invalid literal for int"):
+        with pytest.raises(RuntimeError, match=r"the cluster cannot run trials: .*invalid literal for int"):
             pool.next_outcome()
 
 
@@ -306,7 +299,7 @@ def test_a_pending_cluster_is_said_and_any_signal_handler_may_end_the_wait(make_
         with pytest.raises(StopError, match="enough"):
             pool.next_outcome()
         signal.signal(signal.SIGALRM, before)
-    said = "the cluster is pending: it has no node with room for a child; each needs {'CPU': 1.0, 'unobtainium': 1.0}"
+    said = "the cluster is pending: it has no node with room for a trial; each needs {'CPU': 1.0, 'unobtainium': 1.0}"
     assert caplog.text.count(said) == 1
 
 
@@ -316,10 +309,12 @@ def test_children_that_do_not_start_are_said(make_trial, monkeypatch, caplog):
     monkeypatch.setattr(ray, "nodes", lambda: nodes(2))
     with RayPool(nap, arguments={"seconds": 0.0}) as pool:
         advance = pool._advance
-        monkeypatch.setattr(pool, "_advance", lambda stream: time.sleep(0.3) or pool._look_around() or advance(stream))
+        monkeypatch.setattr(
+            pool, "_advance", lambda stream: time.sleep(0.3) or pool._check_cluster() or advance(stream)
+        )
         pool.submit(make_trial(1))
         assert pool.next_outcome() == Success(1, 0.5)
-    assert "no child has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
+    assert "no trial has started for 0.2 s, though 2 fit on the cluster; each needs {'CPU': 1.0}" in caplog.text
 
 
 def test_it_needs_a_cluster_and_its_block(make_trial, monkeypatch):
@@ -335,59 +330,6 @@ def test_leaving_kills_what_runs(make_trial, tmp_path):
         pool.submit(make_trial(1))
         pid = wait_for_process(tmp_path, 1)
     assert is_gone(pid)
-
-
-def is_short(trial, folder, worst):
-    """Does nothing, but for one trial that does its worst; leaves a mark of each attempt."""
-    attempt = len(list(Path(folder).glob(f"{trial.id}-*")))
-    (Path(folder) / f"{trial.id}-{attempt}-{os.getpid()}").touch()
-    if trial.id == 40:
-        worst()
-    return Success(trial.id, 0.5)
-
-
-def run_many(worst, folder, make_trial, resources):
-    """Sixty children, submitted as the pool has room, as the search does it."""
-    outcomes, trials = {}, deque(make_trial(number) for number in range(60))
-    bundles = set()
-    with RayPool(is_short, arguments={"folder": str(folder), "worst": worst}, resources=resources) as pool:
-        in_flight = 0
-        while trials or in_flight:
-            while trials and in_flight < pool.capacity:
-                pool.submit(trials.popleft())
-                in_flight += 1
-            with contextlib.suppress(MoreRoom):
-                outcome = pool.next_outcome()
-                outcomes[outcome.trial_id] = outcome
-                in_flight -= 1
-            bundles.update(len(task.trials) for task in pool._tasks.values())
-    return outcomes, bundles
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def oversleep():
-    time.sleep(60)
-
-
-@pytest.mark.parametrize(
-    ("worst", "kind", "attempts"), [(die, "worker_lost", (2, 3)), (oversleep, "timeout", (1, 2)), (None, "error", (1,))]
-)
-def test_one_of_many_short_children_does_the_others_no_harm(make_trial, tmp_path, worst, kind, attempts):
-    resources = WorkerResources(max_retries=1, time_limit_seconds=1, max_workers=2)
-    outcomes, bundles = run_many(worst, tmp_path, make_trial, resources)
-    assert max(bundles) > 1
-    assert len(outcomes) == 60
-    assert outcomes.pop(40).kind == kind
-    assert set(outcomes.values()) == {Success(number, 0.5) for number in range(60) if number != 40}
-    assert len(list(tmp_path.glob("40-*"))) in attempts  # one more if it was not alone at first
-
-
-def test_workers_that_are_replaced_get_one_child_at_a_time(make_trial, tmp_path):
-    _, bundles = run_many(time.time, tmp_path, make_trial, WorkerResources(recycle_after=30, max_workers=2))
-    assert bundles == {1}
 
 
 def nap_by_number(trial):

@@ -7,47 +7,26 @@ import pytest
 import torch
 
 from nas.trial import Success
-from workers.pools.bundle import Report
-from workers.pools.child import Limits, Work, limited_memory, run_children
+from workers.cluster.resources import Limits
+from workers.pools.worker import Work, limited_memory, run_trial
 
 
-def test_it_says_that_it_starts_before_it_evaluates(make_trial):
+def test_it_tells_when_it_starts_before_it_evaluates(make_trial):
     evaluated = []
 
     def evaluate(trial, accuracy):
         evaluated.append(trial.id)
         return Success(trial.id, accuracy)
 
-    reports = run_children(Work(evaluate, {"accuracy": 0.5}), [make_trial(1)])
-    assert next(reports) == Report()
+    messages = run_trial(Work(evaluate, {"accuracy": 0.5}), make_trial(1))
+    assert next(messages) is None
     assert evaluated == []
-    (report,) = reports
-    assert report.outcomes == (Success(1, 0.5),)
-    assert 0 < report.seconds < 10
+    assert list(messages) == [Success(1, 0.5)]
 
 
-def test_short_children_are_told_of_together_and_a_long_one_at_once(make_trial, monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr("workers.pools.child.time.perf_counter", lambda: clock[0])
-
-    def evaluate(trial):
-        clock[0] += {3: 1.0}.get(trial.id, 0.001)
-        return Success(trial.id, 0.5)
-
-    reports = list(run_children(Work(evaluate), [make_trial(number) for number in range(6)]))
-    assert [[outcome.trial_id for outcome in report.outcomes] for report in reports] == [[], [0, 1, 2, 3], [4, 5]]
-    assert [round(report.seconds, 6) for report in reports] == [0, 1.003, 0.002]
-
-
-def test_what_a_child_does_wrong_is_its_own(make_trial):
-    def evaluate(trial):
-        return Success(trial.id, 1 / trial.id)
-
-    outcomes = [
-        each for report in run_children(Work(evaluate), [make_trial(0), make_trial(2)]) for each in report.outcomes
-    ]
-    assert outcomes[0].kind == "error"
-    assert outcomes[1] == Success(2, 0.5)
+def test_an_exception_is_a_failure(make_trial):
+    *_, outcome = run_trial(Work(lambda trial: 1 / 0), make_trial(1))
+    assert outcome.kind == "error"
 
 
 def test_memory_on_top_of_what_is_held_is_limited_and_then_free_again():
@@ -64,7 +43,7 @@ def test_memory_on_top_of_what_is_held_is_limited_and_then_free_again():
 
 def test_a_limit_of_the_system_is_not_raised():
     code = (
-        "import resource; from workers.pools.child import limited_memory\n"
+        "import resource; from workers.pools.worker import limited_memory\n"
         "limits = resource.getrlimit(resource.RLIMIT_DATA); resource.setrlimit(resource.RLIMIT_DATA, (2**31, 2**31))\n"
         "with limited_memory(2**40): print(resource.getrlimit(resource.RLIMIT_DATA) == (2**31, 2**31))"
     )
@@ -76,7 +55,7 @@ def test_without_a_limit_nothing_is_set(monkeypatch, tmp_path):
     monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("a limit was set"))
     with limited_memory(None):
         pass
-    monkeypatch.setattr("workers.pools.child._STATUS", tmp_path / "missing")
+    monkeypatch.setattr("workers.pools.worker._STATUS", tmp_path / "missing")
     with limited_memory(1):
         pass
 
@@ -87,5 +66,5 @@ def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
     work = Work(lambda trial: Success(trial.id, 0.5), limits=Limits(gpu_fraction=0.25))
-    assert len(list(run_children(work, [make_trial(1)]))) == 2
+    assert len(list(run_trial(work, make_trial(1)))) == 2
     assert fractions == ([0.25] if has_cuda else [])
