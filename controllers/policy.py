@@ -10,7 +10,7 @@ initial weights within -0.1..0.1 would leave the LSTM with almost no input.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -84,9 +84,7 @@ class Policy(nn.Module):
         heat = np.ones((len(seeds), 1)) if temperatures is None else np.array(temperatures)[:, None]
         uniforms = np.array([np.random.default_rng(seed).random((len(self.choices), 1)) for seed in seeds])
         weights = self._numpy_weights()
-        inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
-        of_decision = weights["decision.weight"] @ inputs
-        of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
+        of_decision, of_choice = _input_terms(weights)
         recurrent, heads, bias = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T, weights["heads.bias"]
         state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
         read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
@@ -157,6 +155,13 @@ def flush_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+def _input_terms(weights: Mapping[str, _Array]) -> tuple[_Array, _Array]:
+    """What the LSTM's gates get from each decision, and from each choice with the biases."""
+    inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
+    of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
+    return weights["decision.weight"] @ inputs, of_choice
 
 
 def _lstm_cell(gates: _Array, cell: _Array) -> tuple[_Array, _Array]:

@@ -167,7 +167,7 @@ class TestValidation:
             ({"combines": ("multiply",)}, "combine must be one of add, concat"),
             ({"num_blocks": 0}, "num_blocks"),
             ({"norm_granularity": "layer"}, "norm_granularity"),
-            ({"appearance_stages": (-1,)}, "whole numbers from 0"),
+            ({"appearance_stages": (-1,)}, "integers of at least 0"),
         ],
     )
     def test_bad_spaces_are_refused(self, change: dict[str, object], message: str) -> None:
