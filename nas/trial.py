@@ -1,4 +1,4 @@
-"""A trial, and what can come of it."""
+"""Trials and their outcomes: `Success` or `Failure`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
 
 
 class Description(Protocol):
-    """What a trial measures: any frozen description; `nas.architecture.Architecture` is the one made of cells."""
+    """Describes the network of a trial. `nas.architecture.Architecture` describes one made of cells."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal for descriptions that give the same network."""
+        """Equal for descriptions of the same network."""
         ...
 
     def to_json(self) -> Any:  # noqa: ANN401 - plain data of any form
@@ -29,14 +29,14 @@ class Description(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One architecture to be measured.
+    """An architecture to be trained and evaluated.
 
     Attributes:
-        id: its number within the run, from 0.
-        rollout: the decisions as the controller made them.
-        architecture: what they mean.
-        fidelity: how it is to be measured.
-        seed: for initial weights, the order of batches and augmentation.
+        id: number of the trial within the run, from 0.
+        rollout: decisions of the controller.
+        architecture: decoded description of the network.
+        fidelity: settings of network, training and data.
+        seed: seed of initial weights, batch order and augmentation.
     """
 
     id: int
@@ -48,17 +48,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A trial that was measured.
+    """The result of a trial that was trained and evaluated.
 
     Attributes:
-        trial_id: the trial's number.
-        accuracy: on the validation split, between 0 and 1.
-        num_parameters: trainable parameters, auxiliary head excluded.
-        num_multiply_adds: multiply-adds of one image: convolutions and linear layers, auxiliary head excluded.
-        train_seconds: seconds of a worker that the measurement took.
-        cached: whether the numbers were taken from an earlier trial of the same architecture and fidelity.
-        metrics: further named numbers, such as the test accuracy of a table. A search never chooses by them unless its
-            reward names them.
+        trial_id: id of the trial.
+        accuracy: validation accuracy, between 0 and 1.
+        num_parameters: trainable parameters, without the auxiliary head.
+        num_multiply_adds: multiply-adds of convolutions and linear layers per image, without the auxiliary head.
+        train_seconds: worker time in seconds.
+        cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
+        metrics: additional metrics by name, such as the test accuracy of a table benchmark. They influence a search
+            only through a reward that reads them.
     """
 
     trial_id: int
@@ -82,13 +82,13 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A trial that could not be measured. It is a value like any other: no failure stops a search.
+    """The result of a trial that failed. Failures are values and never stop a search.
 
     Attributes:
-        trial_id: the trial's number.
-        kind: what sort of failure, one of `FAILURE_KINDS`.
-        error: its text.
-        train_seconds: seconds of a worker that were spent, where known.
+        trial_id: id of the trial.
+        kind: category of the failure, one of `FAILURE_KINDS`.
+        error: error message.
+        train_seconds: worker time spent in seconds, if known.
     """
 
     trial_id: int
@@ -116,8 +116,8 @@ _NUMBER_FIELDS = {
 }
 
 
-def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON holds
-    """Rebuilds an outcome from what its `to_json` gave.
+def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - any JSON value
+    """Rebuilds an outcome from the result of its `to_json`.
 
     Raises:
         ValueError: if the value does not describe an outcome.
@@ -142,14 +142,14 @@ def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON ho
         raise ValueError(f"an outcome is not complete: {error}") from None
 
 
-def _number(name: str, value: Any, kind: type) -> float:  # noqa: ANN401 - whatever JSON holds
+def _number(name: str, value: Any, kind: type) -> float:  # noqa: ANN401 - any JSON value
     allowed = (int,) if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed) or not abs(value) <= 1e300:  # nor nan
         raise ValueError(f"{name} must be a finite number, got {value!r:.100}")
     return value if kind is int else float(value)
 
 
-def _check_metrics(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+def _check_metrics(value: Any) -> None:  # noqa: ANN401 - any JSON value
     if not isinstance(value, dict):
         raise ValueError(f"metrics must be an object of numbers, got {value!r:.100}")
     for name, item in value.items():

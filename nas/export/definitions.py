@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nas.export.plain_forms import PLAIN_FORMS, PLAIN_TITLES
+from nas.export.plain_forms import PLAIN_FORMS
 
 ALLOWED_PACKAGES = frozenset({"torch", *sys.stdlib_module_names})
 """What exported source may import."""
@@ -90,8 +90,7 @@ class Definitions:
             chosen = self.chosen[module]
             texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
-            title = PLAIN_TITLES.get(module, title.partition(":")[0].rstrip("."))
-            found.append((title, "\n\n\n".join(texts)))
+            found.append((title.partition(":")[0].rstrip("."), "\n\n\n".join(texts)))
         return found
 
     def import_lines(self, further: Iterable[Import] = ()) -> str:

@@ -15,7 +15,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NO_BRACKET = re.compile(r"[^\[\]{}]+")
 
 
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parses one JSON value.
 
     Raises:

@@ -31,7 +31,7 @@ def build(description: Buildable, spec: NetworkSpec) -> AnyNetwork:
     return build_network(description, spec)
 
 
-def description_from_json(value: Any) -> Buildable:  # noqa: ANN401 - whatever JSON holds
+def description_from_json(value: Any) -> Buildable:  # noqa: ANN401 - any JSON value
     """Rebuilds a description from what its `to_json` gave; raises ValueError if the value is none."""
     if isinstance(value, dict) and "reference" in value:
         return ReferenceNetwork.from_json(value)

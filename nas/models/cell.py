@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from nas.architecture import Block, Cell, Edge
 from nas.canonical import NUM_INPUTS
-from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View, is_eager_cpu
+from nas.models.fast_cpu.memory import is_eager_cpu
+from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View
 from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm
 from nas.models.operations import OPERATIONS, EdgeLayers, Site
 from nas.models.states import HiddenState, StateShape

@@ -179,14 +179,14 @@ def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[st
         )
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever JSON holds
+def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON value
     numbers = tuple(float(item) for item in value)
     if not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"{name} must be finite, got {value!r:.100}")
     return numbers
 
 
-def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
+def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """What is said of the test, after a look at the numbers that others compute with."""
     if not isinstance(value, dict):
         raise ValueError(f"evaluation must be an object, got {value!r:.100}")

@@ -17,8 +17,7 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from nas.models.depthwise import DepthwiseConv
-from nas.models.layers import Conv, Pool, Rectified, Unchanged, View
+from nas.models.layers import Conv, DepthwiseConv, Pool, Rectified, Unchanged, View
 from nas.models.normalization import OperationNorms
 from nas.models.states import HiddenState
 

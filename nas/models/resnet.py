@@ -89,7 +89,7 @@ class ReferenceNetwork:
         return {"reference": self.name}
 
     @classmethod
-    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - whatever JSON holds
+    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - any JSON value
         """Rebuilds the description; raises ValueError if the value is none."""
         if not isinstance(value, dict) or set(value) != {"reference"}:
             raise ValueError(f"a reference network must be an object with reference, got {value!r:.100}")

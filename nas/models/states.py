@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas.models.layers import Conv, Rectified, Unchanged, View, joint_pointwise
+from nas.models.fast_cpu.pointwise import joint_pointwise
+from nas.models.layers import Conv, Rectified, Unchanged, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class HiddenState:
             Its result (N, out_channels, H, W), handed out once.
         """
         if conv not in self._results:
-            self._results.update(zip(siblings, joint_pointwise(self.view(Rectified()), siblings), strict=True))
+            weights = [sibling.weight for sibling in siblings]
+            self._results.update(zip(siblings, joint_pointwise(self.view(Rectified()), weights), strict=True))
         return self._results.pop(conv)
 
     def _compute(self, view: View) -> Tensor:

@@ -104,11 +104,11 @@ def test_all_events_are_on_the_disk_in_the_end(path, monkeypatch, make_trial):
 
 def test_nothing_is_written_outside_the_block(path):
     ledger = Ledger(path)
-    with pytest.raises(RuntimeError, match="only within its with block"):
+    with pytest.raises(RuntimeError, match="must be entered with a with statement"):
         ledger.append_finished(Success(0, 0.5))
     with ledger:
         pass
-    with pytest.raises(RuntimeError, match="only within its with block"):
+    with pytest.raises(RuntimeError, match="must be entered with a with statement"):
         ledger.append_finished(Success(0, 0.5))
 
 
