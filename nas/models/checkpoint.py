@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
+from nas.files.atomic_write import write_bytes
 from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
@@ -87,20 +86,14 @@ def save_checkpoint(
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file at once or not at all, readable for whom the umask of this process says.
+    """Writes a safetensors file atomically, with the permissions of the process's umask.
 
-    The library's own writing makes files that nobody else can read, of no use in a folder that people share.
+    The library's own writing creates files that only their owner can read.
+
+    Raises:
+        OSError: if it cannot be written; the previous file is kept.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(save(dict(tensors), dict(metadata)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    write_bytes(path, save(dict(tensors), dict(metadata)))
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:

@@ -84,6 +84,6 @@ def test_blocks_keep_the_order(tmp_path):
 
 def test_one_size_is_needed_unless_images_are_resized(tmp_path, picture):
     paths = [save(tmp_path / "a.png", picture), save(tmp_path / "b.png", picture[:, :15])]
-    with pytest.raises(ValueError, match=r"20 x 12 pixels as the first is, or image_size .*b.png is 15 x 12"):
+    with pytest.raises(ValueError, match=r"20 x 12 pixels like the first, unless image_size .*b.png is 15 x 12"):
         list(decode_blocks(paths, None))
     assert next(decode_blocks(paths, 8)).shape == (2, 3, 8, 8)

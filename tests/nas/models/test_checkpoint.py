@@ -79,7 +79,7 @@ def test_a_file_is_replaced_at_once_or_not_at_all(path, network, data, monkeypat
     def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nas.models.checkpoint.os.fsync", fail)
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, network, data=data, accuracy=0.5)
     assert path.read_bytes() == before
