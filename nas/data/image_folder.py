@@ -112,7 +112,7 @@ def _check_same_classes(test: Path, class_names: Sequence[str]) -> None:
     if missing := sorted(set(class_names) - set(test_names)):
         raise ValueError(f"{test} must hold the classes of the training folder, {', '.join(missing):.200} is missing")
     if unknown := sorted(set(test_names) - set(class_names)):
-        raise ValueError(f"{test} has {', '.join(unknown):.200}, which the training folder does not have")
+        raise ValueError(f"{test} holds {', '.join(unknown):.200}, which the training folder does not")
     _list_images(test, class_names)
 
 

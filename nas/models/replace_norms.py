@@ -1,7 +1,7 @@
-"""Other norms in a network that is there: frozen, group or synchronized normalization in place of batch normalization.
+"""Replaces the norms of an existing network by frozen, group or synchronized batch normalization.
 
-Detectors see so few images a step that the statistics of a batch are poor: they freeze them, or normalize by something
-else (Rethinking ImageNet Pre-training, 1811.08883, section 3).
+Detectors train on few images per step, whose batch statistics are poor, and therefore freeze them or use another
+normalization (Rethinking ImageNet Pre-training, 1811.08883, section 3).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _Replaceable: TypeAlias = _BatchLike | nn.GroupNorm
 
 
 def replace_norms(module: nn.Module, norm: str) -> nn.Module:
-    """Replaces batch norms of every kind, and group norms, by those of one kind.
+    """Replaces batch norms of every kind, and group norms, by norms of one kind.
 
-    Instance norms stay: they are part of an architecture, not a way to train it. Of mixed norms, such as IBN-Net's, the
-    batch part is replaced. Scale and shift are kept; running statistics too, where the new norm has any.
+    Instance norms are kept, since they are part of an architecture; of mixed norms such as IBN-Net's, the batch part is
+    replaced. Scale, shift and, if the new norm has them, running statistics are kept.
 
     Args:
-        module: changed in place.
+        module: modified in place.
         norm: a key of `REPLACEMENTS`.
 
     Returns:
         The module, or its replacement if it is a norm itself.
 
     Raises:
-        ValueError: if the norm is unknown, or statistics are to be frozen that a group norm does not have.
+        ValueError: if the norm is unknown, or a group norm, which has no statistics, is to be frozen.
     """
     if norm not in REPLACEMENTS:
         raise ValueError(f"the norm must be among {', '.join(REPLACEMENTS)}, got {norm!r:.60}")
@@ -54,7 +54,7 @@ def _replaced(module: nn.Module, build: Callable[[_Replaceable], nn.Module]) -> 
 
 
 def _frozen(old: _Replaceable) -> nn.Module:
-    """Statistics, scale and shift become constants."""
+    """Makes statistics, scale and shift constant."""
     if isinstance(old, nn.GroupNorm):
         raise ValueError("frozen batch norm needs the statistics of a batch norm, got a group norm")
     if isinstance(old, FrozenBatchNorm2d):
@@ -81,7 +81,7 @@ def _group(old: _Replaceable) -> nn.Module:
 
 
 def _like(old: _Replaceable, kind: type[BatchNorm]) -> BatchNorm:
-    """A batch norm of a kind, with all that the old one has in common with it."""
+    """Builds a batch norm of a kind, with the constants, parameters and statistics of the old norm."""
     momentum = old.momentum if isinstance(old, nn.BatchNorm2d | nn.SyncBatchNorm) else NormSettings().momentum
     new = kind(_num_channels(old), eps=old.eps, momentum=momentum)
     _take_affine(new, old)
@@ -90,7 +90,7 @@ def _like(old: _Replaceable, kind: type[BatchNorm]) -> BatchNorm:
 
 
 def _take_affine(new: nn.Module, old: nn.Module) -> None:
-    """A parameter stays the same one, with whether it is trained; a frozen value becomes a parameter."""
+    """Shares the old norm's parameters; frozen values become new parameters."""
     for name in ("weight", "bias"):
         value = _tensor(old, name)
         if value is not None:
@@ -105,7 +105,7 @@ def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:
 
 
 def _tensor(norm: nn.Module, name: str) -> Tensor | None:
-    """A parameter or buffer of a norm; None where it has none, as without scale and shift."""
+    """Returns a parameter or buffer of a norm, or None if it has none, as without scale and shift."""
     value = getattr(norm, name, None)
     return value if isinstance(value, Tensor) else None
 
@@ -121,4 +121,4 @@ def _num_channels(norm: _Replaceable) -> int:
 REPLACEMENTS: Mapping[str, Callable[[_Replaceable], nn.Module]] = MappingProxyType(
     {"frozen_bn": _frozen, "bn": _batch, "gn": _group, "syncbn": _synchronized}
 )
-"""Norms that can be asked for; each line builds one in place of another."""
+"""Replacement norms by name; each function builds one in place of another norm."""

@@ -36,7 +36,7 @@ def test_every_kind_of_image_becomes_colour(tmp_path, picture):
     assert (deep.min(), deep.max()) == (0, 255)
     assert abs(deep.mean() - 127.5) < 1
     Image.fromarray(np.zeros((12, 20), np.float32)).save(tmp_path / "deep.tiff")
-    with pytest.raises(ValueError, match=r"deep\.tiff .*8 or 16 bits a channel, got Pillow's mode F"):
+    with pytest.raises(ValueError, match=r"deep\.tiff .*8 or 16 bits per channel, got Pillow's mode F"):
         decode_image(tmp_path / "deep.tiff", None)
     Image.fromarray(picture).convert("CMYK").save(tmp_path / "cmyk.jpg")
     assert decode_image(tmp_path / "cmyk.jpg", 8).shape == (3, 8, 8)

@@ -117,7 +117,7 @@ def test_shapes_that_no_network_has_are_named(narrow_nasnet, name, shape, messag
 def test_weights_must_fit(narrow_nasnet):
     weights = dict(narrow_nasnet.state_dict())
     network = import_model(weights)
-    with pytest.raises(ValueError, match=r"1 weights have no place in this network, among them cells\.2\.other"):
+    with pytest.raises(ValueError, match=r"1 weights are not part of this network, among them cells\.2\.other"):
         load_timm(network, {**weights, "cell_0.other": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"classifier\.bias must be of shape \(7,\), got \(5,\)"):
         load_timm(network, {**weights, "last_linear.bias": torch.zeros(5)})
