@@ -37,7 +37,7 @@ def test_photographs_where_images_are_changed_one_by_one_or_cropped(data, settin
 
 
 def test_images_are_not_blown_up_unless_crops_of_any_size_are_taken(data):
-    with pytest.raises(ValueError, match="the network takes images of 12 pixels, those of the data set have 8"):
+    with pytest.raises(ValueError, match="at least the 12 pixels that the network takes, got 8"):
         choose(data, TrainRecipe(), 12)
 
 
