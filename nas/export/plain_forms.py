@@ -1,7 +1,7 @@
-"""Plain forms of methods that are written for speed of training, for source that people read.
+"""Plain forms of methods that are optimized for training speed, for use in exported source.
 
-Exported models have the plain forms. They are the same functions: `tests/nas/export/test_folder.py` holds all
-operations of exported models against those of the networks.
+Both compute the same function: `tests/nas/export/test_folder.py` compares all operations of exported models with those
+of the networks.
 """
 
 from __future__ import annotations

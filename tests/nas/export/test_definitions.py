@@ -202,7 +202,7 @@ def test_what_is_not_at_the_top_of_a_module_is_refused() -> None:
         """Defined within a test."""
 
     for builder in (local, lambda site: site):
-        with pytest.raises(ValueError, match="must stand at the top of a module to be exported"):
+        with pytest.raises(ValueError, match="must be defined at the top of a module to be exported"):
             Definitions.of([builder])
 
 

@@ -51,7 +51,7 @@ def test_channels_are_averaged():
 
 def test_sets_that_cannot_be_compared():
     for shapes in (((1, 3), (5, 3)), ((5, 3), (5, 2))):
-        with pytest.raises(ValueError, match="at least 2 images in each set"):
+        with pytest.raises(ValueError, match="each set must have at least 2 images"):
             symmetric_divergence(*(np.zeros(shape) for shape in shapes))
 
 

@@ -136,7 +136,7 @@ def test_bad_requests_are_refused(images):
 def test_sets_of_shifts():
     assert check_shifts(["blur", "noise"]) == ("blur", "noise")
     assert check_shifts(PAPER_SHIFTS, num_channels=3) == PAPER_SHIFTS
-    with pytest.raises(ValueError, match="must be different from one another, got blur, blur"):
+    with pytest.raises(ValueError, match="must be distinct, got blur, blur"):
         check_shifts(["blur", "blur"])
     check_disjoint(["blur"], ["noise"])
     with pytest.raises(ValueError, match="disjoint, both hold blur, noise"):
