@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -14,15 +14,18 @@ from nas.training.augmentation import ImageSource, augmented_batch, shuffled_bat
 from nas.training.parallel import Members
 from nas.training.photographs import PhotographBatches
 
-_GENERATOR = "batches"
-
 
 class Batches(Protocol):
     """Training images in batches."""
 
     @property
     def device(self) -> torch.device:
-        """Where batches lie."""
+        """Device of the batches."""
+        ...
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        """Random generator that later epochs depend on; None if every epoch has its own."""
         ...
 
     def __len__(self) -> int:
@@ -31,14 +34,6 @@ class Batches(Protocol):
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
-        ...
-
-    def random_states(self) -> dict[str, Tensor]:
-        """Returns the states of random generators that later epochs depend on."""
-        ...
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Puts them back."""
         ...
 
 
@@ -61,11 +56,11 @@ class MemoryBatches:
         )
         self._recipe = recipe
         self._part = members.part
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
 
     @property
     def device(self) -> torch.device:
-        """Where batches lie."""
+        """Device of the batches."""
         return self._source.device
 
     def __len__(self) -> int:
@@ -73,17 +68,9 @@ class MemoryBatches:
 
     def epoch(self, _number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields normalized images (N, C, H, W) and labels (N,)."""
-        for indices in shuffled_batches(len(self), self._recipe.batch_size, self._generator):
-            images = augmented_batch(self._source, indices, self._recipe, self._generator, part=self._part)
+        for indices in shuffled_batches(len(self), self._recipe.batch_size, self.generator):
+            images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
             yield images, self._source.labels[indices[self._part]]
-
-    def random_states(self) -> dict[str, Tensor]:
-        """Returns the state of the generator."""
-        return {_GENERATOR: self._generator.get_state()}
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Puts it back."""
-        self._generator.set_state(states[_GENERATOR])
 
 
 def choose_batches(

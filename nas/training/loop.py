@@ -28,7 +28,7 @@ from nas.training.evaluation import accuracy, move
 from nas.training.mixing import Mixer
 from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
 from nas.training.optimizer import build_optimizer, step
-from nas.training.parallel import current_members, distribute, share_buffers, sum_over_members, synchronize_norms
+from nas.training.parallel import current_members, distribute, share_buffers, synchronize_norms
 from nas.training.photographs import seed_of
 from nas.training.results import EpochResult, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
@@ -145,7 +145,7 @@ class Training:
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
-        loss, share = sums.means(sum_over_members(sums.totals()) if self._members.count > 1 else None)
+        loss, share = sums.means()
         self.num_epochs += 1
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
         return EpochResult(loss, share, rate, time.perf_counter() - started)
@@ -196,14 +196,17 @@ class Training:
         self._set_random_states(without_prefix("random", state.tensors))
 
     def _random_states(self) -> dict[str, Tensor]:
-        states = {"torch": torch.get_rng_state(), **self._batches.random_states()}
+        states = {"torch": torch.get_rng_state()}
+        if self._batches.generator is not None:
+            states["batches"] = self._batches.generator.get_state()
         if self._batches.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._batches.device)
         return states
 
     def _set_random_states(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["torch"])
-        self._batches.set_random_states(states)
+        if self._batches.generator is not None:
+            self._batches.generator.set_state(states["batches"])
         if "cuda" in states and self._batches.device.type == "cuda":
             torch.cuda.set_rng_state(states["cuda"], self._batches.device)
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.recipe import TrainRecipe
+from nas.training.parallel import sum_over_members
 
 
 class DivergedError(RuntimeError):
@@ -72,18 +73,9 @@ class EpochSums:
         if not math.isfinite(total):
             raise DivergedError(f"the training loss must be finite, got a sum of {total} over the epoch")
 
-    def totals(self) -> Tensor:
-        """Returns loss, correct predictions and images as one tensor (3,), to be summed over workers."""
-        return torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
-
-    def means(self, totals: Tensor | None = None) -> tuple[float, float]:
-        """Returns mean loss and accuracy; raises DivergedError if a loss was not finite.
-
-        Args:
-            totals: totals of all workers; None uses those of this one.
-        """
+    def means(self) -> tuple[float, float]:
+        """Returns mean loss and accuracy over all workers; raises DivergedError if a loss was not finite."""
         self.check()
-        if totals is not None:
-            loss, num_correct, num_images = totals.tolist()
-            return loss / num_images, num_correct / num_images
-        return float(self._loss) / self.num_images, int(self._num_correct) / self.num_images
+        totals = torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
+        loss, num_correct, num_images = sum_over_members(totals).tolist()
+        return loss / num_images, num_correct / num_images

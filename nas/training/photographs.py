@@ -6,7 +6,7 @@ interruptions of the training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -53,6 +53,7 @@ class PhotographBatches:
         self._members = members
         self._transform = training_transform(photographs, data, recipe, size=size)
         self.device = device
+        self.generator = None
 
     def __len__(self) -> int:
         return len(self._photographs)
@@ -75,13 +76,6 @@ class PhotographBatches:
                 images.to(self.device, memory_format=layout, non_blocking=True),
                 labels.to(self.device, non_blocking=True),
             )
-
-    def random_states(self) -> dict[str, Tensor]:
-        """Returns no states, since every epoch starts from the seed."""
-        return {}
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Does nothing."""
 
 
 class _Prepared(Dataset[tuple[Tensor, int]]):

@@ -43,7 +43,7 @@ def test_missing_file_reads_as_empty(path):
         ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":NaN}}', "must be finite"),
         ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":1e999}}', "finite"),
         ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":2}}', "between 0 and 1"),
-        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2}}', "not complete"),
+        ('{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2}}', "accuracy: Field required"),
         ('{"event":"finished","time":1,"outcome":{"status":"maybe","trial_id":2}}', "status"),
         ('{"event":"finished","time":"now","outcome":{"status":"success","trial_id":2,"accuracy":0}}', "time must be"),
         ('{"event":"asked","time":1,"trial":{"id":9}}', "must be"),
