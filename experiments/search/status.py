@@ -13,7 +13,8 @@ from rich.table import Table
 from experiments.runs.live_search import NUM_RECENT, describe_seconds
 from experiments.runs.run_folder import RunFolder
 from experiments.search.stored_reward import stored_reward
-from nas.ledger.writer import LedgerContents, read_ledger
+from nas.ledger.writer import read_ledger
+from nas.records import LedgerContents
 from nas.rewards import Reward
 from nas.trial import Failure, Success
 

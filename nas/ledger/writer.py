@@ -29,10 +29,10 @@ from nas.architecture import Architecture
 from nas.files.append_file import AppendFile
 from nas.files.lock import FileLock
 from nas.ledger.reader import Parse, read_ledger, read_valid_lines
-from nas.records import LedgerContents, Record
+from nas.records import LedgerContents
 from nas.trial import Outcome, Trial
 
-__all__ = ["Ledger", "LedgerContents", "Record", "read_ledger"]
+__all__ = ["Ledger", "read_ledger"]
 
 
 class Ledger:
