@@ -24,8 +24,8 @@ from nas.training.run import (
     NETWORK_FILE,
     RESULT_FILE,
     STATE_FILE,
+    TrainingCallbacks,
     TrainingPlan,
-    Watch,
     read_result,
     run_training,
 )
@@ -107,7 +107,7 @@ def train_folder(
     workers = config.workers
     with table:
         if workers.num_workers == 1 and workers.address is None:
-            result = run_training(plan, data, folder, Watch(table.after_step, table.after_epoch))
+            result = run_training(plan, data, folder, TrainingCallbacks(table.after_step, table.after_epoch))
         else:
             from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
 

@@ -32,7 +32,7 @@ STATE_FILE = "state.safetensors"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 NETWORK_FILE = "network.safetensors"
-RAW, EMA = "raw", "ema"
+RAW_WEIGHTS, EMA_WEIGHTS = "raw", "ema"
 """Names of the two networks in results: the trained weights, and their moving average."""
 
 Record = Mapping[str, Any]
@@ -69,7 +69,7 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class TrainingCallbacks:
     """Callbacks that report the progress of a training run.
 
     Attributes:
@@ -81,7 +81,9 @@ class Watch:
     after_epoch: Callable[[list[Record]], None] = field(default=lambda _: None)
 
 
-def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Watch()) -> dict[str, Any]:
+def run_training(
+    plan: TrainingPlan, data: DataSet, out: Path, callbacks: TrainingCallbacks = TrainingCallbacks()
+) -> dict[str, Any]:
     """Trains from the folder's checkpoint, if any, to the last epoch, and tests.
 
     The checkpoint in the folder is replaced atomically after each epoch, so that the same call resumes the run after an
@@ -92,7 +94,7 @@ def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Wa
         plan: what to train.
         data: data set described by `plan.fidelity.data`.
         out: an existing folder.
-        watch: progress callbacks, called by the first worker only.
+        callbacks: progress callbacks, called by the first worker only.
 
     Returns:
         Contents of `result.json`, which the first worker writes.
@@ -114,12 +116,12 @@ def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Wa
         _check_room(network, plan, out)
         if first:
             _write_metrics(out, records)
-            watch.after_epoch(records)
+            callbacks.after_epoch(records)
         while training.num_epochs < recipe.epochs:
-            records = [*records, _run_epoch(training, plan, data, watch)]
+            records = [*records, _run_epoch(training, plan, data, callbacks)]
             if first:
                 _write(training, plan, records, out)
-                watch.after_epoch(records)
+                callbacks.after_epoch(records)
         return _finish(training, plan, data, records, out)
 
 
@@ -164,9 +166,9 @@ def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
     check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
-def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, watch: Watch) -> Record:
+def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks) -> Record:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
-    result = training.run_epoch(lambda done: watch.after_step(number, done, num_steps))
+    result = training.run_epoch(lambda done: callbacks.after_step(number, done, num_steps))
     started = time.perf_counter()
     scores = {name: score.to_json() for name, score in _evaluate(training, plan, data.validation, data).items()}
     return {
@@ -187,8 +189,8 @@ def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSe
 
 def _networks(training: Training) -> dict[str, nn.Module]:
     if training.average is None:
-        return {RAW: training.network}
-    return {RAW: training.network, EMA: training.average.module}
+        return {RAW_WEIGHTS: training.network}
+    return {RAW_WEIGHTS: training.network, EMA_WEIGHTS: training.average.module}
 
 
 def _write(training: Training, plan: TrainingPlan, records: list[Record], out: Path) -> None:
@@ -205,7 +207,7 @@ def _write_metrics(out: Path, records: list[Record]) -> None:
 
 def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list[Record], out: Path) -> dict[str, Any]:
     validation = records[-1]["validation"]
-    chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW))
+    chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW_WEIGHTS))
     tests: dict[str, Any] | None = None
     untested = None
     try:
