@@ -31,7 +31,7 @@ from controllers.ppo import PPO
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect
@@ -103,7 +103,7 @@ class Sleep(tune.Trainable):
 def run_search(controller: str, options: argparse.Namespace, *, trials: int, seconds: float) -> Cost:
     """The loop of this project, with a ledger."""
     resources = RayResources(num_queued=options.queued, max_workers=options.workers)
-    plan = Plan(Fidelity(), trials)
+    plan = SearchPlan(Fidelity(), trials)
 
     def run() -> Iterator[dict[str, float]]:
         with (

@@ -20,7 +20,7 @@ from nas.trial import Failure, Outcome, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SearchPlan:
     """Settings of a search.
 
     Attributes:
@@ -56,7 +56,7 @@ def search(
     space: SearchSpace,
     controller: Controller,
     pool: Pool,
-    plan: Plan,
+    plan: SearchPlan,
     *,
     ledger: SearchLedger | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -100,7 +100,9 @@ def trial_seed(seed: int, trial_id: int) -> int:
 class _Run:
     """The trials of a run: waiting, in flight, and told."""
 
-    def __init__(self, space: SearchSpace, controller: Controller, plan: Plan, ledger: SearchLedger | None) -> None:
+    def __init__(
+        self, space: SearchSpace, controller: Controller, plan: SearchPlan, ledger: SearchLedger | None
+    ) -> None:
         self._space = space
         self._controller = controller
         self._plan = plan
@@ -158,7 +160,7 @@ class _Run:
 class _Teller:
     """Tells outcomes to the controller, as they arrive or in ordered batches."""
 
-    def __init__(self, controller: Controller, plan: Plan) -> None:
+    def __init__(self, controller: Controller, plan: SearchPlan) -> None:
         self._controller = controller
         self._plan = plan
         self._num_told = 0

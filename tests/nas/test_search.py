@@ -10,7 +10,7 @@ from nas.decisions import Choice, Rollout
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
 from nas.protocols import MoreRoom
-from nas.search import Plan, search, trial_seed
+from nas.search import SearchPlan, search, trial_seed
 from nas.trial import Failure, Success
 
 FIDELITY = Fidelity()
@@ -64,7 +64,7 @@ class ShuffledPool:
 
 
 def plan(num_trials=12, **settings):
-    return Plan(FIDELITY, num_trials, **settings)
+    return SearchPlan(FIDELITY, num_trials, **settings)
 
 
 def test_all_trials_are_measured_once_and_told_in_order_of_finishing():
