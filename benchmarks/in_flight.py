@@ -20,7 +20,7 @@ from pathlib import Path
 from controllers.ppo import PPO
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect
@@ -52,7 +52,7 @@ def main() -> None:
     os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
     before, start = available_gib(), time.time()
     outcomes, least = [], before
-    plan = Plan(Fidelity(), options.rounds * options.workers)
+    plan = SearchPlan(Fidelity(), options.rounds * options.workers)
     with (
         tempfile.TemporaryDirectory() as folder,
         connect(num_cpus=options.workers),

@@ -27,7 +27,7 @@ from experiments.runs.run_folder import RunFolder
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
 from nas.protocols import Pool
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect
@@ -70,7 +70,7 @@ def drive(controller: str, folder: RunFolder, options: argparse.Namespace) -> No
     with Ledger(folder.ledger) as ledger, open_pool(options.pool) as inner:
         done, started = len(ledger.contents.finished), None
         known = [(record.trial, record.outcome) for record in ledger.contents.finished]
-        plan = Plan(Fidelity(), options.trials)
+        plan = SearchPlan(Fidelity(), options.trials)
         for _ in search(SPACE, CONTROLLERS[controller](), CachingPool(inner, known), plan, ledger=ledger):
             done += 1
             if done % options.every == 0:

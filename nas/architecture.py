@@ -1,7 +1,7 @@
-"""Immutable descriptions of cells, and the exact canonical form by which they are compared.
+"""Immutable descriptions of cells and architectures, compared by an exact canonical form.
 
 Hidden states of a cell are numbered: 0 is the output of the cell before the previous one, 1 the output of the previous
-cell, and 2, 3, ... are the blocks in order (NASNet, 1707.07012, section 3).
+cell, and 2, 3, ... are the results of the blocks in order (NASNet, 1707.07012, section 3).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nas.canonical import NUM_INPUTS, canonical_form
 
 COMBINES = ("add", "concat")
 MAX_BLOCKS = 64
-_SAME_NORM = {"syncbn": "bn"}  # within one process, and so in every search, they compute the same
+_SAME_NORM = {"syncbn": "bn"}  # identical within one process, and therefore in every search
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Edge:
     """One operation applied to one hidden state.
 
     Attributes:
-        source: index of the hidden state that is read.
+        source: index of the hidden state that the operation reads.
         op: name of the operation, a key of `nas.models.operations.OPERATIONS`.
     """
 
@@ -41,13 +41,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Two edges and how their results are combined into a new hidden state.
+    """Two edges whose results are combined into a new hidden state.
 
     Attributes:
-        left: the first edge.
-        right: the second edge.
-        combine: ``add`` (element by element) or ``concat`` (along channels).
-        norm: name of the normalization used in this block, a key of `nas.models.normalization.NORMALIZATIONS`.
+        left: first edge.
+        right: second edge.
+        combine: ``add`` (elementwise) or ``concat`` (along channels).
+        norm: name of the normalization used in the block, a key of `nas.models.normalization.NORMALIZATIONS`.
     """
 
     left: Edge
@@ -67,7 +67,7 @@ class Block:
 
     @property
     def label(self) -> tuple[str, str]:
-        """Combine and norm by which blocks are compared: norms that compute the same have one name."""
+        """Combine and norm for comparing blocks; norms that compute the same share one name."""
         return self.combine, _SAME_NORM.get(self.norm, self.norm)
 
 
@@ -76,9 +76,9 @@ class Cell:
     """A directed acyclic graph of blocks.
 
     Attributes:
-        blocks: in an order in which each reads only the two inputs and blocks before it.
-        concat: the hidden states whose concatenation is the cell's output, or None for the loose ends: all states made
-            in this cell that no block reads. The authors' own NASNet-A does not follow that rule, hence the list.
+        blocks: blocks in topological order: each reads only the two inputs and earlier blocks.
+        concat: hidden states that are concatenated to the cell's output. None means the loose ends: all blocks' states
+            that no block reads. NASNet-A as published does not follow that rule and needs an explicit list.
     """
 
     blocks: tuple[Block, ...]
@@ -105,13 +105,13 @@ class Cell:
 
     @cached_property
     def loose_ends(self) -> tuple[int, ...]:
-        """The states made by blocks that no block reads, in order."""
+        """Hidden states made by blocks that no other block reads, in order."""
         read = {edge.source for block in self.blocks for edge in block.edges}
         return tuple(state for state in range(NUM_INPUTS, len(self.blocks) + NUM_INPUTS) if state not in read)
 
     @property
     def output_states(self) -> tuple[int, ...]:
-        """The hidden states whose concatenation is the output of the cell."""
+        """Hidden states whose concatenation is the output of the cell."""
         return self.loose_ends if self.concat is None else self.concat
 
     def to_json(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Cell:
         return {"blocks": blocks, "concat": None if self.concat is None else list(self.concat)}
 
     @classmethod
-    def from_json(cls, value: Any) -> Cell:  # noqa: ANN401 - whatever JSON holds
+    def from_json(cls, value: Any) -> Cell:  # noqa: ANN401 - any JSON value
         """Rebuilds a cell; raises ValueError if the value does not describe one."""
         _check_object("a cell", value, required={"blocks"}, optional={"concat"})
         if not isinstance(value["blocks"], list):
@@ -141,10 +141,10 @@ class Cell:
         )
 
     def canonical(self) -> Cell:
-        """The representative of all cells whose graphs are isomorphic to this one, labels included.
+        """Returns the representative of all cells whose labelled graphs are isomorphic to this one.
 
-        The order of the blocks and the order of a block's operands carry no meaning: a concatenated state is read only
-        through a convolution or another concatenation, so its channel order is absorbed by weights.
+        The order of blocks and of a block's operands carries no meaning: a concatenated state is only read through
+        convolutions or other concatenations, whose weights absorb its channel order.
         """
         plain = [(tuple((edge.source, edge.op) for edge in block.edges), *block.label) for block in self.blocks]
         blocks, outputs = canonical_form(plain, self.output_states)
@@ -153,10 +153,10 @@ class Cell:
         )
 
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
-        """The cell as a labelled graph: nodes carry ``label``, edges carry ``op``.
+        """Returns the cell as a labelled graph: nodes have a ``label``, edges an ``op``.
 
-        Nodes are the hidden states by number and ``"output"``; two cells are the same if and only if these graphs are
-        isomorphic with their labels.
+        Nodes are the hidden states by number and ``"output"``. Two cells are equivalent if and only if these graphs are
+        isomorphic, labels included.
         """
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
         graph.add_nodes_from((state, {"label": f"input {state}"}) for state in range(NUM_INPUTS))
@@ -171,13 +171,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A normal cell and a reduction cell: what a search looks for (docs may say "genotype", as DARTS does).
+    """A normal cell and a reduction cell ("genotype" in DARTS): the object of a search.
 
     Attributes:
-        normal: the cell that keeps the size of its input.
-        reduction: the cell that halves it.
-        appearance_stages: how many stages, counted from the image, use the instance-type norms that the blocks name;
-            deeper stages use batch normalization in their place (IBN-Net, 1807.09441). None: all of them.
+        normal: cell that keeps the size of its input.
+        reduction: cell that halves it.
+        appearance_stages: number of stages, counted from the input, that use the instance-type norms named by the
+            blocks; deeper stages use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
     """
 
     normal: Cell
@@ -191,11 +191,11 @@ class Architecture:
 
     @cached_property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal if and only if the architectures are isomorphic with their labels."""
+        """32 hexadecimal digits, equal if and only if the architectures are isomorphic, labels included."""
         return fingerprint_json(self.canonical().to_json())
 
     def canonical(self) -> Architecture:
-        """The same architecture with both cells in canonical form."""
+        """Returns the architecture with both cells in canonical form."""
         return Architecture(self.normal.canonical(), self.reduction.canonical(), self.appearance_stages)
 
     def to_json(self) -> dict[str, Any]:
@@ -206,11 +206,11 @@ class Architecture:
         return value
 
     @classmethod
-    def from_json(cls, value: Any) -> Architecture:  # noqa: ANN401 - whatever JSON holds
-        """Rebuilds an architecture from what `to_json` gave.
+    def from_json(cls, value: Any) -> Architecture:  # noqa: ANN401 - any JSON value
+        """Rebuilds an architecture from the result of `to_json`.
 
         Raises:
-            ValueError: if the value does not describe an architecture; the message says what is wrong and where.
+            ValueError: if the value does not describe an architecture; the message names the invalid part.
         """
         _check_object("an architecture", value, required={"normal", "reduction"}, optional={"appearance_stages"})
         cells = {}
@@ -222,7 +222,7 @@ class Architecture:
         return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
 
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
-        """Both cells as one labelled graph whose nodes are (cell name, node) pairs."""
+        """Returns both cells as one labelled graph whose nodes are (cell name, node) pairs."""
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
         for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
             part = cell.to_networkx()
@@ -235,7 +235,7 @@ class Architecture:
 
 
 def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
-    """Hashes plain data to 32 hexadecimal digits; equal data give equal digits, whatever the order of keys."""
+    """Hashes plain data to 32 hexadecimal digits, independently of the order of keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -256,7 +256,7 @@ def _check_object(what: str, value: Any, *, required: set[str], optional: set[st
         raise ValueError(f"{what} may have only {names}, got {', '.join(sorted(map(str, unknown))):.100}")
 
 
-def _block_from_json(value: Any) -> Block:  # noqa: ANN401 - whatever JSON holds
+def _block_from_json(value: Any) -> Block:  # noqa: ANN401 - any JSON value
     _check_object("a block", value, required={"left", "right"}, optional={"combine", "norm"})
     return Block(
         _edge_from_json(value["left"]),
@@ -266,7 +266,7 @@ def _block_from_json(value: Any) -> Block:  # noqa: ANN401 - whatever JSON holds
     )
 
 
-def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - whatever JSON holds
+def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - any JSON value
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"an edge must be [source, op], got {value!r:.100}")
     source, op = value
@@ -275,5 +275,5 @@ def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - whatever JSON holds
 
 @lru_cache(maxsize=1024)
 def _edge(source: int, op: str) -> Edge:
-    """One object for all equal edges: a ledger of 20,000 trials names 400,000, and few different ones."""
+    """Shares equal edges: a ledger of 20,000 trials names 400,000 edges, few of them different."""
     return Edge(source, op)

@@ -1,10 +1,10 @@
-"""The exact canonical form of a cell: equal for two cells if and only if their labelled graphs are isomorphic.
+"""Exact canonical form of a cell: equal for two cells if and only if their labelled graphs are isomorphic.
 
-Hidden states get colours that depend on nothing but the labelled graph, refined until states of one colour read, and
-are read by, the same colours. Mostly each state then has its own. Where some share one, each of them in turn is told
-apart from the others and the colours are refined again, and the smallest of the encodings at the ends of that search
-stands for all. Ends that are equal show a symmetry of the graph, which spares its like in the rest of the search
-(McKay's individualization and refinement, 1981), so that cells of many equal parts take no longer than others.
+Hidden states are colored by properties of the labelled graph, and colors are refined until states of equal color read,
+and are read by, states of equal colors. If several states still share a color, each of them in turn is individualized
+and the colors are refined again; the canonical form is the smallest encoding at the leaves of this search. Equal leaves
+reveal a symmetry of the graph, which prunes equivalent branches, so cells with many equal parts take no longer than
+others (individualization and refinement; McKay, 1981).
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ NUM_INPUTS = 2
 
 PlainEdges: TypeAlias = tuple[tuple[int, str], ...]
 PlainBlock: TypeAlias = tuple[PlainEdges, str, str]
-"""Edges as (source, op), combine, norm."""
+"""Edges as (source, op) pairs, combine, norm."""
 
 CanonicalForm: TypeAlias = tuple[tuple[PlainBlock, ...], tuple[int, ...]]
-"""Blocks, and the hidden states that are given out."""
+"""Blocks and output states."""
 
 _Order: TypeAlias = tuple[int, ...]
 
 
 def canonical_form(blocks: Sequence[PlainBlock], outputs: Sequence[int]) -> CanonicalForm:
-    """Brings the blocks of a cell, and their operands, into the order that represents all isomorphic cells.
+    """Computes the canonical order of a cell's blocks and their operands.
 
     Args:
-        blocks: each reads only hidden states 0, 1 and blocks before it; block b is hidden state b + 2.
-        outputs: the hidden states that the cell gives out, in any order.
+        blocks: blocks in topological order; block b is hidden state b + 2.
+        outputs: output states of the cell, in any order.
 
     Returns:
-        The blocks in an order in which each reads only what comes before it, and the outputs as renumbered and sorted.
+        The blocks in a canonical topological order, and the renumbered output states, sorted.
     """
     search = _Search(blocks, outputs)
-    search.descend(search.first_colours(), ())
-    return min(search.ends)
+    search.descend(search.initial_colors(), ())
+    return min(search.leaves)
 
 
 @dataclass
 class _Search:
-    """One search through the ways to tell equally coloured states apart.
+    """One search over the ways to individualize states of equal color.
 
     Attributes:
-        ends: what was reached so far: the encoding, the states in the order that gives it, and the states that were
-            told apart on the way.
-        symmetries: permutations of the states that leave the graph as it is.
+        leaves: for each encoding found so far, the order of states that gives it and the states individualized on the
+            way.
+        symmetries: permutations of the states that leave the graph unchanged.
     """
 
     blocks: Sequence[PlainBlock]
     outputs: Sequence[int]
-    ends: dict[CanonicalForm, tuple[_Order, _Order]] = field(default_factory=dict)
+    leaves: dict[CanonicalForm, tuple[_Order, _Order]] = field(default_factory=dict)
     symmetries: list[dict[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,8 +62,8 @@ class _Search:
             for source, op in edges:
                 self.readers[source].append((state, op))
 
-    def first_colours(self) -> list[int]:
-        """Inputs are told apart, blocks by combine and norm, and all by whether they are given out."""
+    def initial_colors(self) -> list[int]:
+        """Colors inputs by number, blocks by combine and norm, and all states by whether they are outputs."""
         inputs = [(state, "", "", state in self.outputs) for state in range(NUM_INPUTS)]
         labels = [
             (NUM_INPUTS, combine, norm, state in self.outputs)
@@ -71,66 +71,70 @@ class _Search:
         ]
         return _rank([*inputs, *labels])
 
-    def descend(self, colours: list[int], apart: _Order) -> int:
-        """Follows all ways on from here.
+    def descend(self, colors: list[int], individualized: _Order) -> int:
+        """Explores all leaves below this node.
 
         Returns:
-            How many of the states told apart stay so: the search goes on from there.
+            The depth at which the search continues: the number of individualized states to keep.
         """
-        colours = self._refine(colours)
-        shared = _first_shared(colours)
+        colors = self._refine(colors)
+        shared = _first_shared(colors)
         if not shared:
-            return self._end(colours, apart)
-        followed: list[int] = []
+            return self._leaf(colors, individualized)
+        explored: list[int] = []
         for state in shared:
-            if self._is_like(state, followed, apart):
+            if self._is_equivalent(state, explored, individualized):
                 continue
-            separate = [
-                2 * colour + (colour == colours[state] and other != state) for other, colour in enumerate(colours)
-            ]
-            depth = self.descend(separate, (*apart, state))
-            if depth < len(apart):
+            separate = [2 * color + (color == colors[state] and other != state) for other, color in enumerate(colors)]
+            depth = self.descend(separate, (*individualized, state))
+            if depth < len(individualized):
                 return depth
-            followed.append(state)
-        return len(apart)
+            explored.append(state)
+        return len(individualized)
 
-    def _refine(self, colours: list[int]) -> list[int]:
-        """Splits colours until states of one colour have equal edges and readers, colour by colour."""
-        num_colours = len(set(colours))
-        while num_colours < len(colours):
-            colours = _rank(
+    def _refine(self, colors: list[int]) -> list[int]:
+        """Refines colors until states of equal color have equal edges and readers, colors included."""
+        num_colors = len(set(colors))
+        while num_colors < len(colors):
+            colors = _rank(
                 [
                     (
-                        colours[state],
-                        sorted((colours[source], op) for source, op in edges),
-                        sorted((colours[reader], op) for reader, op in readers),
+                        colors[state],
+                        sorted((colors[source], op) for source, op in edges),
+                        sorted((colors[reader], op) for reader, op in readers),
                     )
                     for state, (edges, readers) in enumerate(zip(self.edges, self.readers, strict=True))
                 ]
             )
-            if len(set(colours)) == num_colours:
+            if len(set(colors)) == num_colors:
                 break
-            num_colours = len(set(colours))
-        return colours
+            num_colors = len(set(colors))
+        return colors
 
-    def _end(self, colours: list[int], apart: _Order) -> int:
-        """Each state has its own colour: notes the encoding. One known from before shows a symmetry."""
-        order = self._sort(colours)
+    def _leaf(self, colors: list[int], individualized: _Order) -> int:
+        """Records the encoding of a leaf. An encoding that is known already reveals a symmetry."""
+        order = self._sort(colors)
         encoding = self._encode(order)
-        if encoding not in self.ends:
-            self.ends[encoding] = order, apart
-            return len(apart)
-        known, known_apart = self.ends[encoding]
+        if encoding not in self.leaves:
+            self.leaves[encoding] = order, individualized
+            return len(individualized)
+        known, known_individualized = self.leaves[encoding]
         self.symmetries.append(dict(zip(known, order, strict=True)))
-        # The branch since the paths parted is the image of one that was followed to all its ends.
-        return next(depth for depth, pair in enumerate(zip(known_apart, apart, strict=False)) if pair[0] != pair[1])
+        # The branch below the point where the paths diverge is the image of one that was explored completely.
+        return next(
+            depth
+            for depth, pair in enumerate(zip(known_individualized, individualized, strict=False))
+            if pair[0] != pair[1]
+        )
 
-    def _is_like(self, state: int, followed: list[int], apart: _Order) -> bool:
-        """Whether a symmetry that keeps the states told apart so far takes a followed state to this one."""
-        if not followed:
+    def _is_equivalent(self, state: int, explored: list[int], individualized: _Order) -> bool:
+        """Returns whether a symmetry that fixes the individualized states maps an explored state to this one."""
+        if not explored:
             return False
-        symmetries = [symmetry for symmetry in self.symmetries if all(symmetry[kept] == kept for kept in apart)]
-        reached, pending = set(followed), list(followed)
+        symmetries = [
+            symmetry for symmetry in self.symmetries if all(symmetry[kept] == kept for kept in individualized)
+        ]
+        reached, pending = set(explored), list(explored)
         while pending:
             current = pending.pop()
             images = {symmetry[current] for symmetry in symmetries} - reached
@@ -138,10 +142,10 @@ class _Search:
             pending.extend(images)
         return state in reached
 
-    def _sort(self, colours: list[int]) -> _Order:
-        """The order of the states by colour, but for that each comes after what it reads."""
+    def _sort(self, colors: list[int]) -> _Order:
+        """Orders the states topologically, by color where the order is free."""
         order: list[int] = list(range(NUM_INPUTS))
-        remaining = sorted(range(NUM_INPUTS, len(colours)), key=colours.__getitem__)
+        remaining = sorted(range(NUM_INPUTS, len(colors)), key=colors.__getitem__)
         placed = set(order)
         while remaining:
             state = next(s for s in remaining if all(source in placed for source, _ in self.edges[s]))
@@ -160,7 +164,7 @@ class _Search:
 
 
 def _rank(keys: Sequence[Any]) -> list[int]:
-    """Replaces each key by how many different keys are smaller."""
+    """Replaces each key by the number of smaller different keys."""
     ranks: list[int] = [0] * len(keys)
     rank, previous = -1, None
     for state in sorted(range(len(keys)), key=keys.__getitem__):
@@ -170,9 +174,9 @@ def _rank(keys: Sequence[Any]) -> list[int]:
     return ranks
 
 
-def _first_shared(colours: Iterable[int]) -> list[int]:
-    """The states of the smallest colour that several have; none if each has its own."""
+def _first_shared(colors: Iterable[int]) -> list[int]:
+    """Returns the states of the smallest color shared by several; empty if all colors are unique."""
     states: dict[int, list[int]] = {}
-    for state, colour in enumerate(colours):
-        states.setdefault(colour, []).append(state)
-    return min(((colour, shared) for colour, shared in states.items() if len(shared) > 1), default=(0, []))[1]
+    for state, color in enumerate(colors):
+        states.setdefault(color, []).append(state)
+    return min(((color, shared) for color, shared in states.items() if len(shared) > 1), default=(0, []))[1]

@@ -1,4 +1,4 @@
-"""All that a controller ever sees of a search space, and all that a search space ever sees of a controller."""
+"""Choices and decisions: the only data that search spaces and controllers exchange."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One decision to be made.
+    """A decision that a controller has to make.
 
     Attributes:
-        name: unique within its space, such as ``normal/block2/left/op``.
-        kind: what sort of thing is chosen: ``source``, ``op``, ``combine``, ``norm``, ... Embeddings and output heads
-            of a policy are shared by kind; option ``i`` means the same in every choice of a kind.
-        num_options: how many options there are, numbered from 0.
+        name: unique within its space, e.g. ``normal/block2/left/op``.
+        kind: category of the choice: ``source``, ``op``, ``combine``, ``norm``, ... Policies share embeddings and
+            output heads between choices of a kind; option ``i`` means the same in all of them.
+        num_options: number of options, numbered from 0.
     """
 
     name: str
@@ -28,10 +28,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One complete tuple of decisions, and its log-probability under the policy that made it, at the time it did.
+    """A complete tuple of decisions with its log-probability under the policy when it was drawn.
 
-    The log-probability is a plain float: no autograd graph waits for a worker, and PPO's ratio stays right when
-    outcomes come late and out of order.
+    The log-probability is a plain float: no autograd graph is kept while a trial runs, and PPO's probability ratio
+    stays correct when outcomes arrive late or out of order.
     """
 
     decisions: tuple[int, ...]
@@ -42,11 +42,11 @@ class Rollout:
         return {"decisions": list(self.decisions), "log_prob": self.log_prob}
 
     @classmethod
-    def from_json(cls, value: Any) -> Rollout:  # noqa: ANN401 - whatever JSON holds
-        """Rebuilds a rollout from what `to_json` gave.
+    def from_json(cls, value: Any) -> Rollout:  # noqa: ANN401 - any JSON value
+        """Rebuilds a rollout from the result of `to_json`.
 
         Raises:
-            ValueError: if the value does not have that form.
+            ValueError: if the value does not describe a rollout.
         """
         if not isinstance(value, dict) or set(value) != {"decisions", "log_prob"}:
             raise ValueError(f"a rollout must be an object with decisions and log_prob, got {value!r:.200}")
@@ -59,7 +59,7 @@ class Rollout:
 
 
 def check_decisions(decisions: tuple[int, ...], choices: tuple[Choice, ...]) -> None:
-    """Raises ValueError unless there is one decision for each choice and each is one of its options."""
+    """Raises ValueError unless there is exactly one decision per choice, each within its options."""
     if len(decisions) != len(choices):
         raise ValueError(f"there must be {len(choices)} decisions, one for each choice, got {len(decisions)}")
     for decision, choice in zip(decisions, choices, strict=True):

@@ -1,6 +1,7 @@
-"""How a network is built, trained and measured: plain data, so that proxy, full CIFAR-10 and ImageNet are three values.
+"""Fidelity of a trial: the settings of its network, training and data, as plain data.
 
-The papers write B, N and F where this code says num_blocks (of a cell space), num_repeats and num_filters.
+A search's proxy task, full CIFAR-10 and ImageNet are three values of `Fidelity`. The papers' B, N and F are called
+num_blocks (of a cell space), num_repeats and num_filters here.
 """
 
 from __future__ import annotations
@@ -22,38 +23,38 @@ MAX_CLASSES = 1_000_000
 MAX_CHANNELS = 100_000
 MAX_REPEATS = 1000
 MAX_STAGES = 16
-"""Bounds far beyond use, within which counts and sizes of memory are whole numbers that everything can hold."""
+"""Generous upper bounds that keep parameter counts and memory sizes within 64-bit integers."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class NetworkSpec:
-    """The network around the cells (NASNet, 1707.07012, section 3 and appendix A; the authors' code for the constants).
+    """Settings of the network around the cells (NASNet, 1707.07012, section 3 and appendix A; constants from its code).
 
     Attributes:
-        num_classes: outputs of the classifier.
-        image_size: height and width of the images in pixels.
-        in_channels: channels of the images.
-        num_filters: F, the filters of the first stage; every reduction doubles them.
-        num_repeats: N, the normal cells of each stage.
-        num_stages: stages of normal cells, with one reduction cell between two of them.
-        stem: ``cifar``, a 3x3 convolution that keeps the size, or ``imagenet``, one that halves it without padding.
+        num_classes: number of classes.
+        image_size: height and width of the input images in pixels.
+        in_channels: channels of the input images.
+        num_filters: F, the filters of the first stage; each reduction doubles them.
+        num_repeats: N, the normal cells per stage.
+        num_stages: number of stages, separated by reduction cells.
+        stem: ``cifar`` is a 3x3 convolution of stride 1, ``imagenet`` one of stride 2 without padding.
         stem_filters: filters of the stem's convolution; None means 3F.
         num_stem_cells: reduction cells between stem and first stage; k of them have F/2^k, ..., F/2 filters.
-        skip_reduction_input: whether the first cell after a reduction takes as its hidden state 0 the cell before the
-            one that the reduction read, as the authors' large ImageNet networks do, in place of the one it read.
-        reduction_in_stage: whether a reduction cell takes the place of the first normal cell of the stage that it
-            opens, as in PNASNet (1712.00559), or comes on top of them, as in NASNet.
-        auxiliary: whether a second classifier is attached at two thirds of the depth, for training only.
-        drop_path: probability with which the last cell drops a path at the end of training (scheduled drop path).
-        dropout: probability of dropping a feature before the classifier.
-        norm_epsilon: added to the variance by every normalization.
-        norm_momentum: share of the newest batch in the running statistics (torch's convention).
-        instance_ratio: share of channels that instance normalization gets in the norms that are part instance and part
-            batch normalization (IBN-Net, 1807.09441).
-        average_counts_padding: whether average pools of stride 2 count the zeros that pad the map, as timm's NASNet-A
-            does; the authors' leave them out of the average.
+        skip_reduction_input: whether hidden state 0 of the first cell after a reduction is the input of the cell before
+            the reduction, as in NASNet's large ImageNet networks, instead of the reduction's input.
+        reduction_in_stage: whether a reduction cell replaces the first normal cell of its stage, as in PNASNet
+            (1712.00559), instead of preceding it, as in NASNet.
+        auxiliary: whether an auxiliary head is attached at two thirds of the depth during training.
+        drop_path: drop probability of scheduled drop path, in the last cell at the end of training.
+        dropout: dropout probability before the classifier.
+        norm_epsilon: constant added to the variance by every normalization.
+        norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
+        instance_ratio: share of instance-normalized channels in norms that mix instance and batch normalization
+            (IBN-Net, 1807.09441).
+        average_counts_padding: whether average pools of stride 2 include the zero padding, as in timm's NASNet-A; the
+            authors' code excludes it.
     """
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
@@ -85,18 +86,18 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DataSpec:
-    """Which images, and how the training set is split.
+    """Settings of a data set and its train-validation split.
 
     Attributes:
-        name: a key of `nas.data.DATA_SETS`.
-        root: the folder that holds them; None for embedded data. Not part of a fidelity's fingerprint, since the same
-            images may lie elsewhere on another machine.
-        image_size: height and width to which images are brought; None keeps those of the data set.
-        num_train: how many images of the training set are used, validation included, drawn evenly over the classes;
+        name: a key of `nas.data.load.DATA_SETS`.
+        root: folder of the data; None for data sets that need none. Not part of a fidelity's fingerprint, since the
+            location of the images may differ between machines.
+        image_size: height and width to which images are resized; None keeps their size.
+        num_train: number of images used from the training set, including validation, drawn evenly from all classes;
             None means all.
         validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
         split_seed: seed of the draw and the split.
-        on_disk: whether decoded images stay on disk and are read as they are used, for sets larger than memory.
+        on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory.
     """
 
     name: str = "digits"
@@ -110,7 +111,13 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Fidelity:
-    """How a trial is measured: network, recipe and data together."""
+    """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed.
+
+    Attributes:
+        network: network around the cells.
+        recipe: training recipe.
+        data: data set and split.
+    """
 
     network: NetworkSpec = NetworkSpec()
     recipe: TrainRecipe = TrainRecipe()
@@ -118,25 +125,29 @@ class Fidelity:
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal for fidelities under which outcomes may be compared."""
+        """32 hexadecimal digits, equal for fidelities whose outcomes are comparable."""
         return _fingerprint(self)
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON.
 
-        Settings that came later are left out at their defaults, so that a fidelity has the same text and the same
-        fingerprint as before there were any.
+        Settings added after version 0.1.0 are omitted at their defaults, so that text and fingerprint of existing
+        fidelities do not change when settings are added.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        for section, later in (("recipe", LATER_SETTINGS), ("data", {"on_disk": False})):
+        for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
             for name, default in later.items():
                 if value[section][name] == default:
                     del value[section][name]
         return value
 
     @classmethod
-    def from_json(cls, value: Any) -> Fidelity:  # noqa: ANN401 - whatever JSON holds
-        """Rebuilds a fidelity; raises ValueError if the value does not describe one."""
+    def from_json(cls, value: Any) -> Fidelity:  # noqa: ANN401 - any JSON value
+        """Rebuilds a fidelity from the result of `to_json`.
+
+        Raises:
+            ValueError: if the value does not describe a fidelity; the message names the first invalid setting.
+        """
         try:
             return _ADAPTER.validate_python(value)
         except ValidationError as error:
@@ -146,9 +157,10 @@ class Fidelity:
 
 
 _ADAPTER = TypeAdapter(Fidelity)
+_LATER_DATA_SETTINGS = {"on_disk": False}
 
 
 @lru_cache(maxsize=256)
 def _fingerprint(fidelity: Fidelity) -> str:
-    """Cached, since every trial of a run asks for it."""
+    """Computes the fingerprint; cached because every trial of a run needs it."""
     return fingerprint_json(replace(fidelity, data=replace(fidelity.data, root=None)).to_json())

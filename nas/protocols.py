@@ -1,93 +1,117 @@
-"""The four contracts of a search.
+"""Contracts between the parts of a search: search space, controller, pool and ledger.
 
-The loop that uses them (`nas.search.search`), in short::
+`nas.search.search` connects them. In short::
 
-    while trials are due:
+    while trials remain:
         for rollout in controller.ask(ids of as many trials as the pool has room for):
             trial = Trial(id, rollout, space.decode(rollout.decisions), fidelity, seed)
-            pool.submit(trial)                              # the ledger appends "asked"
-        outcome = pool.next_outcome()                       # the ledger appends "finished"
+            ledger.append_asked([trial])
+            pool.submit(trial)
+        outcome = pool.next_outcome()
+        ledger.append_finished(outcome)
         controller.tell(rollout of that trial, reward(outcome))
         yield trial, outcome
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
 from nas.decisions import Choice, Rollout
+from nas.records import LedgerContents
 from nas.trial import Description, Outcome, Trial
 
 Evaluate: TypeAlias = Callable[[Trial], Outcome]
-"""Measures one trial. Whatever goes wrong comes back as a `Failure`; an exception is a bug of the evaluator."""
+"""Evaluates one trial. Errors are returned as a `Failure`; a raised exception is an error in the evaluator itself."""
 
 
 class SearchSpace(Protocol):
-    """What can be proposed."""
+    """Defines what can be proposed: a sequence of choices, and what each combination of decisions means."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        """The decisions to be made, in order."""
+        """Choices to be decided, in order."""
         ...
 
     def decode(self, decisions: tuple[int, ...]) -> Description:
-        """Turns one decision for each choice into a description.
+        """Converts one decision per choice into a description, such as an `nas.architecture.Architecture`.
 
         Raises:
-            ValueError: if there is not one decision for each choice, or one is not among its options.
+            ValueError: if the number of decisions is wrong or a decision is not one of its choice's options.
         """
         ...
 
 
 class Controller(Protocol):
-    """Who proposes. Its state is a fold of its tells, so that resuming is telling again, in the same order."""
+    """Proposes rollouts and learns from their rewards.
+
+    The state of a controller must depend only on its `tell` calls and their order: a search is resumed by repeating
+    them.
+    """
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
-        """Proposes one rollout for each trial.
+        """Proposes one rollout per trial without changing the controller's state.
 
-        Changes nothing: what a trial gets depends on the tells so far, the run's seed and the trial's id, not on what
-        is asked beside it.
+        The rollout of a trial depends on the tells so far, the seed of the run and the trial's id, not on the other
+        trials of the call.
         """
         ...
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Learns from one rollout and its reward (higher is better, finite)."""
+        """Learns from a rollout and its reward (finite; higher is better)."""
         ...
 
 
-class MoreRoom(Exception):  # noqa: N818 - not an error, but the end of a wait
-    """Ends a wait for an outcome because the pool has come to hold more trials than it said last."""
+class MoreRoom(Exception):  # noqa: N818 - signals a change, not an error
+    """Raised by `Pool.next_outcome` when the pool's capacity has grown while it was waiting."""
 
 
 class Pool(Protocol):
-    """Who measures, several trials at a time. A context manager: leaving it lets go of whatever still runs."""
+    """Evaluates several trials at a time. A context manager: leaving it abandons the trials still running."""
 
     @property
     def capacity(self) -> int:
-        """How many trials it can usefully hold now, those in flight included. May change from call to call."""
+        """Number of trials to keep in flight, including those already submitted. May change between calls."""
         ...
 
     def submit(self, trial: Trial) -> None:
-        """Takes a trial and returns at once."""
+        """Accepts a trial and returns at once."""
         ...
 
     def next_outcome(self) -> Outcome:
-        """Waits for whichever trial finishes first.
+        """Waits for the next trial to finish and returns its outcome.
 
         Raises:
-            MoreRoom: if more trials could be measured now, as when a node joins a cluster; none has finished yet.
+            MoreRoom: if no trial has finished but more could run, for example because a node joined the cluster.
             RuntimeError: if no trial is in flight.
         """
         ...
 
     def __enter__(self) -> Self:
-        """Starts what the pool needs."""
+        """Acquires the pool's resources."""
         ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of whatever still runs."""
+        """Releases the pool's resources and abandons the trials still running."""
+        ...
+
+
+class SearchLedger(Protocol):
+    """Stores the events of a search, so that it can be resumed; `nas.ledger.writer.Ledger` stores them in a file."""
+
+    @property
+    def contents(self) -> LedgerContents:
+        """Trials stored by earlier sessions of the search."""
+        ...
+
+    def append_asked(self, trials: Iterable[Trial]) -> None:
+        """Stores trials that are about to be submitted; raises RuntimeError if they cannot be stored."""
+        ...
+
+    def append_finished(self, outcome: Outcome) -> None:
+        """Stores the outcome of a trial that was asked for; raises RuntimeError if it cannot be stored."""
         ...

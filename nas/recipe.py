@@ -1,4 +1,4 @@
-"""How a network is trained: plain data. Every trick is a setting, off unless asked for; proxies need few of them."""
+"""Training recipe: the settings of a training run, as plain data. Every optional technique is off by default."""
 
 from __future__ import annotations
 
@@ -13,59 +13,61 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class TrainRecipe:
-    """How a network is trained; at its defaults as in NASNet's search (1707.07012, appendix A).
+    """Settings of a training run. The defaults follow NASNet's search (1707.07012, appendix A).
 
-    Sources: NASNet 1707.07012; Bag of Tricks 1812.01187; the large batches of 1706.02677.
+    Other sources: Bag of Tricks (1812.01187); training with large batches (1706.02677).
 
     Attributes:
-        epochs: passes over the training split.
-        batch_size: images a step, those of all workers together; a last, smaller batch is left out.
-        learning_rate: at the start of the schedule, for the reference batch if there is one.
-        momentum: of SGD, with Nesterov's correction, and of RMSProp, without.
-        weight_decay: L2 penalty on all weights.
-        gradient_clip: greatest global norm of the gradient (1707.07012, appendix A.7); 0 switches clipping off.
-        label_smoothing: share of the target spread evenly over all classes, the true one included (1512.00567, section
-            7; 1812.01187, section 5.2, leaves the true one out, its authors' code does not).
+        epochs: number of passes over the training split.
+        batch_size: images per step, summed over all workers. A smaller last batch of an epoch is dropped.
+        learning_rate: peak learning rate, for a batch of `reference_batch` images if that is set.
+        momentum: momentum of SGD (with Nesterov's correction) or RMSProp (without).
+        weight_decay: L2 penalty.
+        gradient_clip: maximum global norm of the gradient (1707.07012, appendix A.7); 0 disables clipping.
+        label_smoothing: share of the target distributed uniformly over all classes, including the true one (1512.00567,
+            section 7). 1812.01187, section 5.2, excludes the true class, but its authors' code includes it.
         auxiliary_weight: weight of the auxiliary head's loss (1707.07012, appendix A.7).
-        crop_padding: pixels of zeros around an image before a crop of its size is taken; 0 switches crops off.
-        flip: whether images are mirrored left to right at random.
-        cutout: side in pixels of the square that is blanked; 0 switches it off (1708.04552, section 3).
-        precision: ``auto`` is float16 with loss scaling on CUDA and float32 elsewhere (1812.01187, section 3.2).
-        channels_last: whether tensors lie in memory with channels last.
-        compile: whether the network goes through torch.compile; pays for long runs only.
-        num_threads: CPU threads of one training.
-        device: ``auto`` is CUDA where there is one.
-        schedule: how the rate falls over the run: ``cosine`` to 0 (1608.03983; 1812.01187, section 5.1), ``step`` and
-            ``exponential`` by `decay_factor` every `decay_every` epochs, at once or smoothly, or ``constant``.
-        decay_factor: 0.1 for the steps of 1812.01187, section 2.1; 0.97 for NASNet's exponential (authors' code).
-        decay_every: epochs: 30 and 2.4 there.
-        warmup_epochs: epochs over which the rate rises in a line from 0 (1706.02677, section 2.2; 1812.01187, 3.1).
-        reference_batch: the batch that `learning_rate` is meant for: the rate grows in proportion to `batch_size` (the
-            linear scaling rule; 1706.02677, section 2.1; 1812.01187, 3.1); 0 takes the rate as it is.
-        optimizer: ``sgd``, or ``rmsprop`` as NASNet's on ImageNet (1707.07012, appendix A.7).
-        rmsprop_decay: of RMSProp's mean of squared gradients.
-        rmsprop_epsilon: added to that mean.
-        decay_biases: whether weight decay acts on biases and on the scales and shifts of norms too; false is the
-            trick "no bias decay" (1812.01187, section 3.1).
-        zero_gamma: whether the last norm of what is added to an unchanged state starts with scale 0, so that the sum
-            starts as that state (1706.02677, section 5.1; 1812.01187, section 3.1).
-        mixup: alpha of the Beta distribution by which pairs of images are mixed; 0 switches it off (1710.09412,
-            section 2; 1812.01187, section 5.4, with 0.2).
-        cutmix: alpha, likewise, for boxes that are pasted (1905.04899, section 3); with both, one of them each batch.
-        distillation: weight w of the teacher in (1 - w) loss + w T^2 cross-entropy(teacher / T, student / T); 0 without
-            a teacher (1503.02531; 1812.01187, section 5.3, whose plain sum is twice that of w = 1/2).
-        temperature: T there.
-        ema_decay: of the moving average of all weights; 0 keeps none (0.9999 in 1707.07012, appendix A.7).
-        min_crop_area: smallest share of an image's area that a random crop of aspect 3/4 to 4/3 takes before it is
-            brought to the network's size; 0 switches it off (0.08 in 1409.4842 and in 1812.01187, section 2.1).
+        crop_padding: zero padding in pixels before a random crop of the image's size; 0 disables crops.
+        flip: whether images are flipped horizontally at random.
+        cutout: side in pixels of the square set to zero (1708.04552, section 3); 0 disables it.
+        precision: ``auto`` selects float16 with loss scaling on CUDA and float32 elsewhere (1812.01187, section 3.2).
+        channels_last: whether tensors use the channels-last memory format.
+        compile: whether the network is compiled with torch.compile; worthwhile for long runs only.
+        num_threads: CPU threads per process.
+        device: ``auto`` selects CUDA if available.
+        schedule: ``cosine`` decays the learning rate to 0 (1608.03983; 1812.01187, section 5.1). ``step`` and
+            ``exponential`` multiply it by `decay_factor` every `decay_every` epochs, in steps or continuously.
+            ``constant`` keeps it.
+        decay_factor: e.g. 0.1 for steps (1812.01187, section 2.1), 0.97 for exponential decay (NASNet's code).
+        decay_every: epochs, e.g. 30 and 2.4 respectively.
+        warmup_epochs: epochs of linear warmup from 0 (1706.02677, section 2.2; 1812.01187, section 3.1).
+        reference_batch: batch size for which `learning_rate` is given. The rate is scaled by ``batch_size /
+            reference_batch`` (linear scaling rule; 1706.02677, section 2.1; 1812.01187, section 3.1); 0 disables it.
+        optimizer: ``sgd``, or ``rmsprop`` as used by NASNet on ImageNet (1707.07012, appendix A.7).
+        rmsprop_decay: decay of RMSProp's running mean of squared gradients.
+        rmsprop_epsilon: constant added to that mean.
+        decay_biases: whether weight decay also applies to biases and to the scales and shifts of norms; False is the
+            "no bias decay" of 1812.01187, section 3.1.
+        zero_gamma: whether the scale of the last norm of each branch that is added to an unchanged state starts at 0
+            (1706.02677, section 5.1; 1812.01187, section 3.1).
+        mixup: alpha of mixup's Beta distribution (1710.09412, section 2; 0.2 in 1812.01187, section 5.4); 0 disables
+            it.
+        cutmix: alpha of CutMix's Beta distribution (1905.04899, section 3); 0 disables it. If mixup is enabled too, one
+            of the two is chosen at random for each batch.
+        distillation: weight w of the teacher in (1 - w) loss + w T^2 cross-entropy(teacher / T, student / T)
+            (1503.02531; 1812.01187, section 5.3, whose sum is twice that of w = 1/2); 0 without a teacher.
+        temperature: temperature T of the distillation.
+        ema_decay: decay of the exponential moving average (EMA) of the weights (0.9999 in 1707.07012, appendix A.7); 0
+            keeps no average.
+        min_crop_area: minimum area of a random resized crop of aspect ratio 3/4 to 4/3, as a share of the image (0.08
+            in 1409.4842 and in 1812.01187, section 2.1); 0 disables these crops.
         color_jitter: brightness, contrast and saturation are scaled by factors from 1 - x to 1 + x (x = 0.4 in
             1812.01187, section 2.1).
-        lighting: deviation of the noise along the principal axes of colour (0.1 in AlexNet, section 4.1, and in
-            1812.01187, section 2.1).
-        test_crop: side in pixels of the square in the middle that is classified in validation and test; null is the
-            network's image size (224 of images brought to 256 in 1812.01187, section 2.1).
-        sync_norms: whether batch normalization is over the batches of all workers.
-        num_loaders: processes that prepare photographs ahead, for each worker; 0 prepares them in the worker.
+        lighting: standard deviation of PCA color noise (0.1 in AlexNet, section 4.1, and in 1812.01187, section 2.1).
+        test_crop: side in pixels of the center crop used in validation and test; None means the network's image size
+            (224 of images resized to 256 in 1812.01187, section 2.1).
+        sync_norms: whether batch normalization is synchronized over all workers.
+        num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -112,27 +114,35 @@ class TrainRecipe:
 
     @property
     def peak_rate(self) -> float:
-        """The rate at the start of the schedule, scaled to the batch."""
+        """Learning rate at the start of the schedule, scaled to the batch size."""
         return self.learning_rate * (self.batch_size / self.reference_batch if self.reference_batch else 1)
 
     @property
     def needs_photographs(self) -> bool:
-        """Whether it changes images one by one, as photographs are, and not whole batches at once."""
+        """Whether images are augmented one by one (`nas.training.photographs`) instead of as whole batches."""
         return bool(self.min_crop_area or self.color_jitter or self.lighting or self.num_loaders)
 
     @property
     def beyond_search(self) -> tuple[str, ...]:
-        """Settings that are on and of no use to a search, whose children have no teacher and one set of weights."""
-        asked = {
+        """Names of the active settings that trials of a search do not support: they have no teacher and no average."""
+        active = {
             "distillation": self.distillation > 0,
             "ema_decay": self.ema_decay > 0,
             "test_crop": self.test_crop is not None,
         }
-        return tuple(name for name, given in asked.items() if given)
+        return tuple(name for name, is_active in active.items() if is_active)
 
 
-_FIRST = 16
-LATER_SETTINGS: Mapping[str, Any] = MappingProxyType(
-    {field.name: field.default for field in fields(TrainRecipe)[_FIRST:]}
+_FIRST_SETTINGS = frozenset(
+    {
+        *("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "gradient_clip", "label_smoothing"),
+        *("auxiliary_weight", "crop_padding", "flip", "cutout", "precision", "channels_last", "compile"),
+        *("num_threads", "device"),
+    }
 )
-"""Settings with their defaults that came after ledgers had been written: recipes in these do not name them."""
+"""Settings of version 0.1.0, which every stored recipe names."""
+
+LATER_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {field.name: field.default for field in fields(TrainRecipe) if field.name not in _FIRST_SETTINGS}
+)
+"""Settings added since, with their defaults. Stored recipes omit those at their default, which keeps fingerprints."""

@@ -1,4 +1,4 @@
-"""What a controller is told of a success: callables from `nas.trial.Success` to a number, higher is better."""
+"""Rewards: functions that map a `nas.trial.Success` to a number, higher is better."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Accuracy:
-    """Accuracy on the validation split, as in NASNet (1707.07012, appendix A.2)."""
+    """Uses the validation accuracy, as NASNet does (1707.07012, appendix A.2)."""
 
     def __call__(self, success: Success) -> float:
         """Returns the accuracy, between 0 and 1."""
@@ -27,11 +27,11 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class CostedAccuracy:
-    """Accuracy times a power of the network's cost relative to a target: the weighted product of MnasNet (1807.11626).
+    """Scales accuracy by a power of the relative cost of the network, as MnasNet's weighted product (1807.11626).
 
     Attributes:
         target_multiply_adds: multiply-adds at which the factor is 1.
-        exponent: how strongly cost counts, at most 0: at -0.1, twice the cost multiplies the reward by 0.93.
+        exponent: influence of the cost, at most 0: with -0.1, doubling the cost multiplies the reward by 0.93.
     """
 
     target_multiply_adds: Annotated[float, Field(gt=0)]
@@ -45,13 +45,13 @@ class CostedAccuracy:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class ShiftedAccuracy:
-    """Accuracy on validation images as they are and on the same images with their appearance shifted, weighted.
+    """Averages the accuracy on clean validation images and under appearance shifts.
 
-    The evaluator measures the latter where shifts are given: the metric ``shifted_accuracy``, the mean over the shifts.
+    Requires the metric ``shifted_accuracy``, the mean over all shifts, which evaluators add if shifts are configured.
 
     Attributes:
-        clean_weight: of the accuracy on the images as they are, at least 0.
-        shifted_weight: of the accuracy on the shifted ones; the weights are divided by their sum.
+        clean_weight: weight of the clean accuracy, at least 0.
+        shifted_weight: weight of the shifted accuracy, at least 0. The weights are divided by their sum.
     """
 
     clean_weight: Annotated[float, Field(ge=0)] = 0.5
@@ -62,7 +62,7 @@ class ShiftedAccuracy:
             raise ValueError("clean_weight and shifted_weight must not both be 0")
 
     def __call__(self, success: Success) -> float:
-        """Returns the weighted mean, between 0 and 1; raises ValueError if no shifted accuracy was measured."""
+        """Returns the weighted mean, between 0 and 1; raises ValueError if shifted accuracy was not measured."""
         if "shifted_accuracy" not in success.metrics:
             raise ValueError(f"trial {success.trial_id} must have the metric shifted_accuracy: no shifts were measured")
         shifted = success.metrics["shifted_accuracy"]

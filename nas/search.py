@@ -1,4 +1,7 @@
-"""The search loop: ask, train, tell. It knows no Ray, no torch and no particular space, controller or pool."""
+"""The search loop: ask the controller, submit to the pool, tell the reward.
+
+It depends on no particular search space, controller or pool, and imports neither Ray nor torch.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,25 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nas.fidelity import Fidelity
-from nas.ledger.writer import Ledger, LedgerContents
-from nas.protocols import Controller, MoreRoom, Pool, SearchSpace
+from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
+from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a search is to do.
+class SearchPlan:
+    """Settings of a search.
 
     Attributes:
-        fidelity: how every trial is measured.
-        num_trials: how many trials the run has when it is finished, failures and cached ones included.
-        seed: of the run; a trial's own seed follows from it and the trial's id.
-        reward: what the controller is told of a success.
-        failure_reward: what the controller is told of a failure; None tells it nothing.
-        ordered_batch: None tells rewards as outcomes come. A number asks for batches of that many, and tells each in
-            the order of asking when all of it is finished, so that the sequence of architectures does not depend on
-            the number of workers or their speed.
+        fidelity: how every trial is trained and evaluated.
+        num_trials: total number of trials of the run, including failures and cached results.
+        seed: seed of the run. The seed of each trial is derived from it and the trial's id.
+        reward: maps a success to the reward that is told to the controller.
+        failure_reward: reward told for a failed trial; None tells nothing.
+        ordered_batch: if None, rewards are told as outcomes arrive. If a number, trials are asked for in batches of
+            that size, and rewards are told in the order of asking once the whole batch has finished. The sequence of
+            architectures then does not depend on the number or speed of the workers.
     """
 
     fidelity: Fidelity
@@ -42,7 +45,7 @@ class Plan:
         if self.num_trials < 1:
             raise ValueError(f"num_trials must be at least 1, got {self.num_trials}")
         if self.seed < 0:
-            raise ValueError(f"the seed must be a whole number from 0, got {self.seed}")
+            raise ValueError(f"seed must be at least 0, got {self.seed}")
         if self.failure_reward is not None and not math.isfinite(self.failure_reward):
             raise ValueError(f"failure_reward must be a finite number or null, got {self.failure_reward}")
         if self.ordered_batch is not None and self.ordered_batch < 1:
@@ -53,30 +56,32 @@ def search(
     space: SearchSpace,
     controller: Controller,
     pool: Pool,
-    plan: Plan,
+    plan: SearchPlan,
     *,
-    ledger: Ledger | None = None,
+    ledger: SearchLedger | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Trial, Outcome]]:
-    """Runs a search, or continues the one that the ledger holds, and yields each trial with its outcome as it ends.
+    """Runs a search and yields each trial with its outcome as it finishes.
 
-    What the ledger holds is told to the controller first, in the order in which it came; trials that were in flight
-    when the run was interrupted are submitted again as they were recorded, never asked again.
+    If the ledger holds trials of an earlier session, the search resumes from them: finished trials are told to the
+    controller in their recorded order, and unfinished ones are submitted again as recorded, without asking again.
 
     Args:
-        space: turns decisions into architectures.
-        controller: proposes decisions and learns from rewards; fresh, since its state is what it is told here.
-        pool: measures trials; entered by the caller.
-        plan: what to do.
-        ledger: where each event is kept before anything is built on it; None keeps nothing.
-        stop: asked before each new trial; once it says yes the search ends with the trials in flight.
+        space: decodes decisions into architectures.
+        controller: a newly created controller; proposes decisions and learns from rewards.
+        pool: an entered pool that evaluates trials.
+        plan: settings of the search.
+        ledger: stores every event before the search acts on it; None stores nothing.
+        stop: called before new trials are submitted. Once it returns True, no more trials are submitted and the search
+            ends when those in flight have finished.
 
     Yields:
         Each newly finished trial with its outcome, in the order of finishing.
 
     Raises:
-        RuntimeError: if the pool returns an outcome that was not asked for, or the ledger cannot be written.
-        ValueError: if the controller proposes what the space does not hold.
+        RuntimeError: if the pool returns an outcome for a trial that is not in flight, or the ledger cannot be written.
+        ValueError: if the controller proposes decisions outside the search space, or the ledger belongs to another
+            search.
     """
     run = _Run(space, controller, plan, ledger)
     while run.submit_due(pool, stopped=stop()):
@@ -88,14 +93,16 @@ def search(
 
 
 def trial_seed(seed: int, trial_id: int) -> int:
-    """The seed of one trial, below 2**32: independent streams for all pairs of a run's seed and a trial's id."""
+    """Derives the seed of a trial, below 2**32, from the seed of the run and the trial's id."""
     return int(np.random.SeedSequence((seed, trial_id)).generate_state(1)[0])
 
 
 class _Run:
-    """The trials of a run: asked for, in flight, told."""
+    """The trials of a run: waiting, in flight, and told."""
 
-    def __init__(self, space: SearchSpace, controller: Controller, plan: Plan, ledger: Ledger | None) -> None:
+    def __init__(
+        self, space: SearchSpace, controller: Controller, plan: SearchPlan, ledger: SearchLedger | None
+    ) -> None:
         self._space = space
         self._controller = controller
         self._plan = plan
@@ -106,15 +113,15 @@ class _Run:
             try:
                 self._teller.take(record.trial, record.outcome)
             except ValueError as error:
-                raise ValueError(f"trial {record.trial.id} of the ledger is none of this search: {error}") from None
+                raise ValueError(f"trial {record.trial.id} of the ledger does not fit this search: {error}") from None
         self._waiting = deque(contents.pending)
         self._in_flight: dict[int, Trial] = {}
         self._num_asked = len(contents.finished) + len(contents.pending)
 
     def submit_due(self, pool: Pool, *, stopped: bool) -> bool:
-        """Submits as many trials as the pool has room for; returns whether any is in flight now.
+        """Submits as many trials as the pool has room for; returns whether any trial is in flight.
 
-        Ordered batches are asked for as a whole, so that what the ledger says of asking is the same for every pool.
+        Ordered batches are asked for as a whole, so that the ledger records the same asks for every pool.
         """
         if not stopped:
             room = max(pool.capacity, 0 if self._in_flight else 1) - len(self._in_flight)
@@ -128,7 +135,7 @@ class _Run:
         return bool(self._in_flight)
 
     def take(self, outcome: Outcome) -> tuple[Trial, Outcome]:
-        """Records an outcome, then tells it."""
+        """Stores an outcome in the ledger, then tells it to the controller."""
         trial = self._in_flight.pop(outcome.trial_id, None)
         if trial is None:
             raise RuntimeError(f"the pool returned trial {outcome.trial_id}, which is not in flight")
@@ -151,9 +158,9 @@ class _Run:
 
 
 class _Teller:
-    """Tells outcomes to the controller, as they come or in the order of asking, as the plan says."""
+    """Tells outcomes to the controller, as they arrive or in ordered batches."""
 
-    def __init__(self, controller: Controller, plan: Plan) -> None:
+    def __init__(self, controller: Controller, plan: SearchPlan) -> None:
         self._controller = controller
         self._plan = plan
         self._num_told = 0
@@ -161,7 +168,7 @@ class _Teller:
 
     @property
     def limit(self) -> int:
-        """Trials below this number may be asked for now."""
+        """Trial ids below this number may be asked for now."""
         batch = self._plan.ordered_batch
         return self._plan.num_trials if batch is None else min(self._plan.num_trials, self._num_told + batch)
 

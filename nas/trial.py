@@ -1,25 +1,28 @@
-"""A trial, and what can come of it."""
+"""Trials and their outcomes: `Success` or `Failure`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args
+
+from pydantic import ConfigDict, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
 
 FailureKind: TypeAlias = Literal["diverged", "out_of_memory", "error", "timeout", "worker_lost", "too_large"]
 FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Description(Protocol):
-    """What a trial measures: any frozen description; `nas.architecture.Architecture` is the one made of cells."""
+    """Describes the network of a trial. `nas.architecture.Architecture` describes one made of cells."""
 
     @property
     def fingerprint(self) -> str:
-        """Equal for descriptions that give the same network."""
+        """Equal for descriptions of the same network."""
         ...
 
     def to_json(self) -> Any:  # noqa: ANN401 - plain data of any form
@@ -29,14 +32,14 @@ class Description(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One architecture to be measured.
+    """An architecture to be trained and evaluated.
 
     Attributes:
-        id: its number within the run, from 0.
-        rollout: the decisions as the controller made them.
-        architecture: what they mean.
-        fidelity: how it is to be measured.
-        seed: for initial weights, the order of batches and augmentation.
+        id: number of the trial within the run, from 0.
+        rollout: decisions of the controller.
+        architecture: decoded description of the network.
+        fidelity: settings of network, training and data.
+        seed: seed of initial weights, batch order and augmentation.
     """
 
     id: int
@@ -48,26 +51,28 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A trial that was measured.
+    """The result of a trial that was trained and evaluated.
 
     Attributes:
-        trial_id: the trial's number.
-        accuracy: on the validation split, between 0 and 1.
-        num_parameters: trainable parameters, auxiliary head excluded.
-        num_multiply_adds: multiply-adds of one image: convolutions and linear layers, auxiliary head excluded.
-        train_seconds: seconds of a worker that the measurement took.
-        cached: whether the numbers were taken from an earlier trial of the same architecture and fidelity.
-        metrics: further named numbers, such as the test accuracy of a table. A search never chooses by them unless its
-            reward names them.
+        trial_id: id of the trial.
+        accuracy: validation accuracy, between 0 and 1.
+        num_parameters: trainable parameters, without the auxiliary head.
+        num_multiply_adds: multiply-adds of convolutions and linear layers per image, without the auxiliary head.
+        train_seconds: worker time in seconds.
+        cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
+        metrics: additional metrics by name, such as the test accuracy of a table benchmark. They influence a search
+            only through a reward that reads them.
     """
 
-    trial_id: int
-    accuracy: float
-    num_parameters: int = 0
-    num_multiply_adds: int = 0
-    train_seconds: float = 0.0
-    cached: bool = False
-    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    __pydantic_config__ = _STRICT
+
+    trial_id: StrictInt
+    accuracy: StrictFloat
+    num_parameters: StrictInt = 0
+    num_multiply_adds: StrictInt = 0
+    train_seconds: StrictFloat = 0.0
+    cached: StrictBool = False
+    metrics: Mapping[StrictStr, StrictFloat] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.accuracy <= 1:
@@ -82,19 +87,21 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A trial that could not be measured. It is a value like any other: no failure stops a search.
+    """The result of a trial that failed. Failures are values and never stop a search.
 
     Attributes:
-        trial_id: the trial's number.
-        kind: what sort of failure, one of `FAILURE_KINDS`.
-        error: its text.
-        train_seconds: seconds of a worker that were spent, where known.
+        trial_id: id of the trial.
+        kind: category of the failure, one of `FAILURE_KINDS`.
+        error: error message.
+        train_seconds: worker time spent in seconds, if known.
     """
 
-    trial_id: int
+    __pydantic_config__ = _STRICT
+
+    trial_id: StrictInt
     kind: FailureKind
-    error: str
-    train_seconds: float = 0.0
+    error: StrictStr
+    train_seconds: StrictFloat = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in FAILURE_KINDS:
@@ -107,52 +114,25 @@ class Failure:
 
 Outcome: TypeAlias = Success | Failure
 
-_NUMBER_FIELDS = {
-    "trial_id": int,
-    "num_parameters": int,
-    "num_multiply_adds": int,
-    "accuracy": float,
-    "train_seconds": float,
+_PARSERS: Mapping[str, TypeAdapter[Success] | TypeAdapter[Failure]] = {
+    "success": TypeAdapter(Success),
+    "failure": TypeAdapter(Failure),
 }
 
 
-def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - whatever JSON holds
-    """Rebuilds an outcome from what its `to_json` gave.
+def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - any JSON value
+    """Rebuilds an outcome from the result of its `to_json`.
 
     Raises:
-        ValueError: if the value does not describe an outcome.
+        ValueError: if the value does not describe an outcome; the message names the first invalid member.
     """
-    if not isinstance(value, dict) or value.get("status") not in ("success", "failure"):
+    status = value.get("status") if isinstance(value, dict) else None
+    if not isinstance(status, str) or status not in _PARSERS:
         raise ValueError(f"an outcome must be an object with status success or failure, got {value!r:.100}")
-    members = {key: item for key, item in value.items() if key != "status"}
-    kind = Success if value["status"] == "success" else Failure
-    if unknown := set(members) - {item.name for item in fields(kind)}:
-        raise ValueError(f"an outcome has no {', '.join(sorted(map(str, unknown))):.100}")
-    for name, number in _NUMBER_FIELDS.items():
-        if name in members:
-            members[name] = _number(name, members[name], number)
-    if type(members.get("cached", False)) is not bool:
-        raise ValueError(f"cached must be true or false, got {members['cached']!r:.100}")
-    if not isinstance(members.get("error", ""), str):
-        raise ValueError(f"the error of a failure must be text, got {members['error']!r:.100}")
-    _check_metrics(members.get("metrics", {}))
     try:
-        return kind(**members)
-    except TypeError as error:
-        raise ValueError(f"an outcome is not complete: {error}") from None
-
-
-def _number(name: str, value: Any, kind: type) -> float:  # noqa: ANN401 - whatever JSON holds
-    allowed = (int,) if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not abs(value) <= 1e300:  # nor nan
-        raise ValueError(f"{name} must be a finite number, got {value!r:.100}")
-    return value if kind is int else float(value)
-
-
-def _check_metrics(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
-    if not isinstance(value, dict):
-        raise ValueError(f"metrics must be an object of numbers, got {value!r:.100}")
-    for name, item in value.items():
-        if not isinstance(name, str):
-            raise ValueError(f"the name of a metric must be text, got {name!r:.100}")
-        _number(f"metric {name:.100}", item, float)
+        return _PARSERS[status].validate_python({key: item for key, item in value.items() if key != "status"})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = "".join(f"{part}: " for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"an outcome is not valid: {place:.100}{message:.200}") from None

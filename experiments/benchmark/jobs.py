@@ -26,7 +26,7 @@ from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.strict_json import parse_json
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Outcome, Success
 from search_spaces.nasbench201 import EdgeSpace
 from workers.evaluators.table import TEST_ACCURACY, Columns, Table, read_table
@@ -162,7 +162,7 @@ def run_job(job: Job, folder: Path) -> None:
     _, parsed = parse_controller(key["settings"])
     settings = () if parsed is None else (parsed,)
     controller = CONTROLLERS[key["settings"]["name"]].build(space.choices, *settings, seed=job.derived_seed)
-    plan = Plan(Fidelity(), key["num_trials"], seed=job.derived_seed, failure_reward=key["failure_reward"])
+    plan = SearchPlan(Fidelity(), key["num_trials"], seed=job.derived_seed, failure_reward=key["failure_reward"])
     rows = []
     with VirtualPool(table, num_workers=key["num_workers"]) as pool:
         for trial, outcome in search(space, controller, CachingPool(pool), plan):

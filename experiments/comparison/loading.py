@@ -17,7 +17,8 @@ from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.files.strict_json import parse_json
-from nas.ledger.writer import Record, read_ledger
+from nas.ledger.writer import read_ledger
+from nas.records import Record
 from nas.rewards import REWARDS, Reward
 from nas.trial import Description, Success
 

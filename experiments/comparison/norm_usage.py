@@ -8,9 +8,9 @@ from typing import Any
 
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
-from nas.ledger.writer import Record
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.stack import cell_places
+from nas.records import Record
 from nas.rewards import Reward
 from nas.trial import Success
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from experiments.runs.live_search import describe_seconds
 from experiments.runs.printing import say
-from nas.training.run import EMA, RAW, Record
+from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
 
 NUM_SHOWN = 15
 """So many of the last epochs stand in the table."""
@@ -82,7 +82,7 @@ class EpochTable:
 
 def epoch_table(records: Sequence[Record], num_epochs: int) -> Table:
     """The epochs as a table."""
-    averaged = any(EMA in record["validation"] for record in records)
+    averaged = any(EMA_WEIGHTS in record["validation"] for record in records)
     table = Table(caption=f"of {num_epochs} epochs")
     names = ["epoch", "rate", "loss", "training", "validation", "top-5", *(["average"] if averaged else []), "seconds"]
     for name in names:
@@ -95,11 +95,11 @@ def epoch_table(records: Sequence[Record], num_epochs: int) -> Table:
 def describe_epoch(record: Record, num_epochs: int, *, left: float = 0.0) -> str:
     """One epoch as a line of text."""
     scores = record["validation"]
-    average = f" (average {scores[EMA]['top1']:.2%})" if EMA in scores else ""
+    average = f" (average {scores[EMA_WEIGHTS]['top1']:.2%})" if EMA_WEIGHTS in scores else ""
     return (
         f"epoch {record['epoch']} of {num_epochs}: rate {record['learning_rate']:.3g}, loss {record['loss']:.4f}, "
-        f"training {record['accuracy']:.2%}, validation {scores[RAW]['top1']:.2%}{average}, "
-        f"top-5 {scores[RAW]['top5']:.2%}, {record['seconds']:.1f} s, {describe_seconds(left)} left"
+        f"training {record['accuracy']:.2%}, validation {scores[RAW_WEIGHTS]['top1']:.2%}{average}, "
+        f"top-5 {scores[RAW_WEIGHTS]['top5']:.2%}, {record['seconds']:.1f} s, {describe_seconds(left)} left"
     )
 
 
@@ -110,9 +110,9 @@ def _cells(record: Record, *, averaged: bool) -> list[str]:
         f"{record['learning_rate']:.3g}",
         f"{record['loss']:.4f}",
         f"{record['accuracy']:.2%}",
-        f"{scores[RAW]['top1']:.2%}",
-        f"{scores[RAW]['top5']:.2%}",
-        *([f"{scores[EMA]['top1']:.2%}"] if averaged else []),
+        f"{scores[RAW_WEIGHTS]['top1']:.2%}",
+        f"{scores[RAW_WEIGHTS]['top5']:.2%}",
+        *([f"{scores[EMA_WEIGHTS]['top1']:.2%}"] if averaged else []),
         f"{record['seconds']:.1f}",
     ]
 

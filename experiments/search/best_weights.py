@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Iterable
 
 from experiments.runs.run_folder import RunFolder
-from nas.ledger.writer import Record
+from nas.records import Record
 from nas.rewards import Accuracy, Reward
 from nas.trial import Outcome, Success, Trial
 

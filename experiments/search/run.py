@@ -25,7 +25,7 @@ from experiments.search.best_weights import BestWeights
 from nas.data.data_set import DataSet
 from nas.ledger.writer import Ledger
 from nas.protocols import Pool
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
 from workers.evaluators.train_and_validate import check_fits
@@ -140,9 +140,9 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     return tally.num_done >= config.search.num_trials
 
 
-def _plan(config: SearchConfig) -> Plan:
+def _plan(config: SearchConfig) -> SearchPlan:
     settings = config.search
-    return Plan(
+    return SearchPlan(
         fidelity=config.fidelity,
         num_trials=settings.num_trials,
         seed=settings.seed,

@@ -14,7 +14,8 @@ from experiments.config.named import stored_reward
 from experiments.runs.live_search import NUM_RECENT, describe_seconds
 from experiments.runs.printing import say
 from experiments.runs.run_folder import RunFolder
-from nas.ledger.writer import LedgerContents, read_ledger
+from nas.ledger.writer import read_ledger
+from nas.records import LedgerContents
 from nas.rewards import Reward
 from nas.trial import Failure, Success
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from experiments.comparison.figure_style import PALETTE, finish, save, style
-from nas.training.run import EMA, RAW, Record
+from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
 
 
 def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
@@ -26,7 +26,7 @@ def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
         loss.plot(epochs, [record["loss"] for record in records], color=PALETTE[0])
         finish(loss, f"Loss of {title}", "mean over the training images of an epoch", "loss")
         curves = {"training": [record["accuracy"] for record in records]}
-        for name, text in ((RAW, "validation"), (EMA, "validation, average of weights")):
+        for name, text in ((RAW_WEIGHTS, "validation"), (EMA_WEIGHTS, "validation, average of weights")):
             if all(name in record["validation"] for record in records):
                 curves[text] = [record["validation"][name]["top1"] for record in records]
         for colour, (text, shares) in zip(PALETTE, curves.items(), strict=False):

@@ -18,7 +18,7 @@ from experiments.training.curves import draw_training
 from experiments.training.inputs import NetworkRequest, load_training, resolve_training
 from nas.data.data_set import DataSet
 from nas.models.build import Buildable
-from nas.training.run import NETWORK_FILE, TrainingPlan, Watch, read_records, read_result, run_training
+from nas.training.run import NETWORK_FILE, TrainingCallbacks, TrainingPlan, read_records, read_result, run_training
 
 CURVES_FILE = "curves.png"
 
@@ -102,7 +102,7 @@ def _train(
 ) -> dict[str, Any]:
     with table:
         if config.workers.is_local:
-            return run_training(plan, data, folder, Watch(table.after_step, table.after_epoch))
+            return run_training(plan, data, folder, TrainingCallbacks(table.after_step, table.after_epoch))
         from workers.jobs.data_parallel import train_in_parallel
 
         return train_in_parallel(plan, folder, config.workers.parallel(), table.after_epoch)

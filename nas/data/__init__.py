@@ -1,1 +1,1 @@
-"""Data sets as arrays of uint8 in memory, with a fixed split into training, validation and test."""
+"""Data sets as uint8 arrays in memory, with a fixed split into training, validation and test."""

@@ -1,4 +1,4 @@
-"""CIFAR-10 as torchvision downloads it: bit-equal to the original, where `image_folder` reads it from JPEGs."""
+"""CIFAR-10 as downloaded by torchvision: bit-identical to the original, unlike copies stored as JPEG files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from nas.fidelity import DataSpec
 
 
 def load_cifar10(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads CIFAR-10, and downloads it first if it is not under `root` (None: the cache folder).
+    """Loads CIFAR-10, downloading it first if it is not under `root` (None: the cache folder).
 
     Args:
-        spec: which images, and how they are split.
-        progress: not used, since nothing needs to be decoded.
+        spec: images to use and how to split them.
+        progress: not used, since nothing is decoded.
 
     Raises:
-        RuntimeError: if it is neither there nor can be downloaded.
-        ValueError: if the spec asks for more images than there are.
+        RuntimeError: if the data set is missing and cannot be downloaded.
+        ValueError: if the spec needs more images than there are.
     """
     del progress
     complete, names = _read(spec, train=True)
@@ -42,8 +42,8 @@ def _read(spec: DataSpec, *, train: bool) -> tuple[Split, tuple[str, ...]]:
         part = CIFAR10(root, train=train, download=True)
     except (OSError, RuntimeError) as error:
         raise RuntimeError(
-            f"CIFAR-10 is not in {root} and could not be downloaded there ({error}); "
-            "if it lies elsewhere as a folder of images, use the data set image_folder with that root"
+            f"CIFAR-10 is not in {root} and cannot be downloaded ({error}); "
+            "for a copy stored as a folder of images, use the data set image_folder"
         ) from None
     images = np.ascontiguousarray(np.asarray(part.data, dtype=np.uint8).transpose(0, 3, 1, 2))
     split = Split(images, np.asarray(part.targets, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Images in memory, and the split that a search may see."""
+"""Data sets in memory, split into training, validation and sealed test images."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy.typing as npt
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
-"""Told now and then how many images are done, and of how many."""
+"""Called from time to time with the number of images done and the total."""
 
 _MAX_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images with their labels: plain arrays, so that Ray ships them without a copy.
+    """Images with their labels, as plain arrays that Ray shares between processes without copying.
 
     Attributes:
         images: uint8 of shape (images, channels, height, width).
-        labels: int64 of shape (images,), the numbers of the classes.
+        labels: int64 class numbers of shape (images,).
     """
 
     images: Images
@@ -47,21 +47,21 @@ class Split:
         return image
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
-        """Returns a copy of the images with these indices, in their order."""
+        """Returns a copy of the images with these indices, in the given order."""
         return Split(np.ascontiguousarray(self.images[indices]), np.ascontiguousarray(self.labels[indices]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataSet:
-    """What a search sees: images to train on and images to validate on. The test images stay sealed.
+    """A data set as seen by a search: training and validation images. The test images are loaded on request only.
 
     Attributes:
-        train: images to train on.
-        validation: images held out of the training set; what a search chooses by.
-        test: opens the test images; see `load_test`. Nothing is read before.
-        class_names: by number of the class.
-        mean: of each channel of the training split, in units where white is 1.
-        std: standard deviation of each channel, in the same units.
+        train: training images.
+        validation: images held out of the training set, used to choose between architectures.
+        test: loads the test images; see `load_test`.
+        class_names: names of the classes, by class number.
+        mean: per-channel mean of the training split, for pixel values from 0 to 1.
+        std: per-channel standard deviation, likewise.
     """
 
     train: Split
@@ -86,7 +86,7 @@ class DataSet:
 
     @property
     def num_channels(self) -> int:
-        """Channels of the images: 1 for grey, 3 for colour."""
+        """Channels of the images: 1 for grayscale, 3 for color."""
         return int(self.train.images.shape[1])
 
     @property
@@ -95,16 +95,15 @@ class DataSet:
         return int(self.train.images.shape[2]), int(self.train.images.shape[3])
 
     def load_test(self) -> Split:
-        """Opens the test images. Only for reporting, after the choice is made: a search never calls this."""
+        """Loads the test images. For the final report only: a search never calls this."""
         return self.test()
 
 
 def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, where white is 1.
+    """Computes the per-channel mean and standard deviation, for pixel values from 0 to 1.
 
-    Counted from the histogram of each channel, which is exact and needs no copy in floating point. A channel that
-    never varies gets the step between two grey values as its deviation, since images are divided by it. Of 200,000
-    images and more, evenly spaced ones are looked at.
+    Computed exactly from the histogram of each channel. The deviation of a constant channel is set to the step between
+    two gray levels, since images are divided by it. For 200,000 or more images, an evenly spaced subset is used.
     """
     images = images[:: max(1, len(images) // _MAX_COUNTED)]
     values = np.arange(256) / 255

@@ -1,4 +1,4 @@
-"""1,797 grey images of handwritten digits, 8x8 pixels, that come with scikit-learn: a search in seconds."""
+"""Handwritten digits of scikit-learn: 1,797 grayscale images of 8x8 pixels, for searches within seconds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LARGEST_VALUE = 16
 
 
 def load_digits(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads the digits: 1,437 for training and validation, 360 sealed for the test, whatever the seed of the split.
+    """Loads the digits: 1,437 images for training and validation, and 360 test images independent of the split seed.
 
     Args:
-        spec: `root` is not used.
-        progress: not used, since nothing needs to be decoded.
+        spec: images to use and how to split them; `root` is ignored.
+        progress: not used, since nothing is decoded.
 
     Raises:
-        ValueError: if the spec asks for more images than there are.
+        ValueError: if the spec needs more images than there are.
     """
     del progress
     complete = resize_split(_read_part(test=False), spec.image_size)
@@ -37,7 +37,7 @@ def load_digits_test(spec: DataSpec) -> Split:
 
 
 def _read_part(*, test: bool) -> Split:
-    """Reads the part for the test or the rest, each with every digit in proportion."""
+    """Reads the test images or the rest, both stratified by class."""
     from sklearn.datasets import load_digits as read_digits
     from sklearn.model_selection import train_test_split
 

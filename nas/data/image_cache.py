@@ -1,8 +1,8 @@
-"""Decoded images kept on disk, so that a folder is decoded once.
+"""On-disk cache of decoded images, so that a folder is decoded only once.
 
-An entry is a folder of the cache whose name holds a digest of the names, sizes and times of change of all files that
-were decoded. A data folder that changes gets another entry, and two processes that build one at once make the same:
-whichever renames its own into place first has made the entry, and the other drops what it built.
+An entry is a folder whose name contains a digest of the names, sizes and modification times of all decoded files, so a
+changed data folder gets a new entry. If two processes build the same entry at once, the first to rename its copy into
+place wins and the other discards its own.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """The image files of one folder.
+    """Image files of a folder.
 
     Attributes:
-        folder: where they lie.
-        names: relative to it.
-        part: what of the folder they are, where it has several entries at once.
+        folder: the folder.
+        names: paths of the files relative to the folder.
+        part: name of the subset, for folders cached in several parts.
     """
 
     folder: Path
@@ -43,30 +43,30 @@ class FileList:
 
     @property
     def paths(self) -> list[Path]:
-        """The complete paths of the files."""
+        """Full paths of the files."""
         return [self.folder / name for name in self.names]
 
 
 def cache_folder() -> Path:
-    """Where decoded images are kept: `$NAS_CACHE`, else ``nas-engine`` in the user's cache folder."""
+    """Returns the cache folder: `$NAS_CACHE`, else ``nas-engine`` in the user's cache folder."""
     if chosen := os.environ.get("NAS_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas-engine"
 
 
 def cached_images(files: FileList, size: int | None, *, progress: Progress | None = None) -> Images:
-    """Returns the decoded images of a folder, from the cache where they are there already.
+    """Returns the decoded images of a folder, decoding them first if they are not in the cache.
 
     Args:
-        files: what is decoded, in this order.
+        files: files to decode, in order.
         size: see `nas.data.image_decoding.decode_image`.
-        progress: called with the number of images decoded and of all, if they must be decoded.
+        progress: called during decoding with the number of images done and the total.
 
     Returns:
-        uint8 of shape (images, 3, height, width), read from disk as it is used.
+        uint8 array of shape (images, 3, height, width), memory-mapped.
 
     Raises:
-        ValueError: if a file does not decode or the sizes differ; names the file.
+        ValueError: if a file cannot be decoded or sizes differ; the message names the file.
         RuntimeError: if the cache cannot be written.
     """
     manifest = _manifest(files, size)
@@ -88,13 +88,13 @@ def _manifest(files: FileList, size: int | None) -> dict[str, Any]:
 
 
 def _entry_name(manifest: dict[str, Any]) -> str:
-    """The first part is the same for all states of a folder, the second for this state only."""
+    """Returns the entry's name: the first part identifies the folder, the second also the state of its files."""
     place = {key: value for key, value in manifest.items() if key != "files"}
     return f"{fingerprint_json(place)[:12]}-{fingerprint_json(manifest)}"
 
 
 def _open(entry: Path, num_images: int) -> Images | None:
-    """Opens an entry; None if there is none, or it is damaged."""
+    """Opens an entry; returns None if it is missing or damaged."""
     try:
         images: Images = np.load(entry / _ARRAY, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
@@ -103,7 +103,7 @@ def _open(entry: Path, num_images: int) -> Images | None:
 
 
 def _build(entry: Path, manifest: dict[str, Any], blocks: Iterator[Images]) -> None:
-    """Builds an entry beside its place and renames it there, so that nobody ever sees half of one."""
+    """Builds an entry under a temporary name and renames it, so that no reader sees an incomplete one."""
     num_images = len(manifest["files"])
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _build(entry: Path, manifest: dict[str, Any], blocks: Iterator[Images]) -> N
 
 
 def _write_array(path: Path, blocks: Iterator[Images], *, num_images: int) -> None:
-    """Writes blocks as they come: a set larger than memory is fine, and a full disk is an error, not a crash."""
+    """Writes block by block, so that the data set may exceed memory and a full disk raises an error."""
     with path.open("wb") as file:
         for index, block in enumerate(blocks):
             if index == 0:
@@ -132,8 +132,8 @@ def _write_array(path: Path, blocks: Iterator[Images], *, num_images: int) -> No
 
 
 def _publish(building: Path, entry: Path, *, num_images: int) -> None:
-    """Puts a complete entry in its place and removes those of earlier states of the same folder."""
-    if _open(entry, num_images) is None:  # a damaged one stands in the way
+    """Renames a complete entry into place and removes entries of earlier states of the folder."""
+    if _open(entry, num_images) is None:  # remove a damaged entry
         shutil.rmtree(entry, ignore_errors=True)
     try:
         building.rename(entry)
@@ -156,6 +156,6 @@ def _report(blocks: Iterator[Images], total: int, progress: Progress | None) -> 
 
 def _not_writable(entry: Path, error: OSError) -> RuntimeError:
     return RuntimeError(
-        f"the decoded images cannot be kept in {entry.parent} ({error.strerror or error}); "
-        "set NAS_CACHE to a folder with room that can be written"
+        f"decoded images cannot be written to {entry.parent} ({error.strerror or error}); "
+        "set NAS_CACHE to a writable folder with enough free space"
     )

@@ -1,4 +1,4 @@
-"""Image files to arrays of uint8, several at a time."""
+"""Parallel decoding of image files to uint8 arrays."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _MAX_THREADS = 16
 
 
 def decode_image(path: Path, size: int | None) -> Images:
-    """Decodes one file to colour.
+    """Decodes a file to RGB.
 
     Args:
-        path: of a JPEG, PNG or whatever else Pillow reads.
-        size: height and width of the result: the shorter side is brought to it, and the middle is kept. None keeps the
-            image as it is.
+        path: a JPEG, PNG or other file that Pillow reads.
+        size: height and width of the result: the shorter side is resized to it and the center is cropped. None keeps
+            the original size.
 
     Returns:
         uint8 of shape (3, height, width).
 
     Raises:
-        ValueError: if the file does not decode, or not to its end; names it.
+        ValueError: if the file cannot be decoded or is truncated; the message names it.
     """
     try:
         with Image.open(path) as image:
             if size is not None:
-                # lets the JPEG decoder itself halve large photographs; twice the size leaves the rest to the filter
+                # Lets the JPEG decoder downscale large images; twice the size leaves the rest to the filter.
                 image.draft("RGB", (2 * size, 2 * size))
-            colour = _to_colour(image)
-            pixels = np.asarray(colour if size is None else _resize_and_crop(colour, size))
+            color = _to_rgb(image)
+            pixels = np.asarray(color if size is None else _resize_and_crop(color, size))
     except Exception as error:  # Pillow raises half a dozen types for damaged files
         raise ValueError(f"{path} is not an image that can be decoded: {error}") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -46,7 +46,7 @@ def decode_blocks(paths: Sequence[Path], size: int | None) -> Iterator[Images]:
     """Decodes files in parallel and yields them in order, in blocks of shape (images, 3, height, width).
 
     Raises:
-        ValueError: if a file does not decode, or not to the height and width of the first; names it.
+        ValueError: if a file cannot be decoded or differs in size from the first; the message names it.
     """
     shape = decode_image(paths[0], size).shape
 
@@ -61,24 +61,24 @@ def _decode_to(path: Path, size: int | None, shape: tuple[int, ...]) -> Images:
     pixels = decode_image(path, size)
     if pixels.shape != shape:
         raise ValueError(
-            f"all images must be {shape[2]} x {shape[1]} pixels as the first is, or image_size must be set; "
+            f"all images must be {shape[2]} x {shape[1]} pixels like the first, unless image_size is set; "
             f"{path} is {pixels.shape[2]} x {pixels.shape[1]}"
         )
     return pixels
 
 
-def _to_colour(image: Image.Image) -> Image.Image:
-    if "transparency" in image.info:  # Pillow warns when it drops this by itself
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if "transparency" in image.info:  # converting directly to RGB would make Pillow warn
         image = image.convert("RGBA")
-    if image.mode.startswith("I;16"):  # Pillow would cut all above 255 off
+    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise ValueError(f"its pixels must have 8 or 16 bits a channel, got Pillow's mode {image.mode}")
+        raise ValueError(f"pixels must have 8 or 16 bits per channel, got Pillow's mode {image.mode}")
     return image.convert("RGB")
 
 
 def _resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """Brings the shorter side to `size`, then keeps the square in the middle."""
+    """Resizes the shorter side to `size` and crops the center."""
     width, height = image.size
     shorter = min(width, height)
     left, top = (width - shorter) / 2, (height - shorter) / 2

@@ -1,4 +1,4 @@
-"""Images that lie as files in folders, one folder a class: CIFAR-10 as JPEGs, Imagenette, your own."""
+"""Image files in one folder per class, such as CIFAR-10 as JPEGs, Imagenette or your own images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ TEST_FOLDERS = ("test", "val")
 
 
 def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads ``root/train/<class>/<image>``, with the test images in ``root/test`` or ``root/val``.
+    """Loads ``root/train/<class>/<image>``, with test images in ``root/test`` or ``root/val``.
 
-    The validation split is taken off the training folder; the test folder is only listed, to see that its classes are
-    the same. All training images are decoded, whatever `num_train` says, so that every subset comes from one cache
-    entry and a file that does not decode is found at once.
+    The validation split is taken from the training folder; of the test folder, only the class names are checked. All
+    training images are decoded regardless of `num_train`, so that all subsets share one cache entry and damaged files
+    are found immediately.
 
     Args:
-        spec: `root` is needed. Without `image_size` all images must be squares of one size.
-        progress: called with the number of images decoded and of all, if they are not in the cache.
+        spec: images to use and how to split them; `root` is required. Without `image_size`, all images must be squares
+            of one size.
+        progress: called during decoding with the number of images done and the total.
 
     Raises:
-        ValueError: if a folder is missing, a class has no images, the classes differ, or a file does not decode.
+        ValueError: if a folder or its images are missing, class names differ, or a file cannot be decoded.
         RuntimeError: if the cache cannot be written.
     """
     root = _root(spec)
@@ -43,8 +44,8 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
     images = cached_images(files, spec.image_size, progress=progress)
     if images.shape[2] != images.shape[3]:
         raise ValueError(
-            f"images must be squares, or image_size must be set; those in {root / 'train'} are "
-            f"{images.shape[3]} x {images.shape[2]} pixels"
+            f"images must be squares unless image_size is set, got {images.shape[3]} x {images.shape[2]} pixels "
+            f"in {root / 'train'}"
         )
     return split_training_set(Split(images, labels), spec, class_names=class_names, test=load_test)
 
@@ -53,12 +54,12 @@ def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Spli
     """Loads all images of the test folder.
 
     Raises:
-        ValueError: if there is no test folder, or it is not in order.
+        ValueError: if there is no test folder, or it is invalid.
     """
     root = _named_root(spec)
     folder = _test_folder(root)
     if folder is None:
-        raise ValueError(f"test images must lie in {root / 'test'} or {root / 'val'}, got neither folder")
+        raise ValueError(f"there must be a folder of test images, {root / 'test'} or {root / 'val'}, got neither")
     _check_same_classes(folder, class_names)
     files, labels = _list_images(folder, class_names)
     images = cached_images(files, spec.image_size)
@@ -68,9 +69,9 @@ def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Spli
 def _load_on_disk(
     files: FileList, labels: Labels, spec: DataSpec, *, class_names: tuple[str, ...], test: Callable[[], Split]
 ) -> DataSet:
-    """Two entries of the cache, one a split, which are read where they lie."""
+    """Loads both splits memory-mapped, each from its own cache entry."""
     if spec.image_size is None:
-        raise ValueError("images that stay on disk must be brought to one size: data.image_size must be set")
+        raise ValueError("data.image_size must be set for images that stay on disk")
     splits = {}
     for part, indices in zip(("train", "validation"), draw_splits(labels, spec), strict=True):
         names = tuple(files.names[index] for index in indices)
@@ -82,7 +83,7 @@ def _load_on_disk(
 
 def _named_root(spec: DataSpec) -> Path:
     if spec.root is None:
-        raise ValueError("the data set image_folder must have a root: the folder that holds train and test, or val")
+        raise ValueError("the data set image_folder must have a root: the folder with train, and test or val")
     return Path(spec.root).expanduser()
 
 
@@ -90,7 +91,7 @@ def _root(spec: DataSpec) -> Path:
     root = _named_root(spec)
     if not (root / "train").is_dir():
         missing = root if not root.is_dir() else root / "train"
-        raise ValueError(f"training images must lie in {root / 'train'}/<class>/, but there is no folder {missing}")
+        raise ValueError(f"training images must be in {root / 'train'}/<class>/, but there is no folder {missing}")
     return root
 
 
@@ -106,7 +107,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def _check_same_classes(test: Path, class_names: Sequence[str]) -> None:
-    """Sees that training and test folder hold the same classes, each with images in the test folder too."""
+    """Checks that the test folder has the same classes as the training folder, and images of each."""
     test_names = _class_names(test)
     if missing := sorted(set(class_names) - set(test_names)):
         raise ValueError(f"{test} must hold the classes of the training folder, {', '.join(missing):.200} is missing")
@@ -118,7 +119,7 @@ def _check_same_classes(test: Path, class_names: Sequence[str]) -> None:
 def _list_images(
     folder: Path, class_names: Sequence[str]
 ) -> tuple[FileList, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Lists the images of every class in order of their names."""
+    """Lists the images of every class, sorted by name."""
     names: list[str] = []
     labels: list[int] = []
     for label, class_name in enumerate(class_names):

@@ -1,4 +1,4 @@
-"""The data sets by name."""
+"""Table of data sets by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Loader(Protocol):
     """Loads one data set."""
 
     def __call__(self, spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-        """Returns the data set as `spec` describes it; ValueError if it is not there or does not fit."""
+        """Loads the data set; raises ValueError if it is missing or does not fit `spec`."""
         ...
 
 
@@ -28,14 +28,14 @@ DATA_SETS: Mapping[str, Loader] = {
 
 
 def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads the data set that `spec` names.
+    """Loads the data set named by `spec`.
 
     Args:
-        spec: which images, and how they are split.
-        progress: called now and then with the number of images decoded and of all, where images must be decoded.
+        spec: data set, images to use and how to split them.
+        progress: called during decoding with the number of images done and the total.
 
     Raises:
-        ValueError: if there is no such data set, its folder is missing or not in order, or it holds too few images.
+        ValueError: if the data set is unknown, missing or invalid, or has too few images.
         RuntimeError: if it cannot be downloaded.
     """
     if spec.name not in DATA_SETS:

@@ -1,4 +1,4 @@
-"""Bringing images that lie in an array to another size."""
+"""Resizing of images in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK = 4096
 
 
 def resize_split(split: Split, size: int | None) -> Split:
-    """Returns the split with images of `size` x `size` pixels; the split itself if None or if they have that size."""
+    """Returns the split with images of `size` x `size` pixels; unchanged if `size` is None or already matches."""
     if size is None or split.images.shape[2:] == (size, size):
         return split
     chunks = [_resize(split.images[first : first + _CHUNK], size) for first in range(0, len(split), _CHUNK)]
@@ -20,7 +20,7 @@ def resize_split(split: Split, size: int | None) -> Split:
 
 
 def _resize(images: Images, size: int) -> Images:
-    """Bilinear with antialiasing, as Pillow resizes photographs."""
+    """Resizes bilinearly with antialiasing, as Pillow does."""
     pixels = torch.tensor(images, dtype=torch.float32)
     resized = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
     values: Images = resized.round_().clamp_(0, 255).to(torch.uint8).numpy()

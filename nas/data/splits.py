@@ -1,4 +1,4 @@
-"""Drawing images evenly over the classes, and holding some of them out."""
+"""Class-balanced drawing of images and splitting into training and validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_CLASSES = 2
 def split_training_set(
     complete: Split, spec: DataSpec, *, class_names: tuple[str, ...], test: Callable[[], Split]
 ) -> DataSet:
-    """Splits a training set into the part to train on and the part to validate on, as `spec` says.
+    """Splits a training set into training and validation as specified.
 
     Raises:
         ValueError: if there are fewer than two classes, or fewer images than the split needs.
@@ -31,24 +31,24 @@ def split_training_set(
 
 
 def draw_splits(labels: Labels, spec: DataSpec) -> tuple[Indices, Indices]:
-    """Draws the indices to train on and those to validate on: both sorted, both evenly over the classes.
+    """Draws the indices of training and validation images, both sorted and balanced over the classes.
 
-    With the same spec and labels the draw is the same on every machine.
+    The result depends only on the spec and the labels.
 
     Raises:
-        ValueError: if there are fewer images than asked for, or too few to have every class in both parts.
+        ValueError: if there are too few images in total, or too few of a class to have it in both splits.
     """
     generator = np.random.default_rng(spec.split_seed)
     by_class = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     sizes = np.array([len(members) for members in by_class])
     num_train = int(sizes.sum()) if spec.num_train is None else spec.num_train
     if num_train > sizes.sum():
-        raise ValueError(f"num_train must be at most {sizes.sum()}, all images of the training set, got {num_train}")
+        raise ValueError(f"num_train must be at most {sizes.sum()}, the size of the training set, got {num_train}")
     drawn = even_counts(sizes, num_train)
     held_out = proportional_counts(drawn, round(num_train * spec.validation_fraction))
     if (held_out < 1).any() or (drawn - held_out < 1).any():
         raise ValueError(
-            f"every one of {len(sizes)} classes must have images to train on and to validate on; {num_train} images "
+            f"each of the {len(sizes)} classes needs images for training and validation; {num_train} images "
             f"with validation_fraction {spec.validation_fraction} leave a class without"
         )
     validation = np.concatenate([m[:out] for m, out in zip(by_class, held_out, strict=True)])
@@ -57,7 +57,7 @@ def draw_splits(labels: Labels, spec: DataSpec) -> tuple[Indices, Indices]:
 
 
 def even_counts(sizes: Indices, total: int) -> Indices:
-    """How many to draw of each class for `total` in all: equally many, more only where others have too few."""
+    """Divides `total` evenly over classes of the given sizes; small classes are used completely."""
     counts = np.zeros_like(sizes)
     while counts.sum() < total:
         open_classes = np.flatnonzero(counts < sizes)
@@ -69,7 +69,7 @@ def even_counts(sizes: Indices, total: int) -> Indices:
 
 
 def proportional_counts(sizes: Indices, total: int) -> Indices:
-    """Divides `total` in proportion to `sizes`; what rounding leaves goes to the largest remainders."""
+    """Divides `total` in proportion to `sizes`; the remainder goes to the largest fractions."""
     exact = sizes * total / sizes.sum()
     counts: Indices = np.floor(exact).astype(np.int64)
     order = np.argsort(counts - exact, kind="stable")

@@ -1,1 +1,1 @@
-"""Networks as plain PyTorch source, safetensors weights, torch.export programs and ONNX models."""
+"""Export of networks as plain PyTorch source, safetensors weights, torch.export programs and ONNX models."""

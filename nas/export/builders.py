@@ -1,4 +1,4 @@
-"""Calls of the functions that build operations and norms, as source code."""
+"""Source code of calls to the functions that build operations and norms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LITERALS = (int, float, str, type(None))
 
 
 def builder_functions(cell: Cell) -> Iterator[Callable[..., Any]]:
-    """The functions that build the operations and norms of a cell, whatever the tables set of their arguments."""
+    """Yields the functions that build the operations and norms of a cell, without bound arguments."""
     for block in cell.blocks:
         normalization = NORMALIZATIONS[block.norm]
         builders: list[Callable[..., Any]] = [OPERATIONS[edge.op].build for edge in block.edges]
@@ -26,13 +26,13 @@ def builder_functions(cell: Cell) -> Iterator[Callable[..., Any]]:
 
 
 def call(builder: Callable[..., Any], *arguments: str) -> str:
-    """A call of a builder with what the table sets of its arguments, and then the given ones."""
+    """Returns the source of a call of a builder, with its bound arguments and the given ones."""
     function, positional, keywords = _unwrap(builder)
     return f"{function.__name__}({', '.join([*positional, *arguments, *keywords])})"
 
 
 def reference(builder: Callable[..., Any]) -> str:
-    """An expression whose value is the builder."""
+    """Returns the source of an expression that evaluates to the builder."""
     function, positional, keywords = _unwrap(builder)
     if not positional and not keywords:
         return function.__name__
@@ -40,7 +40,7 @@ def reference(builder: Callable[..., Any]) -> str:
 
 
 def _unwrap(builder: Callable[..., Any]) -> tuple[Callable[..., Any], list[str], list[str]]:
-    """The function behind a builder, and what is set of its arguments as source."""
+    """Returns the function of a builder and its bound arguments as source."""
     if not isinstance(builder, partial):
         check_top_level(builder)
         return builder, [], []
@@ -48,13 +48,13 @@ def _unwrap(builder: Callable[..., Any]) -> tuple[Callable[..., Any], list[str],
     for value in (*builder.args, *builder.keywords.values()):
         if not isinstance(value, _LITERALS):
             name = builder.func.__name__
-            raise ValueError(f"what is set of {name} must be numbers or texts to be exported, got {value!r:.100}")
+            raise ValueError(f"bound arguments of {name} must be numbers or strings to be exported, got {value!r:.100}")
     keywords = [f"{key}={literal(value)}" for key, value in builder.keywords.items()]
     return builder.func, [literal(value) for value in builder.args], keywords
 
 
 def literal(value: float | str | None) -> str:
-    """The source of a number or a text, which no character of the text can end."""
+    """Returns the source of a number or string, with all special characters escaped."""
     text = ascii(value)
     plain = isinstance(value, str) and text[0] == "'" and '"' not in text
     return f'"{text[1:-1]}"' if plain else text

@@ -1,4 +1,4 @@
-"""Source code of a cell: one class for the normal and one for the reduction cell, with its wiring written out."""
+"""Source code of cells: one class each for the normal and the reduction cell, with explicit connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas.models.operations import OPERATIONS
 
 BLOCK_SOURCE = '''\
 class Block(nn.Module):
-    """Two operations of a cell, and the norm that follows their combination, if there is one."""
+    """Two operations of a cell, optionally followed by a norm of their combination."""
 
     def __init__(self, left: nn.Module, right: nn.Module, after: nn.Module | None = None) -> None:
         super().__init__()
@@ -33,13 +33,13 @@ class Block(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class CellSource:
-    """Writes the class of a cell.
+    """Generates the class of a cell.
 
     Attributes:
-        name: of the class.
-        cell: its wiring; operations and norms must be in the tables.
+        name: name of the class.
+        cell: description of the cell; its operations and norms must be in the tables.
         stride: 2 for a reduction cell, else 1.
-        varies: whether some cells of the network have batch normalization in place of instance-type norms.
+        varies: whether some cells of the network use batch normalization instead of instance-type norms.
         counts_padding: see `nas.fidelity.NetworkSpec.average_counts_padding`.
     """
 
@@ -50,7 +50,7 @@ class CellSource:
     counts_padding: bool = False
 
     def text(self) -> str:
-        """The source of the class."""
+        """Returns the source of the class."""
         parts = (
             [f"class {self.name}(nn.Module):", *_indent(4, self._docstring()), ""],
             _indent(4, self._init()),
@@ -60,16 +60,16 @@ class CellSource:
         return "\n".join(line for part in parts for line in part)
 
     def _docstring(self) -> Iterator[str]:
-        does = "Halves" if self.stride == 2 else "Keeps"
-        yield f'"""{does} the size of its maps.'
+        does = "Reduction cell, which halves" if self.stride == 2 else "Normal cell, which keeps"
+        yield f'"""{does} the size of its input.'
         yield ""
         yield "Args:"
         yield "    before: shape of p, the output of the cell before the previous one."
         yield "    previous: shape of h, the output of the previous cell."
-        yield "    num_filters: width of the results of its operations."
-        yield "    first: whether it is the first cell, which takes the stem's output as p whatever its width."
+        yield "    num_filters: filters of its operations."
+        yield "    first: whether it is the first cell, which reads the stem's output as p unchanged."
         if self.varies:
-            yield "    appearance: whether norms that remove appearance are used; if not, batch normalization is."
+            yield "    appearance: whether norms that remove appearance are used, instead of batch normalization."
         yield '"""'
 
     def _init(self) -> Iterator[str]:
@@ -87,7 +87,7 @@ class CellSource:
         yield "self.match_before = None if keeps_p else Matching(before, matched, NORMS, rectify=True)"
         yield "self.match_previous = Matching(previous, matched, NORMS, rectify=True)"
         yield from self._match_outputs()
-        yield "# Widths of the hidden states that operations read."
+        yield "# Channels of the hidden states that operations read."
         yield from self._widths()
         if self.varies:
             names = sorted({block.norm for block in self.cell.blocks if NORMALIZATIONS[block.norm].appearance})
@@ -105,11 +105,11 @@ class CellSource:
         yield ")"
 
     def _match_outputs(self) -> Iterator[str]:
-        """Inputs that the cell gives out are brought to the shape of its blocks' results."""
+        """Matches inputs of the cell that are among its outputs to the shape of its blocks' results."""
         inputs = [state for state in self.cell.output_states if state < NUM_INPUTS]
         if not inputs:
             return
-        yield "# What the cell gives out of its inputs has the shape of its blocks' results."
+        yield "# Inputs among the outputs are matched to the shape of the blocks' results."
         yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.stride == 2 else ''})"
         yield "self.match_outputs = nn.ModuleDict()"
         for state in inputs:
@@ -145,7 +145,7 @@ class CellSource:
 
     def _forward(self) -> Iterator[str]:
         yield "def forward(self, before: HiddenState, previous: HiddenState) -> HiddenState:"
-        yield '    """Turns the outputs of two cells into that of this one."""'
+        yield '    """Maps the outputs of two cells to that of this one."""'
         yield "    p = before if self.match_before is None else self.match_before(before)"
         yield "    h = self.match_previous(previous)"
         for state, block in self._states():
@@ -167,7 +167,7 @@ class CellSource:
 
 
 def state_name(state: int) -> str:
-    """How a hidden state is called in exported source: p, h, s2, s3, ..."""
+    """Returns the name of a hidden state in exported source: p, h, s2, s3, ..."""
     return ("p", "h")[state] if state < NUM_INPUTS else f"s{state}"
 
 

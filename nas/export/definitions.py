@@ -1,7 +1,7 @@
-"""Gathers the source text of functions and classes together with all that they need of this project.
+"""Collects the source of functions and classes with everything that they use from this project.
 
-An exported model holds the very code that built the network, and only the part of it that this network uses; nothing
-has to be kept equal by hand.
+An exported model contains the code that built the network, restricted to the parts that this network uses, so nothing
+has to be kept in sync manually.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from nas.export.plain_forms import PLAIN_FORMS, PLAIN_TITLES
+from nas.export.plain_forms import PLAIN_FORMS
 
 ALLOWED_PACKAGES = frozenset({"torch", *sys.stdlib_module_names})
-"""What exported source may import."""
+"""Packages that exported source may import."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
-    """A name that comes from outside.
+    """An import of a name from another package.
 
     Attributes:
-        module: where it comes from.
-        name: what is imported from it; empty for the module itself.
-        local: the name under which it is used.
+        module: module to import from.
+        name: imported name; empty for the module itself.
+        local: name under which it is used.
     """
 
     module: str
@@ -39,7 +39,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """One top-level function, class or constant: its text, with comments above, and the names that it uses."""
+    """A top-level function, class or constant: its source with preceding comments, and the names that it uses."""
 
     text: str
     uses: frozenset[str]
@@ -47,7 +47,7 @@ class _Definition:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A module taken apart: its definitions in order, and what it imports."""
+    """A parsed module: its definitions in order, and its imports by local name."""
 
     definitions: dict[str, _Definition]
     imports: dict[str, Import]
@@ -55,12 +55,12 @@ class _Source:
 
 @dataclass
 class Definitions:
-    """Gathered source.
+    """Collected definitions.
 
     Attributes:
-        packages: top-level packages whose code is copied; what comes from others is imported.
-        chosen: names to be copied, by module, modules in an order in which each uses only those before it.
-        imports: what is imported.
+        packages: top-level packages whose code is copied; names from others are imported.
+        chosen: names to copy, by module.
+        imports: names to import.
     """
 
     packages: frozenset[str]
@@ -69,10 +69,11 @@ class Definitions:
 
     @classmethod
     def of(cls, roots: Iterable[Any]) -> Definitions:
-        """Gathers functions and classes, and whatever they use.
+        """Collects functions and classes, and everything that they use.
 
         Raises:
-            ValueError: if one is not defined at the top of a module, or uses more than torch and the standard library.
+            ValueError: if one is not at the top level of a module, or uses other packages than torch and the standard
+                library.
         """
         roots = list(roots)
         gathered = cls(frozenset({"nas", *(root.__module__.partition(".")[0] for root in roots)}))
@@ -83,19 +84,18 @@ class Definitions:
         return gathered
 
     def sections(self) -> list[tuple[str, str]]:
-        """For each module what its docstring says first, and the chosen definitions as text in their order."""
+        """Returns, for each module in order of dependence, its title and its chosen definitions as source."""
         found = []
         for module in self._ordered_modules():
             source = _take_apart(module)
             chosen = self.chosen[module]
             texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
-            title = PLAIN_TITLES.get(module, title.partition(":")[0].rstrip("."))
-            found.append((title, "\n\n\n".join(texts)))
+            found.append((title.partition(":")[0].rstrip("."), "\n\n\n".join(texts)))
         return found
 
     def import_lines(self, further: Iterable[Import] = ()) -> str:
-        """The statements that import what is needed: the standard library first, then torch."""
+        """Returns the import statements, standard library first, then torch."""
         needed = sorted({*self.imports, *further})
         named: dict[str, list[str]] = {}
         for item in needed:
@@ -132,7 +132,7 @@ class Definitions:
             raise ValueError(f"{user} must use only torch and the standard library to be exported, got {item.module}")
 
     def _check_names(self) -> None:
-        """Two definitions of one name cannot stand in one module."""
+        """Checks that names are unique, since all definitions go into one module."""
         owners: dict[str, str] = {}
         for module, names in self.chosen.items():
             for name in names:
@@ -156,17 +156,17 @@ class Definitions:
 
 
 def check_top_level(value: Any) -> None:  # noqa: ANN401 - a function or a class
-    """Raises ValueError unless a function or class can be found again by its module and name."""
+    """Raises ValueError unless a function or class is defined at the top level of its module."""
     name, module = getattr(value, "__qualname__", repr(value)), getattr(value, "__module__", None)
     if not name.isidentifier() or getattr(sys.modules.get(module or ""), name, None) is not value:
-        raise ValueError(f"what builds a network must stand at the top of a module to be exported, got {name:.100}")
+        raise ValueError(f"builders must be defined at the top of a module to be exported, got {name:.100}")
 
 
 @lru_cache(maxsize=64)
 def _take_apart(module: str) -> _Source:
     lines = inspect.getsource(importlib.import_module(module)).splitlines()
     body = ast.parse("\n".join(lines)).body
-    # From below, so that what is replaced moves only what has been dealt with.
+    # From the end, so that replacements do not move the lines of classes still to be processed.
     for node in reversed(body):
         if isinstance(node, ast.ClassDef):
             _make_plain(module, node, lines)
@@ -182,7 +182,7 @@ def _take_apart(module: str) -> _Source:
 
 
 def _make_plain(module: str, node: ast.ClassDef, lines: list[str]) -> None:
-    """Puts plain forms in the place of methods; one that is left out takes the blank lines above it along."""
+    """Replaces methods by their plain forms, removing the preceding blank lines if the form is empty."""
     for method in reversed(node.body):
         if not isinstance(method, ast.FunctionDef) or (module, node.name, method.name) not in PLAIN_FORMS:
             continue
@@ -211,7 +211,7 @@ def _defined_names(node: ast.stmt) -> list[str]:
 
 
 def _used_names(node: ast.stmt) -> frozenset[str]:
-    """Names read anywhere in a definition, but for those that it binds itself."""
+    """Returns the names that a definition reads but does not bind itself."""
     bound = {item.arg for item in ast.walk(node) if isinstance(item, ast.arg)}
     names = [item for item in ast.walk(node) if isinstance(item, ast.Name)]
     bound |= {item.id for item in names if isinstance(item.ctx, ast.Store)}
@@ -219,7 +219,7 @@ def _used_names(node: ast.stmt) -> frozenset[str]:
 
 
 def _text(node: ast.stmt, following: ast.stmt | None, lines: list[str]) -> str:
-    """The lines of a definition: comments right above, decorators, and the docstring below a constant."""
+    """Returns the source of a definition, with preceding comments, decorators and a constant's docstring."""
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)]) - 1
     while first > 0 and lines[first - 1].startswith("#"):

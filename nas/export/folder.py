@@ -1,4 +1,4 @@
-"""Takes a network away: as one file of source code that needs only torch, with its weights and its description."""
+"""Exports a network to a folder: source code that needs only torch, description, weights and model card."""
 
 from __future__ import annotations
 
@@ -18,80 +18,71 @@ MODEL_FILE = "model.py"
 ARCHITECTURE_FILE = "architecture.json"
 CARD_FILE = "README.md"
 TRAINING_ONLY = ("auxiliary_head.",)
-"""Beginnings of the names of weights that only training needs."""
+"""Prefixes of the names of weights that are used in training only."""
 
 
 def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
-    """Writes the source and the description of a network without weights.
+    """Exports a network without weights.
 
     Args:
-        architecture: its cells.
-        spec: the network around them.
-        out: the folder, made where it is missing; files of the same names are replaced.
-        name: of the network, for people.
+        architecture: description of its cells.
+        spec: settings of the network around them.
+        out: output folder, created if missing; existing files of the same names are replaced.
+        name: title of the network.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: if an operation or a norm is unknown, or the folder holds the weights of another export.
+        ValueError: if an operation or norm is unknown, or the folder contains weights of another export.
     """
     if (out / WEIGHTS_FILE).exists():
-        raise ValueError(f"{out} holds {WEIGHTS_FILE} of another network; this one has none and needs another folder")
-    source = model_source(architecture, spec, name=name)
-    card = model_card(architecture, spec, name=name)
-    return [
-        _write(out / MODEL_FILE, source),
-        _write(out / ARCHITECTURE_FILE, _describe(architecture)),
-        _write(out / CARD_FILE, card),
-    ]
+        raise ValueError(f"{out} holds {WEIGHTS_FILE} of another network; choose another folder for an untrained one")
+    texts = model_source(architecture, spec, name=name), model_card(architecture, spec, name=name)
+    return _write_texts(out, architecture, *texts)
 
 
 def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
-    """Writes the source, the description and the weights of a trained network.
+    """Exports a trained network with its weights.
 
-    The weights are a checkpoint themselves, without what only training needs.
+    The file of weights is itself a checkpoint, without parts used in training only.
 
     Args:
-        path: a file that `nas.models.checkpoint.save_checkpoint` wrote.
-        out: the folder, made where it is missing; files of the same names are replaced.
-        name: of the network, for people.
+        path: checkpoint written by `nas.models.checkpoint.save_checkpoint`.
+        out: output folder, created if missing; existing files of the same names are replaced.
+        name: title of the network.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: if there is no such checkpoint, or an operation is not defined in a way that can be written out.
+        ValueError: if the checkpoint is missing, or an operation cannot be exported as source.
     """
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
     if not isinstance(network, Network):
-        raise ValueError(f"only networks of cells can be written as code, got {network.architecture.name}")
+        raise ValueError(f"only networks of cells can be exported as code, got {network.architecture.name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
     card = model_card(
         network.architecture, network.spec, name=name, accuracy=checkpoint.accuracy, evaluation=checkpoint.evaluation
     )
-    return [
-        _write(out / MODEL_FILE, source),
-        _write(out / ARCHITECTURE_FILE, _describe(network.architecture)),
-        _write_weights(out / WEIGHTS_FILE, checkpoint, path),
-        _write(out / CARD_FILE, card),
-    ]
+    written = _write_texts(out, network.architecture, source, card)
+    _write_weights(out / WEIGHTS_FILE, checkpoint, path)
+    return [*written, out / WEIGHTS_FILE]
 
 
-def _describe(architecture: Architecture) -> str:
-    return json.dumps(architecture.to_json(), indent=2) + "\n"
+def _write_texts(out: Path, architecture: Architecture, source: str, card: str) -> list[Path]:
+    description = json.dumps(architecture.to_json(), indent=2) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    files = {out / MODEL_FILE: source, out / ARCHITECTURE_FILE: description, out / CARD_FILE: card}
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    return list(files)
 
 
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> Path:
-    """At once or not at all: under a temporary name, then renamed."""
+def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> None:
+    """Writes the weights without parts used in training only, atomically."""
     with safe_open(original, framework="pt") as file:
         metadata = dict(file.metadata())
     network = json.loads(metadata["network"])
@@ -102,4 +93,3 @@ def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> Path:
         if not name.startswith(TRAINING_ONLY)
     }
     write_tensors(path, tensors, metadata)
-    return path

@@ -1,4 +1,4 @@
-"""The `README.md` beside an exported network: what it is, what it costs, how to use it."""
+"""Model card: the `README.md` of an exported network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nas.models.complexity import measure
 from nas.recipe import TrainRecipe
 
 _ALWAYS_NAMED = ("batch_size", "learning_rate", "schedule", "optimizer", "weight_decay")
-"""Settings of a recipe that stand in the card at their defaults too."""
+"""Settings of a recipe that the card lists even at their defaults."""
 _CARD = """\
 # {title}
 
-A classifier of images, built of cells as in NASNet (1707.07012) and written out by nas-engine as plain PyTorch.
+An image classifier made of cells as in NASNet (1707.07012), exported by nas-engine as plain PyTorch.
 
 | | |
 |---|---|
@@ -27,7 +27,7 @@ A classifier of images, built of cells as in NASNet (1707.07012) and written out
 | multiply-adds of an image | {num_multiply_adds:,} |
 | validation accuracy | {accuracy} |
 {measured}
-`model.py` holds the network as code and imports nothing but torch. `architecture.json` describes its two cells.
+`model.py` contains the network as code and imports nothing but torch. `architecture.json` describes its two cells.
 {weights}
 
 ```python
@@ -36,7 +36,8 @@ import model
 {use}
 ```
 
-`features(images)` gives the outputs of the stages, `FEATURE_CHANNELS` and `FEATURE_STRIDES` say of what shape.
+`features(images)` returns the outputs of the stages; `FEATURE_CHANNELS` and `FEATURE_STRIDES` are their channels and
+strides.
 """
 
 
@@ -48,19 +49,19 @@ def model_card(
     accuracy: float | None = None,
     evaluation: Mapping[str, Any] | None = None,
 ) -> str:
-    """Writes the card.
+    """Generates the model card.
 
     Args:
-        architecture: its cells.
-        spec: the network around them.
-        name: of the network, for people.
-        accuracy: on the validation split, between 0 and 1, if it is trained.
-        evaluation: how it was trained and tested, if that is known; see `nas.training.run`.
+        architecture: description of its cells.
+        spec: settings of the network around them.
+        name: title of the network.
+        accuracy: validation accuracy, between 0 and 1; None for an untrained network.
+        evaluation: settings and results of training and test, if known; see `nas.training.run`.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
     if accuracy is not None:
-        weights = "`weights.safetensors` holds its weights, which `load()` reads with the package safetensors."
+        weights = "`weights.safetensors` contains its weights; `load()` reads them with the package safetensors."
         use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
     return _CARD.format(
         title=plain_title(name),
@@ -77,27 +78,27 @@ def model_card(
 
 
 def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is known of its training and its test, as pairs of a name and a text."""
+    """Yields the known facts about training and test, as pairs of name and text."""
     if (test := evaluation.get("test")) is not None:
         yield "test accuracy", f"{test['top1']:.2%} (top-5: {test['top5']:.2%}, {test['num_images']:,} images)"
     if "crop" in evaluation:
-        brought = f"brought to {evaluation['resize']} pixels, of which " if evaluation.get("resize") else ""
-        yield "measured on", f"{brought}the middle {evaluation['crop']} x {evaluation['crop']} pixels are classified"
+        resized = f"images resized to {evaluation['resize']} pixels, " if evaluation.get("resize") else ""
+        yield "evaluated on", f"{resized}center crop of {evaluation['crop']} x {evaluation['crop']} pixels"
     if "data" in evaluation:
         weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
-        further = ", from the weights of an earlier training" if evaluation.get("fine_tuned") is True else ""
+        further = ", fine-tuned from an earlier training run" if evaluation.get("fine_tuned") is True else ""
         number = int(evaluation.get("epochs", 0))
         yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
     if isinstance(recipe := evaluation.get("recipe"), Mapping):
         yield "recipe", _recipe(recipe)
     if isinstance(seconds := evaluation.get("seconds"), int | float):
-        yield "training took", f"{seconds:,.0f} s on {plain_title(str(evaluation.get('device')))}"
+        yield "training time", f"{seconds:,.0f} s on {plain_title(str(evaluation.get('device')))}"
     if "data" in evaluation:
-        yield "holds", weights.get(str(evaluation.get("weights")), "weights")
+        yield "weights", weights.get(str(evaluation.get("weights")), "weights")
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:
-    """Settings as `nas train` names them, so that the training can be done again; those that are off are left out."""
+    """Lists settings by the names that `nas train` uses, without those at their defaults."""
     defaults = asdict(TrainRecipe())
     told = {name: recipe[name] for name in defaults if name in recipe and name != "epochs"}
     return ", ".join(

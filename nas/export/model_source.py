@@ -1,10 +1,10 @@
-"""The whole of an exported `model.py`."""
+"""Source code of an exported `model.py`."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,12 +28,12 @@ WEIGHTS_FILE = "weights.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a trained network must know of its images.
+    """Normalization and class names of a trained network.
 
     Attributes:
-        mean: of each channel, where white is 1.
-        std: standard deviation of each channel, likewise.
-        class_names: by number of the logit.
+        mean: per-channel mean that normalizes images with values from 0 to 1.
+        std: per-channel standard deviation, likewise.
+        class_names: names of the classes, in the order of the logits.
     """
 
     mean: tuple[float, ...]
@@ -48,23 +48,24 @@ class Labels:
 
 
 def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "", labels: Labels | None = None) -> str:
-    """Writes a network as Python source that imports nothing but torch and the standard library.
+    """Generates the Python source of a network, which imports nothing but torch and the standard library.
 
-    What serves training only is left out: the auxiliary head and drop path.
+    Parts used in training only are left out: the auxiliary head and drop path.
 
     Args:
-        architecture: its cells.
-        spec: the network around them.
-        name: of the network, for people.
-        labels: normalization of the images and names of the classes, where known.
+        architecture: description of its cells.
+        spec: settings of the network around them.
+        name: title of the network.
+        labels: normalization of the images and class names, if known.
 
     Raises:
-        ValueError: if an operation or a norm is unknown, or is not defined in a way that can be written out.
+        ValueError: if an operation or norm is unknown or cannot be exported as source.
     """
     with torch.device("meta"):
         network = build_network(architecture, bare_spec(spec))
     cells = _used_cells(network)
-    norms = sorted({block.norm for source in cells.values() for block in source.cell.blocks} | _fallback(cells))
+    used = {block.norm for source in cells.values() for block in source.cell.blocks}
+    norms = sorted(used | {"bn"} if any(source.varies for source in cells.values()) else used)
     definitions = Definitions.of(_roots(source.cell for source in cells.values()))
     blocks = [
         _docstring(network, name, labels),
@@ -72,24 +73,24 @@ def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "
         definitions.import_lines(_imports(norms)) + "\n",
         "\n".join(_constants(network, labels)),
         *(f"\n\n# {title}\n\n\n{text}" for title, text in definitions.sections()),
-        "\n\n# This network: its norms, its cells, and the whole\n\n" + "\n".join(_norms(norms, network.spec)),
+        "\n\n# This network: norms, cells and the network itself\n\n" + "\n".join(_norms(norms, network.spec)),
         *_classes(network, cells, labels),
     ]
-    return _join(blocks)
+    return "\n".join(blocks).rstrip() + "\n"
 
 
 def bare_spec(spec: NetworkSpec) -> NetworkSpec:
-    """The network without what serves training only: auxiliary head and drop path."""
+    """Returns the settings without parts used in training only: auxiliary head and drop path."""
     return replace(spec, auxiliary=False, drop_path=0.0)
 
 
 def plain_title(name: str) -> str:
-    """What a person called a network, in harmless characters: it stands in code that people run."""
+    """Removes special characters from a title, since it becomes part of code."""
     return re.sub(r"[^A-Za-z0-9 ._@/,+-]", "", name)[:80].strip() or "A network"
 
 
 def _used_cells(network: Network) -> dict[bool, CellSource]:
-    """By whether it is the reduction cell. A network of one stage has none."""
+    """Returns the generators of the cell classes, keyed by whether it is the reduction cell, if the network has any."""
     sources = {}
     for reduction, name, cell in (
         (False, "NormalCell", network.architecture.normal),
@@ -104,19 +105,15 @@ def _used_cells(network: Network) -> dict[bool, CellSource]:
     return sources
 
 
-def _fallback(cells: dict[bool, CellSource]) -> set[str]:
-    return {"bn"} if any(source.varies for source in cells.values()) else set()
-
-
 def _roots(cells: Iterable[Cell]) -> list[Callable[..., Any]]:
-    """All that the generated classes mention."""
+    """Returns everything that the generated classes use."""
     frame: list[Callable[..., Any]] = [Matching, Conv, HiddenState, StateShape, Rectified, Unchanged]
     frame += [Normalization, NormSettings, OperationNorms, Site, batch_norm]
     return [*frame, *(function for cell in cells for function in builder_functions(cell))]
 
 
 def _imports(norms: Iterable[str]) -> list[Import]:
-    """What the generated classes use beyond the gathered definitions."""
+    """Returns the imports that the generated classes use in addition to those of the collected definitions."""
     imports = [Import("collections.abc", "Iterator", "Iterator"), Import("pathlib", "Path", "Path")]
     imports += [Import("torch", name, name) for name in ("Tensor", "nn")]
     imports.append(Import("torch", "", "torch"))
@@ -139,15 +136,15 @@ def _docstring(network: Network, name: str, labels: Labels | None) -> str:
 
 
 _DOCSTRING = '''\
-"""{title}: a classifier of images with {num_parameters:,} parameters, written by nas-engine.
+"""{title}: an image classifier with {num_parameters:,} parameters, exported by nas-engine.
 
-This file needs nothing but torch, and safetensors to read weights from a file:
+This file requires only torch, and safetensors to load weights from a file:
 
     {use}
 
-Images are (N, {channels}, H, W). The network is made for {size} x {size} pixels and takes others as well: maps are
+Images are (N, {channels}, H, W). The network is made for {size} x {size} pixels but accepts other sizes: maps are
 padded so that a stride of 2 halves their size, rounding up. In each cell, p is the output of the cell before the
-previous one, h that of the previous one, and s2, s3, ... are the states that the cell makes.
+previous one, h that of the previous one, and s2, s3, ... are the states computed by the blocks.
 """
 '''
 
@@ -161,14 +158,8 @@ def _constants(network: Network, labels: Labels | None) -> Iterator[str]:
             raise ValueError(f"mean and std must be {num_channels} numbers each, got {came}")
         yield f"MEAN = {tuple(map(float, labels.mean))}"
         yield f"STD = {tuple(map(float, labels.std))}"
-        yield from _class_names(labels.class_names)
+        yield from ("CLASS_NAMES = (", *(f"    {literal(name)}," for name in labels.class_names), ")")
     yield from stack_constants(network)
-
-
-def _class_names(names: Sequence[str]) -> Iterator[str]:
-    yield "CLASS_NAMES = ("
-    yield from (f"    {literal(name)}," for name in names)
-    yield ")"
 
 
 def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
@@ -189,7 +180,3 @@ def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | N
     if labels is not None:
         yield "\n" + NORMALIZE_SOURCE.format(in_channels=network.spec.in_channels) + "\n"
     yield "\n" + LOAD_SOURCE.format(weights_file=WEIGHTS_FILE)
-
-
-def _join(blocks: Iterable[str]) -> str:
-    return "\n".join(blocks).rstrip() + "\n"

@@ -20,7 +20,7 @@ NETWORK_METHODS = '''\
         return [state.view(Unchanged()) for index, state in enumerate(self._run(images)) if index in STAGE_ENDS]
 
     def _run(self, images: Tensor) -> Iterator[HiddenState]:
-        """Gives the output of each cell in turn."""
+        """Yields the output of each cell in turn."""
         recent = [HiddenState(self.stem(images))]
         for cell, back in zip(self.cells, READS_BACK, strict=True):
             recent = [*recent[-2:], cell(recent[-back], recent[-1])]
@@ -28,10 +28,10 @@ NETWORK_METHODS = '''\
 
 LOAD_SOURCE = '''\
 def load(path: str | Path | None = None) -> Network:
-    """Builds the network with its trained weights, ready to classify. Needs the package safetensors.
+    """Builds the network with its trained weights, in evaluation mode. Requires the package safetensors.
 
     Args:
-        path: of the weights; by default the {weights_file} beside this file.
+        path: file of the weights; by default {weights_file} in the folder of this file.
     """
     from safetensors.torch import load_file
 
@@ -41,34 +41,34 @@ def load(path: str | Path | None = None) -> Network:
 
 NORMALIZE_SOURCE = '''\
 def normalize(images: Tensor) -> Tensor:
-    """Turns images (N, {in_channels}, H, W) with values from 0 to 1 into what the network was trained on."""
+    """Normalizes images (N, {in_channels}, H, W) with values from 0 to 1 as in training."""
     mean, std = (torch.tensor(values, dtype=images.dtype, device=images.device) for values in (MEAN, STD))
     return (images - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)'''
 
 
 def stack_constants(network: Network) -> Iterator[str]:
-    """Which cells feed which, and what the stages give out."""
+    """Yields constants for the connections of the cells and the outputs of the stages."""
     ends = [index for index, place in enumerate(network.places) if place.ends_stage]
     stem_stride = 1 if network.spec.stem == "cifar" else 2
-    yield "# How many cells back the input p of each cell lies."
+    yield "# Distance in cells to the one whose output is the input p of each cell."
     yield f"READS_BACK = {tuple(place.reads_back for place in network.places)}"
-    yield "# The last cell of each stage, the channels of its output, and how far apart in the image its pixels lie."
+    yield "# Last cell of each stage, and the channels and stride of its output."
     yield f"STAGE_ENDS = {tuple(ends)}"
     yield f"FEATURE_CHANNELS = {tuple(network.shapes[index].num_channels for index in ends)}"
     yield f"FEATURE_STRIDES = {tuple(stem_stride * 2 ** network.shapes[index].num_halvings for index in ends)}"
 
 
 def network_source(network: Network, cells: dict[bool, CellSource]) -> str:
-    """Writes the class of the network.
+    """Generates the class of the network.
 
     Args:
-        network: as it was built.
-        cells: the source of its reduction cells under True, of its normal cells under False.
+        network: the network.
+        cells: generators of its normal (False) and reduction cells (True).
     """
     spec = network.spec
     lines = [
         "class Network(nn.Module):",
-        '    """Classifies images. The auxiliary head and drop path, which only training needs, are left out."""',
+        '    """Image classifier, without the auxiliary head and drop path, which are used in training only."""',
         "",
         f"    def __init__(self, num_classes: int = {spec.num_classes}) -> None:",
         "        super().__init__()",
@@ -112,6 +112,6 @@ def _cells(network: Network, cells: dict[bool, CellSource]) -> Iterator[str]:
 
 
 def has_appearance(network: Network, place: CellPlace) -> bool:
-    """Whether norms that remove appearance stand in a cell: only in the first so many stages."""
+    """Returns whether a cell uses norms that remove appearance, as cells of the first stages do."""
     stages = network.architecture.appearance_stages
     return stages is None or place.stage < stages

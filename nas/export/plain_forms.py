@@ -1,7 +1,7 @@
-"""Plain forms of methods that are written for speed of training, for source that people read.
+"""Plain forms of methods that are optimized for training speed, for use in exported source.
 
-Exported models have the plain forms. They are the same functions: `tests/nas/export/test_folder.py` holds all
-operations of exported models against those of the networks.
+Both compute the same function: `tests/nas/export/test_folder.py` compares all operations of exported models with those
+of the networks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 PLAIN_FORMS: Mapping[tuple[str, str, str], str] = MappingProxyType(
     {
         # The inherited method does the same, with torch's own gradient.
-        ("nas.models.depthwise", "DepthwiseConv", "forward"): "",
+        ("nas.models.layers", "DepthwiseConv", "forward"): "",
         ("nas.models.layers", "FactorizedReduction", "forward"): '''\
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
@@ -25,6 +25,3 @@ PLAIN_FORMS: Mapping[tuple[str, str, str], str] = MappingProxyType(
     }
 )
 """By module, class and method: the source that replaces the method, or nothing to leave it out."""
-
-PLAIN_TITLES: Mapping[str, str] = MappingProxyType({"nas.models.depthwise": "Depthwise convolutions"})
-"""By module: what is said of its part of exported source, where the first line of its docstring says too much."""

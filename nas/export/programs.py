@@ -1,7 +1,7 @@
-"""A network as a program without Python classes: a `torch.export` program, or ONNX for other runtimes.
+"""Exports a network as a `torch.export` program or as an ONNX model for other runtimes.
 
-Both take batches of any size, of images of the network's own size. Each is run and compared with the network before it
-is called done.
+Both accept any batch size and images of the network's size. Each is run and compared with the network before the export
+counts as successful.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,28 +21,27 @@ from nas.models.network import Network, build_network
 
 BATCH_SIZES = (1, 7)
 TOLERANCE = 1e-4
-"""Greatest difference of logits, relative to the greatest of them."""
+"""Maximum difference of outputs, relative to their maximum."""
 
 
 def write_program(network: Network, path: Path) -> None:
-    """Writes a ``torch.export`` program, to be read with ``torch.export.load``.
+    """Writes a ``torch.export`` program, to be loaded with ``torch.export.load``.
 
     Args:
-        network: trained; its auxiliary head and drop path are left out.
-        path: of the file, customarily ``.pt2``.
+        network: trained network; its auxiliary head and drop path are left out.
+        path: output file, usually ``.pt2``.
 
     Raises:
         RuntimeError: if the program's logits differ from the network's.
     """
     bare = bare_network(network)
     program = torch.export.export(bare, (_images(bare, 2),), dynamic_shapes=_DYNAMIC)
-    _compare(bare, program.module(), path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, path)
+    _compare(program.module(), bare, bare, f"the logits of {path.name}")
+    _save(program, path)
 
 
 class FeaturePyramid(nn.Module):
-    """The outputs of a network's stages, from the finest map to the coarsest, as detectors take them.
+    """Returns the outputs of a network's stages, from the finest map to the coarsest, as detectors read them.
 
     Args:
         network: in evaluation mode.
@@ -57,34 +57,27 @@ class FeaturePyramid(nn.Module):
 
 
 def write_features(network: Network, path: Path) -> None:
-    """Writes a ``torch.export`` program that gives the outputs of the stages in place of the logits.
+    """Writes a ``torch.export`` program that returns the outputs of the stages instead of the logits.
 
     Args:
-        network: trained; its auxiliary head and drop path are left out.
-        path: of the file, customarily ``.pt2``.
+        network: trained network; its auxiliary head and drop path are left out.
+        path: output file, usually ``.pt2``.
 
     Raises:
         RuntimeError: if the program's maps differ from the network's.
     """
     pyramid = FeaturePyramid(bare_network(network)).eval()
     program = torch.export.export(pyramid, (_images(pyramid.network, 2),), dynamic_shapes=_DYNAMIC)
-    maps = program.module()
-    for level in range(pyramid.network.spec.num_stages):
-        _compare(pyramid.network, _level(maps, level), path, expected=_level(pyramid, level))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, path)
-
-
-def _level(maps: Callable[[Tensor], tuple[Tensor, ...]], number: int) -> Callable[[Tensor], Tensor]:
-    return lambda images: maps(images)[number]
+    _compare(program.module(), pyramid, pyramid.network, f"the maps of {path.name}")
+    _save(program, path)
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """Writes an ONNX model with input ``images`` and output ``logits``. Needs onnx, onnxscript and onnxruntime.
+    """Writes an ONNX model with input ``images`` and output ``logits``. Requires onnx, onnxscript and onnxruntime.
 
     Args:
-        network: trained; its auxiliary head and drop path are left out.
-        path: of the file, customarily ``.onnx``.
+        network: trained network; its auxiliary head and drop path are left out.
+        path: output file, usually ``.onnx``.
 
     Raises:
         RuntimeError: if a package is missing, or the model's logits differ from the network's.
@@ -92,7 +85,7 @@ def write_onnx(network: Network, path: Path) -> None:
     runtime = _import_onnx()
     bare = bare_network(network)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():  # of the converter, about itself
+    with warnings.catch_warnings():  # the converter warns about itself
         warnings.simplefilter("ignore")
         torch.onnx.export(
             bare,
@@ -111,7 +104,7 @@ def write_onnx(network: Network, path: Path) -> None:
         (logits,) = session.run(None, {"images": images.numpy()})
         return torch.from_numpy(logits)
 
-    _compare(bare, run, path)
+    _compare(run, bare, bare, f"the logits of {path.name}")
 
 
 PROGRAMS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = MappingProxyType(
@@ -121,13 +114,13 @@ PROGRAMS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = MappingPro
         "features": ("features.pt2", write_features),
     }
 )
-"""By name of the format: the file, and what writes it."""
+"""For each format, its file name and the function that writes it."""
 
 _DYNAMIC = {"images": {0: torch.export.Dim("batch")}}
 
 
 def _import_onnx() -> ModuleType:
-    """Returns the runtime; the converter imports the other packages by itself, but says less when they are missing."""
+    """Returns the runtime; importing all packages here gives a clearer error than the converter does."""
     try:
         return [import_module(name) for name in ("onnx", "onnxscript", "onnxruntime")][-1]
     except ImportError as error:
@@ -135,8 +128,8 @@ def _import_onnx() -> ModuleType:
 
 
 def bare_network(network: Network) -> Network:
-    """A copy in evaluation mode on the CPU, without what serves training only."""
-    with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
+    """Returns a copy in evaluation mode on the CPU, without parts used in training only."""
+    with torch.random.fork_rng([]):  # the initial weights are drawn but not used
         bare = build_network(network.architecture, bare_spec(network.spec))
     state = network.state_dict()
     bare.load_state_dict({name: state[name].detach().cpu() for name in bare.state_dict()})
@@ -150,20 +143,17 @@ def _images(network: Network, num_images: int) -> Tensor:
 
 
 @torch.no_grad()
-def _compare(
-    network: Network,
-    program: Callable[[Tensor], Tensor],
-    path: Path,
-    *,
-    expected: Callable[[Tensor], Tensor] | None = None,
-) -> None:
-    """Runs both on the same images; `expected` takes the place of the network where not its logits are compared."""
-    what = "logits" if expected is None else "maps"
+def _compare(program: Callable[..., Any], expected: Callable[..., Any], network: Network, what: str) -> None:
+    """Compares the outputs, a tensor or a tuple of tensors, for images that the network takes."""
     for num_images in BATCH_SIZES:
         images = _images(network, num_images)
-        wanted, came = (expected or network)(images), program(images)
-        difference = float((came - wanted).abs().max() / wanted.abs().max().clamp(min=1.0))
-        if not difference <= TOLERANCE:
-            raise RuntimeError(
-                f"the {what} of {path.name} must agree with the network's within {TOLERANCE}, got {difference:.2g}"
-            )
+        outputs = (output if isinstance(output, tuple) else (output,) for output in (program(images), expected(images)))
+        for came, wanted in zip(*outputs, strict=True):
+            difference = float((came - wanted).abs().max() / wanted.abs().max().clamp(min=1.0))
+            if not difference <= TOLERANCE:
+                raise RuntimeError(f"{what} must agree with the network's within {TOLERANCE}, got {difference:.2g}")
+
+
+def _save(program: torch.export.ExportedProgram, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, path)

@@ -1,1 +1,1 @@
-"""Files: append-only writing, atomic replacement, strict JSON, and a lock between processes."""
+"""Files: append-only writing, atomic replacement, strict JSON and locks between processes."""

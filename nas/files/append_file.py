@@ -1,4 +1,4 @@
-"""A file that only grows, and that a thread keeps bringing to the disk."""
+"""Append-only file, synced to disk by a background thread."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 class AppendFile:
     """Appends to a file that has no other writer.
 
-    An append returns once the operating system holds the bytes: from then on no end of this process loses them, not
-    even ``kill -9``. A thread brings them to the disk at once, and all that came meanwhile together, so that nobody
-    waits for the disk. A power cut can take what was appended while that was under way: the end of the file, since
-    each time everything written before goes along.
+    `append` returns once the operating system has the data, which is then safe even if the process is killed. A thread
+    syncs it to disk as soon as possible, together with whatever was appended meanwhile, so that no caller waits for the
+    disk. A power cut can lose the data not yet synced, always at the end of the file.
 
     Args:
-        path: the file; made if missing, in a folder that exists.
-        size: bytes to keep; what the file holds beyond them is cut off.
+        path: the file, in an existing folder; created if missing.
+        size: number of bytes to keep; the file is truncated to it.
 
     Raises:
         OSError: if the file cannot be opened.
@@ -41,11 +40,10 @@ class AppendFile:
             raise
 
     def append(self, data: bytes) -> None:
-        """Appends all of the data or nothing.
+        """Appends all of the data, or nothing if an error occurs.
 
         Raises:
-            RuntimeError: if the file cannot be written, or what was appended before did not reach the disk; what did
-                reach it still reads.
+            RuntimeError: if the file cannot be written or earlier data could not be synced; synced data stays readable.
         """
         with self._changed:
             if self._error is not None:
@@ -60,10 +58,10 @@ class AppendFile:
             self._changed.notify()
 
     def close(self) -> None:
-        """Waits until everything is on the disk.
+        """Waits until all data is synced and closes the file.
 
         Raises:
-            RuntimeError: if it did not get there.
+            RuntimeError: if the data could not be synced.
         """
         with self._changed:
             self._is_closing = True
@@ -77,13 +75,13 @@ class AppendFile:
         while (size := self._next_size()) is not None:
             try:
                 os.fsync(self._descriptor)
-            except OSError as error:  # such as a full disk of a file server, which tells only now
+            except OSError as error:  # e.g. a full disk of a file server, which is reported only now
                 self._give_up(error)
                 return
             self._safe_size = size
 
     def _next_size(self) -> int | None:
-        """Waits for something to bring to the disk; None once the file is closed and all of it is there."""
+        """Waits for data to sync and returns the new size; None once the file is closed and synced."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closing or self._size > self._safe_size)
             return self._size if self._size > self._safe_size else None
@@ -96,8 +94,8 @@ class AppendFile:
 
     def _explain(self, error: OSError) -> RuntimeError:
         return RuntimeError(
-            f"{self._path} cannot be written: {error.strerror}; all that it holds is safe: make room "
-            "and give the same command again"
+            f"{self._path} cannot be written: {error.strerror}; everything recorded so far is safe: "
+            "free disk space and rerun the command"
         )
 
 
@@ -108,7 +106,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a new file's name as durable as its contents."""
+    """Syncs the folder, so that a new file survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some file systems do not sync folders

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing: a reader finds either the previous file or the complete new one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name and renames it: whoever reads finds the old text or the new one.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name, syncs it to disk and renames it.
 
     Raises:
-        RuntimeError: if it cannot be written; what was there before stays.
+        OSError: if it cannot be written; the previous file is kept.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8; see `write_bytes`.
+
+    Raises:
+        RuntimeError: if it cannot be written; the previous file is kept.
+    """
+    try:
+        write_bytes(path, text.encode())
+    except OSError as error:
+        raise RuntimeError(f"{path} cannot be written: {error.strerror or error}") from None

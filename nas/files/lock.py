@@ -1,4 +1,4 @@
-"""One writer at a time: a lock file that says who holds it and can be taken over only when that process is gone."""
+"""Lock file that allows one writer at a time and names its holder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ STALE_SECONDS = 60.0
 
 
 class FileLock:
-    """Holds a lock file while it is entered.
+    """Context manager that holds a lock file.
 
-    On one machine the operating system's own lock decides, which ends with the process that holds it however that ends.
-    File systems that machines share do not all pass that lock on, so the file also names its holder, and the holder
-    touches it every few seconds: from another machine it counts as held until it has been still for a minute.
+    On one machine, the operating system's lock decides; it ends with the process that holds it. Since network file
+    systems do not always pass on that lock, the file also names its holder, and the holder touches it every few
+    seconds. On another machine, the lock counts as held until it has not been touched for a minute.
 
     Args:
-        path: the lock file; it stays, empty, when the lock is released.
-        heartbeat_seconds: how often the holder touches the file.
-        stale_seconds: after how long without a touch a holder on another machine counts as gone.
+        path: the lock file; it is emptied but not removed on release.
+        heartbeat_seconds: interval between touches.
+        stale_seconds: time without a touch after which a holder on another machine counts as gone.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class FileLock:
         """Takes the lock.
 
         Raises:
-            RuntimeError: if another process holds it; the message says which, where, and since when.
-            OSError: if the file cannot be made.
+            RuntimeError: if another process holds it; the message names the process, its host and the time.
+            OSError: if the file cannot be created.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -98,7 +98,7 @@ class FileLock:
 
 
 def _try_lock(descriptor: int) -> bool | None:
-    """Returns whether the operating system gave its lock, None where the file system knows no locks."""
+    """Tries to take the operating system's lock; returns None if the file system does not support locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -128,7 +128,7 @@ def _describe(holder: dict[str, Any] | None) -> str:
 
 
 def _process_exists(pid: object) -> bool:
-    if not isinstance(pid, int) or not 0 < pid < 2**31:  # what is below names groups of processes
+    if not isinstance(pid, int) or not 0 < pid < 2**31:  # 0 and below address process groups
         return False
     try:
         os.kill(pid, 0)
@@ -140,6 +140,6 @@ def _process_exists(pid: object) -> bool:
 
 
 def _file_system_time(folder: Path) -> float:
-    """The time of the clock that stamps files there, which may be another machine's."""
+    """Returns the current time of the clock that stamps files there, which may be that of another machine."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".clock-") as probe:
         return os.fstat(probe.fileno()).st_mtime

@@ -1,4 +1,4 @@
-"""JSON from anywhere, read with suspicion: finite numbers, no key twice, and no nesting that exhausts the stack."""
+"""Strict parsing of untrusted JSON: finite numbers, unique keys and limited nesting."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
-"""Lists and objects within one another."""
+"""Maximum nesting of lists and objects."""
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NO_BRACKET = re.compile(r"[^\[\]{}]+")
 
 
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parses one JSON value.
 
     Raises:
-        ValueError: if it is not JSON, not UTF-8, holds a number that is not finite or one of thousands of digits, gives
-            a key twice or is nested deeper than `MAX_DEPTH`.
+        ValueError: if it is not valid JSON in UTF-8, or has a number that is not finite or too long, a duplicate key,
+            or nesting deeper than `MAX_DEPTH`.
     """
     if isinstance(text, bytes):
         try:
@@ -32,7 +32,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:  # so few need no closer look
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     brackets = _NO_BRACKET.sub("", _STRING.sub("", text))
     if max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0) > MAX_DEPTH:
@@ -55,7 +55,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"each key may stand once, got {twice!r:.100} twice")
+        raise ValueError(f"keys must be unique, got {twice!r:.100} twice")
     return value
 
 

@@ -1,1 +1,1 @@
-"""The ledger of a run: its only state."""
+"""The ledger of a run: reading and writing its only state."""

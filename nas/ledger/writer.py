@@ -1,22 +1,19 @@
-"""The only state of a run: an append-only file of JSON Lines, one writer, safe against crashes.
+"""Writes a ledger: the only state of a run, an append-only file of JSON Lines with a single writer.
 
-Three kinds of line::
+There are three kinds of lines::
 
-    {"event": "fidelity", "fingerprint": ..., "fidelity": {...}}    before the first trial that is measured that way
+    {"event": "fidelity", "fingerprint": ..., "fidelity": {...}}    before the first trial with that fidelity
     {"event": "asked", "time": ..., "trial": {id, rollout, architecture, fingerprint, fidelity, seed}}
     {"event": "finished", "time": ..., "outcome": {trial_id, status, ...}}
 
-Every line is in the operating system's hands before anything is built on it, so no end of the process loses one. A
-thread brings it to the disk while the search goes on (`nas.files.append_file`). A power cut can therefore take the
-last few
-lines: the end of the file, and with an event all that was built on it, for that stands behind it. What is left is a
-state in which the run has been, and from which it goes on:
+Each line is passed to the operating system before the search acts on it, so no line is lost when the process ends or is
+killed. A thread syncs the file to disk in the background (`nas.files.append_file`), so a power cut can lose the last
+lines and, with them, everything that followed. The search resumes from the remaining lines:
 
-- a trial whose *asked* is lost is asked for again, and is the same: what a trial gets depends on the tells before it
-  and on its number, and the events of these tells stand before the lost one;
-- a trial whose *finished* is lost is measured again, as if the power had failed a moment earlier.
+- If *asked* is lost, the trial is asked for again with the same result, since it depends only on the tells before it.
+- If *finished* is lost, the trial is evaluated again.
 
-A line that a crash has torn is the last one, and is dropped.
+An incomplete last line is dropped.
 """
 
 from __future__ import annotations
@@ -31,21 +28,22 @@ from typing import Any, Self
 from nas.architecture import Architecture
 from nas.files.append_file import AppendFile
 from nas.files.lock import FileLock
-from nas.ledger.reader import LedgerContents, Parse, Record, read_ledger, read_valid_lines
+from nas.ledger.reader import Parse, read_ledger, read_valid_lines
+from nas.records import LedgerContents
 from nas.trial import Outcome, Trial
 
-__all__ = ["Ledger", "LedgerContents", "Record", "read_ledger"]
+__all__ = ["Ledger", "read_ledger"]
 
 
 class Ledger:
-    """The one writer of a ledger, held for as long as it is entered.
+    """Writes a ledger file; a context manager that holds the file's lock.
 
     Args:
-        path: the file; made if missing, in a folder that exists.
+        path: the file, in an existing folder; created if missing.
         parse: rebuilds the description of a trial from its JSON.
 
     Attributes:
-        contents: what the file held when it was entered.
+        contents: contents of the file on entering.
     """
 
     def __init__(self, path: Path, parse: Parse = Architecture.from_json) -> None:
@@ -57,11 +55,11 @@ class Ledger:
         self._file: AppendFile | None = None
 
     def __enter__(self) -> Self:
-        """Takes the lock, reads what is there and drops a torn last line.
+        """Takes the lock, reads the file and drops an incomplete last line.
 
         Raises:
-            RuntimeError: if another process writes this ledger, or the folder cannot be written.
-            ValueError: if a line is not valid.
+            RuntimeError: if another process is writing this ledger, or the folder is not writable.
+            ValueError: if a line is invalid.
         """
         try:
             self._lock.__enter__()
@@ -79,10 +77,10 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the file once it is on the disk, and releases the lock.
+        """Syncs and closes the file, and releases the lock.
 
         Raises:
-            RuntimeError: if what was appended last did not reach the disk.
+            RuntimeError: if the last lines could not be synced to disk.
         """
         file, self._file = self._file, None
         try:
@@ -92,10 +90,10 @@ class Ledger:
             self._lock.__exit__(kind, error, trace)
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
-        """Records that these trials are about to be submitted.
+        """Records trials that are about to be submitted.
 
         Raises:
-            RuntimeError: if the file cannot be written; it then still reads, as it was before.
+            RuntimeError: if the file cannot be written; its previous contents stay readable.
         """
         trials = list(trials)
         fidelities = {trial.fidelity.fingerprint: trial.fidelity for trial in trials}
@@ -113,13 +111,13 @@ class Ledger:
         """Records the outcome of a trial that was asked for.
 
         Raises:
-            RuntimeError: if the file cannot be written; it then still reads, as it was before.
+            RuntimeError: if the file cannot be written; its previous contents stay readable.
         """
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
 
     def _append(self, events: list[dict[str, Any]]) -> None:
         if self._file is None:
-            raise RuntimeError("a ledger can be written only within its with block")
+            raise RuntimeError("a ledger must be entered with a with statement before it is written")
         lines = [json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n" for event in events]
         self._file.append("".join(lines).encode())
 

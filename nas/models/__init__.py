@@ -1,1 +1,1 @@
-"""Networks built from architectures: operations, normalization, cells, stacks and their cost."""
+"""Networks built from architectures: operations, normalization, cells, networks and their cost."""

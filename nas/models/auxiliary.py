@@ -1,4 +1,4 @@
-"""The auxiliary head: a second classifier at two thirds of the depth, which training listens to and nothing else."""
+"""Auxiliary head: a second classifier at two thirds of the depth, used in training only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ POOL_STRIDE = 3
 
 
 class AuxiliaryHead(nn.Module):
-    """Pools a map, mixes it down to 128 channels, reads it whole with 768 filters and classifies (the authors' code).
+    """Classifies a map: pooling, a 1x1 convolution to 128 channels, one of the whole map to 768 (the authors' code).
 
     Args:
-        num_channels: of the map.
-        map_size: its height and width in pixels; maps below 5 pixels are pooled whole.
-        num_classes: outputs.
+        num_channels: channels of the map.
+        map_size: height and width of the map in pixels; maps below 5 pixels are pooled as a whole.
+        num_classes: number of classes.
         norms: constants of batch normalization.
     """
 
@@ -33,6 +33,6 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, num_classes)
 
     def forward(self, rectified: Tensor) -> Tensor:
-        """Maps a rectified cell output (N, C, map_size, map_size) to logits (N, num_classes)."""
+        """Maps a cell output after ReLU (N, C, map_size, map_size) to logits (N, num_classes)."""
         logits: Tensor = self.classifier(self.read(self.mix(self.pool(rectified))).mean((2, 3)))
         return logits

@@ -1,9 +1,8 @@
-"""A cell as a module: built from its description, it turns the outputs of two cells into the next one.
+"""A cell as a module, built from its description: maps the outputs of the two previous cells to its own output.
 
-How shapes are matched follows the authors' code of NASNet (1707.07012): hidden state 1 always passes ReLU, a 1x1
-convolution and batch normalization to the cell's filters; state 0 does so only if its width differs, and is halved by a
-factorized reduction if its map is larger; a state among the cell's outputs that is larger or of another width than the
-blocks' results is brought to them without ReLU.
+Shapes are matched as in NASNet's code (1707.07012): hidden state 1 always passes through ReLU, a 1x1 convolution and
+batch normalization; state 0 only if its width differs, or through a factorized reduction if its map is larger. Inputs
+of the cell among its outputs are matched to the blocks' results in the same way, without ReLU.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from torch import Tensor, nn
 
 from nas.architecture import Block, Cell, Edge
 from nas.canonical import NUM_INPUTS
-from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View, is_eager_cpu
+from nas.models.fast_cpu.memory import is_eager_cpu
+from nas.models.layers import Conv, FactorizedReduction, Rectified, Unchanged, View
 from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm
 from nas.models.operations import OPERATIONS, EdgeLayers, Site
 from nas.models.states import HiddenState, StateShape
@@ -24,13 +24,13 @@ from nas.models.states import HiddenState, StateShape
 
 @dataclass(frozen=True, slots=True)
 class CellSettings:
-    """What the stack says of one cell.
+    """Settings of one cell within the network.
 
     Attributes:
-        num_filters: width of the results of its operations.
+        num_filters: filters of its operations.
         stride: 1 for a normal cell, 2 for a reduction cell.
         norms: constants of normalization.
-        appearance: whether norms that remove appearance may stand in it; batch normalization takes their place if not.
+        appearance: whether norms that remove appearance are used; otherwise batch normalization replaces them.
         average_counts_padding: see `nas.fidelity.NetworkSpec`.
     """
 
@@ -41,23 +41,23 @@ class CellSettings:
     average_counts_padding: bool = False
 
     def normalization(self, name: str) -> Normalization:
-        """The norm that a block's choice means in this cell."""
+        """Returns the normalization that a block's norm stands for in this cell."""
         normalization = NORMALIZATIONS[name]
         return NORMALIZATIONS["bn"] if normalization.appearance and not self.appearance else normalization
 
 
 class Matching(nn.Module):
-    """Brings a state to another shape: by a 1x1 convolution, or by a factorized reduction if its map is to be halved.
+    """Matches a state to another shape, by a 1x1 convolution or, to halve its map, by a factorized reduction.
 
     Args:
-        shape: of the state.
-        target: the shape it is to have.
+        shape: shape of the state.
+        target: shape of the result.
         norms: constants of the batch normalization that follows.
-        rectify: whether the state is rectified before.
+        rectify: whether ReLU is applied first.
 
     Attributes:
-        siblings: all 1x1 convolutions that read the same state rectified, its own among them; empty if unknown. In
-            training on a CPU they are computed together.
+        siblings: all 1x1 convolutions that read the same state after ReLU, including its own; empty if unknown. They
+            are computed jointly when training on a CPU.
     """
 
     def __init__(self, shape: StateShape, target: StateShape, norms: NormSettings, *, rectify: bool) -> None:
@@ -73,7 +73,7 @@ class Matching(nn.Module):
 
     @property
     def conv(self) -> Conv | None:
-        """Its 1x1 convolution of the rectified state, if it is one."""
+        """Its 1x1 convolution of the state after ReLU, if it has one."""
         first = self.layers[0] if isinstance(self.layers, nn.Sequential) else None
         return first if isinstance(first, Conv) and self.view == Rectified() else None
 
@@ -90,9 +90,9 @@ class BlockLayers(nn.Module):
     """A block: two operations and their combination.
 
     Args:
-        block: its description.
-        shapes: of the hidden states before it.
-        settings: of the cell.
+        block: description of the block.
+        shapes: shapes of the preceding hidden states.
+        settings: settings of the cell.
     """
 
     def __init__(self, block: Block, shapes: Sequence[StateShape], settings: CellSettings) -> None:
@@ -110,18 +110,15 @@ class BlockLayers(nn.Module):
 
     @property
     def num_paths(self) -> int:
-        """How many of its operations' results drop path may drop."""
+        """Number of its operations that drop path may drop."""
         return sum(self._drops)
 
     def forward(self, states: Sequence[HiddenState], factors: Sequence[Tensor] = ()) -> HiddenState:
-        """Makes the next hidden state.
+        """Computes the next hidden state.
 
         Args:
-            states: all states before it.
-            factors: for each path that may be dropped, a factor (N, 1, 1, 1); none at all to drop nothing.
-
-        Returns:
-            The new state.
+            states: all preceding hidden states.
+            factors: one drop path factor (N, 1, 1, 1) per droppable path; empty to drop nothing.
         """
         left, right = (edge(states[source]) for edge, source in zip(self.edges, self._sources, strict=True))
         if factors:
@@ -139,10 +136,10 @@ class CellLayers(nn.Module):
     """A cell of a network.
 
     Args:
-        cell: its description.
+        cell: description of the cell.
         inputs: shapes of hidden states 0 and 1.
-        settings: its filters, stride and norms.
-        first: whether it is the first cell, whose hidden state 0 is the stem itself, whatever its width.
+        settings: filters, stride and norms.
+        first: whether it is the first cell, which reads the stem's output as hidden state 0 unchanged.
     """
 
     def __init__(
@@ -177,19 +174,19 @@ class CellLayers(nn.Module):
 
     @property
     def num_paths(self) -> int:
-        """How many paths drop path may drop."""
+        """Number of paths that drop path may drop."""
         return sum(block.num_paths for block in self._each_block())
 
     def forward(self, before: HiddenState, previous: HiddenState, factors: Sequence[Tensor] = ()) -> HiddenState:
-        """Turns the outputs of two cells into that of this one.
+        """Maps the outputs of two cells to that of this one.
 
         Args:
-            before: the output of the cell before the previous one.
-            previous: the output of the previous cell.
-            factors: for each path that may be dropped, a factor (N, 1, 1, 1); none at all to drop nothing.
+            before: output of the cell before the previous one.
+            previous: output of the previous cell.
+            factors: one drop path factor (N, 1, 1, 1) per droppable path; empty to drop nothing.
 
         Returns:
-            This cell's output, of shape `self.shape`.
+            Output of this cell, of shape `self.shape`.
         """
         states = [before if self.match_before is None else self.match_before(before), self.match_previous(previous)]
         used = 0
@@ -201,7 +198,7 @@ class CellLayers(nn.Module):
 
     def _each_block(self) -> Iterator[BlockLayers]:
         for block in self.blocks:
-            assert isinstance(block, BlockLayers)  # noqa: S101 - a ModuleList forgets the type of what it holds
+            assert isinstance(block, BlockLayers)  # noqa: S101 - ModuleList does not keep the type of its items
             yield block
 
     def _match_output(self, number: int, state: HiddenState) -> HiddenState:
@@ -211,7 +208,7 @@ class CellLayers(nn.Module):
 
 
 def _build_edge(edge: Edge, shape: StateShape, normalization: Normalization, settings: CellSettings) -> EdgeLayers:
-    """Only what reads an input of the cell is strided: the states that blocks made have the cell's size already."""
+    """Builds an operation; only those that read an input of the cell are strided."""
     site = Site(
         in_channels=shape.num_channels,
         out_channels=settings.num_filters,

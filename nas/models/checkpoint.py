@@ -1,12 +1,10 @@
-"""A trained network in one file: weights, and all that is needed to rebuild it and to feed it images."""
+"""Checkpoint of a trained network in one file: its weights, and all that is needed to rebuild and use it."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from torch import Tensor
 
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
+from nas.files.atomic_write import write_bytes
 from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
@@ -28,16 +27,15 @@ _SPEC = TypeAdapter(NetworkSpec)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained network, rebuilt.
+    """A trained network loaded from a file.
 
     Attributes:
-        network: on the CPU, in evaluation mode.
-        mean: of each channel, where white is 1, that images must be normalized with.
-        std: standard deviation of each channel, likewise.
-        class_names: by number of the logit.
-        accuracy: between 0 and 1, as it was measured on the validation split.
-        evaluation: how the test accuracy was measured, and what it was; empty if it never was. See
-            `nas.training.run`.
+        network: the network, on the CPU, in evaluation mode.
+        mean: per-channel mean for normalizing images with pixel values from 0 to 1.
+        std: per-channel standard deviation, likewise.
+        class_names: names of the classes, in the order of the logits.
+        accuracy: validation accuracy, between 0 and 1.
+        evaluation: settings and results of training and test, written by `nas.training.run`; empty if not tested.
     """
 
     network: AnyNetwork
@@ -56,16 +54,16 @@ def save_checkpoint(
     accuracy: float,
     evaluation: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a network to a file, at once or not at all: under a temporary name, then renamed.
+    """Writes a network to a file, atomically.
 
-    The file is in the safetensors format, from which nothing can be executed.
+    The safetensors format cannot contain executable code.
 
     Args:
-        path: of the file; its folder is made where it is missing.
-        network: as `nas.models.build.build` made it; its architecture and spec are written too.
-        data: whose normalization and class names are written.
-        accuracy: between 0 and 1.
-        evaluation: how the test accuracy was measured, as plain data.
+        path: the file; its folder is created if missing.
+        network: built by `nas.models.build.build`; its architecture and spec are written too.
+        data: data set whose normalization and class names are written.
+        accuracy: validation accuracy, between 0 and 1.
+        evaluation: settings and results of training and test, as plain data.
     """
     path = Path(path)
     metadata = {
@@ -80,34 +78,28 @@ def save_checkpoint(
     }
     if evaluation is not None:
         metadata["evaluation"] = json.dumps(dict(evaluation))
-    # channels_last convolutions are not contiguous, which the format demands
+    # The format demands contiguous tensors, which convolutions with channels last are not.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(path, tensors, metadata)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file at once or not at all, readable for whom the umask of this process says.
+    """Writes a safetensors file atomically, with the permissions of the process's umask.
 
-    The library's own writing makes files that nobody else can read, of no use in a folder that people share.
+    The library's own writing creates files that only their owner can read.
+
+    Raises:
+        OSError: if it cannot be written; the previous file is kept.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(save(dict(tensors), dict(metadata)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    write_bytes(path, save(dict(tensors), dict(metadata)))
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
-    """Rebuilds a network from a file that `save_checkpoint` wrote.
+    """Rebuilds a network from a file written by `save_checkpoint`.
 
     Raises:
-        ValueError: if the file is missing, is no such file, or its weights do not fit its architecture.
+        ValueError: if the file is missing or is not a checkpoint, or its weights do not fit its architecture.
     """
     metadata, tensors = read_tensors(Path(path))
     if metadata.get("format") != FORMAT:
@@ -125,7 +117,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             evaluation=_evaluation(values.get("evaluation") or {}),
         )
     except KeyError as error:
-        raise ValueError(f"{path} lacks {error} in its metadata") from None
+        raise ValueError(f"the metadata of {path} must have {error}") from None
     except ValidationError as error:
         raise ValueError(f"the network of {path} is not valid: {error.errors()[0]['msg']}") from None
     except (ValueError, TypeError, OverflowError) as error:
@@ -133,14 +125,14 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Reads what `write_tensors` wrote.
+    """Reads a file written by `write_tensors`.
 
     Returns:
-        The metadata and the tensors, on the CPU, in memory of their own: in the file they are not aligned to 64
-        bytes, and kernels may round differently for tensors that are not.
+        The metadata, and the tensors on the CPU. The tensors are copied, since they are not aligned to 64 bytes in the
+        file and kernels may round differently for unaligned ones.
 
     Raises:
-        ValueError: if the file is missing, or not in the safetensors format.
+        ValueError: if the file is missing or is not in the safetensors format.
     """
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
@@ -153,7 +145,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
 
 def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
     _check_shapes(architecture, spec, {name: tensor.shape for name, tensor in tensors.items()})
-    with torch.random.fork_rng([]):  # the initial weights are drawn and then replaced
+    with torch.random.fork_rng([]):  # the initial weights are drawn but not used
         network = build(architecture, spec)
     try:
         network.load_state_dict(tensors)
@@ -164,14 +156,14 @@ def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torc
 
 
 def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[str, torch.Size]) -> None:
-    """Before any memory is taken for it, a network must be no larger than the weights that are there."""
+    """Checks the shapes of the weights before memory is allocated, which an invalid file could make excessive."""
     if spec.num_stages * spec.num_repeats > len(shapes):
         raise ValueError(f"a network of {spec.num_stages * spec.num_repeats} cells has more than {len(shapes)} tensors")
     try:
         with torch.device("meta"):
             expected = build(architecture, spec).state_dict()
     except (RuntimeError, OverflowError) as error:
-        raise ValueError(f"such a network cannot be built: {str(error).splitlines()[0]:.200}") from None
+        raise ValueError(f"the network cannot be built: {str(error).splitlines()[0]:.200}") from None
     if wrong := [name for name, tensor in expected.items() if shapes.get(name, tensor.shape) != tensor.shape]:
         raise ValueError(
             f"its weights do not fit its architecture: {wrong[0]} must be {list(expected[wrong[0]].shape)}, "
@@ -179,15 +171,15 @@ def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[st
         )
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - whatever JSON holds
+def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON value
     numbers = tuple(float(item) for item in value)
     if not all(math.isfinite(number) for number in numbers):
         raise ValueError(f"{name} must be finite, got {value!r:.100}")
     return numbers
 
 
-def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever JSON holds
-    """What is said of the test, after a look at the numbers that others compute with."""
+def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Checks the numbers of the evaluation that are used in computations."""
     if not isinstance(value, dict):
         raise ValueError(f"evaluation must be an object, got {value!r:.100}")
     for name in ("resize", "crop", "batch_size", "epochs"):

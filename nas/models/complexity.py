@@ -1,4 +1,4 @@
-"""What a network costs, found on torch's meta device: no weight is allocated, nothing is computed."""
+"""Parameters, multiply-adds and activations of a network, counted on the meta device without allocating weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from nas.models.resnet import ResidualNetwork
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """The cost of one stage, for one image.
+    """The cost of one stage for one image.
 
     Attributes:
-        name: ``stem`` (its cells included), ``stage 1``, ..., ``classifier``.
-        num_parameters: trainable ones.
-        num_multiply_adds: of convolutions and linear layers.
-        num_activations: numbers that convolutions and linear layers give.
+        name: ``stem`` (including its cells), ``stage 1``, ..., ``classifier``.
+        num_parameters: trainable parameters.
+        num_multiply_adds: multiply-adds of convolutions and linear layers.
+        num_activations: outputs of convolutions and linear layers.
     """
 
     name: str
@@ -34,14 +34,14 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """The cost of a network, for one image. The auxiliary head is counted apart, since only training uses it.
+    """The cost of a network for one image. The auxiliary head is counted separately, since it is used in training only.
 
     Attributes:
-        num_parameters: trainable ones.
-        num_multiply_adds: of convolutions and linear layers.
-        num_activations: numbers that convolutions and linear layers give.
-        auxiliary_num_parameters: of the auxiliary head; 0 if there is none.
-        stages: the same by stage; a reduction cell belongs to the stage that it opens.
+        num_parameters: trainable parameters.
+        num_multiply_adds: multiply-adds of convolutions and linear layers.
+        num_activations: outputs of convolutions and linear layers.
+        auxiliary_num_parameters: parameters of the auxiliary head; 0 without one.
+        stages: cost by stage; a reduction cell belongs to the stage that it opens.
     """
 
     num_parameters: int
@@ -52,17 +52,10 @@ class Complexity:
 
 
 def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
-    """Counts what a network costs for one image of `spec.image_size` pixels.
-
-    Args:
-        architecture: its cells, or the reference network.
-        spec: the network around them.
-
-    Returns:
-        The counts.
+    """Computes the cost of a network for one image of `spec.image_size` pixels.
 
     Raises:
-        ValueError: if the architecture names an operation or a norm that does not exist.
+        ValueError: if the architecture names an unknown operation or norm.
     """
     with torch.device("meta"):
         network = build(architecture, spec).eval()
@@ -82,7 +75,7 @@ def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
 
 
 class _Layers:
-    """Watches every convolution and linear layer of a network: how many numbers did it give?"""
+    """Counts the outputs of every convolution and linear layer of a network."""
 
     def __init__(self, network: AnyNetwork) -> None:
         self._num_activations: dict[nn.Module, int] = {}
@@ -94,7 +87,7 @@ class _Layers:
         self._num_activations[module] = self._num_activations.get(module, 0) + output.numel()
 
     def cost(self, name: str, modules: list[nn.Module]) -> StageCost:
-        """Adds up a stage. Each number that a layer gives takes the weights of one of its filters."""
+        """Adds up the cost of a stage. Each output of a layer takes the weights of one filter."""
         seen = [
             (self._num_activations[layer], layer.weight[0].numel())
             for layer in _each_layer(modules)

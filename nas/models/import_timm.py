@@ -1,7 +1,7 @@
-"""Weights of timm's NASNet-A and PNASNet-5 for our networks.
+"""Imports timm's weights of NASNet-A and PNASNet-5, published as `nasnetalarge` and `pnasnet5large`.
 
-timm carries the published weights of both as `nasnetalarge` and `pnasnet5large`. Only names change: the networks are
-the same functions, if `NetworkSpec.average_counts_padding` is set as `describe_timm` does.
+Only the names of the weights differ: the networks compute the same function if
+`NetworkSpec.average_counts_padding` is set as in `describe_timm`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NASNET_CELLS = (
 )
 _PNASNET_CELLS = ("cell_stem_0", "cell_stem_1", *(f"cell_{index}" for index in range(12)))
 
-# Within a cell, most special first. The n-th separable convolution of an operation begins at layer 4 (n - 1).
+# Within a cell, most specific first. The n-th separable convolution of an operation begins at layer 4 (n - 1).
 _RENAMES = (
     (r"comb_iter_(\d)_left\.", r"blocks.\1.edges.0."),
     (r"comb_iter_(\d)_right\.", r"blocks.\1.edges.1."),
@@ -49,11 +49,11 @@ _RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class TimmModel:
-    """What a state dict of timm holds.
+    """The network that a state dict of timm belongs to.
 
     Attributes:
         architecture: name of its cells in `search_spaces.published.PUBLISHED`.
-        spec: the network around them, without auxiliary head.
+        spec: settings of the network around them, without auxiliary head.
     """
 
     architecture: str
@@ -61,16 +61,16 @@ class TimmModel:
 
 
 def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
-    """Tells which network a state dict of timm's `nasnetalarge` or `pnasnet5large` belongs to.
+    """Determines the network that a state dict of timm's `nasnetalarge` or `pnasnet5large` belongs to.
 
     Raises:
-        ValueError: if it is of neither, or of one that cannot be built.
+        ValueError: if it belongs to neither, or to a network that cannot be built.
     """
     stem = _stem_name(state_dict)
     is_nasnet = stem == "conv0"
     stem_filters, in_channels, *_ = _shape(state_dict, f"{stem}.conv.weight", 4)
     if not 1 <= in_channels <= 3:
-        raise ValueError(f"{stem}.conv.weight must read 1 to 3 channels, as pictures have, got {in_channels}")
+        raise ValueError(f"{stem}.conv.weight must read 1 to 3 channels, got {in_channels}")
     try:
         spec = replace(
             PRESETS["imagenet-large" if is_nasnet else "pnasnet-large"],
@@ -90,21 +90,21 @@ def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
 
 
 def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
-    """Copies the weights and running statistics of timm's network into ours.
+    """Copies weights and running statistics of timm's network into ours.
 
     Args:
-        network: built from what `describe_timm` says of the state dict.
-        state_dict: of timm's `nasnetalarge` or `pnasnet5large`.
+        network: built as `describe_timm` says.
+        state_dict: state dict of timm's `nasnetalarge` or `pnasnet5large`.
 
     Raises:
-        ValueError: if a weight is missing, has no place in the network, or is of another shape.
+        ValueError: if a weight is missing, unknown or of another shape.
     """
     renamed = rename_timm(state_dict)
     ours = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
     if missing := [name for name in ours if name not in renamed]:
         raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]}")
     if unknown := [name for name in renamed if name not in ours]:
-        raise ValueError(f"{len(unknown)} weights have no place in this network, among them {unknown[0]}")
+        raise ValueError(f"{len(unknown)} weights are not part of this network, among them {unknown[0]}")
     for name, value in ours.items():
         if renamed[name].shape != value.shape:
             raise ValueError(f"{name} must be of shape {tuple(value.shape)}, got {tuple(renamed[name].shape)}")
@@ -112,7 +112,7 @@ def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
 
 
 def rename_timm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gives the tensors of timm's state dict the names of our networks; batch counters are left out."""
+    """Renames the tensors of timm's state dict to our names, leaving out batch counters."""
     stem = _stem_name(state_dict)
     cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
     names = {name: _rename(name, stem, cells) for name in state_dict if not _is_counter(name)}
@@ -137,7 +137,7 @@ def _stem_name(state_dict: Mapping[str, Tensor]) -> str:
         if f"{name}.conv.weight" in state_dict:
             return name
     raise ValueError(
-        "the weights must be a state dict of timm's nasnetalarge or pnasnet5large; it has no stem of either"
+        "the weights must be a state dict of timm's nasnetalarge or pnasnet5large, got one without the stem of either"
     )
 
 

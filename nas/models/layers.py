@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+
+from nas.models.fast_cpu.depthwise import depthwise_convolution, is_split_faster
+from nas.models.fast_cpu.even_odd_pixels import even_odd_pixels
+from nas.models.fast_cpu.pointwise import pointwise
 
 _Size: TypeAlias = int | tuple[int, int]
 
 
 class View(Protocol):
-    """A function of a hidden state without parameters. Views are plain values: equal ones are computed once."""
+    """A parameter-free function of a hidden state. Views are plain values, and equal views are computed once."""
 
     def __call__(self, state: Tensor, /) -> Tensor:
         """Applies it to (N, C, H, W)."""
@@ -38,7 +40,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Rectified:
-    """The state with its negative values set to zero, as every operation with a convolution reads it."""
+    """The state after ReLU, which precedes every convolution."""
 
     def __call__(self, state: Tensor, /) -> Tensor:
         """Returns a new tensor of the state's shape."""
@@ -47,13 +49,13 @@ class Rectified:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The state pooled.
+    """The pooled state.
 
     Attributes:
         kind: ``avg`` or ``max``.
         size: side of the window in pixels.
         stride: 1 or 2.
-        counts_padding: whether an average counts padding as zeros; it is left out of the average otherwise.
+        counts_padding: whether an average includes the zero padding.
     """
 
     kind: str
@@ -65,7 +67,7 @@ class Pool:
         """Returns (N, C, ceil(H / stride), ceil(W / stride))."""
         (top, bottom), (left, right) = (same_padding(length, self.size, self.stride) for length in state.shape[2:])
         if self.kind == "max":
-            if self.size == 2 and self.stride == 1:  # the only window that rounding up does not carry over the border
+            if self.size == 2 and self.stride == 1:  # for all other windows ceil_mode reaches the padding
                 state = F.pad(state, (left, right, top, bottom), value=-math.inf)
             return F.max_pool2d(state, self.size, self.stride, (top, left), ceil_mode=True)
         if self.counts_padding:
@@ -76,15 +78,15 @@ class Pool:
 class Conv(nn.Conv2d):
     """A convolution without bias, padded so that stride s divides a size by s, rounding up.
 
-    Weights are drawn from a normal distribution whose variance is 2 / fan-out (the authors' code), where the fan-out of
-    a grouped convolution is that of one group.
+    Weights are drawn from a normal distribution of variance 2 / fan-out (the authors' code); the fan-out of a grouped
+    convolution is that of one group.
 
     Args:
-        in_channels: of the map.
-        out_channels: of the result.
-        size: of the window in pixels: one number, or height and width.
-        stride: as size.
-        dilation: distance of neighbours in the window.
+        in_channels: channels of the map.
+        out_channels: channels of the result.
+        size: window in pixels: one number, or height and width.
+        stride: one number, or vertical and horizontal.
+        dilation: distance between neighbouring pixels of the window.
         groups: as in torch.
     """
 
@@ -121,40 +123,37 @@ class Conv(nn.Conv2d):
         return F.conv2d(input, self.weight, None, self.stride, (top, left), self.dilation, self.groups)
 
 
-def pointwise(images: Tensor, weight: Tensor) -> Tensor:
-    """Applies a 1x1 convolution.
+class DepthwiseConv(Conv):
+    """A convolution of each channel with its own kernel; see `Conv`.
 
-    Below 16 images, torch on a single CPU thread leaves it to a slow path, but with channels last it is a matrix
-    product of the map as it lies in memory.
+    Args:
+        num_channels: channels of the map and the result.
+        size: side of the window in pixels.
+        stride: 1 or 2.
+        dilation: distance between neighbouring pixels of the window.
     """
-    if is_eager_cpu(images) and images.size(0) < 16 and images.is_contiguous(memory_format=torch.channels_last):
-        return F.linear(images.permute(0, 2, 3, 1), weight.flatten(1)).permute(0, 3, 1, 2)
-    return F.conv2d(images, weight)
 
+    def __init__(self, num_channels: int, size: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__(num_channels, num_channels, size, stride=stride, dilation=dilation, groups=num_channels)
 
-def joint_pointwise(images: Tensor, convs: Sequence[Conv]) -> list[Tensor]:
-    """Applies several 1x1 convolutions to one map as one: wide matrix products are faster than narrow ones."""
-    memory_format = memory_format_of(images)
-    results = pointwise(images, torch.cat([conv.weight for conv in convs]))
-    parts = torch.split(results, [conv.out_channels for conv in convs], dim=1)
-    return [part.contiguous(memory_format=memory_format) for part in parts]
-
-
-def is_eager_cpu(images: Tensor) -> bool:
-    """Whether what follows runs as it is written and on a CPU: elsewhere torch's own ways are the best."""
-    return images.device.type == "cpu" and not torch.compiler.is_compiling()
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Maps (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
+        rows, columns = (same_padding(length, self.kernel_size[0], self.stride[0]) for length in input.shape[2:])
+        if self.dilation == (1, 1) and is_split_faster(input, self.weight, (rows, columns)):
+            return depthwise_convolution(input, self.weight, self.stride[0], (rows, columns))
+        return super().forward(input)
 
 
 class FactorizedReduction(nn.Module):
-    """Halves a map without losing every other pixel (the authors' code of NASNet).
+    """Halves a map without discarding pixels at odd positions entirely (NASNet's code).
 
-    One 1x1 convolution reads the pixels at even places, another those one to the right and below, each giving half of
-    the filters; one norm follows. Past the border a zero is read. A single filter reads the even places only.
+    One 1x1 convolution reads the pixels at even positions, another those one to the right and below; each computes half
+    of the filters, and a norm follows. Beyond the border, zeros are read. A single filter reads even positions only.
 
     Args:
-        in_channels: of the map.
-        out_channels: of the result.
-        norm: of the result.
+        in_channels: channels of the map.
+        out_channels: channels of the result.
+        norm: norm of the result.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm: nn.Module) -> None:
@@ -165,43 +164,13 @@ class FactorizedReduction(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
-        even, odd = _EvenOddPixels.apply(images)
+        even, odd = even_odd_pixels(images)
         halves = [self.even(even)] if self.odd is None else [self.even(even), self.odd(odd)]
         result: Tensor = self.norm(torch.cat(halves, dim=1))
         return result
 
 
-class _EvenOddPixels(torch.autograd.Function):
-    """The pixels at even places, and those one to the right and below, with zeros past the border.
-
-    Written out because the gradient of two strided slices is two maps of zeros and their sum, where one map does.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
-        ctx.shape = images.shape
-        ctx.memory_format = memory_format_of(images)
-        height, width = images.shape[2:]
-        odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
-        return images[:, :, ::2, ::2].clone(), odd
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, even: Tensor, odd: Tensor) -> Tensor:  # noqa: ANN401
-        height, width = ctx.shape[2:]
-        gradient = torch.empty(ctx.shape, dtype=even.dtype, device=even.device, memory_format=ctx.memory_format).zero_()
-        gradient[:, :, ::2, ::2] = even
-        gradient[:, :, 1::2, 1::2] = odd[:, :, : height // 2, : width // 2]
-        return gradient
-
-
-def memory_format_of(images: Tensor) -> torch.memory_format:
-    """How a map lies in memory: channels first or last."""
-    is_last = images.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if is_last else torch.contiguous_format
-
-
 def same_padding(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Padding before and after an axis so that `stride` divides its length, rounding up; an odd one goes after."""
+    """Returns the padding before and after an axis, so that `stride` divides its length, rounding up."""
     total = max(((length - 1) // stride) * stride + size - length, 0)
     return total // 2, total - total // 2

@@ -1,7 +1,7 @@
-"""The network around the cells: stem, stages of normal cells with reduction cells between them, classifier.
+"""Network of cells: a stem, stages of normal cells separated by reduction cells, and a classifier.
 
-Widths, strides and which cell feeds which follow the authors' code of NASNet (1707.07012), and of PNASNet (1712.00559)
-where `NetworkSpec.reduction_in_stage` is set.
+Widths, strides and connections follow NASNet's code (1707.07012), or PNASNet's (1712.00559) if
+`NetworkSpec.reduction_in_stage` is set.
 """
 
 from __future__ import annotations
@@ -24,24 +24,17 @@ from nas.models.states import HiddenState, StateShape
 
 
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
-    """Builds a network; initial weights are drawn from torch's generator.
-
-    Args:
-        architecture: its cells.
-        spec: the network around them.
-
-    Returns:
-        The network, in training mode.
+    """Builds a network in training mode; initial weights are drawn from torch's generator.
 
     Raises:
-        ValueError: if the architecture names an operation or a norm that does not exist.
+        ValueError: if the architecture names an unknown operation or norm.
     """
     check_names(architecture)
     return Network(architecture, spec)
 
 
 def check_names(architecture: Architecture) -> None:
-    """Raises ValueError if the architecture names an operation or a norm that does not exist."""
+    """Raises ValueError if the architecture names an unknown operation or norm."""
     for place, cell in (("normal", architecture.normal), ("reduction", architecture.reduction)):
         for index, block in enumerate(cell.blocks):
             where = f"block {index} of the {place} cell"
@@ -53,13 +46,13 @@ def check_names(architecture: Architecture) -> None:
 
 
 class Network(nn.Module):
-    """A classifier of images made of one architecture's cells. Build it with `build_network`.
+    """An image classifier made of the cells of one architecture. Build it with `build_network`.
 
     Attributes:
-        architecture: its cells.
-        spec: the network around them.
-        places: where each of its cells stands.
-        shapes: of each cell's output.
+        architecture: description of its cells.
+        spec: settings of the network around them.
+        places: place of each cell.
+        shapes: output shape of each cell.
     """
 
     def __init__(self, architecture: Architecture, spec: NetworkSpec) -> None:
@@ -87,7 +80,7 @@ class Network(nn.Module):
         self.classifier = nn.Linear(self.shapes[-1].num_channels, spec.num_classes)
 
     def set_progress(self, fraction: float) -> None:
-        """Says how much of the training is done, from 0 to 1: scheduled drop path depends on it."""
+        """Sets the progress of training, from 0 to 1, for scheduled drop path."""
         if self.drop_path is not None:
             self.drop_path.set_progress(fraction)
 
@@ -98,7 +91,7 @@ class Network(nn.Module):
             images: (N, in_channels, H, W).
 
         Returns:
-            Logits (N, num_classes); in training mode with an auxiliary head, a pair: its logits come second.
+            Logits (N, num_classes). In training mode with an auxiliary head, a pair of logits and auxiliary logits.
         """
         last = len(self.cells) - 1
         if self.auxiliary_head is None or not self.training:
@@ -108,13 +101,13 @@ class Network(nn.Module):
         return self._classify(states[last]), auxiliary
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Computes the output (N, C, H, W) of the last cell of each stage, not rectified."""
+        """Computes the output (N, C, H, W) of the last cell of each stage, before ReLU."""
         ends = [index for index, place in enumerate(self.places) if place.ends_stage]
         states = self._run(images, ends)
         return [states[index].view(Unchanged()) for index in ends]
 
     def _run(self, images: Tensor, wanted: Collection[int]) -> dict[int, HiddenState]:
-        """Runs all cells; holds on to the outputs of the wanted ones, and to others only while they may be read."""
+        """Runs all cells and returns the wanted outputs; other outputs are freed as soon as no cell reads them."""
         factors: Sequence[Sequence[Tensor]] = [()] * len(self.cells)
         if self.training and self.drop_path is not None:
             factors = self.drop_path.draw(images)
@@ -139,7 +132,7 @@ def _stem_convolution(spec: NetworkSpec, filters: int) -> nn.Module:
 def _build_cells(
     architecture: Architecture, spec: NetworkSpec, norms: NormSettings, stem: StateShape
 ) -> list[CellLayers]:
-    """Instance-type norms stand in the first `Architecture.appearance_stages` stages."""
+    """Builds all cells; only the first `Architecture.appearance_stages` stages use instance-type norms."""
     num_appearance = spec.num_stages if architecture.appearance_stages is None else architecture.appearance_stages
     shapes = [stem]
     cells = []
@@ -158,7 +151,7 @@ def _build_cells(
 
 
 def _join_readers(cells: Sequence[CellLayers], places: Sequence[CellPlace]) -> None:
-    """Tells the 1x1 convolutions that read one cell's output, as states 1 and 0 of the next two, of each other."""
+    """Connects the 1x1 convolutions that read the same cell's output, as states 1 and 0 of the next two cells."""
     readers: dict[int, list[tuple[Matching, Conv]]] = {}
     for index, (cell, place) in enumerate(zip(cells, places, strict=True)):
         for matching, source in ((cell.match_previous, index), (cell.match_before, index + 1 - place.reads_back)):

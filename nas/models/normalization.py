@@ -1,8 +1,8 @@
-"""Normalization of feature maps: one line of `NORMALIZATIONS` is one choice of a search space.
+"""Normalization of feature maps; each line of `NORMALIZATIONS` is one choice of a search space.
 
-A choice says how each norm of an operation is built, the first apart from the others, and whether one more norm follows
-the combination of a block. That is enough for IBN-Net's placements (1807.09441): `ibn_a` mixes instance and batch
-normalization early in an operation, `ibn_b` puts instance normalization where the paths have met.
+A choice says how the first and the other norms of an operation are built, and whether another norm follows the
+combination of a block. This covers IBN-Net's placements (1807.09441): `ibn_a` mixes instance and batch normalization
+early in an operation, `ibn_b` puts instance normalization after the combination.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_GROUPS = 32
 
 @dataclass(frozen=True, slots=True)
 class NormSettings:
-    """The constants of normalization; see `nas.fidelity.NetworkSpec` for what they mean."""
+    """Constants of normalization; see `nas.fidelity.NetworkSpec`."""
 
     epsilon: float = 1e-5
     momentum: float = 0.1
@@ -33,9 +33,9 @@ class NormSettings:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalization that also works where a batch holds a single value for each channel.
+    """Batch normalization that also supports batches with a single value per channel.
 
-    One value has no variance, so such a batch is normalized by the running statistics and leaves them as they are.
+    A single value has no variance, so such a batch is normalized by the running statistics, without updating them.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
@@ -54,11 +54,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalization, the same in training and evaluation, that also works where a group holds a single value.
-
-    A single value has no spread to be normalized by, and taking its mean away would leave nothing: there only scale and
-    shift are applied.
-    """
+    """Group normalization that also supports groups with a single value, to which only scale and shift are applied."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over H, W and the channels of each group."""
@@ -68,9 +64,9 @@ class GroupNorm(nn.GroupNorm):
 
 
 class InstanceNorm(GroupNorm):
-    """Instance normalization with scale and shift: group normalization with one channel a group.
+    """Instance normalization with scale and shift: group normalization with one channel per group.
 
-    Written so because torch's instance normalization does not keep channels last.
+    Unlike torch's instance normalization, it keeps channels last.
     """
 
     def __init__(self, num_channels: int, eps: float = 1e-5) -> None:
@@ -81,8 +77,8 @@ class InstanceBatchNorm(nn.Module):
     """Instance normalization of the first channels, batch normalization of the rest (IBN-Net, 1807.09441, section 3).
 
     Args:
-        num_channels: of the map.
-        settings: `instance_ratio` of the channels, rounded down, go to instance normalization.
+        num_channels: channels of the map.
+        settings: constants; the number of instance-normalized channels is rounded down.
     """
 
     def __init__(self, num_channels: int, settings: NormSettings) -> None:
@@ -99,7 +95,7 @@ class InstanceBatchNorm(nn.Module):
 
 
 NormBuilder: TypeAlias = Callable[[int, NormSettings], nn.Module]
-"""Builds the norm of a map with so many channels."""
+"""Builds a norm for a number of channels."""
 
 
 def batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
@@ -113,7 +109,7 @@ def instance_norm(num_channels: int, settings: NormSettings) -> nn.Module:
 
 
 def instance_batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
-    """Builds part instance, part batch normalization; a part without channels is left out."""
+    """Builds `InstanceBatchNorm`, or plain instance or batch normalization if the other part has no channels."""
     num_instance = int(num_channels * settings.instance_ratio)
     if num_instance == 0:
         return batch_norm(num_channels, settings)
@@ -128,23 +124,23 @@ def group_norm(num_channels: int, settings: NormSettings) -> nn.Module:
 
 
 def num_groups(num_channels: int) -> int:
-    """The groups of group normalization: 32 where they divide the channels, else the most below 32 that do.
+    """Returns the number of groups: the largest divisor of the channels up to 32, with at least two channels per group.
 
-    A group holds at least two channels, for with one it would be instance normalization under another name.
+    With one channel per group it would be instance normalization.
     """
     most = max(1, min(MAX_GROUPS, num_channels // 2))
     return next(number for number in range(most, 0, -1) if num_channels % number == 0)
 
 
 def synchronized_batch_norm(num_channels: int, settings: NormSettings) -> nn.Module:
-    """Builds batch normalization over all members of the process group; of one member, plain batch normalization."""
-    if _num_members() > 1:
+    """Builds batch normalization over all members of the process group; for one member, plain batch normalization."""
+    if num_members() > 1:
         return nn.SyncBatchNorm(num_channels, eps=settings.epsilon, momentum=settings.momentum)
     return batch_norm(num_channels, settings)
 
 
-def _num_members() -> int:
-    """The size of the process group; 1 without one."""
+def num_members() -> int:
+    """Returns the size of the process group; 1 without one."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     return torch.distributed.get_world_size() if distributed else 1
 
@@ -156,14 +152,14 @@ def no_norm(num_channels: int, settings: NormSettings) -> nn.Module:  # noqa: AR
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """One choice of normalization of a block.
+    """A choice of normalization for a block.
 
     Attributes:
         first: builds the first norm of an operation.
-        rest: builds the operation's other norms.
-        after: builds a norm that follows the combination of both operations; None for no such norm.
-        appearance: whether it removes the appearance of single images: such norms stand only in the first
-            `Architecture.appearance_stages` stages, and batch normalization takes their place in deeper ones.
+        rest: builds the other norms of the operation.
+        after: builds a norm that follows the combination of the two operations; None for no norm.
+        appearance: whether it removes the appearance of single images. Such norms are used in the first
+            `Architecture.appearance_stages` stages only; batch normalization replaces them in deeper ones.
     """
 
     first: NormBuilder
@@ -184,11 +180,11 @@ NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
         "none": Normalization(no_norm, no_norm),
     }
 )
-"""All norms a block may name."""
+"""All normalizations by name."""
 
 
 class OperationNorms:
-    """Hands out the norms of one operation in the order in which the operation builds them."""
+    """Builds the norms of one operation in the order in which the operation asks for them."""
 
     def __init__(self, normalization: Normalization, settings: NormSettings) -> None:
         self._next = normalization.first

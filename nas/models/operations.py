@@ -1,11 +1,11 @@
-"""The operations on the edges of a cell: one line of `OPERATIONS` is one choice of a search space.
+"""Operations on the edges of a cell; each line of `OPERATIONS` is one choice of a search space.
 
-An operation reads a *view* of a hidden state, which has no parameters (the state itself, rectified, or pooled), and
-goes on with layers of its own. Operations that read the same view of the same state share it: it is computed once.
+An operation applies its layers to a *view* of a hidden state: the state itself, after ReLU, or pooled. Views have no
+parameters, and operations that read the same view of the same state share its computation.
 
-Order within an operation is ReLU, convolution, normalization; nothing stands between a depthwise convolution and its
-pointwise one; all maps are padded as TensorFlow's SAME does, so stride 2 halves a size, rounding up (NASNet,
-1707.07012, appendix A.4, and the authors' code).
+The order within an operation is ReLU, convolution, normalization, with nothing between a depthwise convolution and its
+pointwise one. Maps are padded as TensorFlow's SAME, so stride 2 halves a size, rounding up (NASNet, 1707.07012,
+appendix A.4, and the authors' code).
 """
 
 from __future__ import annotations
@@ -17,21 +17,20 @@ from types import MappingProxyType
 
 from torch import Tensor, nn
 
-from nas.models.depthwise import DepthwiseConv
-from nas.models.layers import Conv, Pool, Rectified, Unchanged, View
+from nas.models.layers import Conv, DepthwiseConv, Pool, Rectified, Unchanged, View
 from nas.models.normalization import OperationNorms
 from nas.models.states import HiddenState
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where an operation stands.
+    """Place of an operation within a network.
 
     Attributes:
-        in_channels: of the state it reads.
-        out_channels: of its result.
+        in_channels: channels of the state that it reads.
+        out_channels: channels of its result.
         stride: 1, or 2 to halve the map.
-        norms: the norms of the operation.
+        norms: builds its norms.
         average_counts_padding: see `nas.fidelity.NetworkSpec`.
     """
 
@@ -48,7 +47,7 @@ class Site:
 
 
 class EdgeLayers(nn.Module):
-    """An operation in its place: a view of a hidden state and the layers behind it, perhaps none."""
+    """An operation at its site: a view of a hidden state, followed by layers (possibly none)."""
 
     def __init__(self, view: View, *layers: nn.Module) -> None:
         super().__init__()
@@ -63,11 +62,11 @@ class EdgeLayers(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One choice of operation.
+    """A choice of operation for an edge.
 
     Attributes:
-        build: builds it for a site.
-        drops: whether scheduled drop path may drop its result; all but identity.
+        build: builds the operation for a site.
+        drops: whether scheduled drop path may drop its result; true for all but identity.
     """
 
     build: Callable[[Site], EdgeLayers]
@@ -75,17 +74,17 @@ class Operation:
 
 
 def identity(site: Site) -> EdgeLayers:
-    """The state itself; where its shape differs, ReLU, a strided 1x1 convolution and a norm."""
+    """Builds the identity; if the shape changes, ReLU, a strided 1x1 convolution and a norm."""
     return EdgeLayers(Unchanged()) if site.keeps_shape else convolution(1, site)
 
 
 def pool(kind: str, size: int, site: Site) -> EdgeLayers:
-    """Pools; where the width differs, a 1x1 convolution and a norm follow, without ReLU.
+    """Builds a pooling; if the width changes, a 1x1 convolution and a norm follow, without ReLU.
 
     Args:
-        kind: ``avg`` (padding left out of the average) or ``max``.
+        kind: ``avg`` (excluding the padding) or ``max``.
         size: side of the window in pixels.
-        site: where it stands.
+        site: place of the operation.
     """
     view = Pool(kind, size, site.stride, counts_padding=site.average_counts_padding and site.stride == 2)
     if site.in_channels == site.out_channels:
@@ -94,18 +93,18 @@ def pool(kind: str, size: int, site: Site) -> EdgeLayers:
 
 
 def convolution(size: int, site: Site) -> EdgeLayers:
-    """ReLU, a dense convolution and a norm."""
+    """Builds ReLU, a dense convolution and a norm."""
     conv = Conv(site.in_channels, site.out_channels, size, stride=site.stride)
     return EdgeLayers(Rectified(), conv, site.norms.build(site.out_channels))
 
 
 def factored_convolution(size: int, site: Site) -> EdgeLayers:
-    """A 1 x size, then a size x 1 convolution, ReLU before and a norm after each."""
+    """Builds ReLU and a 1 x size, then a size x 1 convolution, each followed by a norm."""
     return EdgeLayers(Rectified(), *_factored(size, site, site.in_channels, site.out_channels))
 
 
 def separable_convolution(size: int, site: Site, *, dilation: int = 1) -> EdgeLayers:
-    """A depthwise-separable convolution, applied twice; stride and change of width belong to the first."""
+    """Builds two depthwise-separable convolutions; the first has the stride and the change of width."""
     channels = site.out_channels
     first = _separable(size, site, site.in_channels, stride=site.stride, dilation=dilation)
     second = _separable(size, site, channels, stride=1, dilation=dilation)
@@ -113,21 +112,21 @@ def separable_convolution(size: int, site: Site, *, dilation: int = 1) -> EdgeLa
 
 
 def dilated_convolution(size: int, site: Site) -> EdgeLayers:
-    """A depthwise-separable convolution of dilation 2, applied once.
+    """Builds one depthwise-separable convolution of dilation 2.
 
-    The paper names only "3x3 dilated convolution"; this is the form that implementations of its space settled on.
+    The paper says only "3x3 dilated convolution"; this is the form used by implementations of its search space.
     """
     return EdgeLayers(Rectified(), *_separable(size, site, site.in_channels, stride=site.stride, dilation=2))
 
 
 def bottleneck(core: str, size: int, site: Site) -> EdgeLayers:
-    """AmoebaNet's convolutions (1802.01548, the authors' code): 1x1 to a share of the filters, the core, 1x1 back.
+    """Builds AmoebaNet's bottlenecks (1802.01548, the authors' code): a 1x1 convolution, the core, and a 1x1 back.
 
     Args:
-        core: ``square`` (a quarter of the filters) or ``factored``: 1 x size and size x 1 (a quarter, of 1x3 and 3x1
-            three eighths).
-        size: of the core.
-        site: where it stands. With too few filters for a bottleneck there is only the core.
+        core: ``square``, or ``factored`` (1 x size and size x 1). It has a quarter of the filters, 1x3 and 3x1 three
+            eighths.
+        size: window of the core.
+        site: place of the operation. With too few filters for a bottleneck, only the core is built.
     """
     narrow = 3 * site.out_channels // 8 if (core, size) == ("factored", 3) else site.out_channels // 4
     plain = convolution if core == "square" else factored_convolution
@@ -182,4 +181,4 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "bottleneck_conv_1x7_7x1": Operation(partial(bottleneck, "factored", 7)),
     }
 )
-"""All operations an edge may name."""
+"""All operations by name."""

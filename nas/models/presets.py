@@ -1,4 +1,4 @@
-"""The networks of the papers as named values, and their notation N @ P."""
+"""Networks of the papers as presets, and the papers' notation N @ P."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ PRESETS: Mapping[str, NetworkSpec] = MappingProxyType(
         ),
     }
 )
-"""With NASNet-A's cells the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032; all constants are the authors'."""
+"""With NASNet-A's cells, the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032. All constants are the authors'."""
 
 
 def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> NetworkSpec:
-    """Sets repeats and filters by the papers' notation "N @ P": N normal cells a stage, P channels at the end.
+    """Sets repeats and filters from the papers' notation "N @ P": N normal cells per stage, P final channels.
 
     Args:
         text: such as ``6@768``.
-        spec: gives all else.
-        architecture: its cells say how many channels the last cell gives for each filter: 6 with NASNet-A's.
+        spec: all other settings.
+        architecture: its cells determine the number of final channels per filter: 6 with NASNet-A's.
 
     Returns:
         The spec with `num_repeats` and `num_filters` replaced.
 
     Raises:
-        ValueError: if the text is not of that form, or no allowed number of filters gives P channels.
+        ValueError: if the text does not have that form, or no valid number of filters gives P channels.
     """
     match = re.fullmatch(r"\s*(\d{1,4})\s*@\s*(\d{1,7})\s*", text, re.ASCII)
     if match is None or int(match[1]) == 0:
@@ -84,11 +84,11 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
 
 
 def format_stack(spec: NetworkSpec, architecture: Architecture) -> str:
-    """The papers' notation "N @ P" of a network, from which `parse_stack` gives the same repeats and filters."""
+    """Returns the papers' notation "N @ P" of a network, the inverse of `parse_stack`."""
     return f"{spec.num_repeats}@{_last_width(spec, architecture)}"
 
 
 def _last_width(spec: NetworkSpec, architecture: Architecture) -> int:
-    """Channels before the classifier."""
+    """Returns the number of channels before the classifier."""
     last = cell_places(spec)[-1]
     return output_width(architecture.reduction if last.reduction else architecture.normal, last.num_filters)

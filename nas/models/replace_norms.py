@@ -29,7 +29,7 @@ def replace_norms(module: nn.Module, norm: str) -> nn.Module:
     batch part is replaced. Scale, shift and running statistics are kept where the new norm has them.
 
     Args:
-        module: changed in place.
+        module: modified in place.
         norm: a key of `REPLACEMENTS`.
 
     Returns:
@@ -60,7 +60,7 @@ def _replaced(module: nn.Module, build: Callable[[_Replaceable], nn.Module]) -> 
 
 
 def _frozen(old: _Replaceable) -> nn.Module:
-    """Statistics, scale and shift become constants."""
+    """Makes statistics, scale and shift constant."""
     if isinstance(old, nn.GroupNorm):
         raise ValueError("frozen batch norm needs the statistics of a batch norm, got a group norm")
     if isinstance(old, FrozenBatchNorm2d):
@@ -96,7 +96,7 @@ def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:
 
 
 def _tensor(norm: nn.Module, name: str) -> Tensor | None:
-    """A parameter or buffer of a norm; None where it has none, as without scale and shift."""
+    """Returns a parameter or buffer of a norm, or None if it has none, as without scale and shift."""
     value = getattr(norm, name, None)
     return value if isinstance(value, Tensor) else None
 

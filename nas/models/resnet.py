@@ -1,13 +1,13 @@
-"""Residual networks as baselines: torchvision's ResNet, with IBN-Net's norms and the variants of the Bag of Tricks.
+"""Residual networks as baselines: torchvision's ResNet, with IBN-Net's norms and the variants of Bag of Tricks.
 
-Names are such as ``resnet50``, ``resnet50-ibn-a``, ``resnet50-d`` or ``resnet50-d-ibn-b``:
+Names are, for example, ``resnet50``, ``resnet50-ibn-a``, ``resnet50-d`` or ``resnet50-d-ibn-b``:
 
-- ``ibn-a``: in all stages but the last, part of the channels behind the first convolution of a residual branch are
-  normalized one instance at a time; ``ibn-b``: instance normalization behind the stem's convolution, and behind the
-  addition of the last block of each of the first two stages (IBN-Net, 1807.09441, section 3.2, and its authors' code).
-- ``b``: the stride lies on the 3x3 convolution, which is how torchvision builds them all, so it changes nothing;
-  ``c``: three 3x3 convolutions in place of the stem's 7x7; ``d``: c, and the shortcut averages before it projects
-  (Bag of Tricks, 1812.01187, section 4).
+- ``ibn-a``: in all stages but the last, the norm after the first convolution of each residual branch mixes instance and
+  batch normalization. ``ibn-b``: instance normalization after the stem's convolution, and after the addition in the
+  last block of each of the first two stages (IBN-Net, 1807.09441, section 3.2, and its authors' code).
+- ``b``: stride in the 3x3 convolution, which is torchvision's default. ``c``: three 3x3 convolutions instead of the
+  stem's 7x7. ``d``: c, and average pooling before the projection of the shortcut (Bag of Tricks, 1812.01187, section
+  4).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REFERENCE_NETWORKS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
-    """A network by name: a description like an architecture of cells, so that a trial can hold it.
+    """Describes a reference network by name; like an architecture of cells, it can be part of a trial.
 
     Attributes:
         name: one of `REFERENCE_NETWORKS`.
@@ -66,22 +66,22 @@ class ReferenceNetwork:
 
     @property
     def depth(self) -> int:
-        """Layers with weights, as in the name."""
+        """Number of layers with weights, as in the name."""
         return int(self._part("depth") or 0)
 
     @property
     def variant(self) -> Literal["b", "c", "d"]:
-        """The variant of the Bag of Tricks; b if the name has none."""
+        """Variant of Bag of Tricks; b if the name has none."""
         return self._part("variant") or "b"  # type: ignore[return-value]
 
     @property
     def placement(self) -> Literal["a", "b"] | None:
-        """Where instance normalization stands: as in IBN-a, as in IBN-b, or nowhere."""
+        """Placement of instance normalization as in IBN-a or IBN-b; None without any."""
         return self._part("placement")  # type: ignore[return-value]
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal if and only if the networks are the same: ``resnet50-b`` is ``resnet50``."""
+        """32 hexadecimal digits, equal if and only if the networks are: ``resnet50-b`` equals ``resnet50``."""
         return fingerprint_json({"depth": self.depth, "variant": self.variant, "placement": self.placement})
 
     def to_json(self) -> dict[str, str]:
@@ -89,8 +89,8 @@ class ReferenceNetwork:
         return {"reference": self.name}
 
     @classmethod
-    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - whatever JSON holds
-        """Rebuilds the description; raises ValueError if the value is none."""
+    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - any JSON value
+        """Rebuilds a description; raises ValueError if the value does not describe a reference network."""
         if not isinstance(value, dict) or set(value) != {"reference"}:
             raise ValueError(f"a reference network must be an object with reference, got {value!r:.100}")
         return cls(value["reference"])
@@ -101,14 +101,13 @@ class ReferenceNetwork:
 
 
 class ResidualNetwork(TorchvisionResNet):
-    """A residual network around the same settings as the networks of cells.
+    """A residual network with the same settings as networks of cells, as far as they apply.
 
-    Of the settings, those that speak of cells do not apply: filters, repeats, stages, auxiliary head and drop path.
-    With the stem ``cifar``, one 3x3 convolution of stride 1 takes the place of the stem and its pooling, as is usual
-    for images of 32x32 pixels (1512.03385, section 4.2).
+    Filters, repeats, stages, auxiliary head and drop path do not apply. With the stem ``cifar``, a 3x3 convolution of
+    stride 1 replaces stem and pooling, as is usual for images of 32x32 pixels (1512.03385, section 4.2).
 
     Args:
-        reference: which network.
+        reference: name of the network.
         spec: classes, channels of the images, stem, dropout, and constants of normalization.
     """
 
@@ -152,7 +151,7 @@ class ResidualNetwork(TorchvisionResNet):
         return outputs
 
     def set_progress(self, fraction: float) -> None:
-        """Does nothing: there is no drop path to schedule."""
+        """Does nothing, since there is no drop path."""
 
     def _mix_first_norms(self, settings: NormSettings) -> None:
         for stage in self.stages[:-1]:
@@ -166,10 +165,10 @@ class ResidualNetwork(TorchvisionResNet):
 
 
 class NormalizedSum(nn.Module):
-    """A residual block of torchvision with instance normalization between the addition and the last ReLU.
+    """A residual block with instance normalization between the addition and the last ReLU.
 
     Args:
-        block: the residual block; it becomes part of this one.
+        block: residual block of torchvision, which becomes part of this one.
         settings: constants of normalization.
     """
 
@@ -189,18 +188,8 @@ class NormalizedSum(nn.Module):
         return torch.relu(self.norm(branch + shortcut))
 
 
-def build_resnet(reference: ReferenceNetwork, spec: NetworkSpec) -> ResidualNetwork:
-    """Builds a reference network; initial weights are drawn from torch's current generator.
-
-    Args:
-        reference: which network.
-        spec: see `ResidualNetwork`.
-    """
-    return ResidualNetwork(reference, spec)
-
-
 def _build_stem(reference: ReferenceNetwork, spec: NetworkSpec, settings: NormSettings) -> nn.Module:
-    """The convolutions before the first norm."""
+    """Builds the convolutions before the first norm."""
     stride = 1 if spec.stem == "cifar" else 2
     if reference.variant == "b":
         return _convolution(spec.in_channels, 64, stride=stride, size=3 if spec.stem == "cifar" else 7)
@@ -216,7 +205,7 @@ def _build_stem(reference: ReferenceNetwork, spec: NetworkSpec, settings: NormSe
 
 
 def _average_on_shortcut(stage: nn.Sequential) -> None:
-    """Lets the shortcut of a stage's first block see every pixel: its strided projection would skip three of four."""
+    """Averages before the strided projection of a stage's first shortcut, which would skip three of four pixels."""
     block = cast("Bottleneck", stage[0])
     if not isinstance(block.downsample, nn.Sequential):
         return
@@ -228,7 +217,7 @@ def _average_on_shortcut(stage: nn.Sequential) -> None:
 
 
 def _convolution(num_in: int, num_out: int, *, stride: int = 1, size: int = 3) -> nn.Conv2d:
-    """A convolution without bias, with the initial weights of torchvision's ResNet."""
+    """Builds a convolution without bias, with the initial weights of torchvision's ResNet."""
     convolution = nn.Conv2d(num_in, num_out, size, stride=stride, padding=size // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return convolution

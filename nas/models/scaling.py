@@ -1,4 +1,4 @@
-"""Making a network as wide as a budget allows: how the papers reach their mobile setting (1707.07012, section 4.2)."""
+"""Scaling of the network width to a budget, as the papers do for their mobile setting (1707.07012, section 4.2)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_FILTERS = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a network may cost at most; None leaves it free. The auxiliary head does not count: only training uses it.
+    """Upper bounds on the cost of a network, without the auxiliary head; None means unbounded.
 
     Attributes:
-        parameters: trainable ones.
-        multiply_adds: of convolutions and linear layers, for one image.
+        parameters: trainable parameters.
+        multiply_adds: multiply-adds of convolutions and linear layers per image.
     """
 
     parameters: int | None = None
@@ -34,22 +34,22 @@ class Budget:
                 raise ValueError(f"a budget of {name} must be at least 1, got {amount}")
 
     def holds(self, cost: Complexity) -> bool:
-        """Whether a network of that cost stays within it."""
+        """Returns whether a network of this cost is within the budget."""
         return (self.parameters is None or cost.num_parameters <= self.parameters) and (
             self.multiply_adds is None or cost.num_multiply_adds <= self.multiply_adds
         )
 
     def __str__(self) -> str:
-        """Such as ``600,000,000 multiply-adds``."""
+        """Returns text such as ``600,000,000 multiply-adds``."""
         bounds = (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
         return " and ".join(f"{amount:,} {name}" for name, amount in bounds if amount is not None)
 
 
 def parse_amount(text: str) -> int:
-    """A number as a person writes it, such as ``600M`` or ``5.3M``.
+    """Parses a number with an optional unit K, M, G or B, such as ``600M`` or ``5.3M``.
 
     Raises:
-        ValueError: if it is no number with a unit of K, M, G or none.
+        ValueError: if the text is not such a number, or rounds to 0.
     """
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGB]?)\s*", text.upper(), re.ASCII)
     amount = 0 if match is None else math.floor(float(match[1]) * _UNITS[match[2]] + 0.5)
@@ -59,18 +59,18 @@ def parse_amount(text: str) -> int:
 
 
 def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[NetworkSpec, Complexity]:
-    """Finds the most filters with which a network of so many cells stays within a budget, at the spec's image size.
+    """Finds the widest network within a budget, at the spec's image size.
 
     Args:
-        architecture: made of cells.
-        spec: the network around them; its number of filters does not count.
-        budget: what it may cost.
+        architecture: an architecture made of cells.
+        spec: settings of the network; its number of filters is ignored.
+        budget: upper bounds on the cost.
 
     Returns:
-        The spec with that number of filters, and its cost.
+        The spec with the largest number of filters within the budget, and its cost.
 
     Raises:
-        ValueError: if even the narrowest network is over the budget, or the budget allows any width.
+        ValueError: if even the narrowest network exceeds the budget, or the budget allows any width.
     """
     step = 2 ** max(1, spec.num_stem_cells)  # stem cells halve the filters, reduction cells need an even number
 
@@ -85,7 +85,7 @@ def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[
     if fits == 0:
         least = cost(1)
         raise ValueError(
-            f"a network of so many cells (N = {spec.num_repeats}) has at least {least.num_parameters:,} parameters and "
+            f"a network with N = {spec.num_repeats} has at least {least.num_parameters:,} parameters and "
             f"{least.num_multiply_adds:,} multiply-adds at {spec.image_size} pixels, got a budget of {budget}"
         )
     while too_many - fits > 1:

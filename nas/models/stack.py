@@ -1,4 +1,4 @@
-"""Where the cells of a network stand: order, filters, and which cell feeds which. Plain data, no tensors."""
+"""Layout of a network: order, filters and connections of its cells, as plain data."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from nas.canonical import NUM_INPUTS
 from nas.fidelity import NetworkSpec
 
 STEM_SIZE = 3
-"""Side of the window of the stem's convolution, in pixels."""
+"""Window of the stem's convolution in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class CellPlace:
-    """The place of one cell. Its hidden state 1 is always the output of the cell before it.
+    """Place of a cell in the network. Its hidden state 1 is always the output of the previous cell.
 
     Attributes:
-        stage: from 0. Stem cells stand in the first stage, a reduction cell in the stage that it opens.
-        num_filters: of the cell.
+        stage: number of the stage, from 0. Stem cells belong to the first stage, reduction cells to the one they open.
+        num_filters: filters of the cell.
         reduction: whether it is a reduction cell.
-        reads_back: how many cells back its hidden state 0 lies: 2, but 1 for the very first cell, and 3 for one that
-            skips the input of the reduction before it.
+        reads_back: number of cells between hidden state 0 and this cell, plus one: 2, except 1 for the very first cell
+            and 3 for a cell that skips the input of the reduction before it.
         ends_stage: whether it is the last cell of its stage.
     """
 
@@ -34,7 +34,7 @@ class CellPlace:
 
 
 def cell_places(spec: NetworkSpec) -> tuple[CellPlace, ...]:
-    """Lays out the cells of a network, from the image to the classifier."""
+    """Lays out the cells of a network, from input to classifier."""
     stem_scales = [2 ** (spec.num_stem_cells - index) for index in range(spec.num_stem_cells)]
     places = [CellPlace(0, spec.num_filters // scale, reduction=True) for scale in stem_scales]
     for stage in range(spec.num_stages):
@@ -58,9 +58,9 @@ def _stage_places(stage: int, spec: NetworkSpec) -> list[CellPlace]:
 
 
 def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
-    """The cell that feeds the auxiliary head: the last one before the second reduction between stages.
+    """Returns the cell that feeds the auxiliary head: the last one before the second reduction between stages.
 
-    Networks of one or two stages have no such cell; there it is the one at two thirds of the depth.
+    In networks of one or two stages, it is the cell at two thirds of the depth.
     """
     if places[-1].stage >= 2:
         return max(index for index, place in enumerate(places) if place.stage == 1)
@@ -68,12 +68,12 @@ def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
 
 
 def map_size(spec: NetworkSpec, num_halvings: int, *, length: int | None = None) -> int:
-    """Height or width in pixels of the maps that lie so many halvings behind the stem.
+    """Computes the height or width in pixels of a map.
 
     Args:
-        spec: the network.
-        num_halvings: how many.
-        length: of the image; None means `spec.image_size`.
+        spec: settings of the network.
+        num_halvings: number of times the map was halved since the stem.
+        length: height or width of the image; None means `spec.image_size`.
     """
     size = spec.image_size if length is None else length
     if spec.stem == "imagenet":
@@ -84,6 +84,6 @@ def map_size(spec: NetworkSpec, num_halvings: int, *, length: int | None = None)
 
 
 def output_width(cell: Cell, num_filters: int) -> int:
-    """Channels of a cell's output: F for each state, 2F for one that a block concatenates."""
+    """Computes the channels of a cell's output: F per state, 2F per state that a block concatenates."""
     wide = {state for state, block in enumerate(cell.blocks, start=NUM_INPUTS) if block.combine == "concat"}
     return num_filters * sum(2 if state in wide else 1 for state in cell.output_states)

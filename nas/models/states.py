@@ -1,4 +1,4 @@
-"""Hidden states of a cell while a network runs: what operations read of them is computed when first read, once."""
+"""Hidden states of a cell during a forward pass; each view of a state is computed once, on first use."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas.models.layers import Conv, Rectified, Unchanged, View, joint_pointwise
+from nas.models.fast_cpu.pointwise import joint_pointwise
+from nas.models.layers import Conv, Rectified, Unchanged, View
 
 
 @dataclass(frozen=True, slots=True)
 class StateShape:
-    """What is known of a hidden state before any image is seen.
+    """Shape of a hidden state, independent of the image size.
 
     Attributes:
-        num_channels: its width.
-        num_halvings: how often its map was halved since the stem.
+        num_channels: number of channels.
+        num_halvings: number of times the map was halved since the stem.
     """
 
     num_channels: int
@@ -25,13 +26,13 @@ class StateShape:
 
 
 class HiddenState:
-    """A map made of parts along its channels, and the views of it that were read so far.
+    """A map made of parts along its channels, with a cache of its views.
 
-    A concatenation is made only when it is read, and a rectified one of rectified parts: what is only ever read
-    rectified, like most cells' outputs, is then never held unrectified.
+    Parts are concatenated only when they are read, and for ReLU after applying it, so that the unrectified map, which
+    most cells never read, need not be stored.
 
     Args:
-        parts: maps (N, C, H, W) of one size.
+        parts: maps (N, C, H, W) of equal size.
     """
 
     def __init__(self, *parts: Tensor | HiddenState) -> None:
@@ -46,17 +47,18 @@ class HiddenState:
         return self._views[view]
 
     def convolve(self, conv: Conv, siblings: Sequence[Conv]) -> Tensor:
-        """Applies a 1x1 convolution to the rectified map.
+        """Applies a 1x1 convolution to the map after ReLU.
 
         Args:
             conv: the convolution.
-            siblings: all convolutions that read this map so, `conv` among them: they are computed together, once.
+            siblings: all convolutions that read this map after ReLU, including `conv`; they are computed jointly.
 
         Returns:
-            Its result (N, out_channels, H, W), handed out once.
+            Its result (N, out_channels, H, W), which is not kept.
         """
         if conv not in self._results:
-            self._results.update(zip(siblings, joint_pointwise(self.view(Rectified()), siblings), strict=True))
+            weights = [sibling.weight for sibling in siblings]
+            self._results.update(zip(siblings, joint_pointwise(self.view(Rectified()), weights), strict=True))
         return self._results.pop(conv)
 
     def _compute(self, view: View) -> Tensor:

@@ -1,4 +1,4 @@
-"""Batch normalization over the batches of all members of a process group."""
+"""Batch normalization synchronized over all members of a process group, also on CPUs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from nas.models.normalization import BatchNorm
+from nas.models.normalization import BatchNorm, num_members
 
 
 class _SumOverMembers(torch.autograd.Function):
-    """Adds up over all members; so must the gradients be, since every member's loss depends on every summand."""
+    """Sums over all members, and likewise their gradients, since every member's loss depends on every summand."""
 
     @staticmethod
     def forward(_context: Any, values: Tensor) -> Tensor:  # noqa: ANN401 - torch's
@@ -27,24 +27,24 @@ class _SumOverMembers(torch.autograd.Function):
 
 
 class SyncBatchNorm(BatchNorm):
-    """Batch normalization over the batches of all members, which must have one size; two sums over all members.
+    """Batch normalization over the batches of all members, which must have equal size.
 
-    On GPUs `torch.nn.SyncBatchNorm` does the same with kernels of its own; it refuses CPUs.
+    `torch.nn.SyncBatchNorm` does the same on GPUs, but does not support CPUs.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over H, W and the images of all members."""
         one_value = input.size(0) * input.size(2) * input.size(3) == 1
-        if not self.training or _num_members() == 1 or one_value:
+        if not self.training or num_members() == 1 or one_value:
             return super().forward(input)
         return self._normalize_together(input)
 
     def _normalize_together(self, images: Tensor) -> Tensor:
-        count = images.size(0) * images.size(2) * images.size(3) * _num_members()
+        count = images.size(0) * images.size(2) * images.size(3) * num_members()
         values = images.float()
         mean = _total(values.sum((0, 2, 3))) / count
         centred = values - mean.view(-1, 1, 1)
-        variance = _total(centred.square().sum((0, 2, 3))) / count  # about the common mean, which loses no digits
+        variance = _total(centred.square().sum((0, 2, 3))) / count  # two passes, for numerical precision
         self._follow(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
         return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(images.dtype)
@@ -57,7 +57,7 @@ class SyncBatchNorm(BatchNorm):
 
 
 def synchronized(norm: nn.BatchNorm2d | nn.SyncBatchNorm, device: torch.device) -> nn.Module:
-    """A norm for this device over all members, with the constants, parameters and running statistics of another."""
+    """Builds a synchronized norm for a device, with the constants, parameters and statistics of another norm."""
     kind = nn.SyncBatchNorm if device.type == "cuda" else SyncBatchNorm
     new = kind(norm.num_features, eps=norm.eps, momentum=norm.momentum)
     new.weight, new.bias = norm.weight, norm.bias
@@ -69,8 +69,3 @@ def synchronized(norm: nn.BatchNorm2d | nn.SyncBatchNorm, device: torch.device) 
 def _total(values: Tensor) -> Tensor:
     total: Tensor = _SumOverMembers.apply(values)
     return total
-
-
-def _num_members() -> int:
-    """The size of the process group; 1 without one."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

@@ -1,1 +1,1 @@
-"""Changes of the appearance of pictures that leave their content as it is."""
+"""Appearance shifts: changes of images that keep their content."""

@@ -1,10 +1,10 @@
-"""How far apart the features of two sets of images lie, layer by layer (IBN-Net, 1807.09441, section 3.1).
+"""Divergence between the features of two sets of images, per layer (IBN-Net, 1807.09441, section 3.1).
 
-For each channel of a layer, the means over the map of all images of a set are taken as draws from a normal
-distribution; the divergence of two sets is the symmetric Kullback-Leibler divergence of theirs, averaged over the
-channels. Between images and the same images with their look shifted it is large where a layer sees appearance; between
-two classes, where it sees content. Features are taken rectified, as the next layer reads them: right behind instance
-normalization all means over the map are equal, and nothing would be left to compare.
+For each channel of a layer, the spatial means of the images of a set are treated as samples of a normal distribution.
+The divergence of two sets is the symmetric Kullback-Leibler divergence of these distributions, averaged over channels.
+Between images and their appearance-shifted copies it measures sensitivity to appearance, between two classes that to
+content. Features are taken after ReLU, as the next layer reads them: directly after instance normalization, all spatial
+means are equal.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ FloatArray = npt.NDArray[np.float64]
 
 _BATCH = 128
 _FLOOR = 1e-6
-"""Added to every variance: what never varies, such as the mean of a map behind instance normalization, has none."""
+"""Added to every variance, since e.g. spatial means after instance normalization have none."""
 
 
 @torch.inference_mode()
 def layer_means(
     network: Network | ResidualNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, FloatArray]:
-    """Computes the means over the rectified map of every channel of every layer: stem, then cells or residual blocks.
+    """Computes the spatial means after ReLU of every channel of every layer: stem, then cells or residual blocks.
 
     Args:
-        network: it runs on the device where it is, in evaluation mode, and keeps its mode.
+        network: the network, used on its current device in evaluation mode; its training mode is restored.
         images: uint8 of shape (N, C, H, W).
-        mean: of each channel, where white is 1, that images are normalized with.
-        std: standard deviation of each channel, likewise.
+        mean: per-channel mean that normalizes images with values from 0 to 1.
+        std: per-channel standard deviation, likewise.
 
     Returns:
-        For each layer, in order of depth, an array of shape (N, channels).
+        For each layer, by depth, an array of shape (N, channels).
     """
     device = next(network.parameters()).device
     shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
@@ -61,18 +61,18 @@ def layer_means(
 
 
 def symmetric_divergence(first: FloatArray, second: FloatArray) -> float:
-    """Returns KL(first || second) + KL(second || first) of normal distributions, averaged over the channels.
+    """Computes KL(first || second) + KL(second || first) of normal distributions, averaged over channels.
 
     Args:
-        first: of shape (images, channels).
-        second: of shape (other images, channels).
+        first: samples of shape (images, channels).
+        second: samples of shape (other images, channels).
 
     Raises:
-        ValueError: if a set has fewer than two images, which show no spread, or the channels differ.
+        ValueError: if a set has fewer than two images, or the numbers of channels differ.
     """
     if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
         came = f"{first.shape} and {second.shape}"
-        raise ValueError(f"there must be at least 2 images in each set, and as many channels, got {came}")
+        raise ValueError(f"each set must have at least 2 images, and equally many channels, got {came}")
     variances = [values.var(axis=0) + _FLOOR for values in (first, second)]
     squared = (first.mean(axis=0) - second.mean(axis=0)) ** 2
     # the logarithms of both directions cancel
@@ -81,22 +81,22 @@ def symmetric_divergence(first: FloatArray, second: FloatArray) -> float:
 
 
 def appearance_divergence(clean: Mapping[str, FloatArray], shifted: Mapping[str, FloatArray]) -> dict[str, float]:
-    """Divergence of each layer between images and the same images with another look."""
+    """Computes the divergence of each layer between images and their appearance-shifted copies."""
     return {name: symmetric_divergence(values, shifted[name]) for name, values in clean.items()}
 
 
 def content_divergence(
     clean: Mapping[str, FloatArray], labels: Labels, *, classes: tuple[int, int] | None = None
 ) -> dict[str, float]:
-    """Divergence of each layer between two classes.
+    """Computes the divergence of each layer between two classes.
 
     Args:
-        clean: the means of each layer.
-        labels: of the images.
-        classes: numbers of the two; None takes the mean over all pairs of classes that have two images or more.
+        clean: spatial means of each layer.
+        labels: labels of the images.
+        classes: numbers of the two classes; None averages over all pairs of classes with at least two images.
 
     Raises:
-        ValueError: if there are no two classes with two images each.
+        ValueError: if there are no two such classes.
     """
     numbers, counts = np.unique(labels, return_counts=True)
     enough = [int(number) for number, count in zip(numbers, counts, strict=True) if count > 1]
@@ -129,7 +129,7 @@ def _layers(network: Network | ResidualNetwork) -> dict[str, nn.Module]:
 
 @contextmanager
 def _watched(layers: Mapping[str, nn.Module], collected: dict[str, list[Tensor]]) -> Iterator[None]:
-    """Within it, the means over the map of what each layer gives are collected."""
+    """Collects the spatial means after ReLU of each layer's output within the context."""
 
     def watch(name: str, module: nn.Module) -> Any:  # noqa: ANN401 - torch's handle
         def collect(_module: nn.Module, _inputs: Any, output: Tensor | HiddenState) -> None:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Accuracy of a network when the appearance of its images shifts."""
+"""Accuracy of networks under appearance shifts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class ShiftPlan:
-    """Which shifts are measured.
+    """Shifts under which a network is evaluated.
 
     Attributes:
         names: keys of `nas.shifts.table.SHIFTS`, at least one.
-        severity: 1 to 5.
-        seed: of what the shifts draw.
+        severity: severity from 1 to 5.
+        seed: seed of random shifts.
     """
 
     names: tuple[str, ...]
@@ -34,26 +34,26 @@ class ShiftPlan:
 
     def __post_init__(self) -> None:
         if not check_shifts(self.names):
-            raise ValueError("a plan of shifts must hold at least one, got none")
+            raise ValueError("a shift plan must have at least one shift, got none")
 
 
 def shifted_accuracies(
     network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, plan: ShiftPlan
 ) -> dict[str, float]:
-    """Measures a network under each shift of a plan.
+    """Computes the accuracy of a network under each shift of a plan.
 
     Args:
-        network: gives logits in evaluation mode.
-        split: the images before they are shifted.
-        data: whose mean and deviation normalize them.
-        recipe: device, precision and so on.
-        plan: the shifts.
+        network: network that returns logits in evaluation mode.
+        split: unshifted images.
+        data: data set whose mean and standard deviation normalize the images.
+        recipe: device, precision, number of threads, batch size and memory format.
+        plan: shifts to evaluate.
 
     Returns:
         ``accuracy_<shift>`` for each shift and ``shifted_accuracy``, their mean; all between 0 and 1.
 
     Raises:
-        ValueError: if the images cannot undergo a shift.
+        ValueError: if a shift does not support the images.
         DivergedError: if a logit is not finite.
     """
     shares = {}
@@ -67,16 +67,17 @@ def shifted_accuracies(
 def right_answers(
     network: nn.Module, split: Split, *, mean: Sequence[float], std: Sequence[float]
 ) -> npt.NDArray[np.bool_]:
-    """Says of each image whether a network classifies it correctly, so that networks can be compared image by image.
+    """Returns for each image whether a network classifies it correctly, for paired comparison of networks.
 
     Args:
-        network: gives logits in evaluation mode; it runs on the device where it is, and keeps its mode.
-        split: the images.
-        mean: of each channel, where white is 1, that images are normalized with.
-        std: standard deviation of each channel, likewise.
+        network: network that returns logits in evaluation mode, used on its current device; its training mode is
+            restored.
+        split: images.
+        mean: per-channel mean that normalizes images with values from 0 to 1.
+        std: per-channel standard deviation, likewise.
 
     Returns:
-        An array of shape (images,).
+        Boolean array of shape (images,).
     """
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))

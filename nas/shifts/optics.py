@@ -1,6 +1,6 @@
-"""Shifts by lens, sensor, air and storage: they look at more than one pixel, or draw from a generator.
+"""Shifts that model lens, sensor, weather and compression; they combine pixels or are random.
 
-Each takes images as float32 of shape (N, C, H, W), where white is 1, and one number for the strength.
+Each function takes float32 images of shape (N, C, H, W) with values from 0 to 1 and a strength.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 from torchvision.transforms import functional as vision
 
 REFERENCE_SIDE = 32
-"""Side in pixels of the images for which lengths are stated; they grow and shrink with the image."""
+"""Image size in pixels for which lengths are given; they scale with the image."""
 
 _FOG_GRIDS = (2, 4, 8)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
-    """Blurs with a Gaussian whose deviation is `sigma` pixels in an image of 32x32, and in proportion in others."""
+    """Blurs with a Gaussian of standard deviation `sigma` pixels for images of 32x32, scaled for other sizes."""
     side = min(images.shape[2:])
     scaled = sigma * side / REFERENCE_SIDE
-    radius = min(math.ceil(3 * scaled), side - 1)  # the border is mirrored, which needs a wider image than the radius
+    radius = min(math.ceil(3 * scaled), side - 1)  # reflection padding must be smaller than the image
     blurred: Tensor = vision.gaussian_blur(images, [2 * radius + 1, 2 * radius + 1], [scaled, scaled])
     return blurred
 
@@ -39,16 +39,16 @@ def noise(images: Tensor, deviation: float, generator: torch.Generator) -> Tenso
 
 
 def jpeg(images: Tensor, quality: float) -> Tensor:
-    """Stores and reads as JPEG of this quality, from 1 to 100; by Pillow, one image at a time."""
+    """Compresses as JPEG with a quality from 1 to 100; uses Pillow, one image at a time."""
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     read = np.stack([_through_jpeg(image, int(quality)) for image in pixels])
     return torch.from_numpy(read).permute(0, 3, 1, 2).to(images.device, images.dtype) / 255
 
 
 def fog(images: Tensor, density: float, generator: torch.Generator) -> Tensor:
-    """Covers images with white fog: by half of `density` everywhere, and by as much again where it is thickest.
+    """Adds white fog with an opacity of `density` where it is thickest and half of it where it is thinnest.
 
-    The fog is noise of three scales, each half as strong as the one before.
+    The fog is random noise of three scales, each with half the amplitude of the one before.
     """
     drawn = _for_each(images, lambda: torch.rand(sum(side**2 for side in _FOG_GRIDS), generator=generator))
     field = torch.zeros_like(images[:, :1])
@@ -60,12 +60,12 @@ def fog(images: Tensor, density: float, generator: torch.Generator) -> Tensor:
 
 
 def _for_each(images: Tensor, draw: Callable[[], Tensor]) -> Tensor:
-    """Draws image by image: of one large draw, what an image gets would depend on how many images there are."""
+    """Draws random numbers image by image, so that those of an image do not depend on the number of images."""
     return torch.stack([draw() for _ in images]).to(images.device)
 
 
 def _through_jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
-    """Of shape (H, W, 1 or 3)."""
+    """Compresses and decodes an image of shape (H, W, 1 or 3)."""
     with io.BytesIO() as file:
         Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "JPEG", quality=quality)
         return np.asarray(Image.open(file)).reshape(pixels.shape)

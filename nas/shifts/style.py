@@ -1,7 +1,7 @@
-"""Style: an image takes over the colour statistics of a reference picture and keeps its content.
+"""Style shift: images take over the color statistics of reference images and keep their content.
 
-The statistics are the mean colour and the covariance of the colours; instance normalization removes the former and,
-channel by channel, the diagonal of the latter.
+The statistics are mean and covariance of the colors. Instance normalization removes the mean and, per channel, the
+variance.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-_PICTURE_SIDE = 64
+_IMAGE_SIDE = 64
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-_MOST_PICTURES = 1000
+_MAX_IMAGES = 1000
 _FLOOR = 1e-4
-"""Least variance of a colour, about (2.5 / 255) squared: flat images have no spread that could be stretched."""
+"""Minimum variance of a color, about (2.5 / 255) squared, since uniform images have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palettes:
-    """Colour statistics of reference pictures.
+    """Color statistics of reference images.
 
     Attributes:
-        means: of shape (pictures, channels), where white is 1.
-        roots: lower Cholesky factors of the covariances, of shape (pictures, channels, channels).
+        means: mean colors of shape (images, channels), for values from 0 to 1.
+        roots: lower Cholesky factors of the covariances, of shape (images, channels, channels).
     """
 
     means: Tensor
@@ -38,13 +38,13 @@ class Palettes:
 
 
 def match_palette(images: Tensor, share: float, palettes: Palettes, generator: torch.Generator) -> Tensor:
-    """Moves the colours of each image towards those of a reference picture, drawn for each image.
+    """Blends each image with a version in the colors of a random reference image.
 
     Args:
-        images: float32 of shape (N, C, H, W), where white is 1.
-        share: how far, from 0 to 1.
-        palettes: of pictures with as many channels.
-        generator: draws the pictures.
+        images: float32 of shape (N, C, H, W) with values from 0 to 1.
+        share: weight of the recolored version, from 0 to 1.
+        palettes: color statistics of reference images with the same number of channels.
+        generator: random generator that chooses the reference images.
     """
     chosen = torch.randint(len(palettes), (len(images),), generator=generator)
     own = palettes_of(images)
@@ -56,7 +56,7 @@ def match_palette(images: Tensor, share: float, palettes: Palettes, generator: t
 
 
 def palettes_of(images: Tensor) -> Palettes:
-    """Measures the colour statistics of images of shape (N, C, H, W), where white is 1."""
+    """Computes the color statistics of images of shape (N, C, H, W) with values from 0 to 1."""
     pixels = images.flatten(2)
     means = pixels.mean(2)
     centred = pixels - means[..., None]
@@ -66,24 +66,24 @@ def palettes_of(images: Tensor) -> Palettes:
 
 
 def read_palettes(folder: str | Path | None, *, num_channels: int = 3) -> Palettes:
-    """Measures the colour statistics of the pictures in a folder.
+    """Computes the color statistics of the images in a folder.
 
     Args:
-        folder: with pictures, in itself or in folders below; None takes the quarters of the two photographs that come
-            with scikit-learn, a Chinese palace and a dahlia.
-        num_channels: 3 for colour, 1 for grey.
+        folder: folder of images, searched recursively; None uses the quarters of the two photographs that come with
+            scikit-learn, a Chinese palace and a dahlia.
+        num_channels: 3 for color, 1 for grayscale.
 
     Raises:
-        ValueError: if the folder is missing, holds no picture, or a picture cannot be read.
+        ValueError: if the folder is missing or has no images, or an image cannot be read.
     """
-    pictures = _builtin_pictures() if folder is None else [_read(path) for path in _picture_paths(Path(folder))]
+    images = _builtin_images() if folder is None else [_read(path) for path in _image_paths(Path(folder))]
     mode = "RGB" if num_channels == 3 else "L"
-    small = [picture.convert(mode).resize((_PICTURE_SIDE, _PICTURE_SIDE), Image.Resampling.BOX) for picture in pictures]
-    values = torch.from_numpy(np.stack([np.atleast_3d(np.asarray(picture)) for picture in small]))
+    small = [image.convert(mode).resize((_IMAGE_SIDE, _IMAGE_SIDE), Image.Resampling.BOX) for image in images]
+    values = torch.from_numpy(np.stack([np.atleast_3d(np.asarray(image)) for image in small]))
     return palettes_of(values.permute(0, 3, 1, 2).float() / 255)
 
 
-def _builtin_pictures() -> list[Image.Image]:
+def _builtin_images() -> list[Image.Image]:
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images  # type: ignore[no-untyped-call]
@@ -91,19 +91,19 @@ def _builtin_pictures() -> list[Image.Image]:
     return [Image.fromarray(quarter) for half in halves for quarter in np.array_split(half, 2, axis=1)]
 
 
-def _picture_paths(folder: Path) -> list[Path]:
+def _image_paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder} with reference pictures")
+        raise ValueError(f"there is no folder {folder} with reference images")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
-        raise ValueError(f"there is no picture in {folder}; allowed: {', '.join(sorted(_SUFFIXES))}")
-    return paths[:: max(1, -(-len(paths) // _MOST_PICTURES))]
+        raise ValueError(f"there is no image in {folder}; allowed: {', '.join(sorted(_SUFFIXES))}")
+    return paths[:: max(1, -(-len(paths) // _MAX_IMAGES))]
 
 
 def _read(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (_PICTURE_SIDE, _PICTURE_SIDE))
-            return picture.convert("RGB")
+        with Image.open(path) as image:
+            image.draft("RGB", (_IMAGE_SIDE, _IMAGE_SIDE))
+            return image.convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the picture {path} cannot be read: {error}") from None
+        raise ValueError(f"the image {path} cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""The shifts by name, each with five strengths, and the one function that applies them."""
+"""Table of shifts by name, each with five severities, and functions that apply them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SEED_BOUND = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a shift may draw from.
+    """Sources of randomness and style for a shift.
 
     Attributes:
-        generator: on the CPU, so that a seed gives the same on every device.
-        palettes: of the reference pictures, for the shift that needs them.
+        generator: random generator on the CPU, so that results are equal on all devices.
+        palettes: color statistics of reference images, for shifts that need them.
     """
 
     generator: torch.Generator
@@ -33,19 +33,19 @@ class Source:
 
 
 Apply: TypeAlias = Callable[[Tensor, float, Source], Tensor]
-"""Changes float32 images of shape (N, C, H, W), where white is 1, by a strength."""
+"""Applies a shift of a given strength to float32 images (N, C, H, W) with values from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One way in which the appearance of pictures changes.
+    """An appearance shift.
 
     Attributes:
-        apply: changes images.
-        strengths: for the severities 1 to 5, weakest first.
-        meaning: of the strength, in words.
-        needs_color: whether there must be three channels: in a grey picture there is no red to add to.
-        needs_palettes: whether it takes reference pictures.
+        apply: applies the shift to images.
+        strengths: strengths for severities 1 to 5, weakest first.
+        meaning: description of the strength.
+        needs_color: whether it requires three channels.
+        needs_palettes: whether it requires reference images.
     """
 
     apply: Apply
@@ -69,7 +69,7 @@ def _styled(images: Tensor, share: float, source: Source) -> Tensor:
 
 
 PAPER_SHIFTS = ("add_all", "add_red", "divide_contrast")
-"""The shifts of IBN-Net (1807.09441), whose own strengths are those of severity 3."""
+"""Shifts of IBN-Net (1807.09441); its own strengths are those of severity 3."""
 
 SHIFTS: Mapping[str, Shift] = MappingProxyType(
     {
@@ -81,27 +81,27 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
         "saturation": Shift(
             _plain(color.saturation), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
         ),
-        "hue": Shift(_plain(color.hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the colour circle", needs_color=True),
-        "grey": Shift(_plain(color.grey), (0.2, 0.4, 0.6, 0.8, 1.0), "share of colour taken away", needs_color=True),
+        "hue": Shift(_plain(color.hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the color circle", needs_color=True),
+        "grey": Shift(_plain(color.grey), (0.2, 0.4, 0.6, 0.8, 1.0), "share of color taken away", needs_color=True),
         "temperature": Shift(
             _plain(color.temperature), (0.1, 0.2, 0.3, 0.45, 0.6), "more red, less blue", needs_color=True
         ),
         "gamma": Shift(_plain(color.gamma), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
         "blur": Shift(_plain(optics.blur), (0.5, 0.75, 1.0, 1.5, 2.0), "deviation in pixels of 32"),
-        "noise": Shift(_drawn(optics.noise), (0.02, 0.04, 0.07, 0.11, 0.16), "deviation, white being 1"),
+        "noise": Shift(_drawn(optics.noise), (0.02, 0.04, 0.07, 0.11, 0.16), "deviation, for values from 0 to 1"),
         "jpeg": Shift(_plain(optics.jpeg), (60, 40, 25, 15, 8), "quality"),
         "fog": Shift(_drawn(optics.fog), (0.2, 0.35, 0.5, 0.65, 0.8), "density"),
-        "style": Shift(_styled, (0.2, 0.4, 0.6, 0.8, 1.0), "share of a picture's colours", needs_palettes=True),
+        "style": Shift(_styled, (0.2, 0.4, 0.6, 0.8, 1.0), "share of a reference image's colors", needs_palettes=True),
     }
 )
-"""All shifts."""
+"""All shifts by name."""
 
 
 def check_shifts(names: Iterable[str], *, num_channels: int | None = None) -> tuple[str, ...]:
-    """Returns the names, if they are different shifts that images with so many channels can undergo.
+    """Returns the names if they are distinct shifts that support the number of channels.
 
     Raises:
-        ValueError: if a shift is unknown, named twice, or needs colour where there is none.
+        ValueError: if a shift is unknown or repeated, or needs color images.
     """
     names = tuple(names)
     for name in names:
@@ -110,40 +110,40 @@ def check_shifts(names: Iterable[str], *, num_channels: int | None = None) -> tu
         if num_channels not in {None, 3} and SHIFTS[name].needs_color:
             raise ValueError(f"shift {name} needs images of 3 channels, red, green and blue, got {num_channels}")
     if len(set(names)) != len(names):
-        raise ValueError(f"shifts must be different from one another, got {', '.join(names)}")
+        raise ValueError(f"shifts must be distinct, got {', '.join(names)}")
     return names
 
 
 def check_disjoint(first: Iterable[str], second: Iterable[str]) -> None:
-    """Raises ValueError if two sets of shifts share one: what was trained for would be what is tested."""
+    """Raises ValueError unless two sets of shifts are disjoint, so that no shift is used in both search and test."""
     if common := sorted(set(first) & set(second)):
         raise ValueError(f"the shifts of the reward and of the test must be disjoint, both hold {', '.join(common)}")
 
 
 def shifts_for(num_channels: int) -> tuple[str, ...]:
-    """Names of all shifts that images with so many channels can undergo."""
+    """Returns the names of all shifts that support a number of channels."""
     return tuple(name for name, shift in SHIFTS.items() if num_channels == 3 or not shift.needs_color)
 
 
 def apply_shift(
     images: Tensor, name: str, *, severity: int = 3, seed: int = 0, palettes: Palettes | None = None
 ) -> Tensor:
-    """Changes the appearance of images.
+    """Applies a shift to images.
 
     Args:
-        images: of shape (N, C, H, W), C being 1 or 3; uint8, or float where white is 1.
+        images: uint8, or float with values from 0 to 1, of shape (N, C, H, W), where C is 1 or 3.
         name: a key of `SHIFTS`.
-        severity: 1 to 5.
-        seed: of noise, fog and the choice of reference pictures, from 0: the same seed gives the same images. What an
-            image becomes depends on its place among the images, not on the others.
-        palettes: of reference pictures with as many channels; None takes those that `read_palettes` has without a
-            folder.
+        severity: severity from 1 to 5.
+        seed: seed of noise, fog and the choice of reference images, at least 0. The result for an image depends on its
+            index, not on the other images.
+        palettes: color statistics of reference images with the same number of channels; None uses the built-in ones of
+            `read_palettes`.
 
     Returns:
-        A new tensor of the same shape and type, cut off at black and white.
+        A new tensor of the same shape and type, clipped to the valid range.
 
     Raises:
-        ValueError: if there is no such shift, severity or seed, or the images do not fit it.
+        ValueError: if shift, severity or seed is invalid, or the shift does not support the images.
     """
     _check_request(images, name, severity, seed)
     if len(images) == 0:
@@ -160,7 +160,7 @@ def apply_shift(
 def shift_split(
     split: Split, name: str, *, severity: int = 3, seed: int = 0, palettes: Palettes | None = None
 ) -> Split:
-    """Returns a split with the same labels and changed images; see `apply_shift`."""
+    """Returns a split with shifted images and the same labels; see `apply_shift`."""
     images = torch.from_numpy(split.images.copy())
     return Split(apply_shift(images, name, severity=severity, seed=seed, palettes=palettes).numpy(), split.labels)
 
@@ -169,7 +169,7 @@ def _check_request(images: Tensor, name: str, severity: int, seed: int) -> None:
     if images.ndim != 4 or images.shape[1] not in {1, 3}:
         raise ValueError(f"images must be of shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
     if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise ValueError(f"images must be uint8, or floats where white is 1, got {images.dtype}")
+        raise ValueError(f"images must be uint8, or floats from 0 to 1, got {images.dtype}")
     check_shifts([name], num_channels=images.shape[1])
     if type(severity) is not int or severity not in SEVERITIES:
         raise ValueError(f"a severity must be 1, 2, 3, 4 or 5, got {severity!r:.40}")

@@ -1,1 +1,1 @@
-"""The one training loop, and its augmentation and schedules."""
+"""Training and evaluation of networks: the training loop, augmentation, schedules and full training runs."""

@@ -1,8 +1,8 @@
-"""Batches cut out of a data set in memory, augmented as whole tensors on the device.
+"""Batches of a data set in memory, augmented as whole tensors on the device.
 
-The images of a split stay on the device as uint8, with their border of zeros and channels last. A crop is then one
-gather of rows of pixels from where they lie in the padded images. Python never touches a single image. The border of
-a crop is black before normalization; what cutout blanks is zero after it, the mean colour.
+The images of a split are kept on the device as uint8 with channels last and zero padding, so that a crop is a single
+gather of rows of pixels; no Python code runs per image. Padding is black before normalization; cutout sets pixels to
+zero, the mean color, after it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from nas.recipe import TrainRecipe
 
 
 class ImageSource:
-    """The images of one split on one device, from which batches are taken.
+    """Images of one split on one device, from which batches are taken.
 
     Args:
-        split: the images; they are copied once, with the padding.
-        data: whose mean and standard deviation are used.
-        padding: pixels of zeros around each image.
-        device: where the images lie and the batches are made.
-        channels_last: whether the batches lie in memory with channels last.
+        split: the images; they are copied once, with padding.
+        data: data set whose mean and standard deviation normalize the images.
+        padding: zero padding in pixels.
+        device: device of the images and batches.
+        channels_last: whether batches use the channels-last memory format.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ImageSource:
 
     @property
     def device(self) -> torch.device:
-        """Where the images lie."""
+        """Device of the images."""
         return self._windows.device
 
     def batch(self, indices: Tensor) -> Tensor:
@@ -67,13 +67,13 @@ class ImageSource:
         return self.crop(indices, top=self.padding, left=self.padding, flip=None)
 
     def crop(self, indices: Tensor, *, top: Tensor | int, left: Tensor | int, flip: Tensor | None) -> Tensor:
-        """Returns crops of the padded images, of the size of the images, normalized.
+        """Returns normalized crops of the padded images, each of the size of the original images.
 
         Args:
-            indices: of shape (batch,).
+            indices: image numbers of shape (batch,).
             top: first row of each crop in the padded images, of shape (batch, 1), or one for all.
             left: first column, likewise.
-            flip: whether each crop is mirrored, of shape (batch, 1); None: none is.
+            flip: whether to flip each crop horizontally, of shape (batch, 1); None flips none.
 
         Returns:
             float32 of shape (batch, channels, height, width).
@@ -97,17 +97,17 @@ def augmented_batch(
     *,
     part: slice = slice(None),
 ) -> Tensor:
-    """Returns the images with these indices, cropped, mirrored and blanked at random as the recipe says.
+    """Returns the images with these indices, with random crops, flips and cutout as set in the recipe.
 
     Args:
-        source: where the images lie; padded by `recipe.crop_padding`.
-        indices: of shape (batch,).
-        recipe: holds `crop_padding`, `flip` and `cutout`.
-        generator: on the device of the source; all that is random is drawn from it, for the whole batch.
-        part: which images of the batch are wanted.
+        source: images, padded by `recipe.crop_padding`.
+        indices: image numbers of shape (batch,).
+        recipe: settings `crop_padding`, `flip` and `cutout`.
+        generator: random generator on the device of the source. Numbers are always drawn for the whole batch.
+        part: selects the images of the batch to return.
 
     Returns:
-        float32 of shape (images wanted, channels, height, width).
+        float32 of shape (selected images, channels, height, width).
     """
     shape = (len(indices), 1)
     top: Tensor | int = source.padding
@@ -121,45 +121,45 @@ def augmented_batch(
     images = source.crop(indices[part], top=top, left=left, flip=flip)
     if not recipe.cutout:
         return images
-    centres = [torch.randint(length, shape, generator=generator, device=source.device)[part] for length in source.size]
-    return _blank(images, centres, recipe.cutout)
+    centers = [torch.randint(length, shape, generator=generator, device=source.device)[part] for length in source.size]
+    return _erase(images, centers, recipe.cutout)
 
 
 def cutout(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Blanks a square at a random place of each image, in place (1708.04552, section 3).
+    """Sets a square of each image to zero, in place (1708.04552, section 3).
 
-    The centre is anywhere in the image, so that the square may hang over the edge.
+    The center is anywhere in the image, so the square may extend beyond the border.
 
     Args:
-        images: normalized, of shape (batch, channels, height, width).
+        images: normalized images of shape (batch, channels, height, width).
         size: side of the square in pixels.
-        generator: on the device of the images.
+        generator: random generator on the device of the images.
     """
     shape = (len(images), 1)
-    centres = [torch.randint(length, shape, generator=generator, device=images.device) for length in images.shape[2:]]
-    return _blank(images, centres, size)
+    centers = [torch.randint(length, shape, generator=generator, device=images.device) for length in images.shape[2:]]
+    return _erase(images, centers, size)
 
 
-def _blank(images: Tensor, centres: Sequence[Tensor], size: int) -> Tensor:
-    """Blanks a square of each image, in place; `centres` are rows and columns, each of shape (batch, 1)."""
+def _erase(images: Tensor, centers: Sequence[Tensor], size: int) -> Tensor:
+    """Sets squares to zero, in place; `centers` are rows and columns, each of shape (batch, 1)."""
     inside = []
-    for length, centre in zip(images.shape[2:], centres, strict=True):
-        distance = torch.arange(length, device=images.device) - (centre - size // 2)
+    for length, center in zip(images.shape[2:], centers, strict=True):
+        distance = torch.arange(length, device=images.device) - (center - size // 2)
         inside.append((distance >= 0) & (distance < size))
     square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
     return images.masked_fill_(square, 0)
 
 
 def shuffled_batches(num_images: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yields the indices of one epoch's batches in random order.
+    """Yields the image numbers of one epoch's batches, in random order.
 
-    A last, smaller batch is left out: batch normalization over a handful of images does harm, and over one fails. A
-    split smaller than a batch is one batch.
+    A smaller last batch is dropped, since batch normalization is poor for a few images and undefined for one. A split
+    smaller than a batch is a single batch.
 
     Args:
-        num_images: how many there are.
-        batch_size: how many a batch holds.
-        generator: on the device where the indices are wanted.
+        num_images: number of images.
+        batch_size: images per batch.
+        generator: random generator on the device of the result.
     """
     order = torch.randperm(num_images, generator=generator, device=generator.device)
     size = min(batch_size, num_images)
@@ -168,14 +168,14 @@ def shuffled_batches(num_images: int, batch_size: int, generator: torch.Generato
 
 
 def num_batches(num_images: int, batch_size: int) -> int:
-    """How many batches `shuffled_batches` yields."""
+    """Returns the number of batches that `shuffled_batches` yields."""
     return max(1, num_images // batch_size)
 
 
 def from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
-    """Makes a tensor that shares the memory of an array, which nobody may write to.
+    """Creates a tensor that shares the memory of an array and must not be written to.
 
-    Arrays that come through Ray's object store are read-only, for which torch has no notion: it warns.
+    Suppresses torch's warning about read-only arrays, such as those of Ray's object store.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -183,16 +183,15 @@ def from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
 
 
 def _windows(padded: Tensor, width: int) -> Tensor:
-    """A view of padded images, channels last, whose row i holds the `width` pixels from pixel i on."""
+    """Returns a view of padded images with channels last: row i holds the `width` pixels from pixel i on."""
     num_pixels, num_channels = padded.numel() // padded.shape[3], padded.shape[3]
     return padded.view(-1).as_strided((num_pixels - width + 1, width * num_channels), (num_channels, 1))
 
 
 def _mirror(pixels: Tensor, flip: Tensor) -> Tensor:
-    """Mirrors those images of uint8, channels last, for which `flip`, of shape (batch, 1), holds.
+    """Flips the selected images (uint8, channels last) horizontally; `flip` has shape (batch, 1).
 
-    By bits, since torch.where takes thrice the time for bytes on a CPU: x ^ ((x ^ mirrored) & mask) is mirrored where
-    the mask is all ones, and x where it is 0.
+    Uses x ^ ((x ^ flipped) & mask), since torch.where is three times slower for bytes on a CPU.
     """
     values = pixels.view(len(pixels), -1)
     mask = flip.to(torch.uint8).neg()
@@ -201,6 +200,6 @@ def _mirror(pixels: Tensor, flip: Tensor) -> Tensor:
 
 
 def _scale_and_shift(data: DataSet, num_pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Factors and summands that normalize a row of pixels of uint8 with channels last, in one pass over the batch."""
+    """Returns factors and offsets that normalize all pixels of an image, channels last, in a single pass."""
     mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in (data.mean, data.std))
     return (1 / (255 * std)).repeat(num_pixels), (-mean / std).repeat(num_pixels)

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is often better than the weights themselves."""
+"""Exponential moving average (EMA) of a network's weights."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def build_average(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of a network that follows its weights and running statistics (1707.07012, appendix A.7).
+    """Creates a moving average of a network's weights and running statistics (1707.07012, appendix A.7).
 
     Call `update_parameters(network)` after each step.
 
     Args:
-        network: what is averaged; the copy is made now.
-        decay: share of the old average that a step keeps, once there were many steps; see `decay_after`.
+        network: the network, copied now.
+        decay: weight of the old average per step, reached after a number of steps; see `decay_after`.
     """
 
     @torch.no_grad()
@@ -32,8 +32,8 @@ def build_average(network: nn.Module, decay: float) -> AveragedModel:
 
 
 def decay_after(num_averaged: int, decay: float) -> float:
-    """The share of the old average that is kept after so many steps: less at first, as in the authors' code.
+    """Returns the weight of the old average after a number of steps: smaller at first, as in the authors' code.
 
-    With 0.9999 from the start, the initial weights would be most of the average for 10,000 steps.
+    With a constant 0.9999, the initial weights would dominate the average for 10,000 steps.
     """
     return min(decay, (1 + num_averaged) / (10 + num_averaged))

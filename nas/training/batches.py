@@ -1,8 +1,8 @@
-"""Where the batches of an epoch come from: whole batches cut out of memory, or photographs changed one by one."""
+"""Sources of training batches: images in memory, or photographs augmented one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Protocol
 
 import torch
@@ -14,43 +14,38 @@ from nas.training.augmentation import ImageSource, augmented_batch, shuffled_bat
 from nas.training.parallel import Members
 from nas.training.photographs import PhotographBatches
 
-_GENERATOR = "batches"
-
 
 class Batches(Protocol):
-    """The training images, batch by batch."""
+    """Training images in batches."""
 
     @property
     def device(self) -> torch.device:
-        """Where batches lie."""
+        """Device of the batches."""
+        ...
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        """Random generator that later epochs depend on; None if every epoch has its own."""
         ...
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of training images."""
         ...
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,), this member's part of each batch."""
-        ...
-
-    def random_states(self) -> dict[str, Tensor]:
-        """The states of generators that later epochs depend on."""
-        ...
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Puts them back."""
+        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
         ...
 
 
 class MemoryBatches:
-    """Batches of images that lie in the memory of the device; see `nas.training.augmentation`.
+    """Batches of images in the memory of the device; see `nas.training.augmentation`.
 
     Args:
-        data: its training split, mean and deviation are read.
-        recipe: how images are changed.
-        seed: of the order and of augmentation, which go on from epoch to epoch.
-        device: where they lie.
-        members: of which this process takes its part.
+        data: data set whose training split, mean and standard deviation are used.
+        recipe: augmentation settings.
+        seed: seed of order and augmentation, whose generator continues from epoch to epoch.
+        device: device of the batches.
+        members: process group, of which this process takes its part of each batch.
     """
 
     def __init__(
@@ -61,11 +56,11 @@ class MemoryBatches:
         )
         self._recipe = recipe
         self._part = members.part
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
 
     @property
     def device(self) -> torch.device:
-        """Where batches lie."""
+        """Device of the batches."""
         return self._source.device
 
     def __len__(self) -> int:
@@ -73,17 +68,9 @@ class MemoryBatches:
 
     def epoch(self, _number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields normalized images (N, C, H, W) and labels (N,)."""
-        for indices in shuffled_batches(len(self), self._recipe.batch_size, self._generator):
-            images = augmented_batch(self._source, indices, self._recipe, self._generator, part=self._part)
+        for indices in shuffled_batches(len(self), self._recipe.batch_size, self.generator):
+            images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
             yield images, self._source.labels[indices[self._part]]
-
-    def random_states(self) -> dict[str, Tensor]:
-        """The state of the generator."""
-        return {_GENERATOR: self._generator.get_state()}
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Puts it back."""
-        self._generator.set_state(states[_GENERATOR])
 
 
 def choose_batches(
@@ -95,15 +82,15 @@ def choose_batches(
     device: torch.device,
     members: Members,
 ) -> Batches:
-    """Photographs if the recipe asks for what is done to single images, or the network takes crops of them.
+    """Chooses photographs if the recipe augments single images or the network's input is smaller than the images.
 
     Raises:
-        ValueError: if the network takes larger images than there are.
+        ValueError: if the network's input is larger than the images.
     """
     own_size = min(data.image_size)
     size = size or own_size
     if size > own_size and not recipe.min_crop_area:
-        raise ValueError(f"the network takes images of {size} pixels, those of the data set have {own_size}")
+        raise ValueError(f"images must have at least the {size} pixels that the network takes, got {own_size}")
     if recipe.needs_photographs or size != own_size:
         return PhotographBatches(data.train, data, recipe, size=size, seed=seed, device=device, members=members)
     return MemoryBatches(data, recipe, seed=seed, device=device, members=members)

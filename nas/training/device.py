@@ -1,4 +1,4 @@
-"""Where and how precisely a training computes, and how it leaves everything as it found it."""
+"""Device, precision, threads and random state of a training run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.amp.grad_scaler import GradScaler
 
 
 class Computing(Protocol):
-    """What a recipe says of where and how precisely to compute."""
+    """Device and precision settings of a recipe."""
 
     @property
     def device(self) -> str:
@@ -26,10 +26,10 @@ class Computing(Protocol):
 
 
 def choose_device(recipe: Computing) -> torch.device:
-    """The device that the recipe asks for.
+    """Returns the device set in the recipe.
 
     Raises:
-        RuntimeError: if it asks for CUDA and there is none.
+        RuntimeError: if it is CUDA and not available.
     """
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device cuda needs a GPU that torch can use, and there is none; allowed: auto, cpu")
@@ -39,10 +39,10 @@ def choose_device(recipe: Computing) -> torch.device:
 
 
 def choose_dtype(recipe: Computing, device: torch.device) -> torch.dtype:
-    """The type of numbers in which convolutions and products are computed; weights stay float32.
+    """Returns the dtype of convolutions and matrix products; weights stay float32.
 
     Raises:
-        ValueError: if float16 is asked for on a CPU, where there is no fast arithmetic for it.
+        ValueError: if it is float16 on a CPU, which has no fast float16 arithmetic.
     """
     if recipe.precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
@@ -53,17 +53,17 @@ def choose_dtype(recipe: Computing, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """The context in which the network is called."""
+    """Returns the context in which the network is called."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def build_scaler(device: torch.device, dtype: torch.dtype) -> GradScaler:
-    """Scales the loss so that gradients do not vanish in float16; does nothing for other types."""
+    """Builds a loss scaler that avoids vanishing gradients in float16; it is disabled for other dtypes."""
     return GradScaler(device.type, enabled=dtype == torch.float16)
 
 
 def compile_network(network: nn.Module, device: torch.device) -> Callable[..., Any]:
-    """Compiles a network; on a GPU its steps are recorded as CUDA graphs, since cells are many small kernels."""
+    """Compiles a network; on GPUs with CUDA graphs, since cells consist of many small kernels."""
     compiled: Callable[..., Any]
     compiled = torch.compile(network, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
     return compiled
@@ -71,7 +71,7 @@ def compile_network(network: nn.Module, device: torch.device) -> Callable[..., A
 
 @contextmanager
 def num_threads(count: int) -> Iterator[None]:
-    """Computes on the CPU with so many threads, and with as many as before afterwards."""
+    """Sets the number of CPU threads within the context."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -82,7 +82,7 @@ def num_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds torch's own generators, from which dropout draws, and puts them back afterwards."""
+    """Seeds torch's global generators, used by dropout, within the context; their states are restored afterwards."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng([device] if on_gpu else []):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch every device

@@ -1,4 +1,4 @@
-"""How often a network is right."""
+"""Evaluation of networks: top-1 and top-5 accuracy."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MAX_IMAGES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often a network is right.
+    """Accuracy of a network on a set of images.
 
     Attributes:
-        top1: share of images whose class gets the greatest logit, between 0 and 1.
-        top5: share whose class is among the five greatest.
-        num_images: that were classified.
+        top1: share of images whose class has the largest logit, between 0 and 1.
+        top5: share of images whose class is among the five largest logits.
+        num_images: number of images.
     """
 
     top1: float
@@ -39,15 +39,15 @@ class Score:
 
 
 def accuracy(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe) -> float:
-    """Returns the share of images that a network classifies correctly, between 0 and 1.
+    """Computes the share of images that a network classifies correctly, between 0 and 1.
 
-    Images are neither cropped nor mirrored. The network is moved to the recipe's device; its mode is put back.
+    Images are not augmented. The network is moved to the recipe's device; its training mode is restored.
 
     Args:
-        network: gives logits in evaluation mode.
-        split: the images.
-        data: whose mean and deviation normalize them.
-        recipe: device, precision, number of threads and layout.
+        network: network that returns logits in evaluation mode.
+        split: images.
+        data: data set whose mean and standard deviation normalize the images.
+        recipe: device, precision, number of threads, batch size and memory format.
 
     Raises:
         DivergedError: if a logit is not finite.
@@ -56,14 +56,14 @@ def accuracy(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecip
 
 
 def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, crop: int | None = None) -> Score:
-    """Returns how often a network is right; several workers share the images out among them.
+    """Computes top-1 and top-5 accuracy; the images are divided among the members of the process group.
 
     Args:
-        network: gives logits in evaluation mode.
-        split: the images.
-        data: whose mean and deviation normalize them.
-        recipe: device, precision, number of threads and layout.
-        crop: side in pixels of the square in the middle of each image that is classified; None: the whole image.
+        network: network that returns logits in evaluation mode.
+        split: images.
+        data: data set whose mean and standard deviation normalize the images.
+        recipe: device, precision, number of threads, batch size and memory format.
+        crop: side of the center crop in pixels; None uses the whole images.
 
     Raises:
         DivergedError: if a logit is not finite.
@@ -79,7 +79,7 @@ def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecip
 
 
 def center_crop(split: Split, size: int | None) -> Split:
-    """The square in the middle of each image, as a view; ValueError if it is larger than the images."""
+    """Returns the center crop of each image, as a view; raises ValueError if it is larger than the images."""
     height, width = split.images.shape[2:]
     if size is None or (height, width) == (size, size):
         return split
@@ -92,7 +92,7 @@ def center_crop(split: Split, size: int | None) -> Split:
 def _evaluate(
     network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, best: tuple[int, ...]
 ) -> list[int]:
-    """For each number of best guesses, how many images have their class among them."""
+    """Counts, for each k in `best`, the images whose class is among the k largest logits."""
     device = choose_device(recipe)
     was_training = network.training
     with num_threads(recipe.num_threads):
@@ -106,7 +106,7 @@ def _evaluate(
 
 
 def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
-    """Parts of a split that fit a device's memory whatever its size; batches are those of the whole."""
+    """Splits images into pieces that fit in the device's memory, without changing the batches."""
     size = max(1, _MAX_IMAGES // batch_size) * batch_size
     for first in range(0, len(split), size):
         piece = slice(first, first + size)
@@ -127,7 +127,7 @@ def _count_correct(network: nn.Module, source: ImageSource, recipe: TrainRecipe,
         labels = source.labels[indices]
         counts += torch.stack([_num_among_best(logits, labels, number) for number in best])
     if not finite:
-        raise DivergedError("what the network gives in evaluation is not finite")
+        raise DivergedError("the logits are not finite in evaluation")
     return counts
 
 
@@ -139,6 +139,6 @@ def _num_among_best(logits: Tensor, labels: Tensor, number: int) -> Tensor:
 
 
 def move(network: nn.Module, device: torch.device, recipe: TrainRecipe) -> nn.Module:
-    """Brings a network to a device, in the recipe's layout of memory."""
+    """Moves a network to a device, in the recipe's memory format."""
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     return network.to(device=device, memory_format=layout)  # type: ignore[call-overload,no-any-return]

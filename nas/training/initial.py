@@ -1,4 +1,4 @@
-"""What weights a training starts from."""
+"""Initial weights of a training run."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nas.recipe import TrainRecipe
 
 
 def build_initial(architecture: Buildable, spec: NetworkSpec, recipe: TrainRecipe, *, seed: int) -> AnyNetwork:
-    """Builds a network with the weights that a training starts from; torch's own generator is left as it was.
+    """Builds a network with initial weights, without affecting torch's global generator.
 
     Args:
-        architecture: what stands in the network.
-        spec: the network around it.
-        recipe: holds `zero_gamma`.
-        seed: of the weights.
+        architecture: description of the network.
+        spec: settings of the network around it.
+        recipe: setting `zero_gamma`.
+        seed: seed of the weights.
     """
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
@@ -40,15 +40,15 @@ def build_initial(architecture: Buildable, spec: NetworkSpec, recipe: TrainRecip
 def zero_gamma(network: AnyNetwork) -> int:
     """Sets the scale of the last norm of each branch that is added to an unchanged state to 0.
 
-    So a sum starts as that state, and the network as a shallower one (1706.02677, section 5.1; 1812.01187, section
-    3.1). In residual networks these are the residual branches; in cells, operations that are added to an identity.
+    Each such sum then starts as the unchanged state (1706.02677, section 5.1; 1812.01187, section 3.1). These are the
+    residual branches of residual networks, and operations of cells that are added to an identity.
 
     Returns:
-        How many branches there are.
+        Number of branches.
     """
     branches = _branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network)
     num_branches = 0
-    for num_branches, norm in enumerate(branches, start=1):  # noqa: B007 - it is the count
+    for num_branches, norm in enumerate(branches, start=1):  # noqa: B007 - used as the count
         for part in (norm.instance, norm.batch) if isinstance(norm, InstanceBatchNorm) else (norm,):
             nn.init.zeros_(cast("nn.Parameter", part.weight))
     return num_branches
@@ -81,7 +81,7 @@ def _residual_branches(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def _norms(module: nn.Module) -> list[nn.Module]:
-    """The norms within a module, in order; the parts of a mixed one are not listed."""
+    """Returns the norms of a module in order, without the parts of mixed norms."""
     found: list[nn.Module] = []
     for child in module.children():
         if isinstance(child, nn.BatchNorm2d | nn.SyncBatchNorm | nn.GroupNorm | InstanceBatchNorm):

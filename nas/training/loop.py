@@ -1,4 +1,4 @@
-"""The only training loop: searches, tournaments and full trainings differ in their recipe, not in their code."""
+"""The training loop of all training: trials, tournaments and full training runs differ in their recipe only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nas.training.evaluation import accuracy, move
 from nas.training.mixing import Mixer
 from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
 from nas.training.optimizer import build_optimizer, step
-from nas.training.parallel import current_members, distribute, share_buffers, sum_over_members, synchronize_norms
+from nas.training.parallel import current_members, distribute, share_buffers, synchronize_norms
 from nas.training.photographs import seed_of
 from nas.training.results import EpochResult, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
@@ -47,32 +47,32 @@ __all__ = [
 
 
 class Trainable(Protocol):
-    """What the loop needs of a network beside being a module."""
+    """Interface that the loop requires of a network, in addition to that of a module."""
 
     def set_progress(self, fraction: float) -> None:
-        """Tells it which share of the training is done: scheduled drop path depends on it."""
+        """Sets the progress of training, from 0 to 1, for scheduled drop path."""
         ...
 
 
 class Training:
-    """A training between two epochs; `start_training` makes one.
+    """State of a training run between two epochs; create it with `start_training`.
 
-    With one seed, one device, one number of threads and one worker the result is the same each time, on a CPU to the
-    last bit, also when it was put away with `state` after any epoch and another process went on after `restore`.
+    For a given seed, device, number of threads and a single worker, the result is reproducible, and bit-identical on a
+    CPU, even if the run is stopped after any epoch with `state` and resumed by another process with `restore`.
 
     Args:
-        network: as `nas.models.build.build` makes it: `Trainable`; it is trained in place, on the recipe's device. In
-            training it may give (logits, auxiliary logits).
-        data: only its training split, mean and deviation are read.
-        recipe: how.
-        seed: of the order of the batches, of augmentation, of dropout and drop path.
-        image_size: height and width that the network takes; None takes the images as they are.
-        teacher: gives the logits that are distilled; None for a recipe without distillation.
+        network: a `Trainable` network built by `nas.models.build.build`; trained in place, on the recipe's device. In
+            training mode it may return (logits, auxiliary logits).
+        data: data set of which only the training split and its mean and standard deviation are used.
+        recipe: training recipe.
+        seed: seed of batch order, augmentation, dropout and drop path.
+        image_size: height and width of the network's input; None uses the size of the images.
+        teacher: network that returns the logits to distill; None for a recipe without distillation.
 
     Attributes:
-        network: the one that is trained.
-        average: the moving average of its weights; None if the recipe asks for none.
-        num_epochs: that are done.
+        network: the trained network.
+        average: moving average of its weights; None if the recipe has none.
+        num_epochs: number of completed epochs.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Training:
         teacher: nn.Module | None = None,
     ) -> None:
         if (teacher is None) != (recipe.distillation == 0):
-            raise ValueError(f"distillation, {recipe.distillation:g}, must be above 0 with a teacher and 0 without")
+            raise ValueError(f"distillation must be above 0 with a teacher and 0 without, got {recipe.distillation:g}")
         device = choose_device(recipe)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size)
@@ -111,29 +111,29 @@ class Training:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Changes of the weights in an epoch."""
+        """Number of optimization steps per epoch."""
         return num_batches(len(self._batches), self._recipe.batch_size)
 
     @property
     def num_steps(self) -> int:
-        """Changes of the weights in the whole training."""
+        """Number of optimization steps of the whole run."""
         return self._recipe.epochs * self.steps_per_epoch
 
     def run_epoch(self, after_step: Callable[[int], None] | None = None) -> EpochResult:
         """Trains for one epoch.
 
         Args:
-            after_step: called with the number of steps of the epoch that are done.
+            after_step: called after each step with the number of completed steps of the epoch.
 
         Raises:
-            DivergedError: if the loss is not finite any more; noticed at once on a CPU, within 50 steps on a GPU.
+            DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
         started = time.perf_counter()
         device = self._batches.device
         sums = EpochSums(device)
         look_every = _look_every(device)
         first = self.num_epochs * self.steps_per_epoch
-        if self._members.count > 1:  # each draws its own dropout, the same after an interruption
+        if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
             torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank))
         for number, (images, labels) in enumerate(self._batches.epoch(self.num_epochs), start=first):
             self._step(images, labels, number=number, sums=sums)
@@ -145,13 +145,13 @@ class Training:
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
-        loss, share = sums.means(sum_over_members(sums.totals()) if self._members.count > 1 else None)
+        loss, share = sums.means()
         self.num_epochs += 1
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
         return EpochResult(loss, share, rate, time.perf_counter() - started)
 
     def _step(self, images: Tensor, labels: Tensor, *, number: int, sums: EpochSums) -> None:
-        """Takes one batch, the number-th of the training: forward, backward, step."""
+        """Trains on one batch, given its number within the run."""
         recipe, device = self._recipe, self._batches.device
         progress = number / self.num_steps
         set_learning_rate(self._optimizer, learning_rate(recipe, progress, step_share=1 / self.num_steps))
@@ -170,7 +170,7 @@ class Training:
         sums.add(loss, split_output(output)[0], labels)
 
     def state(self) -> TrainingState:
-        """All that another process needs to go on from here."""
+        """Returns the state from which another process can resume."""
         tensors = {
             **prefixed("network", self.network.state_dict()),
             **prefixed("optimizer", optimizer_tensors(self._optimizer)),
@@ -181,14 +181,14 @@ class Training:
         return TrainingState(tensors, {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()})
 
     def restore(self, state: TrainingState) -> None:
-        """Goes on from a state; ValueError if it is not one of such a training."""
+        """Resumes from a state; raises ValueError if it does not match this run."""
         try:
             self.network.load_state_dict(without_prefix("network", state.tensors))
             if self.average is not None:
                 self.average.load_state_dict(without_prefix("average", state.tensors))
         except RuntimeError as error:
             first = " ".join(str(error).split())[:300]
-            raise ValueError(f"the state of another network cannot be gone on from: {first}") from None
+            raise ValueError(f"checkpoint does not match this network: {first}") from None
         load_optimizer(self._optimizer, without_prefix("optimizer", state.tensors))
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state.values["scaler"])
@@ -196,14 +196,17 @@ class Training:
         self._set_random_states(without_prefix("random", state.tensors))
 
     def _random_states(self) -> dict[str, Tensor]:
-        states = {"torch": torch.get_rng_state(), **self._batches.random_states()}
+        states = {"torch": torch.get_rng_state()}
+        if self._batches.generator is not None:
+            states["batches"] = self._batches.generator.get_state()
         if self._batches.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._batches.device)
         return states
 
     def _set_random_states(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["torch"])
-        self._batches.set_random_states(states)
+        if self._batches.generator is not None:
+            self._batches.generator.set_state(states["batches"])
         if "cuda" in states and self._batches.device.type == "cuda":
             torch.cuda.set_rng_state(states["cuda"], self._batches.device)
 
@@ -218,19 +221,13 @@ def start_training(
     image_size: int | None = None,
     teacher: nn.Module | None = None,
 ) -> Iterator[Training]:
-    """Gives a training that has torch's generators and threads to itself; afterwards they are as they were before.
+    """Starts a training run; torch's global generators and thread count are restored on leaving the context.
 
-    Args:
-        network: see `Training`, likewise the others.
-        data: what to train on.
-        recipe: how.
-        seed: of all that is random.
-        image_size: that the network takes.
-        teacher: of a recipe with distillation.
+    See `Training` for the arguments.
 
     Raises:
         ValueError: if the recipe does not fit the device or the number of workers.
-        RuntimeError: if the device is not there.
+        RuntimeError: if the device is not available.
     """
     with num_threads(recipe.num_threads), seeded(seed, choose_device(recipe)):
         yield Training(network, data, recipe, seed=seed, image_size=image_size, teacher=teacher)
@@ -244,22 +241,22 @@ def train(
     seed: int,
     after_epoch: Callable[[EpochResult], None] | None = None,
 ) -> TrainResult:
-    """Trains a network, in place, on the training split, from the first epoch to the last.
+    """Trains a network in place on the training split, from the first epoch to the last.
 
-    The network is moved to the recipe's device and stays there. With one seed, one device and one number of threads
-    the result is the same each time, on a CPU to the last bit; torch's own generators are left as they were.
+    The network is moved to the recipe's device and stays there. For a given seed, device and number of threads, the
+    result is reproducible, and bit-identical on a CPU. Torch's global generators are not affected.
 
     Args:
         network: see `Training`.
         data: only its training split, mean and deviation are read.
-        recipe: how.
-        seed: of the order of the batches, of augmentation, of dropout and drop path.
+        recipe: training recipe.
+        seed: seed of batch order, augmentation, dropout and drop path.
         after_epoch: called with the result of each epoch.
 
     Raises:
-        DivergedError: if the loss is not finite any more; noticed at once on a CPU, within 50 steps on a GPU.
+        DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         ValueError: if the recipe does not fit the device.
-        RuntimeError: if the device is not there.
+        RuntimeError: if the device is not available.
     """
     started = time.perf_counter()
     epochs = []
@@ -272,5 +269,5 @@ def train(
 
 
 def _look_every(device: torch.device) -> int:
-    """Steps between two looks at the loss: on a GPU each of them makes the CPU wait."""
+    """Returns the number of steps between checks of the loss, each of which makes a GPU synchronize."""
     return 1 if device.type == "cpu" else 50

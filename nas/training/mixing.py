@@ -1,4 +1,4 @@
-"""Mixup and cutmix: batches in which each image is part another one, and its target likewise."""
+"""Mixup and CutMix: each image of a batch and its target are mixed with another's."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nas.recipe import TrainRecipe
 
 
 class Mixer:
-    """Mixes a batch as a recipe says: mixup (1710.09412), cutmix (1905.04899), or of both one at random each time.
+    """Applies mixup (1710.09412), CutMix (1905.04899), or one of both at random to each batch.
 
-    Neighbours in the batch are paired; batches are drawn in random order. All draws are from torch's own generator.
+    Neighbours in the batch are paired, since batches are in random order. Uses torch's global generator.
 
     Args:
-        recipe: holds `mixup` and `cutmix`.
-        num_classes: length of a target.
+        recipe: settings `mixup` and `cutmix`.
+        num_classes: length of the targets.
     """
 
     def __init__(self, recipe: TrainRecipe, num_classes: int) -> None:
@@ -34,7 +34,7 @@ class Mixer:
             labels: (N,).
 
         Returns:
-            The images, and targets (N, num_classes); the batch itself if nothing is to be mixed.
+            Mixed images and targets (N, num_classes); the unchanged batch if neither is enabled.
         """
         if self._mix is None:
             return images, labels

@@ -1,4 +1,4 @@
-"""What training makes small, and how it notices that it has failed."""
+"""Training losses, and detection of divergence."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.recipe import TrainRecipe
+from nas.training.parallel import sum_over_members
 
 
 class DivergedError(RuntimeError):
-    """The loss, or what the network gives, is not finite any more."""
+    """Raised when the loss or the logits are not finite."""
 
 
 def split_output(output: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Separates the logits from those of the auxiliary head, None where there is no such head."""
+    """Separates logits and auxiliary logits; the latter are None without an auxiliary head."""
     return output if isinstance(output, tuple) else (output, None)
 
 
 def classification_loss(output: Tensor | tuple[Tensor, Tensor], targets: Tensor, recipe: TrainRecipe) -> Tensor:
-    """Cross-entropy with label smoothing, plus that of the auxiliary head times its weight.
+    """Computes cross-entropy with label smoothing, plus the weighted loss of the auxiliary head.
 
     Args:
-        output: logits of shape (images, classes), or these and the logits of the auxiliary head.
+        output: logits of shape (images, classes), or a pair of these and the auxiliary logits.
         targets: labels of shape (images,), or probabilities of shape (images, classes).
-        recipe: holds `label_smoothing` and `auxiliary_weight`.
+        recipe: settings `label_smoothing` and `auxiliary_weight`.
     """
     logits, auxiliary = split_output(output)
     loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
@@ -37,15 +38,15 @@ def classification_loss(output: Tensor | tuple[Tensor, Tensor], targets: Tensor,
 
 
 def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainRecipe) -> Tensor:
-    """Has a network give what its teacher gives (1503.02531, section 2; 1812.01187, section 5.3).
+    """Adds the loss of knowledge distillation (1503.02531, section 2; 1812.01187, section 5.3).
 
-    (1 - w) loss + w T^2 H(softmax(teacher / T), softmax(logits / T)): the square keeps the gradient's size whatever T.
+    (1 - w) loss + w T^2 H(softmax(teacher / T), softmax(logits / T)); T^2 keeps the gradient's scale independent of T.
 
     Args:
-        loss: on the true targets.
-        logits: of the network, of shape (images, classes).
+        loss: loss on the true targets.
+        logits: logits of the network, of shape (images, classes).
         teacher: logits of the teacher for the same images.
-        recipe: holds `distillation`, which is w, and `temperature`, which is T.
+        recipe: settings `distillation`, which is w, and `temperature`, which is T.
     """
     share, temperature = recipe.distillation, recipe.temperature
     soft = F.cross_entropy(logits / temperature, F.softmax(teacher / temperature, dim=1))
@@ -53,7 +54,7 @@ def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainR
 
 
 class EpochSums:
-    """Sums over the images of an epoch, kept on the device: a GPU is not made to wait for each step."""
+    """Accumulates loss and accuracy of an epoch on the device, so that GPUs need not synchronize after each step."""
 
     def __init__(self, device: torch.device) -> None:
         self.num_images = 0
@@ -61,29 +62,20 @@ class EpochSums:
         self._num_correct = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Counts a batch in: its mean loss, and how many of its labels the logits hit."""
+        """Adds a batch: its mean loss, and the number of correct predictions."""
         self._loss += loss.detach().double() * len(labels)
         self._num_correct += (logits.detach().argmax(1) == labels).sum()
         self.num_images += len(labels)
 
     def check(self) -> None:
-        """Raises DivergedError if a loss so far was not finite: one such makes the sum so for good."""
+        """Raises DivergedError if any loss so far was not finite."""
         total = float(self._loss)
         if not math.isfinite(total):
-            raise DivergedError(f"the training loss is not finite any more, its sum over an epoch is {total}")
+            raise DivergedError(f"the training loss must be finite, got a sum of {total} over the epoch")
 
-    def totals(self) -> Tensor:
-        """The sums as numbers of one tensor (3,): loss, right answers, images; so that workers can add theirs up."""
-        return torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
-
-    def means(self, totals: Tensor | None = None) -> tuple[float, float]:
-        """Returns mean loss and share of right answers; raises DivergedError if a loss was not finite.
-
-        Args:
-            totals: of all workers together; None takes those of this one.
-        """
+    def means(self) -> tuple[float, float]:
+        """Returns mean loss and accuracy over all workers; raises DivergedError if a loss was not finite."""
         self.check()
-        if totals is not None:
-            loss, num_correct, num_images = totals.tolist()
-            return loss / num_images, num_correct / num_images
-        return float(self._loss) / self.num_images, int(self._num_correct) / self.num_images
+        totals = torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
+        loss, num_correct, num_images = sum_over_members(totals).tolist()
+        return loss / num_images, num_correct / num_images

@@ -1,4 +1,4 @@
-"""The optimizer, and one step of it."""
+"""Construction of the optimizer, and one optimization step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nas.training.rmsprop import RMSProp
 
 
 def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
-    """SGD with Nesterov momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with the decay that is asked for."""
+    """Builds SGD with Nesterov momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with weight decay."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
     if recipe.optimizer == "rmsprop":
@@ -33,14 +33,14 @@ def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
         nesterov=recipe.momentum > 0,
-        fused=True,  # a child has hundreds of small tensors: one call for all of them
+        fused=True,  # networks of cells have hundreds of small tensors: one call for all of them
     )
 
 
 def decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: weights of convolutions and linear layers, which decay, and all else (1812.01187, section 3.1).
+    """Splits parameters into weights of convolutions and linear layers, which decay, and the rest (1812.01187, 3.1).
 
-    Biases, scales and shifts are those with one dimension.
+    The rest (biases, scales and shifts of norms) are the parameters with one dimension.
     """
     weights = [parameter for parameter in parameters if parameter.ndim > 1]
     biases = [parameter for parameter in parameters if parameter.ndim <= 1]
@@ -48,7 +48,7 @@ def decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> lis
 
 
 def step(optimizer: Optimizer, loss: Tensor, *, scaler: GradScaler, gradient_clip: float) -> None:
-    """Computes gradients, clips their global norm (0: not at all) and moves the parameters."""
+    """Computes gradients, clips their global norm (unless `gradient_clip` is 0) and updates the parameters."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(scaler.scale(loss))
     if gradient_clip > 0:

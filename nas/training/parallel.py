@@ -1,7 +1,7 @@
-"""Training by several processes that belong together: torch's process group, whoever has started it.
+"""Data-parallel training by the members of torch's process group.
 
-Every member draws what is random of a batch for all of it and takes its own part, so that two workers see the images
-that one would see. Without a process group there is one member, and nothing here does anything.
+Each member draws the random numbers of the whole batch and takes its part of the images, so that several workers see
+the same images as one would. Without a process group there is a single member, and these functions do nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from nas.models.sync_norm import synchronized
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who computes beside this process.
+    """Members of the process group.
 
     Attributes:
         rank: number of this process, from 0.
-        count: of all of them.
+        count: number of processes.
     """
 
     rank: int = 0
@@ -31,27 +31,27 @@ class Members:
 
     @property
     def part(self) -> slice:
-        """Which of a batch's images are this member's."""
+        """Selects this member's images of a batch."""
         return slice(self.rank, None, self.count)
 
     def check_batch(self, batch_size: int) -> None:
-        """Raises ValueError if a batch cannot be shared out evenly: members' gradients count alike."""
+        """Raises ValueError unless the batch can be divided evenly, as averaging the gradients requires."""
         if batch_size % self.count:
             raise ValueError(f"batch_size must be divisible by the number of workers, {self.count}, got {batch_size}")
 
 
 def current_members() -> Members:
-    """The process group as it is now; one member without one."""
+    """Returns the members of the current process group; one member without a group."""
     if distributed.is_available() and distributed.is_initialized():
         return Members(distributed.get_rank(), distributed.get_world_size())
     return Members()
 
 
 def distribute(network: nn.Module, device: torch.device, members: Members) -> Callable[..., Tensor]:
-    """Has the gradients of a network averaged over all members; alone, gives the network itself."""
+    """Averages the gradients of a network over all members; returns the network itself for a single one."""
     if members.count == 1:
         return network
-    # Some cells have layers that nothing reads, whose gradients would be waited for.
+    # Some cells have layers without readers, whose gradients would be waited for.
     parallel: Callable[..., Tensor] = DistributedDataParallel(
         network, device_ids=[device] if device.type == "cuda" else None, find_unused_parameters=True
     )
@@ -59,26 +59,26 @@ def distribute(network: nn.Module, device: torch.device, members: Members) -> Ca
 
 
 def sum_over_members(values: Tensor) -> Tensor:
-    """Adds up a tensor over all members, in place."""
+    """Sums a tensor over all members, in place."""
     if current_members().count > 1:
         distributed.all_reduce(values)
     return values
 
 
 def share_buffers(network: nn.Module) -> None:
-    """Gives all members the running statistics of the first one."""
+    """Copies the buffers (running statistics) of the first member to all others."""
     if current_members().count > 1:
         for buffer in network.buffers():
             distributed.broadcast(buffer, 0)
 
 
 def synchronize_norms(network: nn.Module, device: torch.device, *, everywhere: bool) -> None:
-    """Has the norms of a network, in place, normalize over the batches of all members.
+    """Replaces norms of a network, in place, by norms synchronized over all members.
 
     Args:
-        network: those of its norms that are synchronized are replaced by such as compute on the device.
-        device: where it will be trained.
-        everywhere: whether all its batch normalization is replaced, too.
+        network: its `SyncBatchNorm` layers are replaced by ones for the device.
+        device: training device.
+        everywhere: whether plain batch normalization is replaced as well.
     """
     replaced = (nn.SyncBatchNorm, BatchNorm) if everywhere else (nn.SyncBatchNorm,)
     for name, child in network.named_children():
@@ -90,7 +90,7 @@ def synchronize_norms(network: nn.Module, device: torch.device, *, everywhere: b
 
 
 def gather_texts(text: str) -> list[str]:
-    """The texts of all members, in their order, for all of them; of one member, its own."""
+    """Returns the texts of all members in order, on every member."""
     members = current_members()
     if members.count == 1:
         return [text]

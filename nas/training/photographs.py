@@ -1,21 +1,20 @@
-"""Photographs changed one by one with torchvision's transforms: crops of any size and aspect, colours, lighting.
+"""Photographs augmented one by one with torchvision's transforms: random resized crops, color jitter, lighting.
 
-What happens to an image follows from (seed, epoch, number of the image) alone: not from the batch it is in, the process
-that prepares it, or where a training was interrupted.
+The augmentation of an image depends only on (seed, epoch, image number), not on its batch, the process that loads it or
+interruptions of the training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from nas.data.data_set import DataSet, Split
 from nas.recipe import TrainRecipe
 from nas.training.augmentation import cutout, from_numpy, shuffled_batches
 from nas.training.parallel import Members
@@ -24,50 +23,23 @@ ASPECTS = (3 / 4, 4 / 3)
 _MAX_FOR_AXES = 2000
 
 
-class Photographs(Protocol):
-    """Images one by one: a `Split` of arrays, or files that are decoded each time."""
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """Numbers of the classes, of shape (images,)."""
-        ...
-
-    def image(self, index: int) -> npt.NDArray[np.uint8]:
-        """One image of shape (channels, height, width)."""
-        ...
-
-
-class Normalization(Protocol):
-    """What images are normalized with: that of a `DataSet`."""
-
-    @property
-    def mean(self) -> tuple[float, ...]:
-        """Of each channel, where white is 1."""
-        ...
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Of each channel, likewise."""
-        ...
-
-
 class PhotographBatches:
-    """The batches of each epoch, prepared by torch's DataLoader.
+    """Batches of photographs, loaded by torch's DataLoader.
 
     Args:
-        photographs: what to train on.
-        data: their normalization.
-        recipe: how they are changed, how many make a batch, and how many processes prepare them.
-        size: height and width that the network takes.
-        seed: of all that is random.
-        device: where batches are wanted.
-        members: of which this process takes its part.
+        photographs: training images.
+        data: data set whose mean and standard deviation normalize them.
+        recipe: augmentation, batch size and number of loader processes.
+        size: height and width of the network's input.
+        seed: seed of order and augmentation.
+        device: device of the batches.
+        members: process group, of which this process takes its part of each batch.
     """
 
     def __init__(
         self,
-        photographs: Photographs,
-        data: Normalization,
+        photographs: Split,
+        data: DataSet,
         recipe: TrainRecipe,
         *,
         size: int,
@@ -81,9 +53,10 @@ class PhotographBatches:
         self._members = members
         self._transform = training_transform(photographs, data, recipe, size=size)
         self.device = device
+        self.generator = None
 
     def __len__(self) -> int:
-        return len(self._photographs.labels)
+        return len(self._photographs)
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields images (N, C, size, size) and labels (N,), this member's part of each batch."""
@@ -104,24 +77,17 @@ class PhotographBatches:
                 labels.to(self.device, non_blocking=True),
             )
 
-    def random_states(self) -> dict[str, Tensor]:
-        """None: every epoch starts anew from the seed."""
-        return {}
-
-    def set_random_states(self, states: Mapping[str, Tensor]) -> None:
-        """Does nothing."""
-
 
 class _Prepared(Dataset[tuple[Tensor, int]]):
-    """The photographs of one epoch, changed."""
+    """The augmented photographs of one epoch."""
 
-    def __init__(self, photographs: Photographs, transform: nn.Module, *, seed: int, epoch: int) -> None:
+    def __init__(self, photographs: Split, transform: nn.Module, *, seed: int, epoch: int) -> None:
         self._photographs = photographs
         self._transform = transform
         self._place = (seed, epoch)
 
     def __len__(self) -> int:
-        return len(self._photographs.labels)
+        return len(self._photographs)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         with torch.random.fork_rng([]):
@@ -130,17 +96,17 @@ class _Prepared(Dataset[tuple[Tensor, int]]):
         return image, int(self._photographs.labels[index])
 
 
-def training_transform(photographs: Photographs, data: Normalization, recipe: TrainRecipe, *, size: int) -> nn.Module:
-    """What is done to each photograph (1812.01187, section 2.1, and what else the recipe asks for).
+def training_transform(photographs: Split, data: DataSet, recipe: TrainRecipe, *, size: int) -> nn.Module:
+    """Builds the augmentation of photographs (1812.01187, section 2.1, and further settings of the recipe).
 
     Args:
-        photographs: what to train on; lighting takes the axes of their colours.
-        data: their normalization.
-        recipe: holds `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
-        size: of the crops.
+        photographs: training images, whose principal color axes lighting uses.
+        data: data set whose mean and standard deviation normalize them.
+        recipe: settings `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
+        size: height and width of the result.
 
     Returns:
-        From uint8 (C, H, W) to float32 (C, size, size).
+        A module that maps uint8 (C, H, W) to float32 (C, size, size).
     """
     steps: list[nn.Module] = []
     if recipe.min_crop_area:
@@ -161,11 +127,11 @@ def training_transform(photographs: Photographs, data: Normalization, recipe: Tr
 
 
 class Lighting(nn.Module):
-    """Adds noise along the principal axes of colour, the same to all pixels (AlexNet, section 4.1; 1812.01187, 2.1).
+    """Adds noise along the principal axes of color, equal for all pixels (AlexNet, section 4.1; 1812.01187, 2.1).
 
     Args:
-        axes: (C, C), one axis a column, each as long as its variance.
-        std: deviation of the draw that each axis is multiplied by.
+        axes: (C, C), one axis per column, scaled by its variance.
+        std: standard deviation of the noise per axis.
     """
 
     def __init__(self, axes: Tensor, std: float) -> None:
@@ -174,42 +140,42 @@ class Lighting(nn.Module):
         self._std = std
 
     def forward(self, image: Tensor) -> Tensor:
-        """Changes an image (C, H, W) where white is 1."""
+        """Augments an image (C, H, W) with values from 0 to 1."""
         draw = torch.randn(self._axes.size(1)) * self._std
         return image + (self._axes @ draw).view(-1, 1, 1)
 
 
 class _Cutout(nn.Module):
-    """Blanks a square; see `nas.training.augmentation.cutout`."""
+    """Applies `nas.training.augmentation.cutout` to one image."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self._size = size
 
     def forward(self, image: Tensor) -> Tensor:
-        """Changes a normalized image (C, H, W), in place."""
+        """Augments a normalized image (C, H, W), in place."""
         return cutout(image[None], self._size, torch.default_generator)[0]
 
 
-def color_axes(photographs: Photographs) -> Tensor:
-    """Principal axes of the colours of photographs, each as long as the variance along it; up to 2,000 are looked at.
+def color_axes(photographs: Split) -> Tensor:
+    """Computes the principal axes of color, scaled by their variance, of up to 2,000 photographs.
 
     Returns:
-        (C, C), one axis a column, the longest last.
+        (C, C), one axis per column, the longest last.
     """
-    indices = np.linspace(0, len(photographs.labels) - 1, min(len(photographs.labels), _MAX_FOR_AXES)).astype(int)
+    indices = np.linspace(0, len(photographs) - 1, min(len(photographs), _MAX_FOR_AXES)).astype(int)
     num_pixels, total, products = 0, np.zeros(()), np.zeros(())
     for index in indices:
         image = photographs.image(int(index))
-        colours = image.reshape(len(image), -1) / 255
-        num_pixels += colours.shape[1]
-        total = total + colours.sum(1)
-        products = products + colours @ colours.T
+        colors = image.reshape(len(image), -1) / 255
+        num_pixels += colors.shape[1]
+        total = total + colors.sum(1)
+        products = products + colors @ colors.T
     mean = total / num_pixels
     variances, directions = np.linalg.eigh(products / num_pixels - np.outer(mean, mean))
     return torch.tensor(directions * variances, dtype=torch.float32)
 
 
 def seed_of(*place: int) -> int:
-    """A seed for one place, such as (seed, epoch, image), without likeness to those of its neighbours."""
+    """Derives an independent seed from numbers such as (seed, epoch, image)."""
     return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)

@@ -1,4 +1,4 @@
-"""What comes of an epoch and of a training."""
+"""Results of an epoch and of a training run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """One pass over the training split.
+    """Result of one pass over the training split.
 
     Attributes:
-        loss: mean over its images, label smoothing and auxiliary head included.
-        accuracy: share of right answers on the augmented images, while the network changed.
-        learning_rate: of its last step.
-        seconds: that it took.
+        loss: mean training loss, including label smoothing and auxiliary head.
+        accuracy: training accuracy on augmented images, measured while the weights changed.
+        learning_rate: learning rate of the last step.
+        seconds: duration.
     """
 
     loss: float
@@ -28,12 +28,12 @@ class EpochResult:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What came of a training.
+    """Result of a training run.
 
     Attributes:
-        epochs: one result each, in order.
-        num_steps: changes of the weights.
-        seconds: that the training took, moving the data included.
+        epochs: results of the epochs, in order.
+        num_steps: number of optimization steps.
+        seconds: duration, including data transfer.
     """
 
     epochs: tuple[EpochResult, ...]

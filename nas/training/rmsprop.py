@@ -1,4 +1,4 @@
-"""RMSProp as TensorFlow computes it, which NASNet's constants are meant for."""
+"""RMSProp as in TensorFlow, for which NASNet's constants are meant."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.optim import Optimizer
 class RMSProp(Optimizer):
     """RMSProp with momentum (NASNet, 1707.07012, appendix A.7: decay 0.9, epsilon 1).
 
-    With epsilon 1 the details matter: as in TensorFlow epsilon is added below the root and the mean of squares starts
-    at 1, where `torch.optim.RMSprop` adds it to the root and starts at 0; the rate is part of what momentum keeps.
+    With epsilon 1 the details matter. As in TensorFlow, epsilon is added inside the square root and the mean of squares
+    starts at 1; `torch.optim.RMSprop` adds it outside and starts at 0. The momentum buffer includes the learning rate.
 
     Args:
-        parameters: tensors or groups of them.
+        parameters: parameters or parameter groups.
         lr: learning rate.
-        decay: of the mean of squared gradients.
-        epsilon: added to that mean.
-        momentum: of the steps.
+        decay: decay of the running mean of squared gradients.
+        epsilon: constant added to that mean.
+        momentum: momentum of the updates.
         weight_decay: L2 penalty.
     """
 
@@ -52,7 +52,7 @@ class RMSProp(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Moves the parameters that have a gradient."""
+        """Updates the parameters that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""A full training: epochs with validation, a checkpoint after each, and one look at the test images at the end."""
+"""Full training run: epochs with validation and a checkpoint after each, then a single test."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ STATE_FILE = "state.safetensors"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 NETWORK_FILE = "network.safetensors"
-RAW, EMA = "raw", "ema"
-"""The weights themselves, and their moving average."""
+RAW_WEIGHTS, EMA_WEIGHTS = "raw", "ema"
+"""Names of the two networks in results: the trained weights, and their moving average."""
 
 Record = Mapping[str, Any]
-"""What is kept of an epoch; plain data."""
+"""Metrics of an epoch, as plain data."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """All that decides what comes of a training.
+    """Everything that determines the outcome of a training run.
 
     Attributes:
-        architecture: what stands in the network.
-        fidelity: network, recipe and data.
-        seed: of initial weights, order of images, augmentation and dropout.
-        start: a checkpoint to start from; None starts from random weights.
+        architecture: description of the network.
+        fidelity: settings of network, recipe and data.
+        seed: seed of initial weights, batch order, augmentation and dropout.
+        start: checkpoint to start from; None starts from random weights.
         teacher: see `nas.training.teacher.load_teacher`; None for a recipe without distillation.
     """
 
@@ -59,50 +59,52 @@ class TrainingPlan:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for plans of which one can go on where the other was."""
+        """Equal for plans that can resume each other's checkpoints."""
         return f"{self.architecture.fingerprint}-{self.fidelity.fingerprint}-{self.seed}"
 
     @property
     def crop(self) -> int:
-        """Side in pixels of the square that is classified in validation and test."""
+        """Side of the center crop used in validation and test, in pixels."""
         return self.fidelity.recipe.test_crop or self.fidelity.network.image_size
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """What is told how a training goes.
+class TrainingCallbacks:
+    """Callbacks that report the progress of a training run.
 
     Attributes:
-        after_step: called with the epoch, from 1, the steps of it that are done, and those that it has.
-        after_epoch: called with all records so far, those of earlier sessions included.
+        after_step: called with the epoch, from 1, its number of completed steps and its total number of steps.
+        after_epoch: called with the metrics of all epochs so far, including those of earlier sessions.
     """
 
     after_step: Callable[[int, int, int], None] = field(default=lambda *_: None)
     after_epoch: Callable[[list[Record]], None] = field(default=lambda _: None)
 
 
-def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Watch()) -> dict[str, Any]:
-    """Trains from where the folder's checkpoint is to the end, and tests.
+def run_training(
+    plan: TrainingPlan, data: DataSet, out: Path, callbacks: TrainingCallbacks = TrainingCallbacks()
+) -> dict[str, Any]:
+    """Trains from the folder's checkpoint, if any, to the last epoch, and tests.
 
-    After each epoch the checkpoint in the folder is replaced, at once or not at all, so that the same call goes on
-    after a kill at any moment; with one worker on a CPU it ends with the same weights to the last bit. Validation
-    chooses between the weights and their average; the test images are opened once, after that.
+    The checkpoint in the folder is replaced atomically after each epoch, so that the same call resumes the run after an
+    interruption; with one worker on a CPU, the final weights are bit-identical. Validation chooses between the weights
+    and their moving average; afterwards the test images are loaded once.
 
     Args:
         plan: what to train.
-        data: the images, as `plan.fidelity.data` describes them.
+        data: data set described by `plan.fidelity.data`.
         out: an existing folder.
-        watch: told of steps and epochs, in the first worker only.
+        callbacks: progress callbacks, called by the first worker only.
 
     Returns:
-        What `result.json` holds, see `docs`; in the first worker only it is written.
+        Contents of `result.json`, which the first worker writes.
 
     Raises:
-        DivergedError: if the loss is not finite any more.
-        ValueError: if the plan does not fit the images, the folder's checkpoint, or the checkpoint to start from.
-        RuntimeError: if there is no room for checkpoints, or no such device.
+        DivergedError: if the loss is not finite.
+        ValueError: if the plan does not fit the data set, the folder's checkpoint, or the checkpoint to start from.
+        RuntimeError: if there is not enough disk space for checkpoints, or the device is not available.
     """
-    center_crop(data.validation, plan.crop)  # raises before anything is trained
+    center_crop(data.validation, plan.crop)  # fails early if the crop is too large
     recipe = plan.fidelity.recipe
     teacher = None if plan.teacher is None else load_teacher(plan.teacher, data)
     network = _build(plan, data)
@@ -114,24 +116,24 @@ def run_training(plan: TrainingPlan, data: DataSet, out: Path, watch: Watch = Wa
         _check_room(network, plan, out)
         if first:
             _write_metrics(out, records)
-            watch.after_epoch(records)
+            callbacks.after_epoch(records)
         while training.num_epochs < recipe.epochs:
-            records = [*records, _run_epoch(training, plan, data, watch)]
+            records = [*records, _run_epoch(training, plan, data, callbacks)]
             if first:
                 _write(training, plan, records, out)
-                watch.after_epoch(records)
+                callbacks.after_epoch(records)
         return _finish(training, plan, data, records, out)
 
 
 def read_result(out: Path) -> dict[str, Any] | None:
-    """What a finished training has written; None if it is not finished, ValueError if it cannot be read."""
+    """Reads the result of a run; returns None if it is unfinished, raises ValueError if the file is invalid."""
     path = out / RESULT_FILE
     if not path.exists():
         return None
     try:
         value: dict[str, Any] = parse_json(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; without it the same command writes it again") from None
+        raise ValueError(f"{path} cannot be read: {error}; delete it and rerun the command to recreate it") from None
     return value
 
 
@@ -154,7 +156,7 @@ def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
 
 
 def _restore(training: Training, plan: TrainingPlan, out: Path) -> list[Record]:
-    """Goes on from the folder's checkpoint if there is one; gives the records of the epochs that are done."""
+    """Resumes from the folder's checkpoint, if any; returns the metrics of its epochs."""
     path = out / STATE_FILE
     if current_members().rank == 0:
         remove_unfinished(path)
@@ -173,9 +175,9 @@ def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
     check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
-def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, watch: Watch) -> Record:
+def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks) -> Record:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
-    result = training.run_epoch(lambda done: watch.after_step(number, done, num_steps))
+    result = training.run_epoch(lambda done: callbacks.after_step(number, done, num_steps))
     started = time.perf_counter()
     scores = {name: score.to_json() for name, score in _evaluate(training, plan, data.validation, data).items()}
     return {
@@ -187,7 +189,7 @@ def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, watch: Wat
 
 
 def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, Score]:
-    """Of the weights, and of their average if there is one."""
+    """Evaluates the weights, and their moving average if there is one."""
     recipe = plan.fidelity.recipe
     return {
         name: evaluate(network, split, data, recipe, crop=plan.crop) for name, network in _networks(training).items()
@@ -196,8 +198,8 @@ def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSe
 
 def _networks(training: Training) -> dict[str, nn.Module]:
     if training.average is None:
-        return {RAW: training.network}
-    return {RAW: training.network, EMA: training.average.module}
+        return {RAW_WEIGHTS: training.network}
+    return {RAW_WEIGHTS: training.network, EMA_WEIGHTS: training.average.module}
 
 
 def _write(training: Training, plan: TrainingPlan, records: list[Record], out: Path) -> None:
@@ -208,13 +210,13 @@ def _write(training: Training, plan: TrainingPlan, records: list[Record], out: P
 
 
 def _write_metrics(out: Path, records: list[Record]) -> None:
-    """All epochs of the checkpoint, one a line: what a killed session wrote beyond it is not there any more."""
+    """Rewrites the metrics of all epochs, one per line, so that they match the checkpoint after an interruption."""
     write_text(out / METRICS_FILE, "".join(json.dumps(record) + "\n" for record in records))
 
 
 def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list[Record], out: Path) -> dict[str, Any]:
     validation = records[-1]["validation"]
-    chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW))
+    chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW_WEIGHTS))
     tests: dict[str, Any] | None = None
     untested = None
     try:
@@ -244,7 +246,7 @@ def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list
 
 
 def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]:
-    """How the network was trained and measured, so that it can be measured again from the weights alone."""
+    """Returns how the network was trained and tested, so that a checkpoint suffices to reproduce the test."""
     chosen, tests = result["chosen"], result["test"]
     return {
         "data": plan.fidelity.data.name,

@@ -1,4 +1,4 @@
-"""How the learning rate goes over a run."""
+"""Learning rate schedules."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from nas.recipe import TrainRecipe
 
 
 def cosine(progress: float) -> float:
-    """From 1 at progress 0 down to 0 at progress 1, by half a cosine wave (1608.03983, without restarts)."""
+    """Decays from 1 at progress 0 to 0 at progress 1 by half a cosine wave (1608.03983, without restarts)."""
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def learning_rate(recipe: TrainRecipe, progress: float, *, step_share: float = 0.0) -> float:
-    """The learning rate of a step.
+    """Computes the learning rate of a step.
 
-    In the warm-up the i-th of its m steps has i/m of the peak rate (1812.01187, section 3.1). The cosine then goes over
-    what is left of the run; steps and exponential count their epochs from the start of the run.
+    The i-th of m warmup steps has i/m of the peak rate (1812.01187, section 3.1). The cosine covers the remaining
+    steps; step and exponential schedules count epochs from the start of the run.
 
     Args:
-        recipe: holds the schedule and the peak rate.
-        progress: the share of all steps that is done before this one, between 0 and 1.
-        step_share: the share of all steps that this one is; matters in the warm-up only.
+        recipe: schedule and peak rate.
+        progress: share of the run's steps completed before this one, between 0 and 1.
+        step_share: one step as a share of the run; needed during warmup only.
     """
     warmup = recipe.warmup_epochs / recipe.epochs
     if progress < warmup:
@@ -34,13 +34,13 @@ def learning_rate(recipe: TrainRecipe, progress: float, *, step_share: float = 0
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Sets the learning rate of all groups of parameters."""
+    """Sets the learning rate of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def _step(recipe: TrainRecipe, progress: float, _after_warmup: float) -> float:
-    # The share of steps may miss a whole number of epochs by a rounding error.
+    # Rounding errors may put a whole number of epochs slightly below it.
     return recipe.decay_factor ** math.floor(progress * recipe.epochs / recipe.decay_every + 1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The state of a training in one file: tensors, and JSON in the file's header. Written whole or not at all."""
+"""Checkpoint of a training run in one safetensors file, with plain data as JSON in its header."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FORMAT = "nas-engine training state 1"
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """All that a training needs to go on.
+    """Everything that a training run needs to resume.
 
     Attributes:
-        tensors: weights, averages, what the optimizer keeps, states of generators.
-        values: plain data: epochs done, their results, what was trained.
+        tensors: weights, moving averages, optimizer state and random generator states.
+        values: plain data: completed epochs, their metrics and a fingerprint of the plan.
     """
 
     tensors: Mapping[str, Tensor]
@@ -32,10 +32,10 @@ class TrainingState:
 
 
 def write_state(path: Path, state: TrainingState) -> None:
-    """Writes a state under a temporary name and renames it, so that a reader finds the old state or the new one.
+    """Writes a checkpoint atomically.
 
     Raises:
-        RuntimeError: if it cannot be written; says how much room it needs. The file of before stays as it was.
+        RuntimeError: if it cannot be written; the message names the required space. The previous file is kept.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     try:
@@ -45,15 +45,15 @@ def write_state(path: Path, state: TrainingState) -> None:
         free = shutil.disk_usage(path.parent).free
         raise RuntimeError(
             f"the checkpoint {path} cannot be written ({error.strerror or error}): it needs {needed / 1e6:,.1f} MB and "
-            f"{free / 1e6:,.1f} MB are free; what was there before is kept, and the same command goes on from it"
+            f"{free / 1e6:,.1f} MB are free; the previous checkpoint is kept: free disk space and rerun the command"
         ) from None
 
 
 def read_state(path: Path) -> TrainingState | None:
-    """Reads a state; None if there is none.
+    """Reads a checkpoint; returns None if the file does not exist.
 
     Raises:
-        ValueError: if the file is not one that `write_state` wrote.
+        ValueError: if the file was not written by `write_state`.
     """
     if not path.exists():
         return None
@@ -64,42 +64,42 @@ def read_state(path: Path) -> TrainingState | None:
 
 
 def check_room(folder: Path, num_bytes: int) -> None:
-    """Refuses to train where checkpoints would not fit: the old and the new one lie side by side for a moment.
+    """Checks that there is space for two checkpoints, since the old one is kept until the new one is complete.
 
     Args:
-        folder: that will hold them.
-        num_bytes: of one checkpoint.
+        folder: folder of the checkpoints.
+        num_bytes: size of one checkpoint.
 
     Raises:
-        RuntimeError: if there is no room for two.
+        RuntimeError: if there is not enough space.
     """
     needed, free = 2 * num_bytes, shutil.disk_usage(folder).free
     if free < needed:
         raise RuntimeError(
-            f"checkpoints in {folder} need {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; make room or choose "
-            "another folder"
+            f"checkpoints in {folder} need {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; free disk space or "
+            "choose another folder"
         )
 
 
 def remove_unfinished(path: Path) -> None:
-    """Removes what a process that was killed while writing a state has left beside it."""
+    """Removes temporary files of processes killed while writing a checkpoint."""
     for left in path.parent.glob(f".{path.name}.*"):
         left.unlink(missing_ok=True)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with names that begin with ``prefix.``."""
+    """Adds ``prefix.`` to the names of tensors."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of the tensors whose names begin with ``prefix.``, without it."""
+    """Selects the tensors whose names begin with ``prefix.``, and removes it."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """What an optimizer keeps for each parameter, by the number of the parameter and its own name for it."""
+    """Returns the state tensors of an optimizer, named by parameter number and state name."""
     return {
         f"{number}.{name}": value
         for number, parameter in enumerate(_parameters(optimizer))
@@ -109,7 +109,7 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Gives an optimizer back what `optimizer_tensors` took; in memory it lies as the parameters do."""
+    """Restores the result of `optimizer_tensors`, in the memory format of the parameters."""
     parameters = _parameters(optimizer)
     for key, value in tensors.items():
         number, name = key.split(".", 1)

@@ -1,4 +1,4 @@
-"""Networks that others learn from: a checkpoint of ours, or one of torchvision's with its published weights."""
+"""Teachers for knowledge distillation: a checkpoint, or a pretrained network of torchvision."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TORCHVISION = "torchvision:"
 
 
 class Teacher(nn.Module):
-    """A network that reads images as another one gets them: normalized with other numbers than its own.
+    """Wraps a network for images normalized with other constants than its own.
 
     Args:
-        network: gives logits.
-        own: mean and deviation of each channel that the network was trained with, where white is 1.
-        given: those that images come with.
+        network: network that returns logits.
+        own: per-channel mean and standard deviation that the network was trained with.
+        given: mean and standard deviation with which its inputs are normalized.
     """
 
     def __init__(
@@ -46,32 +46,32 @@ class Teacher(nn.Module):
 
 
 def load_teacher(name: str, data: DataSet) -> Teacher:
-    """Loads a teacher for the images of a data set.
+    """Loads a teacher for a data set.
 
     Args:
-        name: the file of a checkpoint, or ``torchvision:resnet50`` for the best weights published with that network,
+        name: path of a checkpoint, or e.g. ``torchvision:resnet50`` for the best published weights of that network,
             which torchvision downloads.
-        data: its classes must be those that the teacher knows.
+        data: data set; its classes must be those of the teacher.
 
     Raises:
-        ValueError: if there is no such network, or it was trained for other classes or channels.
-        RuntimeError: if weights cannot be downloaded.
+        ValueError: if the network is unknown, or was trained for other classes or channels.
+        RuntimeError: if the weights cannot be downloaded.
     """
     given = (data.mean, data.std)
     if name.startswith(TORCHVISION):
         network, own, num_classes = _from_torchvision(name.removeprefix(TORCHVISION))
         if num_classes != len(data.class_names):
-            raise ValueError(f"{name} knows {num_classes} classes, the images have {len(data.class_names)}")
+            raise ValueError(f"{name} has {num_classes} classes, but the data set has {len(data.class_names)}")
     else:
         checkpoint = load_checkpoint(name)
         network, own = checkpoint.network, (checkpoint.mean, checkpoint.std)
         if checkpoint.class_names != data.class_names:
             raise ValueError(
-                f"the teacher {name} must know the classes {', '.join(data.class_names):.100}, "
+                f"the teacher {name} must have the classes {', '.join(data.class_names):.100}, "
                 f"got {', '.join(checkpoint.class_names):.100}"
             )
     if len(own[0]) != data.num_channels:
-        raise ValueError(f"the teacher {name} takes images of {len(own[0])} channels, got {data.num_channels}")
+        raise ValueError(f"the teacher {name} needs images of {len(own[0])} channels, got {data.num_channels}")
     return Teacher(network, own=own, given=given)
 
 
@@ -79,7 +79,7 @@ def _from_torchvision(name: str) -> tuple[nn.Module, tuple[Sequence[float], Sequ
     from torchvision.models import get_model, get_model_weights, list_models
 
     if name not in list_models():
-        raise ValueError(f"torchvision has no network {name!r:.60}; resnet50 is one that it has")
+        raise ValueError(f"the teacher must be a network of torchvision such as resnet50, got {name!r:.60}")
     weights = get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
     try:
         network: nn.Module = get_model(name, weights=weights)

@@ -1,4 +1,4 @@
-"""Starting from the weights of a network that was trained on other images."""
+"""Transfer learning: training starts from the weights of a checkpoint trained on other images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CLASSIFIERS = ("classifier.", "fc.")
 AUXILIARY = "auxiliary_head."
 _MOST_NAMES = 4
 FREE_SETTINGS = ("num_classes", "image_size", "auxiliary", "drop_path", "dropout")
-"""Settings of a network that may differ from those of the checkpoint: the cells have the same weights with any."""
+"""Settings that may differ from those of the checkpoint, since the weights of the cells do not depend on them."""
 
 
 def transfer_spec(checkpoint: Checkpoint, spec: NetworkSpec) -> NetworkSpec:
-    """The network of a checkpoint, for other images: classes, image size and what serves training as in `spec`."""
+    """Returns the checkpoint's network settings, with `FREE_SETTINGS` as in `spec`."""
     return replace(checkpoint.network.spec, **{name: getattr(spec, name) for name in FREE_SETTINGS})
 
 
 def check_same_architecture(checkpoint: Checkpoint, architecture: Buildable, *, name: str) -> None:
-    """Raises ValueError, which names the checkpoint, if its network is of another architecture."""
+    """Raises ValueError if the checkpoint has another architecture; the message names the checkpoint."""
     theirs = checkpoint.network.architecture.fingerprint
     if theirs != architecture.fingerprint:
         raise ValueError(
@@ -32,18 +32,18 @@ def check_same_architecture(checkpoint: Checkpoint, architecture: Buildable, *, 
 
 
 def transfer_weights(network: AnyNetwork, checkpoint: Checkpoint, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Gives a network the weights of a checkpoint; the classifier starts anew where the classes are others.
+    """Copies the weights of a checkpoint to a network; the classifier keeps its initial weights if classes differ.
 
     Args:
-        network: with its initial weights; changed in place.
-        checkpoint: of a network of the same architecture and stack.
-        class_names: that the network will tell apart.
+        network: network with initial weights, modified in place.
+        checkpoint: checkpoint of the same architecture and stack.
+        class_names: classes of the network.
 
     Returns:
-        Names of the weights that start anew, see `weights_anew`.
+        Names of the weights that were not copied, see `weights_anew`.
 
     Raises:
-        ValueError: if other weights than these differ.
+        ValueError: if other weights differ.
     """
     own, given = network.state_dict(), checkpoint.network.state_dict()
     anew = weights_anew(network, checkpoint, class_names)
@@ -52,19 +52,18 @@ def transfer_weights(network: AnyNetwork, checkpoint: Checkpoint, class_names: S
 
 
 def weights_anew(network: AnyNetwork, checkpoint: Checkpoint, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Which weights of a network a checkpoint does not give.
+    """Finds the weights of a network that cannot be copied from a checkpoint.
 
     Args:
-        network: may lie on the device ``meta``: only names and shapes count.
-        checkpoint: of a network of the same architecture and stack.
-        class_names: that the network will tell apart.
+        network: the network; may be on the meta device.
+        checkpoint: checkpoint of the same architecture and stack.
+        class_names: classes of the network.
 
     Returns:
-        Names of the weights that start anew: the classifier's where the classes are others, and those of the auxiliary
-        head where they do not fit.
+        Names of the classifier's weights if the classes differ, and of those of the auxiliary head that do not fit.
 
     Raises:
-        ValueError: if other weights than these differ.
+        ValueError: if other weights differ.
     """
     own, given = network.state_dict(), checkpoint.network.state_dict()
     anew = [name for name in own if name.startswith(CLASSIFIERS)] if _differ(checkpoint, class_names) else []
@@ -78,7 +77,7 @@ def weights_anew(network: AnyNetwork, checkpoint: Checkpoint, class_names: Seque
 
 
 def describe_transfer(network: AnyNetwork, checkpoint: Checkpoint, class_names: Sequence[str]) -> str:
-    """What `transfer_weights` would do, in a few words; takes the same."""
+    """Describes in one line what `transfer_weights` would copy."""
     anew = weights_anew(network, checkpoint, class_names)
     sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
     taken = sum(size for name, size in sizes.items() if name not in anew)
@@ -92,6 +91,6 @@ def _differ(checkpoint: Checkpoint, class_names: Sequence[str]) -> bool:
 
 
 def _fits(own: dict[str, object], given: dict[str, object], name: str, anew: Sequence[str]) -> bool:
-    """Whether the auxiliary head's weights can be taken over; its classifier goes with the classifier."""
+    """Returns whether a weight of the auxiliary head can be copied; its classifier is treated like the classifier."""
     same = name in given and getattr(given[name], "shape", None) == getattr(own[name], "shape", None)
     return same and not (anew and name.startswith(f"{AUXILIARY}classifier."))

@@ -25,7 +25,7 @@ from pathlib import Path
 from controllers.regularized_evolution import RegularizedEvolution
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
 from workers.pools.serial_pool import SerialPool
@@ -64,7 +64,7 @@ def open_pool(name):
 def run(options):
     """Runs the driver; the same command starts and resumes a run."""
     controller = build_controller(options.controller, options.seed)
-    plan = Plan(Fidelity(), options.trials, seed=options.seed)
+    plan = SearchPlan(Fidelity(), options.trials, seed=options.seed)
     with Ledger(options.ledger) as ledger, open_pool(options.pool) as pool:
         for _ in search(TINY, controller, pool, plan, ledger=ledger):
             pass

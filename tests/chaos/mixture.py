@@ -33,7 +33,7 @@ from controllers.ppo import PPO
 from experiments.cli.main import BAD_INPUT, report_errors
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
 from workers.cluster.connection import connect
@@ -60,7 +60,7 @@ def drive(options):
     """Runs the driver; the same command starts and resumes the run."""
     controller = PPO(TINY.choices, seed=options.seed)
     arguments = {"seconds": tuple(options.seconds), "marks": str(options.folder / "marks")}
-    plan = Plan(Fidelity(), options.trials, seed=options.seed)
+    plan = SearchPlan(Fidelity(), options.trials, seed=options.seed)
     with (
         connect(options.address),
         Ledger(options.folder / "disk" / "ledger.jsonl") as ledger,

@@ -24,7 +24,7 @@ from ray.cluster_utils import Cluster
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
 from workers.cluster.connection import connect
@@ -47,7 +47,7 @@ def drive(options, folder):
     pool = RayPool(evaluate, arguments={"seconds": tuple(options.seconds), "folder": str(folder)})
     with Ledger(folder / "ledger.jsonl") as ledger, pool:
         for _ in search(
-            TINY, RandomSearch(TINY.choices, seed=0), pool, Plan(Fidelity(), options.trials), ledger=ledger
+            TINY, RandomSearch(TINY.choices, seed=0), pool, SearchPlan(Fidelity(), options.trials), ledger=ledger
         ):
             pass
 

@@ -25,7 +25,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.training import run as full
-from nas.training.run import TrainingPlan, Watch, run_training
+from nas.training.run import TrainingCallbacks, TrainingPlan, run_training
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "sep_conv_3x3")),))
 SPEC = NetworkSpec(
@@ -56,12 +56,12 @@ def die(*_, **__):
 
 def in_epoch():
     """Exits after the second step of the first epoch."""
-    return Watch(after_step=lambda _epoch, done, _num_steps: die() if done == 2 else None)
+    return TrainingCallbacks(after_step=lambda _epoch, done, _num_steps: die() if done == 2 else None)
 
 
 def in_validation():
     full.evaluate = die
-    return Watch()
+    return TrainingCallbacks()
 
 
 def in_write():
@@ -72,7 +72,7 @@ def in_write():
         die()
 
     nas.models.checkpoint.os = type("Os", (), {"fsync": staticmethod(fsync), "getpid": staticmethod(os.getpid)})
-    return Watch()
+    return TrainingCallbacks()
 
 
 def after_write():
@@ -84,10 +84,10 @@ def after_write():
         die()
 
     full.write_state = write_and_die
-    return Watch()
+    return TrainingCallbacks()
 
 
-def train(folder, plan, data, arrange=Watch):
+def train(folder, plan, data, arrange=TrainingCallbacks):
     """Trains in a separate process; returns the signal that ended it, or 0."""
     pid = os.fork()
     if pid == 0:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nas.fidelity import Fidelity
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec
 from nas.recipe import LATER_SETTINGS, TrainRecipe
 
 
@@ -11,6 +11,24 @@ def test_ledgers_written_before_a_setting_was_there_keep_their_fingerprint():
     assert not set(LATER_SETTINGS) & set(before["recipe"])
     assert Fidelity().fingerprint == "a09a346931ad7ab15652179f50e6bf4e"  # as released in 0.1.0
     assert Fidelity.from_json(json.loads(json.dumps(before))) == Fidelity()
+
+
+def test_later_settings_and_their_fingerprint_are_those_of_the_first_ledgers_that_hold_them():
+    recipe = TrainRecipe(
+        epochs=90,
+        schedule="step",
+        warmup_epochs=5,
+        reference_batch=256,
+        decay_biases=False,
+        mixup=0.2,
+        ema_decay=0.9999,
+        min_crop_area=0.08,
+        test_crop=224,
+    )
+    data = DataSpec(name="image_folder", root="/x", image_size=256, on_disk=True)
+    fidelity = Fidelity(NetworkSpec(auxiliary=True), recipe, data)
+    assert fidelity.fingerprint == "8fd8298598545f15236e7532d7b7e1f4"  # as when these settings were unnamed
+    assert len(Fidelity().to_json()["recipe"]) == 16
 
 
 @pytest.mark.parametrize("name", LATER_SETTINGS)

@@ -10,7 +10,7 @@ from nas.decisions import Choice, Rollout
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
 from nas.protocols import MoreRoom
-from nas.search import Plan, search, trial_seed
+from nas.search import SearchPlan, search, trial_seed
 from nas.trial import Failure, Success
 
 FIDELITY = Fidelity()
@@ -64,7 +64,7 @@ class ShuffledPool:
 
 
 def plan(num_trials=12, **settings):
-    return Plan(FIDELITY, num_trials, **settings)
+    return SearchPlan(FIDELITY, num_trials, **settings)
 
 
 def test_all_trials_are_measured_once_and_told_in_order_of_finishing():
@@ -205,7 +205,7 @@ def test_unknown_outcome_is_refused():
     ("settings", "message"),
     [
         ({"num_trials": 0}, "num_trials must be at least 1, got 0"),
-        ({"seed": -1}, "seed must be a whole number from 0, got -1"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"failure_reward": float("nan")}, "failure_reward must be a finite number"),
         ({"ordered_batch": 0}, "ordered_batch must be at least 1"),
     ],
@@ -225,5 +225,5 @@ def test_a_ledger_of_another_space_is_said_with_its_trial(tmp_path):
 
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         run = search(TwoOps(), Strict(), ShuffledPool(), plan(3), ledger=ledger)
-        with pytest.raises(ValueError, match="trial 0 of the ledger is none of this search: there must be 24"):
+        with pytest.raises(ValueError, match="trial 0 of the ledger does not fit this search: there must be 24"):
             next(run)

@@ -17,7 +17,7 @@ from ray import tune
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.models.build import Buildable
-from nas.training.run import Record, TrainingPlan, Watch, run_training
+from nas.training.run import Record, TrainingCallbacks, TrainingPlan, run_training
 from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
 from workers.errors import describe_error
@@ -115,7 +115,7 @@ class Arena:
         """The folder of a candidate's training."""
         return self.folder / name
 
-    def train(self, candidate: Candidate, watch: Watch = Watch()) -> dict[str, Any]:  # noqa: B008 - it is immutable
+    def train(self, candidate: Candidate, watch: TrainingCallbacks = TrainingCallbacks()) -> dict[str, Any]:  # noqa: B008 - it is immutable
         """Trains a candidate from where its folder is to the end, tests it, and gives the result."""
         folder = self.candidate_folder(candidate.name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -240,7 +240,7 @@ def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena:
             raise _FullBudgetReached
 
     try:
-        arena.train(candidate, Watch(after_epoch=report))
+        arena.train(candidate, TrainingCallbacks(after_epoch=report))
     except _FullBudgetReached:
         return  # only the winner is tested
     except Exception as error:  # whatever a network does wrong concerns its own candidate only

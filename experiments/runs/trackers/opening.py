@@ -14,7 +14,7 @@ from experiments.runs.run_folder import RunFolder
 from experiments.runs.trackers.background import Course, Tracker, TrackerThread
 from experiments.runs.trackers.mlflow import MlflowTracker
 from experiments.runs.trackers.tensorboard import TensorBoardTracker
-from nas.ledger.writer import Record
+from nas.records import Record
 from nas.trial import Outcome
 
 

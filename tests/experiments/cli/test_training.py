@@ -146,4 +146,4 @@ def test_too_little_disk_is_one_clear_line(pictures, capsys, monkeypatch):
     code, _ = train(pictures, "--arch", "nasnet-a")
     said = capsys.readouterr().err
     assert (code, said.count("\n")) == (2, 1)
-    assert "0.0 MB are free; make room or choose another folder" in said
+    assert "0.0 MB are free; free disk space or choose another folder" in said

@@ -8,7 +8,7 @@ from experiments.comparison.norm_usage import norm_usage
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity, NetworkSpec
-from nas.ledger.writer import Record
+from nas.records import Record
 from nas.rewards import Accuracy
 from nas.trial import Failure, Success, Trial
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from experiments.runs.run_folder import RunFolder
 from experiments.search.best_weights import BestWeights
-from nas.ledger.writer import Record
+from nas.records import Record
 from nas.rewards import CostedAccuracy
 from nas.trial import Failure, Success
 

@@ -225,7 +225,7 @@ def test_a_full_disk_stops_the_search_and_the_same_command_goes_on(tmp_path, con
 
     with monkeypatch.context() as patch:
         patch.setattr("nas.files.append_file.os.write", write_a_little)
-        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; all that it holds is safe"):
+        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; everything recorded"):
             _search(config, tmp_path / "run", trials=9)
     contents = read_ledger(RunFolder(tmp_path / "run").ledger)
     assert contents.warning is None

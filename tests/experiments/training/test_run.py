@@ -183,7 +183,7 @@ def test_a_full_disk_is_said(folder, monkeypatch):
     ("name", "message"),
     [
         ("architecture.json", "architecture.json does not describe an architecture"),
-        ("result.json", "result.json cannot be read: .*; without it the same command writes it again"),
+        ("result.json", "result.json cannot be read: .*; delete it and rerun the command"),
         ("config.yaml", "config.yaml"),
         ("state.safetensors", "state.safetensors is not a safetensors file that can be read"),
     ],

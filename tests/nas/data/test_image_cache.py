@@ -87,7 +87,7 @@ def test_nothing_is_left_behind_when_a_file_does_not_decode(cache, files):
 
 def test_a_cache_that_cannot_be_written_is_named(cache, files):
     cache.write_text("a file, not a folder")
-    with pytest.raises(RuntimeError, match=f"cannot be kept in {cache} .*set NAS_CACHE"):
+    with pytest.raises(RuntimeError, match=f"cannot be written to {cache} .*set NAS_CACHE"):
         cached_images(files, None)
 
 

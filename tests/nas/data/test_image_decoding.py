@@ -36,7 +36,7 @@ def test_every_kind_of_image_becomes_colour(tmp_path, picture):
     assert (deep.min(), deep.max()) == (0, 255)
     assert abs(deep.mean() - 127.5) < 1
     Image.fromarray(np.zeros((12, 20), np.float32)).save(tmp_path / "deep.tiff")
-    with pytest.raises(ValueError, match=r"deep\.tiff .*8 or 16 bits a channel, got Pillow's mode F"):
+    with pytest.raises(ValueError, match=r"deep\.tiff .*8 or 16 bits per channel, got Pillow's mode F"):
         decode_image(tmp_path / "deep.tiff", None)
     Image.fromarray(picture).convert("CMYK").save(tmp_path / "cmyk.jpg")
     assert decode_image(tmp_path / "cmyk.jpg", 8).shape == (3, 8, 8)
@@ -84,6 +84,6 @@ def test_blocks_keep_the_order(tmp_path):
 
 def test_one_size_is_needed_unless_images_are_resized(tmp_path, picture):
     paths = [save(tmp_path / "a.png", picture), save(tmp_path / "b.png", picture[:, :15])]
-    with pytest.raises(ValueError, match=r"20 x 12 pixels as the first is, or image_size .*b.png is 15 x 12"):
+    with pytest.raises(ValueError, match=r"20 x 12 pixels like the first, unless image_size .*b.png is 15 x 12"):
         list(decode_blocks(paths, None))
     assert next(decode_blocks(paths, 8)).shape == (2, 3, 8, 8)

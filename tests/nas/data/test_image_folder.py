@@ -62,7 +62,7 @@ def test_the_test_images_are_not_decoded_before_they_are_asked_for(root):
 def test_without_a_test_folder_only_the_test_is_missing(root):
     shutil.rmtree(root / "val")
     data = load(root)
-    with pytest.raises(ValueError, match=r"must lie in .*/test or .*/val, got neither"):
+    with pytest.raises(ValueError, match=r"there must be a folder of test images, .*/test or .*/val, got neither"):
         data.load_test()
 
 
@@ -109,7 +109,7 @@ def make_empty(root):
         (make_empty, r"data/train must hold a folder for each class, got none"),
         (break_class, r"class folder .*train/dog must hold images, got none"),
         (break_file, r"train/dog/3\.jpg is not an image that can be decoded"),
-        (make_oblong, r"images must be squares.* are 10 x 8 pixels"),
+        (make_oblong, r"images must be squares.* got 10 x 8 pixels"),
         (lambda root: save(root / "train/dog/3.PNG", 0, width=9, height=9), r"3\.PNG is 9 x 9"),
         (lambda root: shutil.rmtree(root / "val/dog"), r"val must hold the classes .* dog is missing"),
         (lambda root: (root / "val/dog/0.png").unlink(), r"class folder .*val/dog must hold images"),

@@ -44,7 +44,7 @@ def test_shares_add_up_and_are_in_proportion(sizes, total, expected):
     ("spec", "message"),
     [
         (DataSpec(num_train=21), "num_train must be at most 20, .* got 21"),
-        (DataSpec(num_train=2), "every one of 2 classes must have images"),
+        (DataSpec(num_train=2), "each of the 2 classes needs images"),
         (DataSpec(validation_fraction=0.01), "validation_fraction 0.01 leave a class without"),
         (DataSpec(validation_fraction=0.99), "validation_fraction 0.99 leave a class without"),
     ],

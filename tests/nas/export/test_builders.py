@@ -34,7 +34,7 @@ def test_functions_of_a_cell_are_those_behind_its_names() -> None:
 
 
 def test_only_numbers_and_texts_can_be_set() -> None:
-    with pytest.raises(ValueError, match=r"what is set of pool must be numbers or texts .* got \[3\]"):
+    with pytest.raises(ValueError, match=r"bound arguments of pool must be numbers or strings .* got \[3\]"):
         call(partial(pool, "avg", [3]), "site")
 
 

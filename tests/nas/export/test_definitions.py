@@ -135,6 +135,7 @@ def test_names_bound_within_are_no_uses(make_package) -> None:
 def test_methods_stand_in_their_plain_form(make_package, monkeypatch: pytest.MonkeyPatch) -> None:
     main = make_package(
         main="""
+            \"\"\"Layers: those of a test.\"\"\"
             import abc
 
             class Layer:
@@ -159,7 +160,6 @@ def test_methods_stand_in_their_plain_form(make_package, monkeypatch: pytest.Mon
         (main.__name__, "Layer", "drop"): "",
     }
     monkeypatch.setattr(definitions, "PLAIN_FORMS", plain)
-    monkeypatch.setattr(definitions, "PLAIN_TITLES", {main.__name__: "Layers"})
     gathered = Definitions.of([main.Layer])
     (section,) = gathered.sections()
     forward, keep = "    def forward(self, x):\n        return x + 0\n", "    def keep(self):\n        return 1"
@@ -202,7 +202,7 @@ def test_what_is_not_at_the_top_of_a_module_is_refused() -> None:
         """Defined within a test."""
 
     for builder in (local, lambda site: site):
-        with pytest.raises(ValueError, match="must stand at the top of a module to be exported"):
+        with pytest.raises(ValueError, match="must be defined at the top of a module to be exported"):
             Definitions.of([builder])
 
 

@@ -34,9 +34,10 @@ def test_it_says_how_the_network_was_trained_and_tested() -> None:
     }
     card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.76, evaluation=evaluation)
     assert "| test accuracy | 75.00% (top-5: 92.50%, 50,000 images) |\n" in card
-    assert "| measured on | brought to 256 pixels, of which the middle 224 x 224 pixels are classified |" in card
+    assert "| evaluated on | images resized to 256 pixels, center crop of 224 x 224 pixels |" in card
     assert (
-        "| trained on | image_folder, 30 epochs |\n| holds | the moving average of the weights |\n\n`model.py`" in card
+        "| trained on | image_folder, 30 epochs |\n| weights | the moving average of the weights |\n\n`model.py`"
+        in card
     )
 
 
@@ -44,9 +45,9 @@ def test_the_recipe_is_told_as_it_can_be_given_again() -> None:
     recipe = {"epochs": 30, "batch_size": 64, "learning_rate": 0.1, "mixup": 0.2, "flip": True, "cutout": 0, "x": 1}
     evaluation = {"data": "digits", "epochs": 1, "fine_tuned": True, "recipe": recipe, "seconds": 1234.5}
     card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation={**evaluation, "device": "cpu"})
-    assert "| trained on | digits, 1 epoch, from the weights of an earlier training |\n" in card
+    assert "| trained on | digits, 1 epoch, fine-tuned from an earlier training run |\n" in card
     assert "| recipe | batch_size 64, learning_rate 0.1, mixup 0.2 |\n" in card  # what is off or unknown is left out
-    assert "| training took | 1,234 s on cpu |\n" in card
+    assert "| training time | 1,234 s on cpu |\n" in card
 
 
 def test_a_checkpoint_cannot_write_into_the_card() -> None:

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from nas.export.definitions import Definitions
-from nas.export.plain_forms import PLAIN_FORMS, PLAIN_TITLES
+from nas.export.plain_forms import PLAIN_FORMS
 
 
 @pytest.mark.parametrize("place", PLAIN_FORMS, ids=".".join)
@@ -30,7 +30,3 @@ def test_no_gradient_is_written_out(place: tuple[str, str, str]) -> None:
     text = "".join(text for _, text in gathered.sections())
     assert "autograd" not in text + gathered.import_lines()
     assert "backward" not in text
-
-
-def test_titles_are_those_of_modules() -> None:
-    assert all(importlib.import_module(module) for module in PLAIN_TITLES)

@@ -56,7 +56,7 @@ def test_a_write_that_fails_leaves_nothing_of_itself(path, monkeypatch):
         patch.setattr(
             append_file.os, "write", lambda descriptor, data: write(descriptor, data[:2]) if len(data) > 3 else refuse()
         )
-        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; all that it holds is safe"):
+        with pytest.raises(RuntimeError, match="cannot be written: No space left on device; everything recorded"):
             file.append(b"12345")
     assert path.read_bytes() == b"before"
     file.append(b" and after")

@@ -37,7 +37,7 @@ def test_no_text_gives_anything_but_a_value_or_a_value_error(text):
         ("[-Infinity]", "must be finite, got -Infinity"),
         ("1e999", "must be finite, got 1e999"),
         ("1" + 10_000 * "0", "4300 digits"),
-        ('{"a": 1, "b": 2, "a": 1}', "each key may stand once, got 'a' twice"),
+        ('{"a": 1, "b": 2, "a": 1}', "keys must be unique, got 'a' twice"),
         (b'"\xff"', "not UTF-8"),
         (100_000 * "[", f"nested deeper than {MAX_DEPTH}"),
         (900 * '{"a":[' + 900 * "]}", "nested deeper"),

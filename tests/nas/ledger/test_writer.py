@@ -9,7 +9,7 @@ from controllers.regularized_evolution import EvolutionSettings, RegularizedEvol
 from nas.fidelity import Fidelity, NetworkSpec
 from nas.files import append_file
 from nas.ledger.writer import Ledger, read_ledger
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Success
 from search_spaces.tiny import TINY
 from workers.pools.serial_pool import SerialPool
@@ -104,11 +104,11 @@ def test_all_events_are_on_the_disk_in_the_end(path, monkeypatch, make_trial):
 
 def test_nothing_is_written_outside_the_block(path):
     ledger = Ledger(path)
-    with pytest.raises(RuntimeError, match="only within its with block"):
+    with pytest.raises(RuntimeError, match="must be entered with a with statement"):
         ledger.append_finished(Success(0, 0.5))
     with ledger:
         pass
-    with pytest.raises(RuntimeError, match="only within its with block"):
+    with pytest.raises(RuntimeError, match="must be entered with a with statement"):
         ledger.append_finished(Success(0, 0.5))
 
 
@@ -120,7 +120,7 @@ def test_what_a_power_cut_takes_is_asked_again_and_is_the_same(tmp_path, lost):
         with Ledger(path) as ledger:
             controller = RegularizedEvolution(TINY.choices, EvolutionSettings(3, 2), seed=0)
             pool = SerialPool(lambda trial: Success(trial.id, (sum(trial.rollout.decisions) % 10) / 10))
-            list(search(TINY, controller, pool, Plan(FIDELITY, num_trials), ledger=ledger))
+            list(search(TINY, controller, pool, SearchPlan(FIDELITY, num_trials), ledger=ledger))
         return [(record.trial, record.outcome) for record in read_ledger(path).finished]
 
     whole = run(tmp_path / "whole.jsonl", 12)

@@ -79,7 +79,7 @@ def test_a_file_is_replaced_at_once_or_not_at_all(path, network, data, monkeypat
     def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nas.models.checkpoint.os.fsync", fail)
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, network, data=data, accuracy=0.5)
     assert path.read_bytes() == before
@@ -96,7 +96,7 @@ def test_saving_again_replaces_the_file(path, network, data):
     [
         ({"format": None}, "must be a nas-engine checkpoint 1, got 'no format'"),
         ({"format": "other"}, "got 'other'"),
-        ({"architecture": None}, "lacks 'architecture'"),
+        ({"architecture": None}, "must have 'architecture'"),
         ({"architecture": "{}"}, "that can be rebuilt: an architecture must have normal, reduction"),
         ({"architecture": "{"}, "that can be rebuilt"),
         ({"network": '{"num_filters": 3}'}, "num_filters must be divisible by 2"),
@@ -160,7 +160,7 @@ def test_how_it_was_tested_comes_along(tmp_path, network, data):
         ([1], "evaluation must be an object"),
         ({"crop": "large"}, r"evaluation\.crop must be a whole number above 0, got 'large'"),
         ({"batch_size": 0}, r"evaluation\.batch_size must be"),
-        ({"test": {"top1": 0.5}}, "lacks 'top5'"),
+        ({"test": {"top1": 0.5}}, "must have 'top5'"),
         ({"precision": "double"}, r"evaluation\.precision must be that of a recipe"),
     ],
 )

@@ -102,7 +102,7 @@ def test_other_weights_are_refused(narrow_nasnet):
     [
         ("conv0.conv.weight", (), r"conv0\.conv\.weight must be a tensor of 4 dimensions, got one of shape \(\)"),
         ("conv0.conv.weight", (12,), r"conv0\.conv\.weight must be a tensor of 4 dimensions, got .* \(12,\)"),
-        ("conv0.conv.weight", (12, 4, 3, 3), r"conv0\.conv\.weight must read 1 to 3 channels, .* got 4"),
+        ("conv0.conv.weight", (12, 4, 3, 3), r"conv0\.conv\.weight must read 1 to 3 channels, got 4"),
         ("last_linear.weight", (), r"last_linear\.weight must be a tensor of 2 dimensions"),
         ("last_linear.weight", (1, 8), "^the shapes of the weights must be .*; num_classes: [^\n]* 2$"),
         ("cell_0.conv_1x1.conv.weight", (7,), r"cell_0\.conv_1x1\.conv\.weight must be a tensor of 4 dimensions"),
@@ -117,7 +117,7 @@ def test_shapes_that_no_network_has_are_named(narrow_nasnet, name, shape, messag
 def test_weights_must_fit(narrow_nasnet):
     weights = dict(narrow_nasnet.state_dict())
     network = import_model(weights)
-    with pytest.raises(ValueError, match=r"1 weights have no place in this network, among them cells\.2\.other"):
+    with pytest.raises(ValueError, match=r"1 weights are not part of this network, among them cells\.2\.other"):
         load_timm(network, {**weights, "cell_0.other": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"classifier\.bias must be of shape \(7,\), got \(5,\)"):
         load_timm(network, {**weights, "last_linear.bias": torch.zeros(5)})

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nas.models.layers import Conv, FactorizedReduction, Pool, Rectified, Unchanged, joint_pointwise, same_padding
+from nas.models.layers import Conv, FactorizedReduction, Pool, Rectified, Unchanged, same_padding
 
 
 def brute_force_pool(images, pool):
@@ -111,14 +111,3 @@ def test_gradient_of_factorized_reduction(shape, memory_format):
     ours = torch.autograd.grad(reduction(images).square().sum(), images)[0]
     torch.testing.assert_close(ours, torch.autograd.grad(expected, images)[0])
     assert ours.is_contiguous(memory_format=memory_format)
-
-
-@pytest.mark.parametrize("num_images", [2, 16])
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
-def test_joint_convolutions_are_each_of_them(num_images, memory_format):
-    convs = [Conv(4, 6, 1), Conv(4, 3, 1)]
-    images = torch.randn(num_images, 4, 3, 5).to(memory_format=memory_format)
-    for result, conv in zip(joint_pointwise(images, convs), convs, strict=True):
-        torch.testing.assert_close(result, functional.conv2d(images, conv.weight))
-        torch.testing.assert_close(result, conv(images))
-        assert result.is_contiguous(memory_format=memory_format)

@@ -8,7 +8,7 @@ from torch import nn
 
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import InstanceBatchNorm, InstanceNorm
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork, ResidualNetwork, build_resnet
+from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork, ResidualNetwork
 
 IMAGENET = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
 SMALL = NetworkSpec(num_classes=7, image_size=16, in_channels=1)
@@ -16,7 +16,7 @@ SMALL = NetworkSpec(num_classes=7, image_size=16, in_channels=1)
 
 def build(name, spec=IMAGENET, device="meta"):
     with torch.device(device):
-        return build_resnet(ReferenceNetwork(name), spec)
+        return ResidualNetwork(ReferenceNetwork(name), spec)
 
 
 def num_parameters(network):
@@ -141,4 +141,4 @@ def test_a_trial_can_hold_one():
 
     trial = Trial(0, Rollout((), 0.0), ReferenceNetwork("resnet18"), Fidelity(), 0)
     assert trial.architecture.fingerprint
-    assert isinstance(build_resnet(trial.architecture, trial.fidelity.network), ResidualNetwork)
+    assert isinstance(ResidualNetwork(trial.architecture, trial.fidelity.network), ResidualNetwork)

@@ -8,7 +8,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.network import build_network
-from nas.models.resnet import ReferenceNetwork, build_resnet
+from nas.models.resnet import ReferenceNetwork, ResidualNetwork
 from nas.shifts.divergence import appearance_divergence, content_divergence, layer_means, symmetric_divergence
 from nas.shifts.table import shift_split
 from search_spaces.published import PUBLISHED
@@ -51,7 +51,7 @@ def test_channels_are_averaged():
 
 def test_sets_that_cannot_be_compared():
     for shapes in (((1, 3), (5, 3)), ((5, 3), (5, 2))):
-        with pytest.raises(ValueError, match="at least 2 images in each set"):
+        with pytest.raises(ValueError, match="each set must have at least 2 images"):
             symmetric_divergence(*(np.zeros(shape) for shape in shapes))
 
 
@@ -63,7 +63,7 @@ def test_layers_of_cells_and_of_residual_networks(data):
     assert [values.shape for values in layers.values()] == [(len(data.validation), c) for c in (12, 24, 32, 48)]
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
-    resnet = build_resnet(ReferenceNetwork("resnet18-ibn-b"), SPEC)
+    resnet = ResidualNetwork(ReferenceNetwork("resnet18-ibn-b"), SPEC)
     layers = means(resnet, data.validation, data)
     assert list(layers)[:3] == ["stem", "stage 1 block 1", "stage 1 block 2"]
     assert len(layers) == 9
@@ -84,7 +84,7 @@ def test_instance_normalization_removes_appearance(data):
     divergences = {}
     for name in ("resnet18", "resnet18-ibn-b"):
         torch.manual_seed(0)
-        network = build_resnet(ReferenceNetwork(name), SPEC).eval()
+        network = ResidualNetwork(ReferenceNetwork(name), SPEC).eval()
         found = appearance_divergence(means(network, data.validation, data), means(network, shifted, data))
         divergences[name] = found
     # behind the instance normalization of stem and last block of the first stage, contrast is gone

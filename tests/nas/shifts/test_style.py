@@ -65,7 +65,7 @@ def test_pictures_of_a_folder_and_of_folders_below(tmp_path):
 def test_bad_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         read_palettes(tmp_path / "none")
-    with pytest.raises(ValueError, match="no picture in"):
+    with pytest.raises(ValueError, match="no image in"):
         read_palettes(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"broken\.jpg cannot be read"):

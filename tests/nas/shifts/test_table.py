@@ -126,7 +126,7 @@ def test_bad_requests_are_refused(images):
     for shape in ((3, 8, 8), (1, 4, 8, 8)):
         with pytest.raises(ValueError, match=r"images must be of shape \(N, 1 or 3, H, W\)"):
             apply_shift(torch.zeros(shape), "blur")
-    with pytest.raises(ValueError, match=r"images must be uint8, or floats where white is 1, got torch\.int64"):
+    with pytest.raises(ValueError, match=r"images must be uint8, or floats from 0 to 1, got torch\.int64"):
         apply_shift(images.long(), "blur")
     for seed in (-1, 2**63):
         with pytest.raises(ValueError, match="the seed of a shift must be from 0"):
@@ -136,7 +136,7 @@ def test_bad_requests_are_refused(images):
 def test_sets_of_shifts():
     assert check_shifts(["blur", "noise"]) == ("blur", "noise")
     assert check_shifts(PAPER_SHIFTS, num_channels=3) == PAPER_SHIFTS
-    with pytest.raises(ValueError, match="must be different from one another, got blur, blur"):
+    with pytest.raises(ValueError, match="must be distinct, got blur, blur"):
         check_shifts(["blur", "blur"])
     check_disjoint(["blur"], ["noise"])
     with pytest.raises(ValueError, match="disjoint, both hold blur, noise"):

@@ -136,7 +136,7 @@ def test_images_come_normalized_and_with_channels_last_only_when_asked_for():
 @pytest.mark.parametrize(("settings", "loss"), [({"scale": math.nan}, "nan"), ({"scale": math.inf}, "nan|inf")])
 def test_a_loss_that_is_not_finite_ends_the_training_at_once(settings, loss):
     network = Small(**settings)
-    with pytest.raises(DivergedError, match=f"the training loss is not finite any more, .* is ({loss})"):
+    with pytest.raises(DivergedError, match=f"the training loss must be finite, got a sum of ({loss})"):
         train(network, make_data(), QUICK, seed=0)
     assert len(network.given) == 1
 
@@ -264,7 +264,7 @@ def test_the_state_of_another_network_is_refused():
     other.layers[0] = nn.Conv2d(1, 5, 3)
     with (
         start_training(other, data, QUICK, seed=0) as training,
-        pytest.raises(ValueError, match="state of another network"),
+        pytest.raises(ValueError, match="checkpoint does not match this network"),
     ):
         training.restore(state)
 
@@ -322,7 +322,7 @@ def test_images_that_are_larger_than_the_network_takes_are_cropped():
         training.run_epoch()
     assert network.given[0].shape == (8, 1, 6, 6)
     with (
-        pytest.raises(ValueError, match="takes images of 9 pixels, those of the data set have 8"),
+        pytest.raises(ValueError, match="at least the 9 pixels that the network takes, got 8"),
         start_training(network, data, recipe, seed=0, image_size=9),
     ):
         pass

@@ -44,7 +44,7 @@ def test_a_loss_that_is_not_finite_is_noticed_whenever_it_was(loss):
     sums = EpochSums(CPU)
     for value in (1.0, loss, 1.0):
         sums.add(torch.tensor(value), LOGITS, LABELS)
-    with pytest.raises(DivergedError, match=r"not finite any more, .* is -?(nan|inf)"):
+    with pytest.raises(DivergedError, match=r"must be finite, got a sum of -?(nan|inf)"):
         sums.check()
     with pytest.raises(DivergedError):
         sums.means()
@@ -72,8 +72,9 @@ def test_a_student_like_its_teacher_has_no_gradient_whatever_the_temperature(tem
     assert logits.grad.abs().max() < 1e-5
 
 
-def test_totals_of_several_workers_are_added_up():
+def test_totals_of_several_workers_are_added_up(monkeypatch):
+    others = torch.tensor([5.0, 0.0, 1.0])
+    monkeypatch.setattr("nas.training.objective.sum_over_members", lambda totals: totals + others)
     sums = EpochSums(CPU)
     sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
-    assert sums.totals().tolist() == [1, 1, 1]
-    assert sums.means(sums.totals() + torch.tensor([5.0, 0.0, 1.0])) == (3.0, 0.5)
+    assert sums.means() == (3.0, 0.5)

@@ -14,7 +14,7 @@ from nas.data.data_set import DataSet, Split
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.models.checkpoint import load_checkpoint
 from nas.training.evaluation import evaluate
-from nas.training.run import TrainingPlan, Watch, read_result, run_training
+from nas.training.run import TrainingCallbacks, TrainingPlan, read_result, run_training
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 SPEC = NetworkSpec(num_classes=2, image_size=8, num_filters=2, num_repeats=1, num_stages=2, in_channels=1)
@@ -42,12 +42,12 @@ def kill_after(number):
         if len(records) == number:
             raise KilledError
 
-    return Watch(after_epoch=after_epoch)
+    return TrainingCallbacks(after_epoch=after_epoch)
 
 
 def test_all_files_are_written_and_agree(tmp_path, data):
     seen, steps = [], []
-    watch = Watch(lambda *step: steps.append(step), lambda records: seen.append(len(records)))
+    watch = TrainingCallbacks(lambda *step: steps.append(step), lambda records: seen.append(len(records)))
     result = run_training(PLAN, data, tmp_path, watch)
     assert seen == [0, 1, 2, 3]
     assert steps[:5] == [(1, 1, 4), (1, 2, 4), (1, 3, 4), (1, 4, 4), (2, 1, 4)]
@@ -104,7 +104,7 @@ def test_the_test_images_are_opened_once_after_the_last_epoch(tmp_path, data):
         return make_split(12, 2)
 
     sealed = dataclasses.replace(data, test=open_test)
-    run_training(PLAN, sealed, tmp_path, Watch(after_epoch=lambda records: events.append(len(records))))
+    run_training(PLAN, sealed, tmp_path, TrainingCallbacks(after_epoch=lambda records: events.append(len(records))))
     assert events == [0, 1, 2, 3, "test"]
 
 

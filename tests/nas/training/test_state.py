@@ -96,5 +96,5 @@ def test_room_is_needed_for_two_checkpoints(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000))
     check_room(tmp_path, 1_000_000)
-    with pytest.raises(RuntimeError, match=r"need 2.2 MB, 2.0 MB are free; make room or choose another folder"):
+    with pytest.raises(RuntimeError, match=r"need 2.2 MB, 2.0 MB are free; free disk space or choose another folder"):
         check_room(tmp_path, 1_100_000)

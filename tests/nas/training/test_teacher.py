@@ -43,9 +43,9 @@ def test_a_checkpoint_teaches_its_own_classes(path):
     assert not teacher.network.training
     assert not any(weight.requires_grad for weight in teacher.parameters())
     assert teacher(torch.zeros(1, 3, 8, 8)).shape == (1, 2)
-    with pytest.raises(ValueError, match=r"must know the classes a, c, got a, b"):
+    with pytest.raises(ValueError, match=r"must have the classes a, c, got a, b"):
         load_teacher(str(path), make_data(("a", "c")))
-    with pytest.raises(ValueError, match="takes images of 3 channels, got 1"):
+    with pytest.raises(ValueError, match="needs images of 3 channels, got 1"):
         load_teacher(str(path), make_data(channels=1))
 
 
@@ -61,9 +61,9 @@ def test_torchvisions_networks_teach_with_their_own_normalization(monkeypatch):
     teacher = load_teacher("torchvision:resnet18", make_data(names))
     assert built == [("resnet18", torchvision.models.ResNet18_Weights.DEFAULT)]
     assert teacher.shift.flatten().tolist() == pytest.approx([0.015 / 0.229, 0.044 / 0.224, 0.094 / 0.225], abs=1e-4)
-    with pytest.raises(ValueError, match="torchvision:resnet18 knows 1000 classes, the images have 2"):
+    with pytest.raises(ValueError, match="torchvision:resnet18 has 1000 classes, but the data set has 2"):
         load_teacher("torchvision:resnet18", make_data())
-    with pytest.raises(ValueError, match="torchvision has no network 'resnet19'"):
+    with pytest.raises(ValueError, match="a network of torchvision such as resnet50, got 'resnet19'"):
         load_teacher("torchvision:resnet19", make_data())
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
-from nas.search import Plan, search
+from nas.search import SearchPlan, search
 from nas.trial import Failure, Success
 from search_spaces.nasbench201 import NASBENCH201
 from workers.pools.caching_pool import CachingPool
@@ -76,7 +76,7 @@ def test_the_search_loop_keeps_all_workers_busy():
     for num_workers in (1, 20):
         with VirtualPool(look_up, num_workers=num_workers) as pool:
             controller = RandomSearch(NASBENCH201.choices, seed=0)
-            outcomes = [outcome for _, outcome in search(NASBENCH201, controller, pool, Plan(Fidelity(), 400))]
+            outcomes = [outcome for _, outcome in search(NASBENCH201, controller, pool, SearchPlan(Fidelity(), 400))]
             spent[num_workers] = pool.now_seconds
         assert len(outcomes) == 400
         total = sum(outcome.train_seconds for outcome in outcomes)

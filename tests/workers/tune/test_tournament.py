@@ -9,7 +9,7 @@ from nas.fidelity import DataSpec, Fidelity, NetworkSpec
 from nas.models.checkpoint import load_checkpoint
 from nas.recipe import TrainRecipe
 from nas.training.evaluation import accuracy
-from nas.training.run import Watch
+from nas.training.run import TrainingCallbacks
 from nas.training.state import read_state
 from search_spaces.tiny import TINY
 from workers.tune.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament, ranked
@@ -123,7 +123,7 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        arena.train(winner, Watch(after_epoch=interrupt))
+        arena.train(winner, TrainingCallbacks(after_epoch=interrupt))
     heard: list[Standing] = []
     assert hold_tournament([winner], arena, RULES, demand=DEMAND, on_epoch=heard.append) == standings[:1]
     assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]

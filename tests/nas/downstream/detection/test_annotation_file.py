@@ -133,7 +133,7 @@ def test_what_is_wrong_is_said_with_file_and_id(read, name):
     [
         ("{", "instances_train.json is not JSON: .* in line 1"),
         ('{"images": [NaN]}', "instances_train.json: numbers must be finite, got NaN"),
-        ('{"images": 1, "images": 2}', "each key may stand once, got 'images' twice"),
+        ('{"images": 1, "images": 2}', "keys must be unique, got 'images' twice"),
         ("[]", r"must hold an object with images, annotations and categories, got \[\]"),
         ("\udcff", "not UTF-8"),
     ],

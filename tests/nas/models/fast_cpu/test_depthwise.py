@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nas.models import depthwise
-from nas.models.depthwise import DepthwiseConv
-from nas.models.layers import Conv
+from nas.models.fast_cpu import depthwise
+from nas.models.layers import Conv, DepthwiseConv
 
 
 def gradients(conv, images):

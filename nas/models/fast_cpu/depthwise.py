@@ -1,11 +1,11 @@
-"""Depthwise convolutions that train fast on CPUs: the same function, with a gradient computed in parts.
+"""Depthwise convolution whose weight gradient is computed a few columns at a time.
 
-On CPUs the gradient of a depthwise kernel has a fast path in oneDNN for windows of up to three columns, padded by at
-most one; for wider ones it takes 5 to 15 times as long as the forward pass. Yet the gradient of some columns of a
-kernel is that of a kernel of only these columns, on a shifted map. So wide kernels are treated a few columns at a time.
+On CPUs, oneDNN computes the gradient of a depthwise kernel fast for windows of up to three columns, padded by at most
+one; for wider windows it takes 5 to 15 times as long as the forward pass. The gradient of a group of columns equals
+that of a kernel with only these columns on a shifted map, so wide kernels are split into groups.
 
-With stride 2 a map of even size has one more pixel of padding after than before. A row and a column of zeros before the
-kernel make up for it, which spares a padded copy of the map.
+With stride 2, a map of even size needs one more pixel of padding after than before. Extending the kernel by a row and a
+column of zeros makes the padding symmetric without copying the map.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nas.models.layers import Conv, is_eager_cpu, memory_format_of, same_padding
+from nas.models.fast_cpu.memory import is_eager_cpu, memory_format_of
 
 _MAX_COLUMNS = 3
 _MAX_STRIDED_PADDING = 2
 _PIECE_BYTES = 2**22
-_Pads = tuple[tuple[int, int], tuple[int, int]]
+Pads = tuple[tuple[int, int], tuple[int, int]]
+"""Padding before and after the rows, and before and after the columns."""
 
 
-class DepthwiseConv(Conv):
-    """A convolution of each channel for itself; see `Conv`.
+def is_split_faster(images: Tensor, weight: Tensor, pads: Pads) -> bool:
+    """Returns whether `depthwise_convolution` is faster than torch's own, which it is only for training on a CPU.
+
+    Under compilation and autocast, torch's own gradient is the better choice.
+    """
+    size = weight.shape[2]
+    is_narrow = size <= _MAX_COLUMNS and all(before == after for before, after in pads)
+    trains = torch.is_grad_enabled() and weight.requires_grad
+    return (
+        not is_narrow
+        and min(images.shape[2:]) >= size
+        and trains
+        and is_eager_cpu(images)
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def depthwise_convolution(images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:
+    """Convolves each channel with its own kernel, without dilation.
 
     Args:
-        num_channels: of the map and the result.
-        size: side of the window in pixels.
+        images: (N, C, H, W).
+        weight: (C, 1, size, size).
         stride: 1 or 2.
-        dilation: distance of neighbours in the window.
+        pads: zero padding.
     """
-
-    def __init__(self, num_channels: int, size: int, *, stride: int = 1, dilation: int = 1) -> None:
-        super().__init__(num_channels, num_channels, size, stride=stride, dilation=dilation, groups=num_channels)
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Maps (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
-        size, stride = self.kernel_size[0], self.stride[0]
-        pads = tuple(same_padding(length, size, stride) for length in input.shape[2:])
-        is_fast = size <= _MAX_COLUMNS and all(before == after for before, after in pads)
-        fits = self.dilation == (1, 1) and min(input.shape[2:]) >= size
-        if is_fast or not fits or not _trains_on_cpu(input, self.weight):
-            return super().forward(input)
-        result: Tensor = _DepthwiseConvolution.apply(input, self.weight, stride, pads)
-        return result
-
-
-def _trains_on_cpu(images: Tensor, weight: Tensor) -> bool:
-    """Elsewhere, and where another program takes over (compilation, autocast), torch's own gradient is the best."""
-    trains = torch.is_grad_enabled() and weight.requires_grad
-    return trains and is_eager_cpu(images) and not torch.is_autocast_enabled("cpu")
+    result: Tensor = _DepthwiseConvolution.apply(images, weight, stride, pads)
+    return result
 
 
 class _DepthwiseConvolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, stride: int, pads: _Pads) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:  # noqa: ANN401
         kernel, padding = _pad_kernel(weight, pads)
         ctx.save_for_backward(images, weight)
         ctx.stride, ctx.pads = stride, pads
@@ -78,16 +78,16 @@ class _DepthwiseConvolution(torch.autograd.Function):
         return of_images, of_weight, None, None
 
 
-def _pad_kernel(weight: Tensor, pads: _Pads) -> tuple[Tensor, tuple[int, int]]:
-    """Makes padding equal on both sides by zeros before the kernel where there is one more after."""
+def _pad_kernel(weight: Tensor, pads: Pads) -> tuple[Tensor, tuple[int, int]]:
+    """Makes the padding symmetric by prepending zeros to the kernel where the padding after is larger by one."""
     (top, bottom), (left, right) = pads
     if (top, left) != (bottom, right):
         weight = F.pad(weight, (right - left, 0, bottom - top, 0))
     return weight, (bottom, right)
 
 
-def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: _Pads) -> Tensor:
-    """Sums over pieces of the batch, so that shifted maps stay in the cache."""
+def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:
+    """Sums over pieces of the batch, so that shifted maps stay in the CPU cache."""
     num_images = max(1, _PIECE_BYTES // (images[0].numel() * images.element_size()))
     pieces = zip(torch.split(images, num_images), torch.split(gradient, num_images), strict=True)
     total = torch.zeros_like(weight)
@@ -99,16 +99,16 @@ def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride
 
 
 def _column_groups(num_columns: int) -> list[tuple[int, int]]:
-    """Cuts columns into as few groups of at most three as will do, of nearly equal width, as (first, count)."""
+    """Splits columns into the fewest groups of at most three, of nearly equal width, as (first, count) pairs."""
     num_groups = -(-num_columns // _MAX_COLUMNS)
     edges = [-(-num_columns * index // num_groups) for index in range(num_groups + 1)]
     return [(first, end - first) for first, end in itertools.pairwise(edges)]
 
 
 def _gradient_of_columns(
-    gradient: Tensor, images: Tensor, weight: Tensor, columns: tuple[int, int], stride: int, pads: _Pads
+    gradient: Tensor, images: Tensor, weight: Tensor, columns: tuple[int, int], stride: int, pads: Pads
 ) -> Tensor:
-    """The gradient of some columns: that of a kernel of only these, on the map shifted to where they read it."""
+    """Computes the gradient of a group of columns from the map shifted to where they read it."""
     first, count = columns
     (top, bottom), (left, _) = pads
     width = (gradient.shape[3] - 1) * stride + count
@@ -119,9 +119,9 @@ def _gradient_of_columns(
 
 
 def _shift(images: Tensor, by: int, width: int, rows: tuple[int, int]) -> Tensor:
-    """Moves maps to the right into maps of another width, with rows of zeros above and below.
+    """Shifts maps to the right into maps of another width, with rows of zeros above and below.
 
-    The same as torch's padding, which fills the whole result with zeros first.
+    Faster than torch's padding, which first fills the whole result with zeros.
     """
     batch, channels, height, old_width = images.shape
     top, bottom = rows[0], rows[0] + height

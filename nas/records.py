@@ -1,0 +1,60 @@
+"""Finished trials, and the contents of a ledger from which a search resumes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from nas.rewards import Accuracy, Reward
+from nas.trial import Outcome, Success, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A finished trial with its outcome.
+
+    Attributes:
+        trial: the trial.
+        outcome: its outcome.
+        asked_at: when the controller was asked for it, in seconds since 1970.
+        finished_at: when its outcome arrived, in seconds since 1970.
+        stored_fingerprint: fingerprint of the architecture as stored in the ledger; None for a record from elsewhere.
+    """
+
+    trial: Trial
+    outcome: Outcome
+    asked_at: float
+    finished_at: float
+    stored_fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the architecture; a stored one is trusted, since computing it dominates the reading time."""
+        return self.trial.architecture.fingerprint if self.stored_fingerprint is None else self.stored_fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerContents:
+    """Contents of a ledger.
+
+    Attributes:
+        finished: finished trials, in the order in which they finished.
+        pending: trials asked for but not finished, in the order of asking.
+        warning: what was dropped from the end of a damaged file, or None.
+    """
+
+    finished: list[Record] = field(default_factory=list)
+    pending: list[Trial] = field(default_factory=list)
+    warning: str | None = None
+
+    def best(self, count: int, reward: Reward = Accuracy()) -> list[Record]:  # noqa: B008 - it is immutable
+        """Returns the successes with the highest reward, best first; only the earliest trial of each fingerprint."""
+        firsts: dict[str, Record] = {}
+        for record in self.finished:
+            if isinstance(record.outcome, Success):
+                firsts.setdefault(record.fingerprint, record)
+
+        def rank(record: Record) -> tuple[float, int]:
+            return reward(record.outcome) if isinstance(record.outcome, Success) else -math.inf, -record.trial.id
+
+        return sorted(firsts.values(), key=rank, reverse=True)[:count]
