@@ -1,4 +1,4 @@
-"""Pictures with masks as a training sees them: scaled, cut out and mirrored at random, or whole."""
+"""Images with masks for training, randomly scaled, cropped and mirrored, and for evaluation."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from torchvision.transforms.v2 import functional as change
 from torchvision.tv_tensors import Image, Mask
 
 from nas.data.image_decoding import decode_image
-from nas.downstream.recipe import DenseRecipe
+from nas.downstream.recipe import IMAGENET_MEAN, DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED, Classes
 from nas.downstream.segmentation.data import Pair, read_mask
 from nas.downstream.training import Draw
 
-MEAN = (0.4850, 0.4580, 0.4076)
-STD = (0.2290, 0.2250, 0.2254)
-"""Of ImageNet's channels, where white is 1 (1812.01187, section 2.1, divided by 255)."""
-_GREY = [float(round(255 * value)) for value in MEAN]
+_GREY = [float(round(255 * value)) for value in IMAGENET_MEAN]
 _MOST_BYTES = 2**29
 
 
 class SegmentationPictures:
-    """Pictures with masks, to train on and to measure by.
+    """Images with masks for training and evaluation.
 
-    Decoded ones are kept, no larger than the largest scale asks for, while they take less than 512 MiB.
+    Caches up to 512 MiB of decoded images, at most at the largest scale.
 
     Args:
         pairs: the files.
-        classes: that are learned.
-        recipe: holds scales, the longest side and whether pictures are mirrored.
-        crop: height and width in pixels of what is cut out in training.
+        classes: to learn.
+        recipe: with the scales, the largest side and whether images are mirrored.
+        crop: height and width in pixels of training crops.
     """
 
     def __init__(self, pairs: Sequence[Pair], classes: Classes, recipe: DenseRecipe, *, crop: int) -> None:
@@ -47,15 +44,15 @@ class SegmentationPictures:
         return len(self.pairs)
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Makes a batch to train on; what happens to a picture follows from its draw alone.
+        """Returns a training batch; the augmentation of an image depends on its draw only.
 
         Args:
-            draws: which pictures, and the seed of each.
-            device: where it goes.
+            draws: the images, and the seed of each.
+            device: of the batch.
 
         Returns:
-            Pictures, float32 of shape (N, 3, crop, crop) where white is 1, and the numbers of the classes, int64 of
-            shape (N, crop, crop), `IGNORED` where there is none.
+            Images, float32 (N, 3, crop, crop), where white is 1, and class numbers, int64 (N, crop, crop), `IGNORED`
+            where a pixel has no class.
         """
         changed = [self._change(*self._load(draw.index), seed=draw.seed) for draw in draws]
         pictures = torch.stack([picture for picture, _ in changed]).to(device)
@@ -63,11 +60,10 @@ class SegmentationPictures:
         return pictures.float() / 255, masks.long()
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
-        """A whole picture as it is measured.
+        """Returns a whole image for evaluation.
 
         Returns:
-            The picture, uint8 of shape (3, h, w), brought to the last scale; the numbers of the classes, uint8 of the
-            picture's own shape (H, W).
+            The image, uint8 (3, h, w), resized to the last scale; class numbers, uint8 (H, W), at its original size.
         """
         pair = self.pairs[index]
         picture = torch.from_numpy(decode_image(pair.picture, None))
@@ -91,7 +87,7 @@ class SegmentationPictures:
         return picture, mask
 
     def _change(self, picture: Tensor, mask: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
-        """Scales, cuts out and mirrors a picture and its mask together; draws all that any recipe may need."""
+        """Scales, crops and mirrors an image and its mask; draws the same numbers with every recipe."""
         generator = torch.Generator().manual_seed(seed)
         scale, top, left, flip = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
         scales, crop = self._recipe.scales, self._crop
@@ -113,6 +109,6 @@ class SegmentationPictures:
 
 
 def scaled_size(height: int, width: int, *, shorter: int, longer: int) -> list[int]:
-    """Height and width in proportion: the shorter one as asked for, or less where the longer one would be too long."""
+    """Returns height and width scaled to a shorter side, or less where the longer side would exceed `longer`."""
     factor = min(shorter / min(height, width), longer / max(height, width))
     return [max(1, round(length * factor)) for length in (height, width)]

@@ -179,9 +179,9 @@ def test_bad_annotations_are_one_line_with_file_and_id(arrange, run_cli, coco_fo
     [
         (("--set", "network.num_stages=1"), "a feature pyramid needs at least two maps, each of twice the stride"),
         (("--set", "detector.min_stride=4"), "got strides 4 of the backbone's 1, 2, 4"),
-        (("--set", "detector.norm=frozen_bn"), "keeps the statistics of a trained network, and the backbone is none"),
+        (("--set", "detector.norm=frozen_bn"), "needs the statistics of a trained backbone, got none"),
         (("--set", "data.num_train=9"), "data.num_train must be at most 4"),
-        (("--set", "detection.schedule=1x", "--set", "recipe.batch_size=64"), "give the number of iterations instead"),
+        (("--set", "detection.schedule=1x", "--set", "recipe.batch_size=64"), "must have at least 3 iterations, got"),
         (("--set", "recipe.precision=float16"), "precision float16 needs CUDA, got the device cpu"),
         (("--set", "recipe.batch_size=3", "--workers", "2"), "must be divisible by the number of workers, 2"),
         (("--set", "recipe.learning_rate=1e30"), "the loss is not finite any more in iteration"),

@@ -52,7 +52,7 @@ def test_a_training_is_shown_measured_and_gone_on_with(segmentation_config, opti
     assert list(domains) == ["validation", "training", "val of data", "add_red"]
     assert domains["validation"]["iou"] == result["evaluation"]["iou"]  # the file of weights says the same
     assert domains["val of data"]["iou"] == result["evaluation"]["iou"]
-    assert load_segmenter(tmp_path / "out" / "segmenter.safetensors").sides == (20, 60)
+    assert load_segmenter(tmp_path / "out" / "segmenter.safetensors")[1].sides == (20, 60)
     before = (tmp_path / "out" / "segmenter.safetensors").stat().st_mtime_ns
     again = run(segmentation_config, DenseOptions(out=tmp_path / "out"))
     assert "iteration" not in again

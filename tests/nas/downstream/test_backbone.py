@@ -10,13 +10,13 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.digits import load_digits
-from nas.downstream.backbone import Backbone, build_backbone, load_backbone
+from nas.downstream.backbone import Backbone, build_backbone, load_backbone, start_backbone
 from nas.export.folder import export_checkpoint, export_untrained
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
-from nas.models.normalization import BatchNorm, GroupNorm, InstanceBatchNorm
 from nas.models.presets import PRESETS
+from nas.models.replace_norms import replace_norms
 from nas.models.resnet import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
@@ -96,7 +96,8 @@ def test_maps_are_the_rectified_outputs_of_the_stages():
 
 
 def test_with_frozen_norms_resnet_50_is_torchvisions():
-    backbone = build_backbone(ReferenceNetwork("resnet50"), NetworkSpec(stem="imagenet"), norm="frozen_bn", seed=0)
+    backbone = build_backbone(ReferenceNetwork("resnet50"), NetworkSpec(stem="imagenet"), seed=0)
+    replace_norms(backbone, "frozen_bn")
     theirs = torchvision.models.resnet50(norm_layer=FrozenBatchNorm2d)
     for name, values in backbone.network.state_dict().items():
         if name.endswith("running_var"):
@@ -128,18 +129,6 @@ def test_weights_are_those_of_the_seed():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("norm", "kind"), [("gn", GroupNorm), ("frozen_bn", FrozenBatchNorm2d)])
-def test_norms_are_replaced_on_request(norm, kind):
-    backbone = build_backbone(cells("ibn"), SMALL, norm=norm, seed=0)
-    modules = list(backbone.modules())
-    assert not [each for each in modules if isinstance(each, BatchNorm)]
-    mixed = [each for each in modules if isinstance(each, InstanceBatchNorm)]
-    assert mixed
-    assert all(type(each.batch) is kind for each in mixed)
-    with pytest.raises(ValueError, match="the norm must be among"):
-        build_backbone(cells(), SMALL, norm="ln", seed=0)
-
-
 @pytest.fixture
 def checkpoint(tmp_path):
     network = build(cells(), SMALL)
@@ -159,7 +148,7 @@ def test_a_checkpoint_and_its_export_give_the_same_backbone(checkpoint, tmp_path
     with torch.no_grad():
         for left, right in zip(ours.eval()(images).values(), exported.eval()(images).values(), strict=True):
             assert torch.equal(left, right)
-    frozen = load_backbone(checkpoint, norm="frozen_bn")
+    frozen = replace_norms(load_backbone(checkpoint), "frozen_bn")
     with torch.no_grad():
         torch.testing.assert_close(frozen(images)["2"], ours(images)["2"])
 
@@ -178,6 +167,24 @@ def test_files_that_hold_no_backbone(checkpoint, tmp_path):
     description.write_text("{")
     with pytest.raises(ValueError, match="does not hold an architecture"):
         load_backbone(tmp_path / "best")
+
+
+def test_a_training_starts_from_initial_or_from_given_weights(checkpoint):
+    def start(architecture=cells(), spec=SMALL, *, norm=None, source=str(checkpoint)):  # noqa: B008
+        return start_backbone(architecture, spec, start=source, norm=norm, seed=3)
+
+    def stem(backbone):
+        return backbone.network.state_dict()["stem.0.weight"]
+
+    assert torch.equal(stem(start(source=None)), stem(build_backbone(cells(), SMALL, seed=3)))
+    assert torch.equal(stem(start(norm="frozen_bn")), stem(load_backbone(checkpoint)))
+    assert start(spec=replace(SMALL, num_classes=3, image_size=64, dropout=0.5)).strides
+    with pytest.raises(ValueError, match="norm frozen_bn needs the statistics of a trained backbone, got none"):
+        start(norm="frozen_bn", source=None)
+    with pytest.raises(ValueError, match="must hold weights of the architecture"):
+        start(cells("gn"))
+    with pytest.raises(ValueError, match="must hold weights of the network that the section network describes"):
+        start(spec=replace(SMALL, num_filters=8))
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):

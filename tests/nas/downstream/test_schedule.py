@@ -29,7 +29,7 @@ def test_the_warmup_takes_a_tenth_at_most():
 
 
 def test_a_schedule_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="1x of 3 pictures at 16 an iteration makes 2 iterations; there must be at"):
+    with pytest.raises(ValueError, match=r"schedule 1x must have at least 3 iterations, got 2 with 3 images"):
         with_length(DenseRecipe(), "1x", 3)
 
 

@@ -115,16 +115,26 @@ def test_generators_and_threads_are_as_before():
 def test_a_loss_that_is_not_finite_ends_the_training():
     recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
     with pytest.raises(
-        DivergedError, match=r"not finite any more in iteration \d+ \(distance .*, none .*\); lower the rate"
+        DivergedError, match=r"not finite in iteration \d+ \(distance .*, none .*\); lower the learning rate"
     ):
         train(4, recipe=recipe)
+
+
+def test_a_training_begun_without_loss_scaling_resumes_with_it():
+    _, state = train(1)
+    assert state.values["scaler"] == {}
+    with start_dense(make_network(), Noise(), RECIPE, seed=1) as training:
+        training._scaler = torch.amp.GradScaler("cpu")
+        training.restore(state)
+        assert training.num_iterations == 3
+        training.run()
 
 
 def test_the_state_of_another_network_is_refused():
     _, state = train(1)
     with (
         start_dense(nn.Linear(2, 2), Noise(), RECIPE, seed=1) as training,
-        pytest.raises(ValueError, match="of another"),
+        pytest.raises(ValueError, match="checkpoint does not match this network"),
     ):
         training.restore(state)
 

@@ -52,10 +52,14 @@ def test_what_is_no_detector_is_refused(saved, description, tmp_path):
     tensors, text = load_file(path), json.dumps(description.to_json())
     for metadata, message in [
         (None, "must be a nas-engine detector 1, got 'no format'"),
-        ({"format": FORMAT}, "does not hold a detector that can be rebuilt: 'description'"),
-        ({"format": FORMAT, "description": "{}"}, "it describes no detector"),
-        ({"format": FORMAT, "description": "[]"}, "it describes no detector"),
-        ({"format": FORMAT, "description": text.replace('"channels": 8', '"channels": 16')}, "weights do not fit"),
+        ({"format": FORMAT}, "does not hold a network that can be rebuilt: its description lacks 'network'"),
+        ({"format": FORMAT, "description": "{}"}, "its description lacks 'network'"),
+        ({"format": FORMAT, "description": "[]"}, "its description is not valid: list indices"),
+        (
+            {"format": FORMAT, "description": text.replace('"num_repeats": 1', '"num_repeats": 1000')},
+            "cells must have",
+        ),
+        ({"format": FORMAT, "description": text.replace('"channels": 8', '"channels": 16')}, "weights do not match"),
     ]:
         save_file(tensors, other, metadata)
         with pytest.raises(ValueError, match=message):

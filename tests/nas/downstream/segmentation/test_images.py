@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from nas.downstream.recipe import DenseRecipe
+from nas.downstream.recipe import IMAGENET_MEAN, DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED
 from nas.downstream.segmentation.data import read_folder
-from nas.downstream.segmentation.images import MEAN, SegmentationPictures, scaled_size
+from nas.downstream.segmentation.images import SegmentationPictures, scaled_size
 from nas.downstream.segmentation.settings import PicturesSpec
 from nas.downstream.training import Draw
 
@@ -66,7 +66,7 @@ def test_all_scales_corners_and_both_directions_occur(folder):
 def test_what_is_padded_is_grey_and_counts_nowhere(folder):
     images, masks = make(folder, crop=40, scales=(16,)).batch([Draw(0, 1)], CPU)
     assert (masks[0, 16:] == IGNORED).all()
-    assert torch.allclose(images[0, :, 30, 30], torch.tensor(MEAN), atol=1 / 255)
+    assert torch.allclose(images[0, :, 30, 30], torch.tensor(IMAGENET_MEAN), atol=1 / 255)
 
 
 def test_a_whole_picture_keeps_the_size_of_its_mask(folder):
