@@ -15,7 +15,6 @@ from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 from nas.models.network import Network
-from nas.models.stack import map_size
 from nas.training.transfer import FREE_SETTINGS
 
 ARCHITECTURE_FILE = "architecture.json"
@@ -58,24 +57,13 @@ class Backbone(nn.Module):
             images: (N, in_channels, H, W), of any size.
 
         Returns:
-            Maps (N, channels[level], h, w) by level, from ``"0"``, the finest; h and w are `map_sizes(H)[level]` and
-            `map_sizes(W)[level]`.
+            Maps (N, channels[level], h, w) by level, from ``"0"``, the finest; h and w are H and W divided by
+            strides[level] and rounded up, or one less behind the ``imagenet`` stem of networks of cells.
         """
         maps = self.network.features(images)
         if isinstance(self.network, Network):  # outputs of residual networks are rectified already
             maps = [torch.relu(each) for each in maps]
         return {str(level): each for level, each in enumerate(maps)}
-
-    def map_sizes(self, length: int) -> tuple[int, ...]:
-        """Returns the height (or width) of each map for images of this height (or width).
-
-        It is the length divided by the stride, rounded up; behind the ``imagenet`` stem of networks of cells, which
-        does not pad, it can be one less.
-        """
-        if not isinstance(self.network, Network):
-            return tuple(-(-length // stride) for stride in self.strides)
-        spec = self.network.spec
-        return tuple(map_size(spec, halvings, length=length) for _, halvings in _ends_of_stages(self.network))
 
 
 def build_backbone(description: Buildable, spec: NetworkSpec, *, seed: int) -> Backbone:
@@ -171,24 +159,16 @@ def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> N
 
 
 def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Channels and strides of the stage outputs."""
+    """Returns channels and strides of the stage outputs."""
     if isinstance(network, Network):
         stem = 1 if network.spec.stem == "cifar" else 2
-        ends = _ends_of_stages(network)
-        return tuple(channels for channels, _ in ends), tuple(stem * 2**halvings for _, halvings in ends)
-    scales = [2**stage for stage in range(len(network.stages))]
-    widest = network.fc.in_features
-    stem = 1 if network.spec.stem == "cifar" else 4
-    return tuple(widest // scale for scale in reversed(scales)), tuple(stem * scale for scale in scales)
-
-
-def _ends_of_stages(network: Network) -> list[tuple[int, int]]:
-    """Channels of the last cell of each stage, and how often its map was halved after the stem."""
-    return [
-        (shape.num_channels, shape.num_halvings)
-        for shape, place in zip(network.shapes, network.places, strict=True)
-        if place.ends_stage
-    ]
+        shapes = zip(network.shapes, network.places, strict=True)
+        ends = [(shape.num_channels, stem * 2**shape.num_halvings) for shape, place in shapes if place.ends_stage]
+    else:
+        stem, num_stages = 1 if network.spec.stem == "cifar" else 4, len(network.stages)
+        ends = [(network.fc.in_features >> (num_stages - 1 - stage), stem << stage) for stage in range(num_stages)]
+    channels, strides = zip(*ends, strict=True)
+    return channels, strides
 
 
 def _remove_heads(network: AnyNetwork) -> None:

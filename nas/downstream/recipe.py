@@ -79,7 +79,8 @@ class DenseRecipe:
             raise ValueError(
                 f"warmup_iterations must be below iterations, {self.iterations}, got {self.warmup_iterations}"
             )
-        if any(later >= earlier for earlier, later in pairwise((self.iterations, *self.cuts))) and self.is_cut:
+        falls = all(later < earlier for earlier, later in pairwise((self.iterations, *self.cuts)))
+        if self.schedule == "cuts" and not falls:
             raise ValueError(
                 f"cuts must be iterations before the end in falling order, below iterations, {self.iterations}, "
                 f"got {list(self.cuts)}"
@@ -94,11 +95,6 @@ class DenseRecipe:
                     f"{name} must be a multiple of record_iterations, {self.record_iterations}, "
                     f"got {getattr(self, name)}"
                 )
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the schedule uses `cuts`."""
-        return self.schedule == "cuts"
 
     @property
     def peak_rate(self) -> float:

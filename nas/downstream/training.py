@@ -192,18 +192,7 @@ class DenseTraining:
 def start_dense(
     network: nn.Module, pictures: DensePictures, recipe: DenseRecipe, *, seed: int
 ) -> Iterator[DenseTraining]:
-    """Creates a training, and restores torch's generators and number of threads afterwards.
-
-    Args:
-        network: see `DenseTraining`, also for the other arguments.
-        pictures: training images.
-        recipe: training settings.
-        seed: of everything random.
-
-    Raises:
-        ValueError: if the recipe does not fit the device or the number of workers.
-        RuntimeError: if the device is not available.
-    """
+    """Creates a `DenseTraining`, and restores torch's generators and number of threads afterwards."""
     with num_threads(recipe.num_threads), seeded(seed, choose_device(recipe)):
         yield DenseTraining(network, pictures, recipe, seed=seed)
 

@@ -1,4 +1,4 @@
-"""What a detector finds in pictures, and how good that is."""
+"""Inference and evaluation of detectors."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ def evaluate_detector(
     masks: bool,
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Measures a detector; several workers share the pictures out among them, and all get the same.
+    """Evaluates a detector; several workers share the images, and all get the same scores.
 
     Args:
         network: in evaluation mode, on the recipe's device.
-        annotations: of the pictures to be measured on.
+        annotations: of the images to evaluate on.
         store: decodes them.
-        recipe: device and precision.
-        masks: whether it gives masks.
-        folder: in which all that was found is written in the form of COCO's results, for anyone's pycocotools; None
-            writes nothing.
+        recipe: with device and precision.
+        masks: whether masks are evaluated too.
+        folder: to which all detections are written in COCO's results format; None writes none.
 
     Returns:
-        ``box``, and with masks ``mask``, each as `average_precision` gives it; ``num_pictures`` and ``num_found``.
+        ``box``, and with masks ``mask``, see `average_precision`; ``num_pictures`` and ``num_found``.
 
     Raises:
         RuntimeError: if pycocotools is missing.
@@ -62,7 +61,7 @@ def evaluate_detector(
 
 
 def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
-    """Masks go without boxes, whose area pycocotools would take for theirs."""
+    """Writes masks without their boxes, whose area pycocotools would use in place of the mask's."""
     shared = ("image_id", "category_id", "score")
     boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
     write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
@@ -86,18 +85,17 @@ def find_objects(
     *,
     categories: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """What a detector finds, picture by picture, so that it does not depend on what else is in a batch.
+    """Detects objects one image at a time, so the results do not depend on the rest of a batch.
 
     Args:
         network: in evaluation mode, on the recipe's device.
-        pictures: to look at.
+        pictures: the images.
         store: decodes them.
-        recipe: device and precision.
+        recipe: with device and precision.
         categories: ids by label, from 1.
 
     Returns:
-        In the form of COCO's results: ``image_id``, ``category_id``, ``score``, ``bbox`` in pixels of the picture, and
-        ``counts`` with masks.
+        Detections as in COCO's results format, see `nas.downstream.detection.metrics.Found`.
     """
     device = choose_device(recipe)
     dtype = choose_dtype(recipe, device)

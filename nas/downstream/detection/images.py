@@ -1,4 +1,4 @@
-"""Training pictures as tensors with their targets, mirrored at random."""
+"""Images and targets of detectors as tensors, mirrored at random in training."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nas.downstream.training import Draw
 
 
 class PictureStore:
-    """Decodes pictures, and keeps those in memory that there is room for.
+    """Decodes images and caches them in memory.
 
     Args:
-        cache_mib: so much is kept, in MiB.
+        cache_mib: size of the cache in MiB; images beyond it are decoded every time.
     """
 
     def __init__(self, cache_mib: int) -> None:
         self._room = cache_mib * 2**20
-        self._kept: dict[Path, Images] = {}  # ids may stand for other pictures in another split
+        self._kept: dict[Path, Images] = {}  # by path, since two splits may have the same ids
 
     def picture(self, picture: Picture) -> Tensor:
-        """One picture of shape (3, height, width), values from 0 to 1."""
+        """Returns an image (3, height, width) with values from 0 to 1."""
         pixels = self._kept.get(picture.path)
         if pixels is None:
             pixels = decode_image(picture.path, None)
@@ -40,13 +40,13 @@ class PictureStore:
 
 
 class TrainingPictures:
-    """What a detector is trained on; see `nas.downstream.training.DensePictures`.
+    """Training images of a detector; see `nas.downstream.training.DensePictures`.
 
     Args:
-        annotations: of the pictures.
+        annotations: of the images.
         store: decodes them.
         flip: whether they are mirrored left to right at random.
-        masks: whether targets hold masks.
+        masks: whether targets include masks.
     """
 
     def __init__(self, annotations: Annotations, store: PictureStore, *, flip: bool, masks: bool) -> None:
@@ -57,14 +57,11 @@ class TrainingPictures:
         self._masks = masks
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """Returns the number of images."""
         return len(self._annotations.pictures)
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-        """Pictures of shape (3, height, width), and the boxes (x1, y1, x2, y2), labels and masks of what is in each.
-
-        Crowds are not among the objects.
-        """
+        """Returns images (3, height, width), and boxes (x1, y1, x2, y2), labels and masks of objects but crowds."""
         pairs = [self._draw(draw) for draw in draws]
         return (
             [picture.to(device) for picture, _ in pairs],
@@ -91,13 +88,13 @@ class TrainingPictures:
 
 
 def corners(annotation: Annotation, picture: Picture) -> tuple[float, float, float, float]:
-    """The corners x1, y1, x2, y2 of an object's box, within its picture."""
+    """Returns the corners x1, y1, x2, y2 of an object's box, clipped to its image."""
     x, y, width, height = annotation.box
     return max(x, 0.0), max(y, 0.0), min(x + width, float(picture.width)), min(y + height, float(picture.height))
 
 
 def mirror(picture: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mirrors a picture (3, H, W), its boxes and its masks left to right."""
+    """Mirrors an image (3, H, W), its boxes and its masks left to right."""
     width = picture.size(-1)
     mirrored = {**target, "boxes": target["boxes"][:, [2, 1, 0, 3]]}
     mirrored["boxes"][:, [0, 2]] = width - mirrored["boxes"][:, [0, 2]]

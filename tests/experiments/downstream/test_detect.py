@@ -184,7 +184,7 @@ def test_bad_annotations_are_one_line_with_file_and_id(arrange, run_cli, coco_fo
         (("--set", "detection.schedule=1x", "--set", "recipe.batch_size=64"), "must have at least 3 iterations, got"),
         (("--set", "recipe.precision=float16"), "precision float16 needs CUDA, got the device cpu"),
         (("--set", "recipe.batch_size=3", "--workers", "2"), "must be divisible by the number of workers, 2"),
-        (("--set", "recipe.learning_rate=1e30"), "the loss is not finite any more in iteration"),
+        (("--set", "recipe.learning_rate=1e30"), "the loss is not finite in iteration"),
     ],
 )
 def test_what_does_not_fit_together_is_one_line(arrange, run_cli, tmp_path, words, message):

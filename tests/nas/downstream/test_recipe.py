@@ -35,6 +35,6 @@ def test_what_cannot_be_trained_is_refused(changes, message):
 
 def test_cuts_matter_only_where_the_rate_is_cut():
     recipe = DenseRecipe(iterations=1000, schedule="polynomial")
-    assert not recipe.is_cut
+    assert recipe.cuts == DenseRecipe().cuts
     with pytest.raises(ValueError, match="cuts must be iterations before the end"):
         dataclasses.replace(recipe, schedule="cuts")

@@ -134,7 +134,7 @@ def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_clust
     assert ended["wrong"].error.startswith("ValueError: two lines")
     assert isinstance(ended["lost"], JobFailure)
     assert ended["lost"].error.startswith("2 workers were lost, the last: ")
-    assert "lost_once goes on elsewhere, its worker was lost" in caplog.text
+    assert "retrying lost_once, its worker was lost" in caplog.text
     assert len(list(tmp_path.glob("lost-*"))) == 2
 
 

@@ -57,14 +57,14 @@ def test_what_is_learnt_by_heart_is_measured_on_the_training_pictures(load):
 
 
 def test_the_folder_must_be_there_with_all_its_parts(load, coco_folder, tmp_path):
-    with pytest.raises(ValueError, match="the folder of the pictures must be named with --data"):
+    with pytest.raises(ValueError, match="the folder of the images must be named with --data"):
         load_detection_data(DetectionData(), masks=False)
     with pytest.raises(ValueError, match="there is no folder"):
         load(root=str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match=r"must hold annotations/instances_train.json, or instances_train2017.json"):
         load(root=str(tmp_path))
     shutil.rmtree(coco_folder / "val")
-    with pytest.raises(ValueError, match=r"must hold the pictures of instances_val.json in val or val2017; there is"):
+    with pytest.raises(ValueError, match=r"must hold the images of instances_val.json in val or val2017, got neither"):
         load()
     assert len(load(evaluate="train").train.pictures) == 4
 
@@ -73,7 +73,7 @@ def test_the_folder_must_be_there_with_all_its_parts(load, coco_folder, tmp_path
 def test_missing_foreign_and_resized_pictures_are_named(load, coco_folder, check):
     path = coco_folder / "train" / "000002.jpg"
     content = path.read_bytes()
-    place = r"instances_train.json, picture 20: "
+    place = r"instances_train.json, image 20: "
     path.unlink()
     with pytest.raises(ValueError, match=place + r"there is no file .*000002.jpg"):
         load(check_pictures=check)
@@ -90,18 +90,18 @@ def test_missing_foreign_and_resized_pictures_are_named(load, coco_folder, check
 def test_pictures_that_break_off_are_found_if_they_are_decoded(load, coco_folder):
     path = coco_folder / "val" / "000001.jpg"
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(ValueError, match=r"instances_val.json, picture 10: .*000001.jpg is not an image that can be"):
+    with pytest.raises(ValueError, match=r"instances_val.json, image 10: .*000001.jpg is not an image that can be"):
         load()
     assert load(check_pictures="size")
     assert load(check=False)
 
 
 def test_other_numbers_than_there_are_and_splits_of_other_categories_are_refused(load, coco_folder):
-    with pytest.raises(ValueError, match=r"data.num_train must be at most 4, the pictures there are, got 5"):
+    with pytest.raises(ValueError, match=r"data.num_train must be at most the 4 training images, got 5"):
         load(num_train=5)
     edit(coco_folder / "annotations" / "instances_val.json", lambda value: value["categories"][1].update(name="teal"))
     with pytest.raises(
-        ValueError, match=r"must be those of instances_train.json; category 17 is teal in place of green"
+        ValueError, match=r"must have the categories of instances_train.json: category 17 must be green, got teal"
     ):
         load()
 
@@ -111,7 +111,7 @@ def test_pictures_without_any_object_cannot_be_trained_on(load, coco_folder):
         value["annotations"] = [each for each in value["annotations"] if each["iscrowd"]]
 
     edit(coco_folder / "annotations" / "instances_train.json", change)
-    with pytest.raises(ValueError, match=r"instances_train.json: there is no object in the 4 training pictures"):
+    with pytest.raises(ValueError, match=r"instances_train.json: the 4 training images must hold an object, got none"):
         load()
 
 
@@ -119,7 +119,7 @@ def test_masks_are_demanded_only_where_they_are_wanted(load, coco_folder):
     path = coco_folder / "annotations" / "instances_val.json"
     edit(path, lambda value: value["annotations"][2].pop("segmentation"))
     assert load()
-    with pytest.raises(ValueError, match=r"instances_val.json, annotation 3 .*: it has no mask \(segmentation\)"):
+    with pytest.raises(ValueError, match=r"instances_val.json, annotation 3 .*: it must have a mask \(segmentation\)"):
         load(masks=True)
 
 

@@ -51,7 +51,7 @@ DAMAGES = {
     r"train.2\.jpg must have a mask .*semantic.train.2\.png": lambda folder: (
         folder / "semantic" / "train" / "2.png"
     ).unlink(),
-    r"semantic.train.2\.png must be 30 x 22 pixels as its picture is, got 22 x 30": lambda folder: save_mask(
+    r"semantic.train.2\.png must be 30 x 22 pixels as its image is, got 22 x 30": lambda folder: save_mask(
         folder, np.ones((30, 22), dtype=np.uint8)
     ),
     r"semantic.train.2\.png must be a mask of one channel of 8 bits \(L or P\), got RGB": lambda folder: save_mask(
@@ -67,8 +67,8 @@ DAMAGES = {
         (folder / "train" / "2.jpg").read_bytes()[:300]
     ),
     r"semantic.train.0\.png must hold the values 1\.\.3 of 3 classes and 0 \(unlabelled\), got 7": damage_beyond,
-    r"val must hold pictures": damage_nothing_there,
-    r"semantic.val must hold pixels of the classes, there are none": damage_nothing_labelled,
+    r"val must hold images": damage_nothing_there,
+    r"semantic.val must hold pixels of the classes, got none": damage_nothing_labelled,
 }
 
 
@@ -82,7 +82,7 @@ def test_whatever_is_wrong_is_said_with_the_file(segmentation_folder, message):
 
 def test_no_folder(tmp_path):
     with pytest.raises(
-        ValueError, match=r"there must be a folder .*train of pictures, beside .*semantic.train of masks"
+        ValueError, match=r"there must be a folder .*train of images and a folder .*semantic.train of masks"
     ):
         read_folder(tmp_path, SPEC)
 
