@@ -14,7 +14,7 @@ from experiments.config.sections import dump_settings, validate_section
 from experiments.config.training_config import TrainingWorkers
 from experiments.downstream.inputs import check_dense
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
@@ -76,7 +76,7 @@ class SegmentationConfig:
     network: NetworkSpec
     head: HeadSpec
     recipe: DenseRecipe
-    data: PicturesSpec
+    data: SegmentationData
     test: SegmentationTest
     workers: TrainingWorkers
 
@@ -104,7 +104,7 @@ def parse_segmentation(document: Mapping[str, Any]) -> SegmentationConfig:
         validate_section("network", sections["network"], NetworkSpec),
         validate_section("head", sections["head"], HeadSpec),
         validate_section("recipe", sections["recipe"], DenseRecipe),
-        validate_section("data", sections["data"], PicturesSpec),
+        validate_section("data", sections["data"], SegmentationData),
         validate_section("test", sections["test"], SegmentationTest),
         validate_section("workers", sections["workers"], TrainingWorkers),
     )

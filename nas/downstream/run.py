@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.training import DensePictures, DenseTraining, start_dense
+from nas.downstream.training import DenseImages, DenseTraining, start_dense
 from nas.files.atomic_write import write_text
 from nas.training.device import choose_device
 from nas.training.parallel import current_members
@@ -29,7 +29,7 @@ class DenseTask:
         fingerprints: see `nas.downstream.fingerprint`. The first is written to checkpoints; checkpoints with one of the
             others, which earlier versions wrote, can be resumed too.
         network: see `nas.downstream.training.DenseTraining`.
-        pictures: training images.
+        images: training images.
         evaluate: returns the scores of the network, as plain data; called in evaluation mode and without gradients. All
             workers call it with the same weights, and get the same scores.
         save: writes the trained network into the folder.
@@ -38,7 +38,7 @@ class DenseTask:
 
     fingerprints: tuple[str, ...]
     network: nn.Module
-    pictures: DensePictures
+    images: DenseImages
     evaluate: Callable[[nn.Module], Mapping[str, Any]]
     save: Callable[[Path], None]
     description: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def run_dense(
     """
     plans = [f"{fingerprint}-{seed}" for fingerprint in task.fingerprints]
     first = current_members().rank == 0
-    with start_dense(task.network, task.pictures, recipe, seed=seed) as training:
+    with start_dense(task.network, task.images, recipe, seed=seed) as training:
         records = _restore(training, plans, out)
         check_room(out, 2 * sum(each.numel() * each.element_size() for each in task.network.state_dict().values()))
         if first:

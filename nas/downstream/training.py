@@ -41,7 +41,7 @@ class Draw:
     seed: int
 
 
-class DensePictures(Protocol):
+class DenseImages(Protocol):
     """Training images with their targets."""
 
     def __len__(self) -> int:
@@ -61,9 +61,9 @@ class DenseTraining:
     bit-identical also when `restore` continues in another process from a `state`.
 
     Args:
-        network: trained in place, on the recipe's device. In training mode it takes what `pictures.batch` returns, and
+        network: trained in place, on the recipe's device. In training mode it takes what `images.batch` returns, and
             returns its losses by name, whose sum is minimized.
-        pictures: training images; each is seen once before any is seen again.
+        images: training images; each is seen once before any is seen again.
         recipe: training settings.
         seed: of everything random.
 
@@ -76,12 +76,12 @@ class DenseTraining:
         RuntimeError: if the device is not available.
     """
 
-    def __init__(self, network: nn.Module, pictures: DensePictures, recipe: DenseRecipe, *, seed: int) -> None:
+    def __init__(self, network: nn.Module, images: DenseImages, recipe: DenseRecipe, *, seed: int) -> None:
         self._device = choose_device(recipe)
         self._dtype = choose_dtype(recipe, self._device)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size)
-        self._pictures = pictures
+        self._images = images
         self._recipe = recipe
         self._seed = seed
         if self._members.count > 1:
@@ -135,11 +135,9 @@ class DenseTraining:
         """Returns the images of an iteration, over all workers."""
         size = self._recipe.batch_size
         places = range(iteration * size, (iteration + 1) * size)
-        orders = {epoch: self._order(epoch) for epoch in {place // len(self._pictures) for place in places}}
+        orders = {epoch: self._order(epoch) for epoch in {place // len(self._images) for place in places}}
         return [
-            Draw(
-                orders[place // len(self._pictures)][place % len(self._pictures)], seed_of(self._seed, _CHANGES, place)
-            )
+            Draw(orders[place // len(self._images)][place % len(self._images)], seed_of(self._seed, _CHANGES, place))
             for place in places
         ]
 
@@ -165,7 +163,7 @@ class DenseTraining:
 
     def _step(self, iteration: int) -> dict[str, Tensor]:
         """Takes one optimizer step; returns the losses, detached, with their sum."""
-        batch = self._pictures.batch(self.draws(iteration)[self._members.part], self._device)
+        batch = self._images.batch(self.draws(iteration)[self._members.part], self._device)
         torch.manual_seed(seed_of(self._seed, _NETWORK, iteration, self._members.rank))
         set_learning_rate(self._optimizer, learning_rate(self._recipe, iteration))
         with autocast(self._device, self._dtype):
@@ -176,7 +174,7 @@ class DenseTraining:
 
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed_of(self._seed, _ORDER, epoch))
-        order: list[int] = torch.randperm(len(self._pictures), generator=generator).tolist()
+        order: list[int] = torch.randperm(len(self._images), generator=generator).tolist()
         return order
 
     def _means(self, sums: Mapping[str, Tensor], num: int) -> dict[str, float]:
@@ -189,12 +187,10 @@ class DenseTraining:
 
 
 @contextmanager
-def start_dense(
-    network: nn.Module, pictures: DensePictures, recipe: DenseRecipe, *, seed: int
-) -> Iterator[DenseTraining]:
+def start_dense(network: nn.Module, images: DenseImages, recipe: DenseRecipe, *, seed: int) -> Iterator[DenseTraining]:
     """Creates a `DenseTraining`, and restores torch's generators and number of threads afterwards."""
     with num_threads(recipe.num_threads), seeded(seed, choose_device(recipe)):
-        yield DenseTraining(network, pictures, recipe, seed=seed)
+        yield DenseTraining(network, images, recipe, seed=seed)
 
 
 def build_optimizer(network: nn.Module, recipe: DenseRecipe) -> Optimizer:

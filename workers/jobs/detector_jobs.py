@@ -17,9 +17,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from nas.downstream.detection.annotations import Annotations
 from nas.downstream.detection.checkpoint import load_detector
-from nas.downstream.detection.data import DetectionSet, choose_pictures, load_detection_data
+from nas.downstream.detection.data import DetectionSet, choose_images, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
-from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, run_detection
 from nas.downstream.training import TOTAL
 from nas.files.atomic_write import write_text
@@ -222,17 +222,17 @@ def _scores(job: DetectorJob, result: Mapping[str, Any], data: DetectionSet) -> 
     """Returns scores on the split of the plan and on the other one."""
     plan, own = job.plan, job.plan.data.evaluate
     if own == "val":
-        other, pictures = "train", choose_pictures(data.train, job.num_known, seed=plan.data.subset_seed)
+        other, images = "train", choose_images(data.train, job.num_known, seed=plan.data.subset_seed)
     else:
         there = replace(plan.data, evaluate="val")
-        other, pictures = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
-    return {own: result["evaluation"], other: _measure(job, pictures)}
+        other, images = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
+    return {own: result["evaluation"], other: _measure(job, images)}
 
 
-def _measure(job: DetectorJob, pictures: Annotations) -> dict[str, Any]:
+def _measure(job: DetectorJob, images: Annotations) -> dict[str, Any]:
     plan = job.plan
     with num_threads(plan.recipe.num_threads):
         network, _ = load_detector(job.folder / DETECTOR_FILE)
         network.to(choose_device(plan.recipe))
-        store = PictureStore(plan.data.cache_mib)
-        return evaluate_detector(network, pictures, store, plan.recipe, masks=plan.detector.masks)
+        store = ImageStore(plan.data.cache_mib)
+        return evaluate_detector(network, images, store, plan.recipe, masks=plan.detector.masks)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from nas.downstream.detection.annotations import Annotation, Annotations, Picture
+from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
 from nas.downstream.detection.masks import encode_segmentation
 from nas.files.strict_json import parse_json
 
@@ -76,7 +76,7 @@ class Reading:
     drop_bad_objects: bool = False
 
 
-def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Picture], None]) -> Annotations:
+def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], None]) -> Annotations:
     """Reads an annotation file.
 
     Args:
@@ -91,20 +91,20 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Pictur
     """
     content = path.read_bytes()
     file = _parse(path, content)
-    pictures = {
-        each["id"]: Picture(each["id"], reading.folder / each["file_name"], each["width"], each["height"])
+    images = {
+        each["id"]: AnnotatedImage(each["id"], reading.folder / each["file_name"], each["width"], each["height"])
         for each in file["images"]
     }
-    for picture in pictures.values():
-        check(path, picture)
+    for image in images.values():
+        check(path, image)
     categories = {each["id"]: each["name"] for each in file["categories"]}
     objects: dict[int, list[Annotation]] = {}
-    for annotation in _read_objects(path, file["annotations"], (pictures, categories), reading):
-        objects.setdefault(annotation.picture, []).append(annotation)
+    for annotation in _read_objects(path, file["annotations"], (images, categories), reading):
+        objects.setdefault(annotation.image, []).append(annotation)
     return Annotations(
         path,
-        tuple(pictures.values()),
-        {picture: tuple(each) for picture, each in objects.items()},
+        tuple(images.values()),
+        {image: tuple(each) for image, each in objects.items()},
         categories,
         hashlib.sha256(content).hexdigest(),
     )
@@ -135,29 +135,29 @@ def _check_unique(place: str, entries: Any) -> None:  # noqa: ANN401 - one of th
 def _read_objects(
     path: Path,
     entries: Sequence[_Object],
-    known: tuple[Mapping[int, Picture], Mapping[int, str]],
+    known: tuple[Mapping[int, AnnotatedImage], Mapping[int, str]],
     reading: Reading,
 ) -> Iterator[Annotation]:
-    pictures, categories = known
+    images, categories = known
     for entry in entries:
-        picture, place = entry["image_id"], f"{path}, annotation {entry['id']}"
-        if picture not in pictures:
-            raise ValueError(f"{place} must be of a listed image, got image_id {picture}")
+        image, place = entry["image_id"], f"{path}, annotation {entry['id']}"
+        if image not in images:
+            raise ValueError(f"{place} must be of a listed image, got image_id {image}")
         if entry["category_id"] not in categories:
             raise ValueError(f"{place} must be of a listed category, got category_id {entry['category_id']}")
         try:
-            yield _read_object(entry, pictures[picture], reading)
+            yield _read_object(entry, images[image], reading)
         except ValueError as error:
             if not reading.drop_bad_objects:
-                raise ValueError(f"{place} of image {picture} ({pictures[picture].path.name}): {error}") from None
+                raise ValueError(f"{place} of image {image} ({images[image].path.name}): {error}") from None
 
 
-def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -> Annotation:
+def _read_object(entry: Mapping[str, Any], image: AnnotatedImage, reading: Reading) -> Annotation:
     crowd = entry.get("iscrowd", 0)
     if type(crowd) is not int or crowd not in (0, 1):
         raise ValueError(f"its iscrowd must be 0 or 1, got {_show(crowd)}")
     box = _numbers(entry.get("bbox"))
-    if (fault := _fault(box, picture)) is not None:
+    if (fault := _fault(box, image)) is not None:
         raise ValueError(f"its box, x, y, width, height, must {fault}, got {_show(entry.get('bbox'))}")
     area = entry.get("area", box[2] * box[3])
     if type(area) not in (int, float) or not 0 <= area <= MAX_LENGTH**2:
@@ -165,12 +165,12 @@ def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -
     segmentation = entry.get("segmentation")
     mask = None
     if segmentation is not None and segmentation != []:
-        mask = encode_segmentation(segmentation, picture.height, picture.width, tolerance=TOLERANCE)
+        mask = encode_segmentation(segmentation, image.height, image.width, tolerance=TOLERANCE)
     elif reading.need_masks:
         raise ValueError("it must have a mask (segmentation) for detector.masks, got none")
     return Annotation(
         entry["id"],
-        picture.id,
+        image.id,
         entry["category_id"],
         box,
         float(area),
@@ -188,16 +188,16 @@ def _numbers(value: Any) -> tuple[float, float, float, float]:  # noqa: ANN401 -
     return x, y, width, height
 
 
-def _fault(box: Sequence[float], picture: Picture) -> str | None:
+def _fault(box: Sequence[float], image: AnnotatedImage) -> str | None:
     """Returns the rule that a box violates."""
     x, y, width, height = box
     if min(width, height) < MIN_SIDE:
         return f"have a width and a height of at least {MIN_SIDE} pixels"
-    if min(x, y) < -TOLERANCE or x + width > picture.width + TOLERANCE or y + height > picture.height + TOLERANCE:
-        return f"lie within the {picture.width} x {picture.height} pixels of its image"
+    if min(x, y) < -TOLERANCE or x + width > image.width + TOLERANCE or y + height > image.height + TOLERANCE:
+        return f"lie within the {image.width} x {image.height} pixels of its image"
     left, top = max(x, 0), max(y, 0)
-    if min(min(x + width, picture.width) - left, min(y + height, picture.height) - top) < MIN_SIDE:
-        return f"have a part within the {picture.width} x {picture.height} pixels of its image"
+    if min(min(x + width, image.width) - left, min(y + height, image.height) - top) < MIN_SIDE:
+        return f"have a part within the {image.width} x {image.height} pixels of its image"
     return None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AnnotatedImage:
     """An annotated image: its id, file, and size in pixels."""
 
     id: int
@@ -23,7 +23,7 @@ class Annotation:
 
     Attributes:
         id: of the object.
-        picture: id of its image.
+        image: id of its image.
         category: id of its category.
         box: x, y, width and height in pixels.
         area: in pixels, which decides whether the object is small, medium or large.
@@ -32,7 +32,7 @@ class Annotation:
     """
 
     id: int
-    picture: int
+    image: int
     category: int
     box: tuple[float, float, float, float]
     area: float
@@ -46,14 +46,14 @@ class Annotations:
 
     Attributes:
         path: of the file.
-        pictures: the images.
+        images: the images.
         objects: by id of the image; images without objects are missing.
         categories: names by id.
         digest: SHA-256 of the file.
     """
 
     path: Path
-    pictures: tuple[Picture, ...]
+    images: tuple[AnnotatedImage, ...]
     objects: Mapping[int, tuple[Annotation, ...]]
     categories: Mapping[int, str]
     digest: str

@@ -12,7 +12,7 @@ from torchvision.models.detection import FasterRCNN
 from nas.downstream.backbone import Backbone
 from nas.downstream.checkpoint import Description, load_network, save_network
 from nas.downstream.detection.networks import build_detector
-from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.downstream.detection.settings import DetectorSettings, ImageForm
 
 FORMAT = "nas-engine detector 1"
 
@@ -29,7 +29,7 @@ class DetectorDescription(Description):
     """
 
     detector: DetectorSettings
-    form: PictureForm
+    form: ImageForm
 
     def build(self, *, seed: int, backbone: Backbone | None = None) -> FasterRCNN:
         """Builds the detector; see `Description.build`."""

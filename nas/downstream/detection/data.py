@@ -14,7 +14,7 @@ from PIL import Image
 from nas.architecture import fingerprint_json
 from nas.data.image_decoding import decode_image
 from nas.downstream.detection.annotation_file import Reading, read_annotations
-from nas.downstream.detection.annotations import Annotations, Picture
+from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.settings import DetectionData
 
 YEARS = ("", "2017")
@@ -42,7 +42,7 @@ class DetectionSet:
         """Equal for the same annotations of the same images."""
         return fingerprint_json(
             [
-                [each.digest, [picture.id for picture in each.pictures], sum(map(len, each.objects.values()))]
+                [each.digest, [image.id for image in each.images], sum(map(len, each.objects.values()))]
                 for each in (self.train, self.evaluation)
             ]
         )
@@ -64,18 +64,18 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     if data.root is None:
         raise ValueError("the folder of the images must be named with --data, or data.root, got none")
     train = _read_split(Path(data.root), "train", data, masks=masks, check=check)
-    if data.num_train is not None and data.num_train > len(train.pictures):
+    if data.num_train is not None and data.num_train > len(train.images):
         raise ValueError(
-            f"data.num_train must be at most the {len(train.pictures)} training images, got {data.num_train}"
+            f"data.num_train must be at most the {len(train.images)} training images, got {data.num_train}"
         )
-    chosen = choose_pictures(train, data.num_train, seed=data.subset_seed)
+    chosen = choose_images(train, data.num_train, seed=data.subset_seed)
     check_training(chosen)
     measured = chosen
     if data.evaluate == "val":
         measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
         _check_same_categories(train, measured)
-    number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.pictures))
-    return DetectionSet(chosen, choose_pictures(measured, number, seed=data.subset_seed), len(train.pictures))
+    number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
+    return DetectionSet(chosen, choose_images(measured, number, seed=data.subset_seed), len(train.images))
 
 
 def has_objects(annotations: Annotations) -> bool:
@@ -87,18 +87,18 @@ def check_training(annotations: Annotations) -> None:
     """Raises ValueError if training images hold no object but crowds."""
     if not has_objects(annotations):
         raise ValueError(
-            f"{annotations.path}: the {len(annotations.pictures)} training images must hold an object, got none"
+            f"{annotations.path}: the {len(annotations.images)} training images must hold an object, got none"
         )
 
 
-def choose_pictures(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:
+def choose_images(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:
     """Selects a number of images at random; a smaller selection is part of a larger one. None selects all."""
-    if number is None or number >= len(annotations.pictures):
+    if number is None or number >= len(annotations.images):
         return annotations
-    drawn = np.random.default_rng(seed).permutation(len(annotations.pictures))[:number]
-    pictures = tuple(annotations.pictures[place] for place in sorted(drawn))
-    objects = {each.id: annotations.objects[each.id] for each in pictures if each.id in annotations.objects}
-    return replace(annotations, pictures=pictures, objects=objects)
+    drawn = np.random.default_rng(seed).permutation(len(annotations.images))[:number]
+    images = tuple(annotations.images[place] for place in sorted(drawn))
+    objects = {each.id: annotations.objects[each.id] for each in images if each.id in annotations.objects}
+    return replace(annotations, images=images, objects=objects)
 
 
 def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
@@ -124,18 +124,18 @@ def _find_split(root: Path, name: str) -> tuple[Path, Path]:
     raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
 
 
-def _check_size(path: Path, picture: Picture) -> None:
+def _check_size(path: Path, image: AnnotatedImage) -> None:
     """Reads the header of an image file."""
     try:
-        with Image.open(picture.path) as image:
-            size = image.size
+        with Image.open(image.path) as file:
+            size = file.size
     except FileNotFoundError:
-        raise ValueError(f"{path}, image {picture.id}: there is no file {picture.path}") from None
+        raise ValueError(f"{path}, image {image.id}: there is no file {image.path}") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
-        raise ValueError(f"{path}, image {picture.id}: {picture.path} cannot be decoded: {error}") from None
-    if size != (picture.width, picture.height):
+        raise ValueError(f"{path}, image {image.id}: {image.path} cannot be decoded: {error}") from None
+    if size != (image.width, image.height):
         raise ValueError(
-            f"{path}, image {picture.id}: {picture.path} must have {picture.width} x {picture.height} pixels as the "
+            f"{path}, image {image.id}: {image.path} must have {image.width} x {image.height} pixels as the "
             f"annotations say, got {size[0]} x {size[1]}"
         )
 
@@ -143,15 +143,15 @@ def _check_size(path: Path, picture: Picture) -> None:
 def _decode_all(annotations: Annotations) -> None:
     """Decodes all image files completely."""
 
-    def decode(picture: Picture) -> None:
+    def decode(image: AnnotatedImage) -> None:
         try:
-            decode_image(picture.path, None)
+            decode_image(image.path, None)
         except ValueError as error:
-            raise ValueError(f"{annotations.path}, image {picture.id}: {error}") from None
+            raise ValueError(f"{annotations.path}, image {image.id}: {error}") from None
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
-        for first in range(0, len(annotations.pictures), _BLOCK):
-            list(threads.map(decode, annotations.pictures[first : first + _BLOCK]))
+        for first in range(0, len(annotations.images), _BLOCK):
+            list(threads.map(decode, annotations.images[first : first + _BLOCK]))
 
 
 def _check_same_categories(train: Annotations, measured: Annotations) -> None:

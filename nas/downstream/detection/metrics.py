@@ -14,8 +14,8 @@ NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 """Over ten thresholds of overlap, at 0.5, at 0.75, and for objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
 
 Found = Mapping[str, Any]
-"""A detection: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height), and with a mask ``counts``, compressed
-run lengths."""
+"""A detection: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height), and with a mask ``counts``,
+compressed run lengths."""
 
 
 def average_precision(
@@ -38,7 +38,7 @@ def average_precision(
         from pycocotools.cocoeval import COCOeval
     except ImportError:
         raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
-    sizes = {picture.id: (picture.height, picture.width) for picture in annotations.pictures}
+    sizes = {image.id: (image.height, image.width) for image in annotations.images}
     truth = [_truth(each, sizes, kind) for some in annotations.objects.values() for each in some]
     given = [_given(number, each, sizes, kind) for number, each in enumerate(found, start=1)]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints tables
@@ -55,9 +55,7 @@ def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # n
 
     coco = COCO()
     coco.dataset = {
-        "images": [
-            {"id": picture.id, "width": picture.width, "height": picture.height} for picture in annotations.pictures
-        ],
+        "images": [{"id": image.id, "width": image.width, "height": image.height} for image in annotations.images],
         "categories": [{"id": number, "name": name} for number, name in annotations.categories.items()],
         "annotations": entries,
     }
@@ -68,7 +66,7 @@ def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # n
 def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "id": annotation.id,
-        "image_id": annotation.picture,
+        "image_id": annotation.image,
         "category_id": annotation.category,
         "bbox": list(annotation.box),
         "area": annotation.area,
@@ -78,7 +76,7 @@ def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: s
         return entry
     if annotation.mask is None:
         raise ValueError(f"annotation {annotation.id} must have a mask, got none")
-    return {**entry, "segmentation": run_lengths(annotation.mask, *sizes[annotation.picture])}
+    return {**entry, "segmentation": run_lengths(annotation.mask, *sizes[annotation.image])}
 
 
 def _given(number: int, found: Found, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from nas.downstream.backbone import Backbone
 from nas.downstream.detection.pyramid import Pyramid
-from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.downstream.norms import NormLayer, norm_layer
 from nas.models.replace_norms import replace_norms
 
@@ -26,7 +26,7 @@ _NUM_CONVOLUTIONS = 4
 _MIN_DIVISOR = 32
 
 
-def build_detector(backbone: Backbone, settings: DetectorSettings, form: PictureForm, *, seed: int = 0) -> FasterRCNN:
+def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageForm, *, seed: int = 0) -> FasterRCNN:
     """Builds a detector with initial weights, without changing torch's global generator.
 
     It takes a list of images (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
@@ -64,11 +64,11 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: Picture
             **(_mask_parts(pyramid, settings, norm, num_classes) if settings.masks else {}),
         )
     divisor = max(_MIN_DIVISOR, backbone.strides[-1])
-    network.transform = PictureTransform(form, size_divisible=divisor, antialias=settings.antialias)
+    network.transform = ImageTransform(form, size_divisible=divisor, antialias=settings.antialias)
     return network
 
 
-class PictureTransform(GeneralizedRCNNTransform):
+class ImageTransform(GeneralizedRCNNTransform):
     """Normalizes and resizes images into a batch, and maps detections back to the original images.
 
     Args:
@@ -77,7 +77,7 @@ class PictureTransform(GeneralizedRCNNTransform):
         antialias: whether images are smoothed before they are reduced.
     """
 
-    def __init__(self, form: PictureForm, *, size_divisible: int, antialias: bool) -> None:
+    def __init__(self, form: ImageForm, *, size_divisible: int, antialias: bool) -> None:
         mean, std = list(form.mean), list(form.std)
         super().__init__(form.scales[-1], form.max_side, mean, std, size_divisible=size_divisible)
         self.min_size: Any = form.scales  # torchvision accepts several, unlike its annotation

@@ -71,7 +71,7 @@ class DetectorSettings:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class PictureForm:
+class ImageForm:
     """How a detector preprocesses images, and its categories.
 
     Attributes:

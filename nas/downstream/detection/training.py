@@ -11,8 +11,8 @@ from nas.downstream.backbone import Backbone, start_backbone
 from nas.downstream.detection.checkpoint import DetectorDescription, save_detector
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
-from nas.downstream.detection.images import PictureStore, TrainingPictures
-from nas.downstream.detection.settings import DetectionData, DetectorSettings, PictureForm
+from nas.downstream.detection.images import ImageStore, TrainingImages
+from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
 from nas.downstream.fingerprint import plain, training_fingerprint, weights_digest
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense
@@ -81,7 +81,7 @@ def train_member(plan: DetectionPlan, out: Path) -> None:
 
 def resolve_recipe(plan: DetectionPlan, data: DetectionSet) -> DenseRecipe:
     """Returns the recipe with the iterations of the plan's length."""
-    return plan.recipe if plan.length is None else with_length(plan.recipe, plan.length, len(data.train.pictures))
+    return plan.recipe if plan.length is None else with_length(plan.recipe, plan.length, len(data.train.images))
 
 
 def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None = None) -> DenseTask:
@@ -99,16 +99,16 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     backbone = start_backbone(
         plan.architecture, plan.network, start=plan.start, norm=plan.detector.norm, seed=plan.seed
     )
-    form = PictureForm(
+    form = ImageForm(
         tuple(data.train.categories.items()), recipe.scales, recipe.max_side, mean=backbone.mean, std=backbone.std
     )
     description = DetectorDescription(plan.architecture, plan.network, plan.detector, form)
     network = description.build(seed=plan.seed, backbone=backbone)
-    store = PictureStore(plan.data.cache_mib)
+    store = ImageStore(plan.data.cache_mib)
     return DenseTask(
         fingerprints=_fingerprints(description, recipe, plan, data),
         network=network,
-        pictures=TrainingPictures(data.train, store, flip=recipe.flip, masks=masks),
+        images=TrainingImages(data.train, store, flip=recipe.flip, masks=masks),
         evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, masks=masks, folder=folder),
         save=lambda out: save_detector(out / DETECTOR_FILE, network, description),
         description=_describe(plan, recipe, data, backbone),
@@ -131,7 +131,7 @@ def _describe(plan: DetectionPlan, recipe: DenseRecipe, data: DetectionSet, back
     return {
         "architecture": plan.architecture.fingerprint,
         "num_backbone_parameters": sum(parameter.numel() for parameter in backbone.parameters()),
-        "num_train": len(data.train.pictures),
+        "num_train": len(data.train.images),
         "num_available": data.num_available,
         "num_categories": len(data.train.categories),
         "start": plan.start,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 from nas.files.strict_json import parse_json
 
 IGNORED = 255
@@ -58,7 +58,7 @@ class Classes:
         return [value for value in np.flatnonzero(counts).tolist() if value not in known]
 
 
-def choose_classes(root: Path, spec: PicturesSpec, train: Counts, validation: Counts) -> Classes:
+def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation: Counts) -> Classes:
     """Determines the classes of a folder.
 
     They are listed in ``classes.txt``, one name a line. Without that file they are the values that occur, named by the
@@ -83,7 +83,7 @@ def choose_classes(root: Path, spec: PicturesSpec, train: Counts, validation: Co
     return listed if spec.most_frequent is None else _most_frequent(listed, train, spec.most_frequent, root)
 
 
-def listed_classes(root: Path, spec: PicturesSpec) -> Classes | None:
+def listed_classes(root: Path, spec: SegmentationData) -> Classes | None:
     """Reads ``classes.txt``, whose first class has value 1, or 0 if 255 is unlabelled; None without the file.
 
     Raises:
@@ -104,7 +104,7 @@ def listed_classes(root: Path, spec: PicturesSpec) -> Classes | None:
     return Classes(tuple(range(first, first + len(names))), tuple(names), spec.unlabelled)
 
 
-def check_same_names(ours: Classes, root: Path, spec: PicturesSpec) -> None:
+def check_same_names(ours: Classes, root: Path, spec: SegmentationData) -> None:
     """Raises ValueError if ``classes.txt`` of another folder lists other classes."""
     listed = listed_classes(root, spec)
     if listed is None:

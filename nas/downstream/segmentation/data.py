@@ -14,7 +14,7 @@ from PIL import Image
 
 from nas.data.image_decoding import decode_image
 from nas.downstream.segmentation.classes import Classes, Counts, check_same_names, choose_classes
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 
 MASKS_FOLDER = "semantic"
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -25,7 +25,7 @@ _MAX_THREADS = 16
 class Pair:
     """The files of an image and its mask."""
 
-    picture: Path
+    image: Path
     mask: Path
 
 
@@ -60,11 +60,11 @@ class SegmentationFolder:
     classes: Classes
 
 
-def read_folder(root: Path, spec: PicturesSpec) -> SegmentationFolder:
+def read_folder(root: Path, spec: SegmentationData) -> SegmentationFolder:
     """Loads both splits of a folder, decodes every file once, and determines the classes.
 
     Args:
-        root: the folder, see `PicturesSpec.root`.
+        root: the folder, see `SegmentationData.root`.
         spec: with the classes to learn.
 
     Raises:
@@ -79,7 +79,7 @@ def read_folder(root: Path, spec: PicturesSpec) -> SegmentationFolder:
     return SegmentationFolder(train, validation, classes)
 
 
-def read_test_split(root: Path, spec: PicturesSpec, classes: Classes) -> SegmentationSplit:
+def read_test_split(root: Path, spec: SegmentationData, classes: Classes) -> SegmentationSplit:
     """Loads ``val`` of another folder to evaluate a trained network on.
 
     Args:
@@ -125,19 +125,19 @@ def _find_pairs(root: Path, name: str) -> tuple[Pair, ...]:
         raise ValueError(
             f"there must be a folder {folder} of images and a folder {root / MASKS_FOLDER / name} of masks"
         )
-    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not pictures:
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if not images:
         raise ValueError(f"{folder} must hold images ({', '.join(sorted(_SUFFIXES))}), got none")
-    pairs = tuple(Pair(picture, root / MASKS_FOLDER / name / f"{picture.stem}.png") for picture in pictures)
+    pairs = tuple(Pair(image, root / MASKS_FOLDER / name / f"{image.stem}.png") for image in images)
     for pair in pairs:
         if not pair.mask.is_file():
-            raise ValueError(f"{pair.picture} must have a mask {pair.mask}, got none")
+            raise ValueError(f"{pair.image} must have a mask {pair.mask}, got none")
     return pairs
 
 
 def _count_checked(pair: Pair) -> Counts:
     mask = read_mask(pair.mask)
-    _, height, width = decode_image(pair.picture, None).shape
+    _, height, width = decode_image(pair.image, None).shape
     if mask.shape != (height, width):
         came = f"{mask.shape[1]} x {mask.shape[0]}"
         raise ValueError(f"{pair.mask} must be {width} x {height} pixels as its image is, got {came}")

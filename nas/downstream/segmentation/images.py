@@ -19,7 +19,7 @@ _GREY = [float(round(255 * value)) for value in IMAGENET_MEAN]
 _MOST_BYTES = 2**29
 
 
-class SegmentationPictures:
+class SegmentationImages:
     """Images with masks for training and evaluation.
 
     Caches up to 512 MiB of decoded images, at most at the largest scale.
@@ -55,9 +55,9 @@ class SegmentationPictures:
             where a pixel has no class.
         """
         changed = [self._change(*self._load(draw.index), seed=draw.seed) for draw in draws]
-        pictures = torch.stack([picture for picture, _ in changed]).to(device)
+        images = torch.stack([image for image, _ in changed]).to(device)
         masks = torch.stack([mask[0] for _, mask in changed]).to(device)
-        return pictures.float() / 255, masks.long()
+        return images.float() / 255, masks.long()
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
         """Returns a whole image for evaluation.
@@ -66,8 +66,8 @@ class SegmentationPictures:
             The image, uint8 (3, h, w), resized to the last scale; class numbers, uint8 (H, W), at its original size.
         """
         pair = self.pairs[index]
-        picture = torch.from_numpy(decode_image(pair.picture, None))
-        return change.resize(picture, self._scaled(picture, self._recipe.scales[-1])), self._numbers(pair)
+        image = torch.from_numpy(decode_image(pair.image, None))
+        return change.resize(image, self._scaled(image, self._recipe.scales[-1])), self._numbers(pair)
 
     def _numbers(self, pair: Pair) -> Tensor:
         return self._table[torch.from_numpy(read_mask(pair.mask).copy()).long()]
@@ -76,35 +76,35 @@ class SegmentationPictures:
         if index in self._kept:
             return self._kept[index]
         pair = self.pairs[index]
-        picture: Tensor = Image(torch.from_numpy(decode_image(pair.picture, None)))
+        image: Tensor = Image(torch.from_numpy(decode_image(pair.image, None)))
         mask: Tensor = Mask(self._numbers(pair)[None])
-        size = self._scaled(picture, max(self._recipe.scales))
-        if size[0] < picture.shape[1]:
-            picture, mask = change.resize(picture, size), change.resize(mask, size)
+        size = self._scaled(image, max(self._recipe.scales))
+        if size[0] < image.shape[1]:
+            image, mask = change.resize(image, size), change.resize(mask, size)
         if self._num_bytes < _MOST_BYTES:
-            self._kept[index] = picture, mask
-            self._num_bytes += picture.numel() + mask.numel()
-        return picture, mask
+            self._kept[index] = image, mask
+            self._num_bytes += image.numel() + mask.numel()
+        return image, mask
 
-    def _change(self, picture: Tensor, mask: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
+    def _change(self, image: Tensor, mask: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
         """Scales, crops and mirrors an image and its mask; draws the same numbers with every recipe."""
         generator = torch.Generator().manual_seed(seed)
         scale, top, left, flip = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
         scales, crop = self._recipe.scales, self._crop
-        size = self._scaled(picture, scales[int(scale * len(scales))])
+        size = self._scaled(image, scales[int(scale * len(scales))])
         height, width = (max(length, crop) for length in size)
         padding = [0, 0, width - size[1], height - size[0]]
         corner = int(top * (height - crop + 1)), int(left * (width - crop + 1))
         changed = []
         fills: tuple[float | list[float], ...] = (_GREY, IGNORED)
-        for each, fill in zip((picture, mask), fills, strict=True):
+        for each, fill in zip((image, mask), fills, strict=True):
             padded = change.pad(change.resize(each, size), padding, fill=fill)
             cut = change.crop(padded, *corner, crop, crop)
             changed.append(change.horizontal_flip(cut) if self._recipe.flip and flip < 0.5 else cut)
         return changed[0], changed[1]
 
-    def _scaled(self, picture: Tensor, shorter: int) -> list[int]:
-        height, width = picture.shape[1:]
+    def _scaled(self, image: Tensor, shorter: int) -> list[int]:
+        height, width = image.shape[1:]
         return scaled_size(height, width, shorter=shorter, longer=self._recipe.max_side)
 
 

@@ -50,25 +50,25 @@ class Segmenter(nn.Module):
             if head is not None:  # torch's own batch norm fails on one value, such as DeepLab's pooled map of one image
                 replace_norms(head, spec.norm_of_heads)
 
-    def forward(self, pictures: Tensor, truth: Tensor | None = None) -> Tensor | dict[str, Tensor]:
+    def forward(self, images: Tensor, truth: Tensor | None = None) -> Tensor | dict[str, Tensor]:
         """Computes logits, or losses if the truth is given.
 
         Args:
-            pictures: (N, 3, H, W), on a scale where white is 1.
+            images: (N, 3, H, W), on a scale where white is 1.
             truth: class numbers, int64 (N, H, W), `IGNORED` where a pixel has no class.
 
         Returns:
             Logits (N, num_classes, H, W); or the losses ``pixels``, and ``auxiliary``, the weighted loss of the
             auxiliary head. Both are cross-entropies, see `pixel_loss`.
         """
-        maps = self.backbone((pictures - self.mean) / self.std)
+        maps = self.backbone((images - self.mean) / self.std)
         *earlier, last = maps.values()
-        logits = _enlarge(self.head(last), pictures)
+        logits = _enlarge(self.head(last), images)
         if truth is None:
             return logits
         losses = {"pixels": pixel_loss(logits, truth)}
         if self.auxiliary is not None:
-            second = _enlarge(self.auxiliary(earlier[-1]), pictures)
+            second = _enlarge(self.auxiliary(earlier[-1]), images)
             losses["auxiliary"] = self.spec.auxiliary_weight * pixel_loss(second, truth)
         return losses
 
@@ -101,8 +101,8 @@ def pixel_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return total / (truth != IGNORED).sum().clamp(min=1)
 
 
-def _enlarge(logits: Tensor, pictures: Tensor) -> Tensor:
-    return F.interpolate(logits, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
+def _enlarge(logits: Tensor, images: Tensor) -> Tensor:
+    return F.interpolate(logits, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _check_fits(backbone: Backbone, spec: HeadSpec) -> None:

@@ -41,7 +41,7 @@ class HeadSpec:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class PicturesSpec:
+class SegmentationData:
     """Images to train on, and the classes in their masks.
 
     Attributes:

@@ -13,8 +13,8 @@ from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense
 from nas.downstream.segmentation.checkpoint import SegmenterDescription, save_segmenter
 from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit
 from nas.downstream.segmentation.evaluation import evaluate
-from nas.downstream.segmentation.images import SegmentationPictures
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.images import SegmentationImages
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
 
@@ -29,7 +29,7 @@ class SegmentationPlan:
         architecture: of the backbone.
         network: the backbone around it.
         head: on the backbone.
-        pictures: the images and their classes.
+        data: the images and their classes.
         recipe: training settings.
         seed: of initial weights, order of images and everything else random.
         start: a trained classifier whose weights the backbone starts from, see
@@ -39,14 +39,14 @@ class SegmentationPlan:
     architecture: Buildable
     network: NetworkSpec
     head: HeadSpec
-    pictures: PicturesSpec
+    data: SegmentationData
     recipe: DenseRecipe
     seed: int = 0
     start: str | None = None
 
-    def split(self, folder: SegmentationFolder, split: SegmentationSplit) -> SegmentationPictures:
+    def split(self, folder: SegmentationFolder, split: SegmentationSplit) -> SegmentationImages:
         """Returns the images of a split, of this folder or another one, with this plan's sizes."""
-        return SegmentationPictures(split.pairs, folder.classes, self.recipe, crop=self.pictures.crop)
+        return SegmentationImages(split.pairs, folder.classes, self.recipe, crop=self.data.crop)
 
 
 def run_segmentation(
@@ -96,7 +96,7 @@ def build_task(plan: SegmentationPlan, folder: SegmentationFolder) -> DenseTask:
     return DenseTask(
         fingerprints=(_fingerprint(plan, folder),),
         network=network,
-        pictures=plan.split(folder, folder.train),
+        images=plan.split(folder, folder.train),
         evaluate=lambda given: evaluate(given, validation, *counts),
         save=lambda out: save_segmenter(out / SEGMENTER_FILE, network, description),
         description={
@@ -117,9 +117,9 @@ def _fingerprint(plan: SegmentationPlan, folder: SegmentationFolder) -> str:
         "architecture": plan.architecture.to_json(),
         "network": plain(plan.network),
         "head": plain(plan.head),
-        "pictures": plain(replace(plan.pictures, root=None)),
+        "pictures": plain(replace(plan.data, root=None)),
         "classes": plain(folder.classes),
-        "names": [pair.picture.name for pair in folder.train.pairs],
+        "names": [pair.image.name for pair in folder.train.pairs],
         "counts": folder.train.counts.tolist(),
     }
     return training_fingerprint(parts, plan.recipe, plan.start)

@@ -31,7 +31,7 @@ class Constant(nn.Module):
 @pytest.fixture
 def setting(segmentation_config, segmentation_folder):
     plan = parse_segmentation(load_document(str(segmentation_config), SEGMENTATION)).plan(ReferenceNetwork("resnet18"))
-    return plan, read_folder(segmentation_folder, plan.pictures)
+    return plan, read_folder(segmentation_folder, plan.data)
 
 
 def names(setting, test):

@@ -8,7 +8,7 @@ from torch import nn
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.downstream.backbone import build_backbone
 from nas.downstream.detection.networks import build_detector
-from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.downstream.norms import HeadNormName, NormName, norm_layer
 from nas.downstream.segmentation.networks import build_segmenter
 from nas.downstream.segmentation.settings import HeadSpec
@@ -28,7 +28,7 @@ def backbone():
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_norm_of_the_table_trains_in_a_detector(backbone, norm):
     settings = DetectorSettings(norm=norm, head_norm=norm, channels=8, features=16, min_stride=2)
-    network = build_detector(backbone, settings, PictureForm(((1, "a"),), scales=(40,), max_side=64)).train()
+    network = build_detector(backbone, settings, ImageForm(((1, "a"),), scales=(40,), max_side=64)).train()
     losses = network(
         [torch.rand(3, 40, 60)], [{"boxes": torch.tensor([[5.0, 5, 30, 30]]), "labels": torch.tensor([1])}]
     )

@@ -18,7 +18,7 @@ from nas.downstream.schedule import COCO_IMAGES, learning_rate, parse_length, wi
         ("3x", 100, 2, 1826, (406, 135)),  # 3 * 90,000 * 100 / 118,287 * 8 = 1826.07
     ],
 )
-def test_lengths_are_scaled_by_pictures_and_batch(text, num_images, batch_size, iterations, cuts):
+def test_lengths_are_scaled_by_images_and_batch(text, num_images, batch_size, iterations, cuts):
     recipe = with_length(DenseRecipe(batch_size=batch_size), text, num_images)
     assert (recipe.iterations, recipe.cuts) == (iterations, cuts)
 

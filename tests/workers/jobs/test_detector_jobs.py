@@ -42,8 +42,8 @@ RECIPE = DenseRecipe(
 def make_job(coco_folder, tmp_path):
     def make(name="job", **data):
         network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
-        pictures = DetectionData(root=str(coco_folder), **data)
-        plan = DetectionPlan(Architecture(CELL, CELL), network, DETECTOR, RECIPE, pictures)
+        images = DetectionData(root=str(coco_folder), **data)
+        plan = DetectionPlan(Architecture(CELL, CELL), network, DETECTOR, RECIPE, images)
         return DetectorJob(name, plan, tmp_path / "study" / name, num_known=3)
 
     return make

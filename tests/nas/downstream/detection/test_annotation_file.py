@@ -23,8 +23,8 @@ def read(coco_folder):
 
 def test_all_is_read(read, coco_folder):
     annotations = read(need_masks=True)
-    assert [picture.id for picture in annotations.pictures] == [10, 20, 30, 40]
-    first = annotations.pictures[0]
+    assert [image.id for image in annotations.images] == [10, 20, 30, 40]
+    first = annotations.images[0]
     assert (first.path, first.width, first.height) == (coco_folder / "train" / "000001.jpg", 84, 64)
     assert annotations.categories == {3: "red", 17: "green", 90: "blue"}
     assert annotations.labels == {3: 1, 17: 2, 90: 3}
@@ -78,7 +78,7 @@ BAD = {
         "annotation 3 must be of a listed category, got category_id 4",
     ),
     "annotation twice": (put("annotations", 1, "id", 1), "annotations must have unique ids, got 1 twice"),
-    "picture twice": (put("images", 1, "id", 10), "images must have unique ids, got 10 twice"),
+    "image twice": (put("images", 1, "id", 10), "images must have unique ids, got 10 twice"),
     "category twice": (put("categories", 1, "id", 3), "categories must have unique ids, got 3 twice"),
     "box outside": (
         put("annotations", 0, "bbox", [70, 11, 21, 21]),
@@ -111,7 +111,7 @@ BAD = {
     "area of text": (put("annotations", 0, "area", "12"), "its area must be a number of pixels, got '12'"),
     "annotation of id 0": (put("annotations", 0, "id", 0), r"annotations\.0\.id: .* greater than or equal to 1, got 0"),
     "id of text": (put("images", 2, "id", "10"), r"images\.2\.id: Input should be a valid integer, got '10'"),
-    "no picture id": (without("annotations", 3, "image_id"), r"annotations\.3\.image_id: Field required"),
+    "no image id": (without("annotations", 3, "image_id"), r"annotations\.3\.image_id: Field required"),
     "no name": (without("categories", 0, "name"), r"categories\.0\.name: Field required"),
     "no file": (without("images", 0, "file_name"), r"images\.0\.file_name: Field required"),
     "file elsewhere": (

@@ -70,7 +70,7 @@ def test_masks_of_a_network_are_encoded_as_the_library_reads_them():
         ({"size": [8, 10], "counts": "oooo7"}, "must add up to 80 pixels"),
     ],
 )
-def test_what_is_no_mask_of_the_picture_is_refused(value, message):
+def test_what_is_no_mask_of_the_image_is_refused(value, message):
     with pytest.raises(ValueError, match=message):
         encode(value)
 

@@ -31,7 +31,7 @@ def entry(number, image, category, box, *, crowd=0):
 
 
 def truth_of(random, *, crowds=True):
-    """Objects of all sizes in pictures 0 to 3, none in 4."""
+    """Objects of all sizes in images 0 to 3, none in 4."""
     entries = []
     for image in range(4):
         for _ in range(random.integers(1, 6)):

@@ -88,7 +88,7 @@ def test_the_result_says_what_was_trained(plan, tmp_path):
     assert 0 < result["num_backbone_parameters"] < result["num_parameters"]
 
 
-def test_other_pictures_seeds_or_settings_are_another_training(plan, tmp_path):
+def test_other_images_seeds_or_settings_are_another_training(plan, tmp_path):
     run(plan, tmp_path)
     (tmp_path / "result.json").unlink()
     other = [
@@ -134,7 +134,7 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(plan, tmp_path):
     assert run(plan, tmp_path)["num_iterations"] == 6
 
 
-def test_a_length_sets_the_iterations_by_the_number_of_pictures(plan):
+def test_a_length_sets_the_iterations_by_the_number_of_images(plan):
     long = dataclasses.replace(plan, length="2x")
     data = load_detection_data(plan.data, masks=False)
     assert resolve_recipe(plan, data) == plan.recipe

@@ -1,13 +1,13 @@
-"""Pictures with masks: what is found, and that whatever is wrong with a file is said before anything is trained."""
+"""Images with masks: what is found, and that whatever is wrong with a file is said before anything is trained."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nas.downstream.segmentation.data import read_folder, read_mask, read_test_split
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 
-SPEC = PicturesSpec()
+SPEC = SegmentationData()
 
 
 def save_mask(folder, values, name="train/2"):
@@ -16,7 +16,7 @@ def save_mask(folder, values, name="train/2"):
 
 def test_what_is_found(segmentation_folder):
     folder = read_folder(segmentation_folder, SPEC)
-    assert [pair.picture.name for pair in folder.train.pairs] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [pair.image.name for pair in folder.train.pairs] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert [pair.mask.name for pair in folder.validation.pairs] == ["0.png", "1.png"]
     assert folder.classes.values == (1, 3, 7)
     assert (len(folder.train), folder.train.counts.sum()) == (4, 30 * (20 + 21 + 22 + 23))
@@ -100,6 +100,6 @@ def test_another_folder_for_the_same_classes(segmentation_folder):
 
 @pytest.mark.real_data
 def test_real_masks(real_data):
-    folder = read_folder(real_data / "coco100", PicturesSpec(most_frequent=3))
+    folder = read_folder(real_data / "coco100", SegmentationData(most_frequent=3))
     assert (len(folder.train), len(folder.validation)) == (100, 50)
     assert folder.classes.names[0] == "person"

@@ -64,7 +64,7 @@ def test_the_same_weights_give_torchvisions_logits(kind):
 
 @pytest.mark.parametrize("kind", ["fcn", "deeplab"])
 @pytest.mark.parametrize("norm", [None, "gn", "frozen_bn"])
-def test_every_norm_trains_with_a_single_picture(kind, norm):
+def test_every_norm_trains_with_a_single_image(kind, norm):
     network = make(HeadSpec(kind, auxiliary=True, norm=norm, atrous_rates=(1, 2, 3))).train()
     losses = network(torch.rand(1, 3, 16, 12), torch.zeros(1, 16, 12, dtype=torch.int64))
     sum(losses.values()).backward()

@@ -13,7 +13,7 @@ from nas.downstream.recipe import DenseRecipe
 from nas.downstream.run import SILENT, DenseWatch
 from nas.downstream.segmentation.checkpoint import load_segmenter
 from nas.downstream.segmentation.data import read_folder
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan, build_task, run_segmentation
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
@@ -37,7 +37,7 @@ PLAN = SegmentationPlan(
     Architecture(CELL, CELL),
     NetworkSpec(num_filters=8, num_repeats=1, num_stages=2),
     HeadSpec(),
-    PicturesSpec(crop=16),
+    SegmentationData(crop=16),
     RECIPE,
 )
 
@@ -48,7 +48,7 @@ class KilledError(BaseException):
 
 @pytest.fixture
 def folder(segmentation_folder):
-    return read_folder(segmentation_folder, PLAN.pictures)
+    return read_folder(segmentation_folder, PLAN.data)
 
 
 def run(plan, folder, out, watch=SILENT):
@@ -107,11 +107,11 @@ def test_other_trainings_have_other_fingerprints(folder):
         {"head": HeadSpec("deeplab")},
         {"network": NetworkSpec(num_filters=4)},
         {"recipe": dataclasses.replace(RECIPE, flip=False)},
-        {"pictures": PicturesSpec(crop=24)},
+        {"data": SegmentationData(crop=24)},
     ):
         seen.add(fingerprints(dataclasses.replace(PLAN, **changes), folder))
     assert len(seen) == 5
-    moved = dataclasses.replace(PLAN, pictures=dataclasses.replace(PLAN.pictures, root="/elsewhere"))
+    moved = dataclasses.replace(PLAN, data=dataclasses.replace(PLAN.data, root="/elsewhere"))
     assert fingerprints(moved, folder) in seen
     fewer = dataclasses.replace(folder, train=folder.validation)
     assert fingerprints(PLAN, fewer) not in seen
