@@ -66,7 +66,7 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     train = _read_split(Path(data.root), "train", data, masks=masks, check=check)
     if data.num_train is not None and data.num_train > len(train.images):
         raise ValueError(
-            f"data.num_train must be at most the {len(train.images)} training images, got {data.num_train}"
+            f"data.num_train must be at most {len(train.images)}, the number of training images, got {data.num_train}"
         )
     chosen = choose_images(train, data.num_train, seed=data.subset_seed)
     check_training(chosen)

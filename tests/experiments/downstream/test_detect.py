@@ -139,11 +139,11 @@ def edit(path, change):
 BAD_DATA = {
     "annotation of a missing image": (
         lambda value: value["annotations"][0].update(image_id=99),
-        "annotation 1 is of picture 99, which is not listed among the images",
+        "annotation 1 must be of a listed image, got image_id 99",
     ),
     "box outside its image": (
         lambda value: value["annotations"][1].update(bbox=[80, 60, 30, 30]),
-        "annotation 2 of picture 10 (000001.jpg): its box",
+        "annotation 2 of image 10 (000001.jpg): its box",
     ),
     "box of no size": (
         lambda value: value["annotations"][1].update(bbox=[8, 6, 0, 3]),
@@ -151,13 +151,13 @@ BAD_DATA = {
     ),
     "category that is not listed": (
         lambda value: value["annotations"][2].update(category_id=5),
-        "annotation 3 is of category 5, which is not listed among the categories",
+        "annotation 3 must be of a listed category, got category_id 5",
     ),
     "mask of the wrong size": (
         lambda value: value["annotations"][0].update(segmentation={"size": [9, 9], "counts": [81]}),
-        "annotation 1 of picture 10 (000001.jpg): its mask must have the size [64, 84]",
+        "annotation 1 of image 10 (000001.jpg): its mask must have the size [64, 84]",
     ),
-    "image file of another size": (lambda value: value["images"][1].update(width=99), "picture 20: "),
+    "image file of another size": (lambda value: value["images"][1].update(width=99), "image 20: "),
 }
 
 

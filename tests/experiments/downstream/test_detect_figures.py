@@ -42,7 +42,7 @@ def test_pictures_show_what_is_there_beside_what_is_found(coco_folder, tmp_path)
     )
     network = description.build(seed=0)
     save_detector(tmp_path / "detector.safetensors", network, description)
-    data = dataclasses.replace(data, pictures=data.pictures[:2])
+    data = dataclasses.replace(data, images=data.images[:2])
     paths = draw_pictures(tmp_path / "detector.safetensors", data, tmp_path / "drawn", recipe=DenseRecipe(device="cpu"))
     assert [path.name for path in paths] == ["000001.png", "000002.png"]
     pixels = np.asarray(Image.open(paths[0]).convert("RGB")).astype(int)

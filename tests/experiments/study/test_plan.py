@@ -61,7 +61,7 @@ def test_fractions_that_are_no_different_and_schedules_too_short_are_refused(arr
         plan_trainings(config, ARCHITECTURE, data)
     config, data = arrange(fractions=[0.25, 1])
     config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, batch_size=16))
-    with pytest.raises(ValueError, match="2x of 1 pictures at 16 an iteration makes 2 iterations"):
+    with pytest.raises(ValueError, match="schedule 2x must have at least 3 iterations, got 2 with 1 images"):
         plan_trainings(config, ARCHITECTURE, data)
 
 
@@ -85,5 +85,5 @@ def test_a_share_without_any_object_is_said_before_anything_is_trained(arrange, 
     document["annotations"] = [each for each in document["annotations"] if each["image_id"] != chosen]
     path.write_text(json.dumps(document))
     data = load_detection_data(config.data, masks=False)
-    with pytest.raises(ValueError, match=r"instances_train\.json: there is no object in the 1 training pictures"):
+    with pytest.raises(ValueError, match=r"instances_train\.json: the 1 training images must hold an object, got none"):
         check_trainings(trainings, data)

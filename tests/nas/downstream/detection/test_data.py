@@ -97,7 +97,7 @@ def test_images_that_break_off_are_found_if_they_are_decoded(load, coco_folder):
 
 
 def test_other_numbers_than_there_are_and_splits_of_other_categories_are_refused(load, coco_folder):
-    with pytest.raises(ValueError, match=r"data.num_train must be at most the 4 training images, got 5"):
+    with pytest.raises(ValueError, match=r"data.num_train must be at most 4, the number of training images, got 5"):
         load(num_train=5)
     edit(coco_folder / "annotations" / "instances_val.json", lambda value: value["categories"][1].update(name="teal"))
     with pytest.raises(

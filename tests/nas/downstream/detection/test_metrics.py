@@ -151,7 +151,7 @@ def test_objects_without_masks_cannot_be_compared_by_masks(tmp_path):
     entries = [entry(1, 0, 3, [10, 10, 20, 20])]
     path.write_text(json.dumps({"images": images, "annotations": entries, "categories": CATEGORIES}))
     annotations = read_annotations(path, Reading(tmp_path), lambda *_: None)
-    with pytest.raises(ValueError, match="1 has no mask"):
+    with pytest.raises(ValueError, match="annotation 1 must have a mask, got none"):
         average_precision(annotations, [], "segm")
 
 
