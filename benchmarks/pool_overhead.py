@@ -103,7 +103,7 @@ class Sleep(tune.Trainable):
 def run_search(controller: str, options: argparse.Namespace, *, trials: int, seconds: float) -> Cost:
     """The loop of this project, with a ledger."""
     resources = WorkerResources(num_queued=options.queued, max_workers=options.workers)
-    plan = Plan(Fidelity(), trials)
+    plan = SearchPlan(Fidelity(), trials)
 
     def run() -> Iterator[dict[str, float]]:
         with (

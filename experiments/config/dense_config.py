@@ -15,7 +15,7 @@ from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.schedule import parse_length
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
@@ -121,7 +121,7 @@ class SegmentationConfig(_Dense):
 
     segmentation: SegmentationSettings
     head: HeadSpec
-    data: PicturesSpec
+    data: SegmentationData
     test: SegmentationTest
 
     def plan(self, architecture: Buildable) -> SegmentationPlan:

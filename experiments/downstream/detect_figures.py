@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.comparison.figure_style import PALETTE, finish, save, style
-from nas.downstream.detection.annotations import Annotations, Picture
+from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.checkpoint import load_detector
 from nas.downstream.detection.evaluation import find_objects
-from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.masks import decode_mask
 from nas.downstream.recipe import DenseRecipe
 from nas.training.device import choose_device
@@ -63,14 +63,14 @@ def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, rec
     """
     network, _ = load_detector(detector)
     network.to(choose_device(recipe))
-    chosen = [each for each in annotations.pictures if each.id in annotations.objects][:NUM_PICTURES]
-    store = PictureStore(0)
+    chosen = [each for each in annotations.images if each.id in annotations.objects][:NUM_PICTURES]
+    store = ImageStore(0)
     categories = tuple(annotations.categories)
     found = find_objects(network, chosen, store, recipe, categories=categories)
     folder.mkdir(exist_ok=True)
     paths = []
     for picture in chosen:
-        pixels = store.picture(picture).permute(1, 2, 0).numpy()
+        pixels = store.image(picture).permute(1, 2, 0).numpy()
         there = [_true_object(each.box, each.category, each.mask) for each in annotations.objects[picture.id]]
         given = [each for each in found if each["image_id"] == picture.id and each["score"] >= MIN_SCORE]
         paths.append(folder / f"{picture.path.stem}.png")
@@ -84,7 +84,7 @@ def _true_object(box: Sequence[float], category: int, mask: bytes | None) -> dic
 
 
 def _draw_pair(
-    picture: Picture,
+    picture: AnnotatedImage,
     pixels: Any,  # noqa: ANN401 - an array
     objects: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
     names: Mapping[int, str],
@@ -102,7 +102,7 @@ def _draw_pair(
     save(figure, path)
 
 
-def _draw_object(axes: Axes, each: Mapping[str, Any], picture: Picture, names: Mapping[int, str]) -> None:
+def _draw_object(axes: Axes, each: Mapping[str, Any], picture: AnnotatedImage, names: Mapping[int, str]) -> None:
     colour = PALETTE[each["category_id"] % len(PALETTE)]
     x, y, width, height = each["bbox"]
     axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour, linewidth=1.2))

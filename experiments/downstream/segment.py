@@ -23,7 +23,13 @@ from experiments.runs.run_folder import Binding, RunFolder
 from nas.downstream.run import DenseWatch
 from nas.downstream.segmentation.checkpoint import load_segmenter
 from nas.downstream.segmentation.data import SegmentationFolder, read_folder
-from nas.downstream.segmentation.training import SEGMENTER_FILE, SegmentationPlan, run_segmentation, train_member
+from nas.downstream.segmentation.training import (
+    SEGMENTER_FILE,
+    SegmentationPlan,
+    build_task,
+    run_segmentation,
+    train_member,
+)
 from nas.models.build import Buildable
 from nas.training.device import choose_device, num_threads
 from nas.training.run import Record, read_records, read_result
@@ -96,7 +102,7 @@ def segment_folder(
         RuntimeError: if the training fails.
     """
     plan = config.plan(architecture)
-    plan.build(len(data.classes))  # what does not fit is said before there is a folder
+    build_task(plan, data)  # what does not fit is said before there is a folder
     domains = find_domains(plan, data, config.test)
     with Binding(RunFolder(folder), config, architecture).hold():
         result = read_result(folder) or _train(folder, plan, config, data, console)
@@ -186,4 +192,4 @@ def _draw(folder: Path, plan: SegmentationPlan, home: Domain) -> None:
 
 
 def _load(folder: Path, plan: SegmentationPlan) -> nn.Module:
-    return load_segmenter(folder / SEGMENTER_FILE).network.to(choose_device(plan.recipe))
+    return load_segmenter(folder / SEGMENTER_FILE)[0].to(choose_device(plan.recipe))

@@ -14,7 +14,7 @@ from experiments.config.dense_config import SegmentationTest
 from nas.downstream.segmentation.classes import Counts
 from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit, read_test_split
 from nas.downstream.segmentation.evaluation import Look, evaluate
-from nas.downstream.segmentation.images import SegmentationPictures
+from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.files.atomic_write import write_text
 from nas.files.strict_json import parse_json
@@ -36,7 +36,7 @@ class Domain:
     """
 
     name: str
-    pictures: SegmentationPictures
+    pictures: SegmentationImages
     counts: Counts
     look: Look | None = None
 
@@ -51,7 +51,7 @@ def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: Segme
     if test.training:
         splits[TRAINING] = folder.train
     if test.root is not None:
-        splits[f"val of {Path(test.root).name}"] = read_test_split(Path(test.root), plan.pictures, folder.classes)
+        splits[f"val of {Path(test.root).name}"] = read_test_split(Path(test.root), plan.data, folder.classes)
     domains = [
         Domain(name, plan.split(folder, split), folder.classes.count(split.counts)) for name, split in splits.items()
     ]

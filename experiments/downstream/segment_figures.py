@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from experiments.comparison.figure_style import BASELINE, PALETTE, finish, percent, save, style
 from nas.downstream.segmentation.classes import IGNORED
 from nas.downstream.segmentation.evaluation import predict
-from nas.downstream.segmentation.images import SegmentationPictures
+from nas.downstream.segmentation.images import SegmentationImages
 from nas.training.run import Record
 
 NUM_PICTURES = 4
@@ -53,7 +53,7 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
         save(figure, path)
 
 
-def draw_pictures(network: nn.Module, pictures: SegmentationPictures, path: Path) -> None:
+def draw_pictures(network: nn.Module, pictures: SegmentationImages, path: Path) -> None:
     """Draws the first pictures beside what they hold and what a network says of them.
 
     Args:

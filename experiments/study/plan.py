@@ -12,7 +12,7 @@ from nas.downstream.detection.annotations import Annotations
 from nas.downstream.detection.data import (
     DetectionSet,
     check_training,
-    choose_pictures,
+    choose_images,
     has_objects,
     load_detection_data,
 )
@@ -60,7 +60,7 @@ def plan_trainings(config: StudyConfig, architecture: Buildable, data: Detection
     Raises:
         ValueError: if two fractions are equally many pictures, or a schedule is too short for them.
     """
-    study, total = config.study, len(data.train.pictures)
+    study, total = config.study, len(data.train.images)
     counts = {fraction: num_pictures(fraction, total) for fraction in study.fractions}
     for first, second in pairwise(study.fractions):
         if counts[first] == counts[second]:
@@ -85,14 +85,14 @@ def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> N
         raise ValueError(f"{data.evaluation.path}: there is no object in the pictures to be measured on")
     every = _all_pictures(trainings[0].plan.data, data)
     for each in {each.fraction: each.plan.data for each in trainings}.values():
-        check_training(choose_pictures(every, each.num_train, seed=each.subset_seed))
+        check_training(choose_images(every, each.num_train, seed=each.subset_seed))
     for start in STARTS:
         build_task(next(each.plan for each in trainings if each.start == start), data)
 
 
 def _all_pictures(wanted: DetectionData, data: DetectionSet) -> Annotations:
     """The pictures that those of each training are chosen from; read again only if the study has but some of them."""
-    if len(data.train.pictures) == data.num_available:
+    if len(data.train.images) == data.num_available:
         return data.train
     return load_detection_data(replace(wanted, num_train=None, evaluate="train"), masks=False, check=False).train
 

@@ -1,4 +1,4 @@
-"""How a detector or segmenter is trained: plain data, counted in iterations."""
+"""Training settings of detectors and segmenters, which count in iterations."""
 
 from __future__ import annotations
 
@@ -8,41 +8,46 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's channels where white is 1, as torchvision's classifiers are trained; used without trained weights."""
 MAX_SIDE = 8192
+RUN_SETTINGS = ("device", "num_threads", "record_iterations", "checkpoint_iterations", "evaluation_iterations")
+"""Settings of a recipe that do not change what is learned, so a training may be resumed with others."""
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class DenseRecipe:
-    """How a detector or segmenter is trained; by default as in Rethinking ImageNet Pre-training, 1811.08883, section 4.
+    """Training settings of a detector or segmenter.
+
+    The defaults are those of Rethinking ImageNet Pre-training (1811.08883, section 4).
 
     Attributes:
-        iterations: changes of the weights. See `nas.downstream.schedule.with_length` for those of ``1x``, ``2x`` and
-            so on.
-        batch_size: pictures an iteration, those of all workers together.
-        learning_rate: after the warm-up, for the reference batch if there is one.
-        reference_batch: the batch that `learning_rate` is meant for: the rate grows in proportion to `batch_size`
-            (1706.02677, section 2.1); 0 takes the rate as it is.
+        iterations: optimizer steps. See `nas.downstream.schedule.with_length` for the length of ``1x``, ``2x``, ...
+        batch_size: images per iteration over all workers.
+        learning_rate: after the warm-up, for a batch of `reference_batch`.
+        reference_batch: the rate is multiplied by `batch_size` / `reference_batch` (1706.02677, section 2.1); 0 keeps
+            the rate.
         schedule: ``cuts`` multiplies the rate by `decay_factor` at each of `cuts`; ``polynomial`` is
             (1 - done)^`power` (1706.05587, section 4); ``cosine`` falls to 0; ``constant``.
-        cuts: iterations before the end at which the rate is cut, the earliest first.
+        cuts: iterations before the end at which the rate is cut, in falling order.
         decay_factor: of each cut.
         power: of the polynomial schedule.
-        warmup_iterations: over which the rate rises in a line.
-        warmup_factor: share of the rate with which the warm-up begins.
-        momentum: of SGD, without Nesterov's correction.
+        warmup_iterations: over which the rate rises linearly.
+        warmup_factor: share of the rate at which the warm-up begins.
+        momentum: of SGD, without Nesterov momentum.
         weight_decay: L2 penalty.
-        decay_biases: whether it acts on biases and on the scales and shifts of norms too.
-        gradient_clip: greatest global norm of the gradient; 0 switches clipping off.
-        flip: whether pictures are mirrored left to right at random.
-        scales: shorter side in pixels to which a picture is brought; one of them at random in training, the last in
+        decay_biases: whether biases and the scales and shifts of norms decay too.
+        gradient_clip: largest global norm of the gradient; 0 switches clipping off.
+        flip: whether images are mirrored left to right at random.
+        scales: shorter sides in pixels to which images are resized: one of them at random in training, the last in
             evaluation.
-        max_side: the longer side is never made longer than this; the shorter one gets smaller then.
+        max_side: largest longer side in pixels; the shorter side becomes smaller where it would be exceeded.
         precision: ``auto`` is float16 with loss scaling on CUDA and float32 elsewhere.
-        device: ``auto`` is CUDA where there is one.
-        num_threads: CPU threads of one worker.
-        record_iterations: iterations from one line of ``metrics.jsonl`` to the next.
-        checkpoint_iterations: from one checkpoint to the next; a multiple of `record_iterations`.
-        evaluation_iterations: from one evaluation to the next, likewise; 0 evaluates at the end only.
+        device: ``auto`` is CUDA where available.
+        num_threads: CPU threads per worker.
+        record_iterations: iterations between two lines of ``metrics.jsonl``.
+        checkpoint_iterations: iterations between two checkpoints; a multiple of `record_iterations`.
+        evaluation_iterations: iterations between two evaluations, likewise; 0 evaluates at the end only.
     """
 
     iterations: Annotated[int, Field(ge=1, le=10**9)] = 90_000
@@ -74,9 +79,10 @@ class DenseRecipe:
             raise ValueError(
                 f"warmup_iterations must be below iterations, {self.iterations}, got {self.warmup_iterations}"
             )
-        if any(later >= earlier for earlier, later in pairwise((self.iterations, *self.cuts))) and self.is_cut:
+        falls = all(later < earlier for earlier, later in pairwise((self.iterations, *self.cuts)))
+        if self.schedule == "cuts" and not falls:
             raise ValueError(
-                f"cuts are iterations before the end, falling and below iterations, {self.iterations}, "
+                f"cuts must be iterations before the end in falling order, below iterations, {self.iterations}, "
                 f"got {list(self.cuts)}"
             )
         if not self.scales or max(self.scales) > self.max_side:
@@ -91,11 +97,6 @@ class DenseRecipe:
                 )
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the rate falls by cuts: only then do they matter."""
-        return self.schedule == "cuts"
-
-    @property
     def peak_rate(self) -> float:
-        """The rate after the warm-up, scaled to the batch."""
+        """Returns the rate after the warm-up, scaled to the batch."""
         return self.learning_rate * (self.batch_size / self.reference_batch if self.reference_batch else 1)

@@ -1,10 +1,10 @@
-"""A detector's or segmenter's training in a folder: records, evaluations, checkpoints, and going on after a kill."""
+"""Train a detector or segmenter in a folder, with records, evaluations and checkpoints to resume from."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,42 +13,43 @@ import torch
 from torch import nn
 
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.training import DensePictures, DenseTraining, start_dense
+from nas.downstream.training import DenseImages, DenseTraining, start_dense
 from nas.files.atomic_write import write_text
 from nas.training.device import choose_device
 from nas.training.parallel import current_members
 from nas.training.run import METRICS_FILE, RESULT_FILE, STATE_FILE, Record
-from nas.training.state import TrainingState, check_room, read_state, remove_unfinished, write_state
+from nas.training.state import TrainingState, check_room, resume_state, write_state
 
 
 @dataclass(frozen=True, slots=True)
 class DenseTask:
-    """What is trained, and how it is measured.
+    """A network to train, and how it is evaluated and saved.
 
     Attributes:
-        fingerprint: equal for tasks of which one can go on where the other was: network, pictures, what it starts from.
+        fingerprints: see `nas.downstream.fingerprint`. The first is written to checkpoints; checkpoints with one of the
+            others, which earlier versions wrote, can be resumed too.
         network: see `nas.downstream.training.DenseTraining`.
-        pictures: to train on.
-        evaluate: measures the network, which it gets in evaluation mode, without gradients, and gives plain data; with
-            several workers all of them call it, each with the same weights, and all get the same.
-        save: writes the trained network into the folder, given what `result.json` will hold.
-        description: what `result.json` says beside of what was trained; plain data.
+        images: training images.
+        evaluate: returns the scores of the network, as plain data; called in evaluation mode and without gradients. All
+            workers call it with the same weights, and get the same scores.
+        save: writes the trained network into the folder.
+        description: plain data about the training for `result.json`.
     """
 
-    fingerprint: str
+    fingerprints: tuple[str, ...]
     network: nn.Module
-    pictures: DensePictures
+    images: DenseImages
     evaluate: Callable[[nn.Module], Mapping[str, Any]]
-    save: Callable[[Path, Mapping[str, Any]], None]
+    save: Callable[[Path], None]
     description: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class DenseWatch:
-    """What is told how a training goes.
+    """Callbacks that observe a training.
 
     Attributes:
-        after_iteration: called with the iterations that are done.
+        after_iteration: called with the number of finished iterations.
         after_record: called with all records so far, those of earlier sessions included.
     """
 
@@ -56,35 +57,39 @@ class DenseWatch:
     after_record: Callable[[list[Record]], None] = field(default=lambda _: None)
 
 
-def run_dense(
-    task: DenseTask, recipe: DenseRecipe, out: Path, *, seed: int, watch: DenseWatch = DenseWatch()
-) -> dict[str, Any]:
-    """Trains from where the folder's checkpoint is to the end, and evaluates.
+SILENT = DenseWatch()
+"""Observes nothing."""
 
-    Every `recipe.checkpoint_iterations` the checkpoint in the folder is replaced, at once or not at all, so that the
-    same call goes on after a kill at any moment; with one worker on a CPU it ends with the same weights to the last
-    bit.
+
+def run_dense(
+    task: DenseTask, recipe: DenseRecipe, out: Path, *, seed: int, watch: DenseWatch = SILENT
+) -> dict[str, Any]:
+    """Trains from the folder's checkpoint, or from the start without one, to the end, and evaluates.
+
+    Every `recipe.checkpoint_iterations` the checkpoint is replaced atomically, so the same call resumes after a kill at
+    any time. With one worker on a CPU the final weights are bit-identical to those of an uninterrupted run.
 
     Args:
-        task: what is trained.
-        recipe: how.
+        task: what to train.
+        recipe: training settings.
         out: an existing folder.
-        seed: of all that is random in the training.
-        watch: told of iterations and records, in the first worker only.
+        seed: of everything random in the training.
+        watch: notified of iterations and records, in the first worker only.
 
     Returns:
-        What `result.json` holds: ``evaluation`` as `task.evaluate` gave it in the end, counts and times, and
-        `task.description`. In the first worker only it is written.
+        The contents of `result.json`, which the first worker writes: ``evaluation``, the last value of `task.evaluate`,
+        counts, times, and `task.description`.
 
     Raises:
-        DivergedError: if the loss is not finite any more.
-        ValueError: if the recipe does not fit device or workers, or the folder's checkpoint is of another training.
-        RuntimeError: if there is no room for checkpoints, or no such device.
+        DivergedError: if the loss is not finite.
+        ValueError: if the recipe does not fit device or workers, or the folder holds the checkpoint of another
+            training.
+        RuntimeError: if there is no space for checkpoints, or no such device.
     """
-    plan = f"{task.fingerprint}-{seed}"
+    plans = [f"{fingerprint}-{seed}" for fingerprint in task.fingerprints]
     first = current_members().rank == 0
-    with start_dense(task.network, task.pictures, recipe, seed=seed) as training:
-        records = _restore(training, plan, out)
+    with start_dense(task.network, task.images, recipe, seed=seed) as training:
+        records = _restore(training, plans, out)
         check_room(out, 2 * sum(each.numel() * each.element_size() for each in task.network.state_dict().values()))
         if first:
             _write_metrics(out, records)
@@ -93,26 +98,21 @@ def run_dense(
             records = [*records, _run_to_record(training, task, recipe, watch)]
             if first:
                 if training.is_done or training.num_iterations % recipe.checkpoint_iterations == 0:
-                    _write_checkpoint(training, plan, records, out)
+                    _write_checkpoint(training, plans[0], records, out)
                 _write_metrics(out, records)
                 watch.after_record(records)
         result = _result(task, recipe, records, seed)
         if first:
-            task.save(out, result)
+            task.save(out)
             write_text(out / RESULT_FILE, json.dumps(result, indent=2, allow_nan=False) + "\n")
         return result
 
 
-def _restore(training: DenseTraining, plan: str, out: Path) -> list[Record]:
-    """Goes on from the folder's checkpoint if there is one; gives the records up to it."""
-    path = out / STATE_FILE
-    if current_members().rank == 0:
-        remove_unfinished(path)
-    state = read_state(path)
+def _restore(training: DenseTraining, plans: Sequence[str], out: Path) -> list[Record]:
+    """Resumes from the folder's checkpoint if there is one; returns the records up to it."""
+    state = resume_state(out / STATE_FILE, plans)
     if state is None:
         return []
-    if state.values.get("plan") != plan:
-        raise ValueError(f"{path} is the checkpoint of another training (network, pictures, settings or seed differ)")
     training.restore(state)
     return list(state.values["records"])
 

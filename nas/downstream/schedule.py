@@ -1,4 +1,4 @@
-"""How long a training is, and its learning rate at every iteration."""
+"""Lengths of trainings and learning rate schedules, in iterations."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nas.downstream.recipe import DenseRecipe
 from nas.training.schedule import cosine
 
 COCO_IMAGES = 118_287
-"""Pictures of train2017, on which the papers' schedules are counted."""
+"""Images of train2017, for which the papers' schedules are given."""
 _ITERATIONS, _BATCH, _CUTS = 90_000, 16, (60_000, 20_000)
 _MAX_WARMUP = 0.1
 
 
 def parse_length(text: str) -> int:
-    """The number in ``2x``; raises ValueError if the text is not of that form."""
+    """Returns the number in ``2x``; raises ValueError for another text."""
     match = re.fullmatch(r"([1-9][0-9]?)x", text, re.ASCII)
     if match is None:
         raise ValueError(f"a schedule must be 1x, 2x, .. 99x, got {text!r:.40}")
@@ -25,26 +25,26 @@ def parse_length(text: str) -> int:
 
 
 def with_length(recipe: DenseRecipe, text: str, num_images: int) -> DenseRecipe:
-    """A recipe with the iterations and cuts of the papers' schedules, for any number of pictures and any batch.
+    """Sets iterations and cuts of a recipe to a schedule of the papers, for any number of images and any batch size.
 
-    ``1x`` is 90,000 iterations of 16 pictures out of COCO's 118,287, and the rate is cut for the last 60,000 and again
-    for the last 20,000 whatever the length (1811.08883, section 4). All of them shrink and grow so that every picture
-    is seen as often. The warm-up stays as it is, but takes a tenth of the training at most.
+    ``1x`` is 90,000 iterations of 16 images on COCO's 118,287 images; any length cuts the rate for the last 60,000 and
+    the last 20,000 iterations (1811.08883, section 4). All of them are scaled so that every image is seen as often.
+    The warm-up is shortened to a tenth of the iterations where it is longer.
 
     Args:
-        recipe: gives the batch and all else.
+        recipe: with the batch size and all other settings.
         text: ``1x``, ``2x``, and so on.
-        num_images: of the training pictures.
+        num_images: number of training images.
 
     Raises:
-        ValueError: if the text is no schedule, or one of less than three iterations comes out.
+        ValueError: if the text is not a schedule, or has fewer than three iterations.
     """
     share = num_images / COCO_IMAGES * _BATCH / recipe.batch_size
     iterations = round(parse_length(text) * _ITERATIONS * share)
     if iterations < 3:
         raise ValueError(
-            f"{text} of {num_images} pictures at {recipe.batch_size} an iteration makes {iterations} iterations; there "
-            "must be at least 3: give the number of iterations instead"
+            f"schedule {text} must have at least 3 iterations, got {iterations} with {num_images} images in batches of "
+            f"{recipe.batch_size}: set recipe.iterations instead"
         )
     cuts = tuple(cut for cut in (round(cut * share) for cut in _CUTS) if cut)
     warmup = min(recipe.warmup_iterations, int(_MAX_WARMUP * iterations))
@@ -52,9 +52,9 @@ def with_length(recipe: DenseRecipe, text: str, num_images: int) -> DenseRecipe:
 
 
 def learning_rate(recipe: DenseRecipe, iteration: int) -> float:
-    """The learning rate of an iteration, counted from 0.
+    """Returns the learning rate of an iteration, counted from 0.
 
-    In the warm-up the schedule's rate is multiplied by a factor that rises in a line from `warmup_factor` to 1.
+    In the warm-up the rate of the schedule is multiplied by a factor that rises linearly from `warmup_factor` to 1.
     """
     rate = recipe.peak_rate * _SCHEDULES[recipe.schedule](recipe, iteration)
     if iteration >= recipe.warmup_iterations:

@@ -1,4 +1,4 @@
-"""A training counted in iterations: what a detector or segmenter goes through between two checkpoints."""
+"""The training loop of detectors and segmenters, which counts iterations."""
 
 from __future__ import annotations
 
@@ -24,65 +24,64 @@ from nas.training.schedule import set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
 TOTAL = "loss"
-"""Under which name a record holds the sum of all losses."""
+"""Key of the sum of all losses in a record."""
 _ORDER, _CHANGES, _NETWORK = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One picture of a batch.
+    """One image of a batch.
 
     Attributes:
-        index: of the picture.
-        seed: of all that is random about how it is changed.
+        index: of the image.
+        seed: of its augmentation.
     """
 
     index: int
     seed: int
 
 
-class DensePictures(Protocol):
-    """Training pictures with what is to be found in them."""
+class DenseImages(Protocol):
+    """Training images with their targets."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Returns the number of images."""
         ...
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[Any, ...]:
-        """Changed pictures and targets on a device: what the network is called with in training."""
+        """Returns augmented images and targets on a device: the arguments of the network in training."""
         ...
 
 
 class DenseTraining:
-    """A training between two iterations; `start_dense` makes one.
+    """The training of one network; use `start_dense` to create it.
 
-    Which pictures an iteration sees, how they are changed and what the network itself draws in it (anchors and
-    proposals, dropout) follow from the seed and the number of the iteration alone. So with one worker on a CPU the
-    weights are the same to the last bit, also when the training was put away with `state` and another process went on
-    after `restore`.
+    The images of an iteration, their augmentation and the random numbers of the network itself (anchors, proposals,
+    dropout) depend on the seed and the number of the iteration only. With one worker on a CPU the weights are therefore
+    bit-identical also when `restore` continues in another process from a `state`.
 
     Args:
-        network: trained in place, on the recipe's device. In training mode it takes what `pictures.batch` gives and
-            gives its losses by name: their sum is made small.
-        pictures: to train on; each is seen once before any is seen again.
-        recipe: how.
-        seed: of all that is random.
+        network: trained in place, on the recipe's device. In training mode it takes what `images.batch` returns, and
+            returns its losses by name, whose sum is minimized.
+        images: training images; each is seen once before any is seen again.
+        recipe: training settings.
+        seed: of everything random.
 
     Attributes:
-        network: the one that is trained.
-        num_iterations: that are done.
+        network: the network.
+        num_iterations: finished iterations.
 
     Raises:
         ValueError: if the recipe does not fit the device or the number of workers.
-        RuntimeError: if the device is not there.
+        RuntimeError: if the device is not available.
     """
 
-    def __init__(self, network: nn.Module, pictures: DensePictures, recipe: DenseRecipe, *, seed: int) -> None:
+    def __init__(self, network: nn.Module, images: DenseImages, recipe: DenseRecipe, *, seed: int) -> None:
         self._device = choose_device(recipe)
         self._dtype = choose_dtype(recipe, self._device)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size)
-        self._pictures = pictures
+        self._images = images
         self._recipe = recipe
         self._seed = seed
         if self._members.count > 1:
@@ -95,21 +94,21 @@ class DenseTraining:
 
     @property
     def is_done(self) -> bool:
-        """Whether the last iteration is done."""
+        """Whether all iterations are finished."""
         return self.num_iterations >= self._recipe.iterations
 
     def run(self, after_iteration: Callable[[int], None] = lambda _: None) -> dict[str, float]:
         """Trains up to the next record.
 
         Args:
-            after_iteration: called with the number of iterations that are done.
+            after_iteration: called with the number of finished iterations.
 
         Returns:
-            The means over these iterations of all losses and of their sum, ``loss``; ``iteration``, the number that
-            are done; ``learning_rate`` of the last one; ``seconds`` and ``pictures_per_second``.
+            The means of all losses and of their sum, ``loss``, over these iterations; ``iteration``, the number of
+            finished iterations; the last ``learning_rate``; ``seconds`` and ``pictures_per_second``.
 
         Raises:
-            DivergedError: if the loss is not finite any more; noticed at once on a CPU, at the next record on a GPU.
+            DivergedError: if the loss is not finite; checked every iteration on a CPU and every record on a GPU.
         """
         recipe, started, first = self._recipe, time.perf_counter(), self.num_iterations
         end = min(recipe.iterations, first - first % recipe.record_iterations + recipe.record_iterations)
@@ -133,19 +132,17 @@ class DenseTraining:
         }
 
     def draws(self, iteration: int) -> list[Draw]:
-        """The pictures of an iteration, those of all workers."""
+        """Returns the images of an iteration, over all workers."""
         size = self._recipe.batch_size
         places = range(iteration * size, (iteration + 1) * size)
-        orders = {epoch: self._order(epoch) for epoch in {place // len(self._pictures) for place in places}}
+        orders = {epoch: self._order(epoch) for epoch in {place // len(self._images) for place in places}}
         return [
-            Draw(
-                orders[place // len(self._pictures)][place % len(self._pictures)], seed_of(self._seed, _CHANGES, place)
-            )
+            Draw(orders[place // len(self._images)][place % len(self._images)], seed_of(self._seed, _CHANGES, place))
             for place in places
         ]
 
     def state(self) -> TrainingState:
-        """All that another process needs to go on from here."""
+        """Returns the state from which `restore` continues."""
         tensors = {
             **prefixed("network", self.network.state_dict()),
             **prefixed("optimizer", optimizer_tensors(self._optimizer)),
@@ -153,20 +150,20 @@ class DenseTraining:
         return TrainingState(tensors, {"num_iterations": self.num_iterations, "scaler": self._scaler.state_dict()})
 
     def restore(self, state: TrainingState) -> None:
-        """Goes on from a state; ValueError if it is not one of such a training."""
+        """Continues from a state, which may come from another device; ValueError if it does not match the network."""
         try:
             self.network.load_state_dict(without_prefix("network", state.tensors))
         except RuntimeError as error:
             first = " ".join(str(error).split())[:300]
-            raise ValueError(f"the state of another network cannot be gone on from: {first}") from None
+            raise ValueError(f"checkpoint does not match this network: {first}") from None
         load_optimizer(self._optimizer, without_prefix("optimizer", state.tensors))
-        if self._scaler.is_enabled():
+        if self._scaler.is_enabled() and state.values["scaler"]:  # empty if the training began without loss scaling
             self._scaler.load_state_dict(state.values["scaler"])
         self.num_iterations = int(state.values["num_iterations"])
 
     def _step(self, iteration: int) -> dict[str, Tensor]:
-        """Takes one batch, forward, backward, step; gives the losses, detached, with their sum."""
-        batch = self._pictures.batch(self.draws(iteration)[self._members.part], self._device)
+        """Takes one optimizer step; returns the losses, detached, with their sum."""
+        batch = self._images.batch(self.draws(iteration)[self._members.part], self._device)
         torch.manual_seed(seed_of(self._seed, _NETWORK, iteration, self._members.rank))
         set_learning_rate(self._optimizer, learning_rate(self._recipe, iteration))
         with autocast(self._device, self._dtype):
@@ -177,40 +174,27 @@ class DenseTraining:
 
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(seed_of(self._seed, _ORDER, epoch))
-        order: list[int] = torch.randperm(len(self._pictures), generator=generator).tolist()
+        order: list[int] = torch.randperm(len(self._images), generator=generator).tolist()
         return order
 
     def _means(self, sums: Mapping[str, Tensor], num: int) -> dict[str, float]:
-        """Over the iterations and over all members."""
+        """Averages over iterations and workers."""
         totals = sum_over_members(torch.stack(list(sums.values()))) / (num * self._members.count)
         means = dict(zip(sums, totals.tolist(), strict=True))
         if not math.isfinite(means[TOTAL]):
-            raise DivergedError(f"the loss is not finite any more, its mean is {means[TOTAL]}")
+            raise DivergedError(f"the loss must be finite, got the mean {means[TOTAL]}")
         return means
 
 
 @contextmanager
-def start_dense(
-    network: nn.Module, pictures: DensePictures, recipe: DenseRecipe, *, seed: int
-) -> Iterator[DenseTraining]:
-    """Gives a training that has torch's generators and threads to itself; afterwards they are as they were before.
-
-    Args:
-        network: see `DenseTraining`, likewise the others.
-        pictures: to train on.
-        recipe: how.
-        seed: of all that is random.
-
-    Raises:
-        ValueError: if the recipe does not fit the device or the number of workers.
-        RuntimeError: if the device is not there.
-    """
+def start_dense(network: nn.Module, images: DenseImages, recipe: DenseRecipe, *, seed: int) -> Iterator[DenseTraining]:
+    """Creates a `DenseTraining`, and restores torch's generators and number of threads afterwards."""
     with num_threads(recipe.num_threads), seeded(seed, choose_device(recipe)):
-        yield DenseTraining(network, pictures, recipe, seed=seed)
+        yield DenseTraining(network, images, recipe, seed=seed)
 
 
 def build_optimizer(network: nn.Module, recipe: DenseRecipe) -> Optimizer:
-    """SGD with momentum, as the detectors of 1811.08883 are trained; what is frozen stays out."""
+    """Builds SGD with momentum, as in 1811.08883, over all parameters that are not frozen."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
     return SGD(groups, lr=recipe.peak_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
@@ -219,4 +203,4 @@ def build_optimizer(network: nn.Module, recipe: DenseRecipe) -> Optimizer:
 def _check_finite(sums: Mapping[str, Tensor], iteration: int) -> None:
     if not math.isfinite(float(sums[TOTAL])):
         parts = ", ".join(f"{name} {float(value):.3g}" for name, value in sums.items() if name != TOTAL)
-        raise DivergedError(f"the loss is not finite any more in iteration {iteration + 1} ({parts}); lower the rate")
+        raise DivergedError(f"the loss is not finite in iteration {iteration + 1} ({parts}); lower the learning rate")

@@ -101,9 +101,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     Raises:
         ValueError: if the file is missing or is not a checkpoint, or its weights do not fit its architecture.
     """
-    metadata, tensors = read_tensors(Path(path))
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
+    metadata, tensors = read_tensors(Path(path), FORMAT)
     try:
         values = {name: parse_json(text) for name, text in metadata.items() if name != "format"}
         architecture = description_from_json(values["architecture"])
@@ -124,21 +122,28 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         raise ValueError(f"{path} does not hold a network that can be rebuilt: {error}") from None
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Reads a file written by `write_tensors`.
+
+    Args:
+        path: of the file.
+        file_format: required value of ``format`` in the metadata; checked before any tensor is read.
 
     Returns:
         The metadata, and the tensors on the CPU. The tensors are copied, since they are not aligned to 64 bytes in the
         file and kernels may round differently for unaligned ones.
 
     Raises:
-        ValueError: if the file is missing or is not in the safetensors format.
+        ValueError: if the file is missing, not a safetensors file, or of another format.
     """
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return dict(file.metadata() or {}), {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            metadata = dict(file.metadata() or {})
+            if metadata.get("format") != file_format:
+                raise ValueError(f"{path} must be a {file_format}, got {metadata.get('format', 'no format')!r:.100}")
+            return metadata, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
 

@@ -24,7 +24,7 @@ from nas.training.evaluation import Score, center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
-from nas.training.state import TrainingState, check_room, read_state, remove_unfinished, write_state
+from nas.training.state import TrainingState, check_room, resume_state, write_state
 from nas.training.teacher import load_teacher
 from nas.training.transfer import check_same_architecture, transfer_weights
 
@@ -156,15 +156,10 @@ def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
 
 
 def _restore(training: Training, plan: TrainingPlan, out: Path) -> list[Record]:
-    """Resumes from the folder's checkpoint, if any; returns the metrics of its epochs."""
-    path = out / STATE_FILE
-    if current_members().rank == 0:
-        remove_unfinished(path)
-    state = read_state(path)
+    """Resumes from the folder's checkpoint, if any; returns the records of its epochs."""
+    state = resume_state(out / STATE_FILE, [plan.fingerprint])
     if state is None:
         return []
-    if state.values.get("plan") != plan.fingerprint:
-        raise ValueError(f"{path} is the checkpoint of another training (architecture, settings or seed differ)")
     training.restore(state)
     return list(state.values["records"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nas.models.checkpoint import read_tensors, write_tensors
+from nas.training.parallel import current_members
 
 FORMAT = "nas-engine training state 1"
 
@@ -57,10 +58,26 @@ def read_state(path: Path) -> TrainingState | None:
     """
     if not path.exists():
         return None
-    metadata, tensors = read_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} must be a {FORMAT}, got {metadata.get('format', 'no format')!r:.100}")
+    metadata, tensors = read_tensors(path, FORMAT)
     return TrainingState(tensors, json.loads(metadata["state"]))
+
+
+def resume_state(path: Path, plans: Collection[str]) -> TrainingState | None:
+    """Reads the state that a training resumes from; None if it has not written one yet.
+
+    Args:
+        path: of the state; leftovers of an interrupted write beside it are removed.
+        plans: fingerprints that identify the training; the state must name one of them under ``plan``.
+
+    Raises:
+        ValueError: if the file is not a state, or belongs to another training.
+    """
+    if current_members().rank == 0:
+        remove_unfinished(path)
+    state = read_state(path)
+    if state is not None and state.values.get("plan") not in plans:
+        raise ValueError(f"{path} is the checkpoint of another training (network, data, settings or seed differ)")
+    return state
 
 
 def check_room(folder: Path, num_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""Many trainings of detectors on a Ray cluster, each one Ray task, and what is measured of each."""
+"""Train and evaluate many detectors on a Ray cluster, one per Ray task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from nas.downstream.detection.annotations import Annotations
 from nas.downstream.detection.checkpoint import load_detector
-from nas.downstream.detection.data import DetectionSet, choose_pictures, load_detection_data
+from nas.downstream.detection.data import DetectionSet, choose_images, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
-from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, run_detection
 from nas.downstream.training import TOTAL
 from nas.files.atomic_write import write_text
@@ -45,11 +45,11 @@ class DetectorJob:
     """One training of a study.
 
     Attributes:
-        name: tells it from the others.
+        name: unique name.
         plan: what is trained.
-        folder: where, on a cluster one that all nodes see under this path.
-        num_known: training pictures that the detector is measured on in the end, beside those of the plan: how far it
-            has learnt them by heart. All of them where there are fewer.
+        folder: of the training; on a cluster, a path that all nodes share.
+        num_known: maximum number of training images on which the final detector is evaluated too, to measure
+            overfitting.
     """
 
     name: str
@@ -60,13 +60,13 @@ class DetectorJob:
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """What became of a job that could not be done; `error` is one line."""
+    """The outcome of a job that failed; `error` is one line."""
 
     error: str
 
 
 def read_scores(folder: Path) -> Scores | None:
-    """What a job has written that is done; None if it is not done.
+    """Reads the scores of a finished job; None if it is not finished.
 
     Raises:
         ValueError: if the file is damaged.
@@ -77,27 +77,27 @@ def read_scores(folder: Path) -> Scores | None:
     try:
         value = parse_json(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; remove it to measure that detector again") from None
+        raise ValueError(f"{path} cannot be read: {error}; remove it to evaluate the detector again") from None
     if not isinstance(value, dict) or "scores" not in value:
-        raise ValueError(f"{path} must hold the scores of a detector; remove it to measure that detector again")
+        raise ValueError(f"{path} must hold the scores of a detector; remove it to evaluate the detector again")
     return value
 
 
 def train_and_measure(job: DetectorJob) -> Scores:
-    """Trains a detector from where its folder is, and measures it on both splits.
+    """Trains a detector, or resumes its training, and evaluates it on both splits.
 
-    Whoever has made the plan has checked the pictures. If an earlier attempt still holds the folder, as after a node
-    was lost that lives on, it is waited for.
+    The images must have been checked already. Waits for the folder if an earlier attempt still uses it, as it may after
+    the connection to its node was lost.
 
     Returns:
-        What ``scores.json`` holds: ``scores``, by split (``val`` and ``train``) what
-        `nas.downstream.detection.evaluation.evaluate_detector` gives; ``loss`` of the last record; ``curve``, an
-        evaluation on the plan's split at each ``iteration`` that has one; counts and seconds.
+        The contents of ``scores.json``: ``scores`` by split (``val`` and ``train``), see
+        `nas.downstream.detection.evaluation.evaluate_detector`; ``loss`` of the last record; ``curve``, all evaluations
+        on the plan's split with their ``iteration``; counts and seconds.
 
     Raises:
-        DivergedError: if the loss is not finite any more.
-        ValueError: if plan, pictures and folder do not fit together.
-        RuntimeError: if the folder is in use for long, or there is no room for checkpoints.
+        DivergedError: if the loss is not finite.
+        ValueError: if plan, images and folder do not fit together.
+        RuntimeError: if the folder stays in use, or there is no space for checkpoints.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     with _patient_lock(job.folder / LOCK_FILE):
@@ -117,15 +117,15 @@ def run_jobs(
     *,
     work: Callable[[DetectorJob], Scores] = train_and_measure,
 ) -> Iterator[tuple[DetectorJob, Scores | JobFailure]]:
-    """Does jobs on the Ray cluster to which this process is connected, and gives each as it ends.
+    """Runs jobs on the connected Ray cluster, and yields each with its outcome when it finishes.
 
-    A job that raises is a failure and is not repeated. One whose worker or node is lost is started again, at most
-    `resources.max_retries` times, and goes on from its last checkpoint. Leaving off stops what runs.
+    A job that raises fails and is not retried. A job whose worker or node is lost is retried at most
+    `resources.max_retries` times and resumes from its last checkpoint. Closing the generator stops running jobs.
 
     Args:
-        jobs: the first are started first.
-        resources: what each gets, and how many run at a time.
-        work: does a job; importable on the nodes.
+        jobs: in the order in which they are started.
+        resources: of each job, and the number of parallel jobs.
+        work: runs a job; must be importable on the nodes.
 
     Raises:
         RuntimeError: if this process is not connected to a cluster.
@@ -136,7 +136,7 @@ def run_jobs(
         "num_cpus": resources.cpus,
         "num_gpus": resources.gpus,
         "resources": dict(resources.custom),
-        "max_retries": 0,  # how often is decided here: Ray counts those that ran out of memory apart, without end
+        "max_retries": 0,  # counted below: Ray retries tasks that ran out of memory without limit
         "max_calls": resources.recycle_after,
     }
     task = ray.remote(**options)(work)
@@ -155,7 +155,7 @@ def run_jobs(
             ended = _take(ready)
             if isinstance(ended, RayError) and lost[job.name] < resources.max_retries:
                 lost[job.name] += 1
-                _LOGGER.warning("%s goes on elsewhere, its worker was lost: %s", job.name, first_line(ended))
+                _LOGGER.warning("retrying %s, its worker was lost: %s", job.name, first_line(ended))
                 waiting.appendleft(job)
             elif isinstance(ended, RayError):
                 yield job, JobFailure(f"{lost[job.name] + 1} workers were lost, the last: {first_line(ended)}")
@@ -167,7 +167,7 @@ def run_jobs(
 
 
 def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's references have no type
-    """What came of a task: the last is a worker or node that was lost."""
+    """Returns the outcome of a task; a RayError if its worker or node was lost."""
     try:
         scores: Scores = ray.get(done)
     except RayTaskError as error:
@@ -178,7 +178,7 @@ def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's 
 
 
 def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
-    """A cluster that never holds a training must not look like a hang; gives when to look again."""
+    """Warns if no node has room for a job, which would look like a hang; returns the time of the next check."""
     if time.monotonic() < warn_at:
         return warn_at
     if not resources.count_workers(ray.nodes()):  # type: ignore[no-untyped-call]
@@ -188,7 +188,7 @@ def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
 
 @contextmanager
 def _patient_lock(path: Path) -> Iterator[None]:
-    """Waits as long as a holder that is gone can seem to be there."""
+    """Locks a folder, waiting until the lock of a lost process expires."""
     deadline = time.monotonic() + 2 * STALE_SECONDS
     with ExitStack() as stack:
         while True:
@@ -209,20 +209,20 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 
 def _scores(job: DetectorJob, result: Mapping[str, Any], data: DetectionSet) -> dict[str, Any]:
-    """On the split that the training was measured on, and on the other one."""
+    """Returns scores on the split of the plan and on the other one."""
     plan, own = job.plan, job.plan.data.evaluate
     if own == "val":
-        other, pictures = "train", choose_pictures(data.train, job.num_known, seed=plan.data.subset_seed)
+        other, images = "train", choose_images(data.train, job.num_known, seed=plan.data.subset_seed)
     else:
         there = replace(plan.data, evaluate="val")
-        other, pictures = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
-    return {own: result["evaluation"], other: _measure(job, pictures)}
+        other, images = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
+    return {own: result["evaluation"], other: _measure(job, images)}
 
 
-def _measure(job: DetectorJob, pictures: Annotations) -> dict[str, Any]:
+def _measure(job: DetectorJob, images: Annotations) -> dict[str, Any]:
     plan = job.plan
     with num_threads(plan.recipe.num_threads):
         network, _ = load_detector(job.folder / DETECTOR_FILE)
         network.to(choose_device(plan.recipe))
-        store = PictureStore(plan.data.cache_mib)
-        return evaluate_detector(network, pictures, store, plan.recipe, masks=plan.detector.masks)
+        store = ImageStore(plan.data.cache_mib)
+        return evaluate_detector(network, images, store, plan.recipe, masks=plan.detector.masks)

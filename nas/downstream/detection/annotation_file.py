@@ -1,34 +1,74 @@
-"""COCO's JSON format, read with suspicion: whatever is wrong is said in one line before anything is trained."""
+"""Reads COCO's annotation format; errors name the file and the entry."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from nas.downstream.detection.annotations import Annotation, Annotations, Picture
+from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
 from nas.downstream.detection.masks import encode_segmentation
 from nas.files.strict_json import parse_json
 
 TOLERANCE = 1.0
-"""Pixels by which COCO's own boxes and polygons reach over the edge."""
+"""Pixels by which COCO's own boxes and polygons exceed the image."""
 MIN_SIDE = 0.01
-"""Of a box, in pixels: with less, single precision makes its edges one."""
+"""Of a box, in pixels; smaller ones are empty in single precision."""
 MAX_LENGTH = 65_535
-_MAX_ID = 2**53
+
+
+def _inside(name: str) -> str:
+    if PurePosixPath(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError("file_name must be that of a file in the folder of the images")
+    return name
+
+
+_Id = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+_Side = Annotated[int, Field(strict=True, ge=1, le=MAX_LENGTH)]
+_Name = Annotated[str, Field(min_length=1)]
+
+
+class _Category(TypedDict):
+    id: _Id
+    name: _Name
+
+
+class _Image(TypedDict):
+    id: _Id
+    file_name: Annotated[_Name, AfterValidator(_inside)]
+    width: _Side
+    height: _Side
+
+
+class _Object(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    id: Annotated[_Id, Field(ge=1)]  # pycocotools takes 0 for no object
+    image_id: _Id
+    category_id: _Id
+
+
+class _File(TypedDict):
+    images: Annotated[list[_Image], FailFast(), Field(min_length=1)]
+    annotations: Annotated[list[_Object], FailFast()]
+    categories: Annotated[list[_Category], FailFast(), Field(min_length=1)]
+
+
+_FILE = TypeAdapter(_File)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is wanted of an annotation file.
+    """How an annotation file is read.
 
     Attributes:
-        folder: of the pictures.
+        folder: of the images.
         need_masks: whether every object must have a mask.
-        drop_bad_objects: whether objects are left out whose box or mask is not as it must be.
+        drop_bad_objects: whether objects with an invalid box or mask are dropped.
     """
 
     folder: Path
@@ -36,127 +76,88 @@ class Reading:
     drop_bad_objects: bool = False
 
 
-def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Picture], None]) -> Annotations:
+def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], None]) -> Annotations:
     """Reads an annotation file.
 
     Args:
         path: of the file.
-        reading: what is wanted of it.
-        check: called with the file and each picture in it, raises ValueError if the picture is not as it is described.
+        reading: how it is read.
+        check: called with the file and each image; raises ValueError if the image does not match its annotation.
 
     Raises:
-        ValueError: if anything is not as it must be; names the file and the id.
-        OSError: if it cannot be read.
+        ValueError: if anything is invalid; names the file and the entry.
+        OSError: if the file cannot be read.
         RuntimeError: if it has masks and pycocotools is missing.
     """
     content = path.read_bytes()
-    value = _parse(path, content)
-    categories = _read_categories(path, _list(path, value, "categories"))
-    pictures = _read_pictures(path, _list(path, value, "images"), reading.folder)
-    for picture in pictures.values():
-        check(path, picture)
+    file = _parse(path, content)
+    images = {
+        each["id"]: AnnotatedImage(each["id"], reading.folder / each["file_name"], each["width"], each["height"])
+        for each in file["images"]
+    }
+    for image in images.values():
+        check(path, image)
+    categories = {each["id"]: each["name"] for each in file["categories"]}
     objects: dict[int, list[Annotation]] = {}
-    for annotation in _read_objects(path, _list(path, value, "annotations"), (pictures, categories), reading):
-        objects.setdefault(annotation.picture, []).append(annotation)
+    for annotation in _read_objects(path, file["annotations"], (images, categories), reading):
+        objects.setdefault(annotation.image, []).append(annotation)
     return Annotations(
         path,
-        tuple(pictures.values()),
-        {picture: tuple(each) for picture, each in objects.items()},
+        tuple(images.values()),
+        {image: tuple(each) for image, each in objects.items()},
         categories,
         hashlib.sha256(content).hexdigest(),
     )
 
 
-def _parse(path: Path, content: bytes) -> Mapping[str, Any]:
+def _parse(path: Path, content: bytes) -> _File:
     try:
-        value = parse_json(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}") from None
+        file = _FILE.validate_python(parse_json(content))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ValueError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.60}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} must hold an object with images, annotations and categories, got {value!r:.60}")
-    return value
+        raise ValueError(f"{path} is not valid JSON: {error}") from None
+    for kind, entries in file.items():
+        _check_unique(f"{path}: {kind}", entries)
+    return file
 
 
-def _list(path: Path, value: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    entries = value.get(key)
-    if not isinstance(entries, list):
-        raise ValueError(f"{path} must hold a list of {key}, got {_show(entries)}")
-    if not entries and key != "annotations":
-        raise ValueError(f"{path} must hold one or more {key}, got none")
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise ValueError(f"{path}: {key}[{number}] must be an object, got {_show(entry)}")
-    return entries
-
-
-def _read_categories(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[int, str]:
-    categories: dict[int, str] = {}
-    for number, entry in enumerate(entries):
-        place = f"{path}: categories[{number}]"
-        identity, name = _id(place, entry, "id"), entry.get("name")
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"{path}, category {identity}: its name must be a text, got {_show(name)}")
-        if identity in categories:
-            raise ValueError(f"{path}: the category id {identity} stands twice")
-        categories[identity] = name
-    return categories
-
-
-def _read_pictures(path: Path, entries: Sequence[Mapping[str, Any]], folder: Path) -> dict[int, Picture]:
-    pictures: dict[int, Picture] = {}
-    for number, entry in enumerate(entries):
-        identity = _id(f"{path}: images[{number}]", entry, "id")
-        if identity in pictures:
-            raise ValueError(f"{path}: the picture id {identity} stands twice")
-        name = entry.get("file_name")
-        if not isinstance(name, str) or not name or PurePosixPath(name).is_absolute() or ".." in Path(name).parts:
-            raise ValueError(
-                f"{path}, picture {identity}: its file_name must be that of a file in {folder}, got {_show(name)}"
-            )
-        sides = [entry.get("width"), entry.get("height")]
-        if any(type(side) is not int or not 1 <= side <= MAX_LENGTH for side in sides):
-            raise ValueError(
-                f"{path}, picture {identity}: its width and height must be whole numbers from 1 to {MAX_LENGTH}, "
-                f"got {_show(sides)}"
-            )
-        pictures[identity] = Picture(identity, folder / name, entry["width"], entry["height"])
-    return pictures
+def _check_unique(place: str, entries: Any) -> None:  # noqa: ANN401 - one of the lists of a file
+    seen: set[int] = set()
+    for entry in entries:
+        if entry["id"] in seen:
+            raise ValueError(f"{place} must have unique ids, got {entry['id']} twice")
+        seen.add(entry["id"])
 
 
 def _read_objects(
     path: Path,
-    entries: Sequence[Mapping[str, Any]],
-    known: tuple[Mapping[int, Picture], Mapping[int, str]],
+    entries: Sequence[_Object],
+    known: tuple[Mapping[int, AnnotatedImage], Mapping[int, str]],
     reading: Reading,
 ) -> Iterator[Annotation]:
-    pictures, categories = known
-    seen: set[int] = set()
-    for number, entry in enumerate(entries):
-        identity = _id(f"{path}: annotations[{number}]", entry, "id", least=1)  # pycocotools takes 0 for no object
-        place = f"{path}, annotation {identity}"
-        if identity in seen:
-            raise ValueError(f"{path}: the annotation id {identity} stands twice")
-        seen.add(identity)
-        picture, category = _id(place, entry, "image_id"), _id(place, entry, "category_id")
-        if picture not in pictures:
-            raise ValueError(f"{place} is of picture {picture}, which is not listed among the images")
-        if category not in categories:
-            raise ValueError(f"{place} is of category {category}, which is not listed among the categories")
+    images, categories = known
+    for entry in entries:
+        image, place = entry["image_id"], f"{path}, annotation {entry['id']}"
+        if image not in images:
+            raise ValueError(f"{place} must be of a listed image, got image_id {image}")
+        if entry["category_id"] not in categories:
+            raise ValueError(f"{place} must be of a listed category, got category_id {entry['category_id']}")
         try:
-            yield _read_object(entry, pictures[picture], reading)
+            yield _read_object(entry, images[image], reading)
         except ValueError as error:
             if not reading.drop_bad_objects:
-                raise ValueError(f"{place} of picture {picture} ({pictures[picture].path.name}): {error}") from None
+                raise ValueError(f"{place} of image {image} ({images[image].path.name}): {error}") from None
 
 
-def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -> Annotation:
+def _read_object(entry: Mapping[str, Any], image: AnnotatedImage, reading: Reading) -> Annotation:
     crowd = entry.get("iscrowd", 0)
     if type(crowd) is not int or crowd not in (0, 1):
         raise ValueError(f"its iscrowd must be 0 or 1, got {_show(crowd)}")
     box = _numbers(entry.get("bbox"))
-    if (fault := _fault(box, picture)) is not None:
+    if (fault := _fault(box, image)) is not None:
         raise ValueError(f"its box, x, y, width, height, must {fault}, got {_show(entry.get('bbox'))}")
     area = entry.get("area", box[2] * box[3])
     if type(area) not in (int, float) or not 0 <= area <= MAX_LENGTH**2:
@@ -164,12 +165,12 @@ def _read_object(entry: Mapping[str, Any], picture: Picture, reading: Reading) -
     segmentation = entry.get("segmentation")
     mask = None
     if segmentation is not None and segmentation != []:
-        mask = encode_segmentation(segmentation, picture.height, picture.width, tolerance=TOLERANCE)
+        mask = encode_segmentation(segmentation, image.height, image.width, tolerance=TOLERANCE)
     elif reading.need_masks:
-        raise ValueError("it has no mask (segmentation), which detector.masks needs")
+        raise ValueError("it must have a mask (segmentation) for detector.masks, got none")
     return Annotation(
         entry["id"],
-        picture.id,
+        image.id,
         entry["category_id"],
         box,
         float(area),
@@ -187,24 +188,17 @@ def _numbers(value: Any) -> tuple[float, float, float, float]:  # noqa: ANN401 -
     return x, y, width, height
 
 
-def _fault(box: Sequence[float], picture: Picture) -> str | None:
-    """What a box must do and does not."""
+def _fault(box: Sequence[float], image: AnnotatedImage) -> str | None:
+    """Returns the rule that a box violates."""
     x, y, width, height = box
     if min(width, height) < MIN_SIDE:
         return f"have a width and a height of at least {MIN_SIDE} pixels"
-    if min(x, y) < -TOLERANCE or x + width > picture.width + TOLERANCE or y + height > picture.height + TOLERANCE:
-        return f"lie within the {picture.width} x {picture.height} pixels of its picture"
+    if min(x, y) < -TOLERANCE or x + width > image.width + TOLERANCE or y + height > image.height + TOLERANCE:
+        return f"lie within the {image.width} x {image.height} pixels of its image"
     left, top = max(x, 0), max(y, 0)
-    if min(min(x + width, picture.width) - left, min(y + height, picture.height) - top) < MIN_SIDE:
-        return f"have a part within the {picture.width} x {picture.height} pixels of its picture"
+    if min(min(x + width, image.width) - left, min(y + height, image.height) - top) < MIN_SIDE:
+        return f"have a part within the {image.width} x {image.height} pixels of its image"
     return None
-
-
-def _id(place: str, entry: Mapping[str, Any], key: str, *, least: int = 0) -> int:
-    value = entry.get(key)
-    if type(value) is not int or not least <= value < _MAX_ID:
-        raise ValueError(f"{place}: its {key} must be a whole number from {least}, got {_show(value)}")
-    return value
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 - any JSON

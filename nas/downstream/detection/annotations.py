@@ -1,4 +1,4 @@
-"""Pictures and the objects in them, as an annotation file describes them."""
+"""Images and the objects in them, as an annotation file describes them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture as the annotations describe it.
-
-    Attributes:
-        id: in the file.
-        path: of the image file.
-        width: in pixels.
-        height: likewise.
-    """
+class AnnotatedImage:
+    """An annotated image: its id, file, and size in pixels."""
 
     id: int
     path: Path
@@ -26,20 +19,20 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """An object in a picture.
+    """An object in an image.
 
     Attributes:
-        id: in the file.
-        picture: id of the picture.
-        category: id of the category.
+        id: of the object.
+        image: id of its image.
+        category: id of its category.
         box: x, y, width and height in pixels.
-        area: of the object in pixels, by which it counts as small, medium or large.
-        is_crowd: whether it is a group of objects: not trained on, and what is found in it counts neither way.
-        mask: compressed run lengths; None without one.
+        area: in pixels, which decides whether the object is small, medium or large.
+        is_crowd: whether it is a group of objects, which is not trained on and ignored in evaluation.
+        mask: compressed run lengths; None without a mask.
     """
 
     id: int
-    picture: int
+    image: int
     category: int
     box: tuple[float, float, float, float]
     area: float
@@ -49,23 +42,23 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """All that an annotation file says.
+    """The contents of an annotation file, in its order.
 
     Attributes:
         path: of the file.
-        pictures: in its order.
-        objects: by id of the picture, in its order; pictures without any are missing.
-        categories: names by id, in its order. The ids need not be without gaps.
-        digest: of the file's contents.
+        images: the images.
+        objects: by id of the image; images without objects are missing.
+        categories: names by id.
+        digest: SHA-256 of the file.
     """
 
     path: Path
-    pictures: tuple[Picture, ...]
+    images: tuple[AnnotatedImage, ...]
     objects: Mapping[int, tuple[Annotation, ...]]
     categories: Mapping[int, str]
     digest: str
 
     @property
     def labels(self) -> dict[int, int]:
-        """The classifier's output for each category id: from 1, 0 being the background."""
+        """The class number of each category id, from 1; 0 is the background."""
         return {category: label for label, category in enumerate(self.categories, start=1)}

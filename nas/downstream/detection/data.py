@@ -1,9 +1,8 @@
-"""The pictures of a detector: finding them in a folder, checking them, choosing some."""
+"""Loads, checks and selects the images of detectors."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,23 +14,23 @@ from PIL import Image
 from nas.architecture import fingerprint_json
 from nas.data.image_decoding import decode_image
 from nas.downstream.detection.annotation_file import Reading, read_annotations
-from nas.downstream.detection.annotations import Annotations, Picture
+from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.settings import DetectionData
 
 YEARS = ("", "2017")
-"""Folders and annotation files are called by the split, or as COCO's own with the year behind."""
+"""Suffixes of folders and annotation files: none, or that of COCO's own."""
 _MAX_THREADS = 16
 _BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class DetectionSet:
-    """What a detector is trained and measured on.
+    """Images to train and evaluate a detector on.
 
     Attributes:
-        train: to train on.
-        evaluation: to measure on; the same when a detector is to show what it has learnt by heart.
-        num_available: training pictures that there are, chosen or not.
+        train: selected training images.
+        evaluation: images to evaluate on; with `DetectionData.evaluate` ``train`` they are training images.
+        num_available: number of training images before the selection.
     """
 
     train: Annotations
@@ -40,64 +39,66 @@ class DetectionSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal for the same annotations of the same pictures."""
+        """Equal for the same annotations of the same images."""
         return fingerprint_json(
             [
-                [each.digest, [picture.id for picture in each.pictures], sum(map(len, each.objects.values()))]
+                [each.digest, [image.id for image in each.images], sum(map(len, each.objects.values()))]
                 for each in (self.train, self.evaluation)
             ]
         )
 
 
 def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True) -> DetectionSet:
-    """Finds, reads and checks the pictures and annotations of both splits.
+    """Loads and checks the images and annotations of both splits.
 
     Args:
-        data: where they are and which are wanted.
-        masks: whether the masks of the objects are wanted.
-        check: whether the image files are looked at; not needed in workers, if who started them has done so.
+        data: the folder, and the selection.
+        masks: whether every object must have a mask.
+        check: whether image files are opened; workers can skip what the process that started them has checked.
 
     Raises:
-        ValueError: if anything is missing or not as it must be; names the file and the id.
+        ValueError: if anything is missing or invalid; names the file and the id.
         OSError: if a file cannot be read.
         RuntimeError: if there are masks and pycocotools is missing.
     """
     if data.root is None:
-        raise ValueError("the folder of the pictures must be named with --data, or data.root")
+        raise ValueError("the folder of the images must be named with --data, or data.root, got none")
     train = _read_split(Path(data.root), "train", data, masks=masks, check=check)
-    if data.num_train is not None and data.num_train > len(train.pictures):
+    if data.num_train is not None and data.num_train > len(train.images):
         raise ValueError(
-            f"data.num_train must be at most {len(train.pictures)}, the pictures there are, got {data.num_train}"
+            f"data.num_train must be at most {len(train.images)}, the number of training images, got {data.num_train}"
         )
-    chosen = choose_pictures(train, data.num_train, seed=data.subset_seed)
+    chosen = choose_images(train, data.num_train, seed=data.subset_seed)
     check_training(chosen)
     measured = chosen
     if data.evaluate == "val":
         measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
         _check_same_categories(train, measured)
-    number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.pictures))
-    return DetectionSet(chosen, choose_pictures(measured, number, seed=data.subset_seed), len(train.pictures))
+    number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
+    return DetectionSet(chosen, choose_images(measured, number, seed=data.subset_seed), len(train.images))
 
 
 def has_objects(annotations: Annotations) -> bool:
-    """Whether there is anything to be found that is no crowd."""
+    """Whether there is an object that is not a crowd."""
     return any(not each.is_crowd for objects in annotations.objects.values() for each in objects)
 
 
 def check_training(annotations: Annotations) -> None:
-    """Raises ValueError if there is nothing to be learnt in training pictures."""
+    """Raises ValueError if training images hold no object but crowds."""
     if not has_objects(annotations):
-        raise ValueError(f"{annotations.path}: there is no object in the {len(annotations.pictures)} training pictures")
+        raise ValueError(
+            f"{annotations.path}: the {len(annotations.images)} training images must hold an object, got none"
+        )
 
 
-def choose_pictures(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:
-    """So many of the pictures with what is in them, in their order; fewer are always a part of more. None: all."""
-    if number is None or number >= len(annotations.pictures):
+def choose_images(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:
+    """Selects a number of images at random; a smaller selection is part of a larger one. None selects all."""
+    if number is None or number >= len(annotations.images):
         return annotations
-    drawn = np.random.default_rng(seed).permutation(len(annotations.pictures))[:number]
-    pictures = tuple(annotations.pictures[place] for place in sorted(drawn))
-    objects = {each.id: annotations.objects[each.id] for each in pictures if each.id in annotations.objects}
-    return replace(annotations, pictures=pictures, objects=objects)
+    drawn = np.random.default_rng(seed).permutation(len(annotations.images))[:number]
+    images = tuple(annotations.images[place] for place in sorted(drawn))
+    objects = {each.id: annotations.objects[each.id] for each in images if each.id in annotations.objects}
+    return replace(annotations, images=images, objects=objects)
 
 
 def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
@@ -110,7 +111,7 @@ def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, chec
 
 
 def _find_split(root: Path, name: str) -> tuple[Path, Path]:
-    """The annotation file and the folder of the pictures."""
+    """Returns the annotation file and the folder of the images."""
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}")
     for year in YEARS:
@@ -118,52 +119,46 @@ def _find_split(root: Path, name: str) -> tuple[Path, Path]:
         if path.is_file():
             folder = next((root / f"{name}{other}" for other in YEARS if (root / f"{name}{other}").is_dir()), None)
             if folder is None:
-                raise ValueError(
-                    f"{root} must hold the pictures of {path.name} in {name} or {name}2017; there is neither"
-                )
+                raise ValueError(f"{root} must hold the images of {path.name} in {name} or {name}2017, got neither")
             return path, folder
     raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
 
 
-def _check_size(path: Path, picture: Picture) -> None:
-    """Reads the head of an image file."""
+def _check_size(path: Path, image: AnnotatedImage) -> None:
+    """Reads the header of an image file."""
     try:
-        with Image.open(picture.path) as image:
-            size = image.size
+        with Image.open(image.path) as file:
+            size = file.size
     except FileNotFoundError:
-        raise ValueError(f"{path}, picture {picture.id}: there is no file {picture.path}") from None
+        raise ValueError(f"{path}, image {image.id}: there is no file {image.path}") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
-        raise ValueError(f"{path}, picture {picture.id}: {picture.path} cannot be decoded: {error}") from None
-    if size != (picture.width, picture.height):
+        raise ValueError(f"{path}, image {image.id}: {image.path} cannot be decoded: {error}") from None
+    if size != (image.width, image.height):
         raise ValueError(
-            f"{path}, picture {picture.id}: {picture.path} must have {picture.width} x {picture.height} pixels as the "
+            f"{path}, image {image.id}: {image.path} must have {image.width} x {image.height} pixels as the "
             f"annotations say, got {size[0]} x {size[1]}"
         )
 
 
 def _decode_all(annotations: Annotations) -> None:
-    """Decodes all image files to their end."""
+    """Decodes all image files completely."""
 
-    def decode(picture: Picture) -> None:
+    def decode(image: AnnotatedImage) -> None:
         try:
-            decode_image(picture.path, None)
+            decode_image(image.path, None)
         except ValueError as error:
-            raise ValueError(f"{annotations.path}, picture {picture.id}: {error}") from None
+            raise ValueError(f"{annotations.path}, image {image.id}: {error}") from None
 
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
-        for first in range(0, len(annotations.pictures), _BLOCK):
-            list(threads.map(decode, annotations.pictures[first : first + _BLOCK]))
+        for first in range(0, len(annotations.images), _BLOCK):
+            list(threads.map(decode, annotations.images[first : first + _BLOCK]))
 
 
 def _check_same_categories(train: Annotations, measured: Annotations) -> None:
-    ours, theirs = _by_id(train.categories), _by_id(measured.categories)
+    ours, theirs = train.categories, measured.categories
     if ours != theirs:
-        different = next(key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key))
+        different = next(key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key))
         raise ValueError(
-            f"{measured.path}: its categories must be those of {train.path.name}; category {different} is "
-            f"{theirs.get(different)} in place of {ours.get(different)}"
+            f"{measured.path} must have the categories of {train.path.name}: category {different} must be "
+            f"{ours.get(different)}, got {theirs.get(different)}"
         )
-
-
-def _by_id(categories: Mapping[int, str]) -> dict[int, str]:
-    return dict(sorted(categories.items()))

@@ -1,4 +1,4 @@
-"""What a detector finds in pictures, and how good that is."""
+"""Inference and evaluation of detectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.downstream.detection.annotations import Annotations, Picture
-from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.annotations import AnnotatedImage, Annotations
+from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.masks import encode_masks
 from nas.downstream.detection.metrics import average_precision
 from nas.downstream.recipe import DenseRecipe
@@ -26,30 +26,29 @@ _MASK_THRESHOLD = 0.5
 def evaluate_detector(
     network: nn.Module,
     annotations: Annotations,
-    store: PictureStore,
+    store: ImageStore,
     recipe: DenseRecipe,
     *,
     masks: bool,
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Measures a detector; several workers share the pictures out among them, and all get the same.
+    """Evaluates a detector; several workers share the images, and all get the same scores.
 
     Args:
         network: in evaluation mode, on the recipe's device.
-        annotations: of the pictures to be measured on.
+        annotations: of the images to evaluate on.
         store: decodes them.
-        recipe: device and precision.
-        masks: whether it gives masks.
-        folder: in which all that was found is written in the form of COCO's results, for anyone's pycocotools; None
-            writes nothing.
+        recipe: with device and precision.
+        masks: whether masks are evaluated too.
+        folder: to which all detections are written in COCO's results format; None writes none.
 
     Returns:
-        ``box``, and with masks ``mask``, each as `average_precision` gives it; ``num_pictures`` and ``num_found``.
+        ``box``, and with masks ``mask``, see `average_precision`; ``num_pictures`` and ``num_found``.
 
     Raises:
         RuntimeError: if pycocotools is missing.
     """
-    part = annotations.pictures[current_members().part]
+    part = annotations.images[current_members().part]
     found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
@@ -58,15 +57,15 @@ def evaluate_detector(
     scores = {"box": average_precision(annotations, everything, "bbox")}
     if masks:
         scores["mask"] = average_precision(annotations, everything, "segm")
-    return {**scores, "num_pictures": len(annotations.pictures), "num_found": len(everything)}
+    return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}
 
 
 def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
-    """Masks go without boxes, whose area pycocotools would take for theirs."""
+    """Writes masks without their boxes, whose area pycocotools would use in place of the mask's."""
     shared = ("image_id", "category_id", "score")
     boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
     write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
-    sizes = {picture.id: [picture.height, picture.width] for picture in annotations.pictures}
+    sizes = {image.id: [image.height, image.width] for image in annotations.images}
     masks = [
         {key: each[key] for key in shared}
         | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
@@ -80,40 +79,39 @@ def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations,
 @torch.no_grad()
 def find_objects(
     network: nn.Module,
-    pictures: Sequence[Picture],
-    store: PictureStore,
+    images: Sequence[AnnotatedImage],
+    store: ImageStore,
     recipe: DenseRecipe,
     *,
     categories: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """What a detector finds, picture by picture, so that it does not depend on what else is in a batch.
+    """Detects objects one image at a time, so the results do not depend on the rest of a batch.
 
     Args:
         network: in evaluation mode, on the recipe's device.
-        pictures: to look at.
+        images: the images.
         store: decodes them.
-        recipe: device and precision.
+        recipe: with device and precision.
         categories: ids by label, from 1.
 
     Returns:
-        In the form of COCO's results: ``image_id``, ``category_id``, ``score``, ``bbox`` in pixels of the picture, and
-        ``counts`` with masks.
+        Detections as in COCO's results format, see `nas.downstream.detection.metrics.Found`.
     """
     device = choose_device(recipe)
     dtype = choose_dtype(recipe, device)
     found: list[dict[str, Any]] = []
-    for picture in pictures:
+    for image in images:
         with autocast(device, dtype):
-            (given,) = network([store.picture(picture).to(device)])
-        found += _to_results(given, picture, categories)
+            (given,) = network([store.image(image).to(device)])
+        found += _to_results(given, image, categories)
     return found
 
 
-def _to_results(given: Mapping[str, Tensor], picture: Picture, categories: Sequence[int]) -> list[dict[str, Any]]:
+def _to_results(given: Mapping[str, Tensor], image: AnnotatedImage, categories: Sequence[int]) -> list[dict[str, Any]]:
     boxes = given["boxes"].float()
     rows = torch.cat([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], dim=1).tolist()
     results: list[dict[str, Any]] = [
-        {"image_id": picture.id, "category_id": categories[label - 1], "score": score, "bbox": box}
+        {"image_id": image.id, "category_id": categories[label - 1], "score": score, "bbox": box}
         for box, label, score in zip(rows, given["labels"].tolist(), given["scores"].float().tolist(), strict=True)
     ]
     if "masks" in given:

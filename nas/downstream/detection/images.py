@@ -1,4 +1,4 @@
-"""Training pictures as tensors with their targets, mirrored at random."""
+"""Images and targets of detectors as tensors, mirrored at random in training."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from torch import Tensor
 
 from nas.data.data_set import Images
 from nas.data.image_decoding import decode_image
-from nas.downstream.detection.annotations import Annotation, Annotations, Picture
+from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
 from nas.downstream.detection.masks import decode_mask
 from nas.downstream.training import Draw
 
 
-class PictureStore:
-    """Decodes pictures, and keeps those in memory that there is room for.
+class ImageStore:
+    """Decodes images and caches them in memory.
 
     Args:
-        cache_mib: so much is kept, in MiB.
+        cache_mib: size of the cache in MiB; images beyond it are decoded every time.
     """
 
     def __init__(self, cache_mib: int) -> None:
         self._room = cache_mib * 2**20
-        self._kept: dict[Path, Images] = {}  # ids may stand for other pictures in another split
+        self._kept: dict[Path, Images] = {}  # by path, since two splits may have the same ids
 
-    def picture(self, picture: Picture) -> Tensor:
-        """One picture of shape (3, height, width), values from 0 to 1."""
-        pixels = self._kept.get(picture.path)
+    def image(self, image: AnnotatedImage) -> Tensor:
+        """Returns an image (3, height, width) with values from 0 to 1."""
+        pixels = self._kept.get(image.path)
         if pixels is None:
-            pixels = decode_image(picture.path, None)
+            pixels = decode_image(image.path, None)
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes
-                self._kept[picture.path] = pixels
+                self._kept[image.path] = pixels
         return torch.from_numpy(pixels).float() / 255
 
 
-class TrainingPictures:
-    """What a detector is trained on; see `nas.downstream.training.DensePictures`.
+class TrainingImages:
+    """Training images of a detector; see `nas.downstream.training.DenseImages`.
 
     Args:
-        annotations: of the pictures.
+        annotations: of the images.
         store: decodes them.
         flip: whether they are mirrored left to right at random.
-        masks: whether targets hold masks.
+        masks: whether targets include masks.
     """
 
-    def __init__(self, annotations: Annotations, store: PictureStore, *, flip: bool, masks: bool) -> None:
+    def __init__(self, annotations: Annotations, store: ImageStore, *, flip: bool, masks: bool) -> None:
         self._annotations = annotations
         self._labels = annotations.labels
         self._store = store
@@ -57,50 +57,47 @@ class TrainingPictures:
         self._masks = masks
 
     def __len__(self) -> int:
-        """How many pictures there are."""
-        return len(self._annotations.pictures)
+        """Returns the number of images."""
+        return len(self._annotations.images)
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-        """Pictures of shape (3, height, width), and the boxes (x1, y1, x2, y2), labels and masks of what is in each.
-
-        Crowds are not among the objects.
-        """
+        """Returns images (3, height, width), and boxes (x1, y1, x2, y2), labels and masks of objects but crowds."""
         pairs = [self._draw(draw) for draw in draws]
         return (
-            [picture.to(device) for picture, _ in pairs],
+            [image.to(device) for image, _ in pairs],
             [{name: value.to(device) for name, value in target.items()} for _, target in pairs],
         )
 
     def _draw(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        picture = self._annotations.pictures[draw.index]
-        pixels, target = self._store.picture(picture), self._target(picture)
+        image = self._annotations.images[draw.index]
+        pixels, target = self._store.image(image), self._target(image)
         generator = torch.Generator().manual_seed(draw.seed)
         if self._flip and torch.rand((), generator=generator) < 0.5:
             return mirror(pixels, target)
         return pixels, target
 
-    def _target(self, picture: Picture) -> dict[str, Tensor]:
-        objects = [each for each in self._annotations.objects.get(picture.id, ()) if not each.is_crowd]
-        boxes = torch.tensor([corners(each, picture) for each in objects], dtype=torch.float32).reshape(-1, 4)
+    def _target(self, image: AnnotatedImage) -> dict[str, Tensor]:
+        objects = [each for each in self._annotations.objects.get(image.id, ()) if not each.is_crowd]
+        boxes = torch.tensor([corners(each, image) for each in objects], dtype=torch.float32).reshape(-1, 4)
         target = {"boxes": boxes, "labels": torch.tensor([self._labels[each.category] for each in objects]).long()}
         if self._masks:
-            shape = (picture.height, picture.width)
+            shape = (image.height, image.width)
             masks: list[Any] = [decode_mask(each.mask or b"", *shape) for each in objects]
             target["masks"] = torch.from_numpy(np.stack(masks) if masks else np.zeros((0, *shape), np.uint8))
         return target
 
 
-def corners(annotation: Annotation, picture: Picture) -> tuple[float, float, float, float]:
-    """The corners x1, y1, x2, y2 of an object's box, within its picture."""
+def corners(annotation: Annotation, image: AnnotatedImage) -> tuple[float, float, float, float]:
+    """Returns the corners x1, y1, x2, y2 of an object's box, clipped to its image."""
     x, y, width, height = annotation.box
-    return max(x, 0.0), max(y, 0.0), min(x + width, float(picture.width)), min(y + height, float(picture.height))
+    return max(x, 0.0), max(y, 0.0), min(x + width, float(image.width)), min(y + height, float(image.height))
 
 
-def mirror(picture: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mirrors a picture (3, H, W), its boxes and its masks left to right."""
-    width = picture.size(-1)
+def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mirrors an image (3, H, W), its boxes and its masks left to right."""
+    width = image.size(-1)
     mirrored = {**target, "boxes": target["boxes"][:, [2, 1, 0, 3]]}
     mirrored["boxes"][:, [0, 2]] = width - mirrored["boxes"][:, [0, 2]]
     if "masks" in target:
         mirrored["masks"] = target["masks"].flip(-1)
-    return picture.flip(-1), mirrored
+    return image.flip(-1), mirrored

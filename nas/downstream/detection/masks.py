@@ -1,4 +1,4 @@
-"""Masks as COCO writes them: polygons and run lengths. The one place that knows pycocotools' format."""
+"""Conversion of masks from and to COCO's polygons and run lengths, with pycocotools."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _MIN_POLYGON = 6
 
 
 def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float) -> bytes:  # noqa: ANN401 - any JSON
-    """Checks what a file says of an object's mask, and brings it to compressed run lengths.
+    """Validates the mask of an object, and converts it to compressed run lengths.
 
     Args:
         value: a list of polygons [x, y, x, y, ..], or ``{"size": [height, width], "counts": ..}`` with run lengths as
-            a list or compressed to a text.
-        height: of the picture in pixels.
-        width: likewise.
-        tolerance: pixels by which a polygon may reach over the edge.
+            a list or as compressed text.
+        height: of the image in pixels.
+        width: of the image in pixels.
+        tolerance: pixels by which a polygon may exceed the image.
 
     Raises:
-        ValueError: if it is neither, or does not fit the picture.
+        ValueError: if it is neither, or does not fit the image.
         RuntimeError: if pycocotools is missing.
     """
     library = _library()
@@ -42,26 +42,26 @@ def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float
 
 
 def decode_mask(counts: bytes, height: int, width: int) -> NDArray[np.uint8]:
-    """The mask (height, width) of 0 and 1 that `encode_segmentation` brought to run lengths."""
-    with warnings.catch_warnings():  # it does not know numpy 2 to its end
+    """Decodes run lengths of `encode_segmentation` to a mask (height, width) of 0 and 1."""
+    with warnings.catch_warnings():  # pycocotools uses what numpy 2 deprecates
         warnings.simplefilter("ignore", DeprecationWarning)
         mask: NDArray[np.uint8] = _library().decode(run_lengths(counts, height, width))
     return mask
 
 
 def encode_masks(masks: Tensor) -> list[str]:
-    """Compressed run lengths of masks (N, height, width) of 0 and 1, as text for JSON."""
+    """Encodes masks (N, height, width) of 0 and 1 to compressed run lengths, as text for JSON."""
     columns = np.asfortranarray(masks.byte().permute(1, 2, 0).cpu().numpy())
     return [each["counts"].decode("ascii") for each in _library().encode(columns)]
 
 
 def run_lengths(counts: bytes, height: int, width: int) -> dict[str, Any]:
-    """The form in which pycocotools takes a mask."""
+    """Returns run lengths as pycocotools takes them."""
     return {"size": [height, width], "counts": counts}
 
 
 def mask_area(mask: Mapping[str, Any]) -> int:
-    """How many pixels a mask in the form of `run_lengths` has."""
+    """Returns the number of pixels of a mask from `run_lengths`."""
     return int(_library().area(mask))
 
 
@@ -82,7 +82,7 @@ def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance:
 def _check_runs(value: Mapping[str, Any], height: int, width: int) -> bytes | list[int]:
     size, counts = value.get("size"), value.get("counts")
     if size != [height, width]:
-        raise ValueError(f"its mask must have the size [{height}, {width}] of the picture, got {size!r:.60}")
+        raise ValueError(f"its mask must have the size [{height}, {width}] of the image, got {size!r:.60}")
     if isinstance(counts, str):
         lengths = _decompress(counts)
     elif isinstance(counts, list) and all(type(each) is int for each in counts):
@@ -95,9 +95,9 @@ def _check_runs(value: Mapping[str, Any], height: int, width: int) -> bytes | li
 
 
 def _decompress(text: str) -> list[int]:
-    """Run lengths from COCO's text: five bits a letter, and from the third on differences to the one before last.
+    """Decodes COCO's text: five bits per character, and from the third number on differences to the last but one.
 
-    Done here to see whether they fit before the library, which trusts them, writes them into memory.
+    pycocotools writes run lengths to memory without checking them, so they are decoded and checked here first.
     """
     lengths: list[int] = []
     value = shift = 0
@@ -113,7 +113,7 @@ def _decompress(text: str) -> list[int]:
             lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
             value = shift = 0
     if shift:
-        raise ValueError(f"the counts of its mask end in the middle of a number: {text[-60:]!r}")
+        raise ValueError(f"the counts of its mask must end with a whole number, got {text[-60:]!r}")
     return lengths
 
 

@@ -1,4 +1,4 @@
-"""Average precision of boxes and masks, computed by pycocotools, COCO's own code."""
+"""Average precision of boxes and masks, computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from nas.downstream.detection.annotations import Annotation, Annotations
 from nas.downstream.detection.masks import mask_area, run_lengths
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
-"""Over ten thresholds of overlap, at 0.5, at 0.75, and of objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
+"""Over ten thresholds of overlap, at 0.5, at 0.75, and for objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
 
 Found = Mapping[str, Any]
-"""A box that was found: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height), and ``counts``, the
-compressed run lengths of its mask, if it has one."""
+"""A detection: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height), and with a mask ``counts``,
+compressed run lengths."""
 
 
 def average_precision(
     annotations: Annotations, found: Sequence[Found], kind: Literal["bbox", "segm"]
 ) -> dict[str, float | None]:
-    """What COCO's evaluation says of boxes or masks.
+    """Computes COCO's average precision of boxes or masks.
 
     Args:
-        annotations: what there is to be found.
-        found: in pictures of the annotations.
+        annotations: the true objects.
+        found: detections in the images of the annotations.
         kind: whether boxes or masks are compared.
 
     Returns:
-        By each of `NAMES` a number from 0 to 1; None where there is nothing of the kind to be found (pycocotools' -1).
+        A number from 0 to 1 for each of `NAMES`; None where there are no true objects (pycocotools' -1).
 
     Raises:
         RuntimeError: if pycocotools is missing.
@@ -38,10 +38,10 @@ def average_precision(
         from pycocotools.cocoeval import COCOeval
     except ImportError:
         raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
-    sizes = {picture.id: (picture.height, picture.width) for picture in annotations.pictures}
+    sizes = {image.id: (image.height, image.width) for image in annotations.images}
     truth = [_truth(each, sizes, kind) for some in annotations.objects.values() for each in some]
     given = [_given(number, each, sizes, kind) for number, each in enumerate(found, start=1)]
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its tables
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints tables
         evaluation = COCOeval(_index(truth, annotations), _index(given, annotations), kind)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -55,9 +55,7 @@ def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # n
 
     coco = COCO()
     coco.dataset = {
-        "images": [
-            {"id": picture.id, "width": picture.width, "height": picture.height} for picture in annotations.pictures
-        ],
+        "images": [{"id": image.id, "width": image.width, "height": image.height} for image in annotations.images],
         "categories": [{"id": number, "name": name} for number, name in annotations.categories.items()],
         "annotations": entries,
     }
@@ -68,7 +66,7 @@ def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # n
 def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "id": annotation.id,
-        "image_id": annotation.picture,
+        "image_id": annotation.image,
         "category_id": annotation.category,
         "bbox": list(annotation.box),
         "area": annotation.area,
@@ -77,12 +75,12 @@ def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: s
     if kind == "bbox":
         return entry
     if annotation.mask is None:
-        raise ValueError(f"{annotation.id} has no mask, so that masks cannot be compared")
-    return {**entry, "segmentation": run_lengths(annotation.mask, *sizes[annotation.picture])}
+        raise ValueError(f"annotation {annotation.id} must have a mask, got none")
+    return {**entry, "segmentation": run_lengths(annotation.mask, *sizes[annotation.image])}
 
 
 def _given(number: int, found: Found, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:
-    """As pycocotools makes it of a file of results; the area of a mask is its own, not that of its box."""
+    """Returns what pycocotools makes of a file of results; the area is that of the mask or box."""
     entry = {
         "id": number,
         "image_id": found["image_id"],

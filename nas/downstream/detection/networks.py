@@ -1,4 +1,4 @@
-"""Faster R-CNN and Mask R-CNN of torchvision on a feature pyramid of ours."""
+"""torchvision's Faster R-CNN and Mask R-CNN on feature pyramids of our backbones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import MultiScaleRoIAlign
 
 from nas.downstream.backbone import Backbone
-from nas.downstream.detection.pyramid import HEAD_NORMS, NormLayer, Pyramid
-from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.downstream.detection.pyramid import Pyramid
+from nas.downstream.detection.settings import DetectorSettings, ImageForm
+from nas.downstream.norms import NormLayer, norm_layer
 from nas.models.replace_norms import replace_norms
 
 ASPECTS = (0.5, 1.0, 2.0)
@@ -25,16 +26,16 @@ _NUM_CONVOLUTIONS = 4
 _MIN_DIVISOR = 32
 
 
-def build_detector(backbone: Backbone, settings: DetectorSettings, form: PictureForm, *, seed: int = 0) -> FasterRCNN:
-    """Builds a detector; torch's own generator is left as it was.
+def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageForm, *, seed: int = 0) -> FasterRCNN:
+    """Builds a detector with initial weights, without changing torch's global generator.
 
-    It takes a list of pictures (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
-    torchvision's `FasterRCNN`. In training it gives its losses by name, else boxes, labels, scores and masks.
+    It takes a list of images (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
+    torchvision's `FasterRCNN`. It returns losses by name in training, otherwise boxes, labels, scores and masks.
 
     Args:
-        backbone: becomes part of it, with the norms that the settings ask for.
-        settings: what stands around it.
-        form: which pictures it takes, and what it names in them.
+        backbone: becomes part of the detector; its norms are replaced as the settings say.
+        settings: of pyramid and heads.
+        form: how images are preprocessed, and the categories.
         seed: of the weights of pyramid and heads.
 
     Raises:
@@ -44,7 +45,7 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: Picture
         replace_norms(backbone, settings.norm)
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
-        norm = None if settings.norm_of_heads is None else HEAD_NORMS[settings.norm_of_heads]
+        norm = norm_layer(settings.norm_of_heads)
         num_classes = len(form.categories) + 1
         pyramid = Pyramid(backbone, settings.channels, norm=norm, min_stride=settings.min_stride)
         kind: type[FasterRCNN] = MaskRCNN if settings.masks else FasterRCNN
@@ -63,27 +64,27 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: Picture
             **(_mask_parts(pyramid, settings, norm, num_classes) if settings.masks else {}),
         )
     divisor = max(_MIN_DIVISOR, backbone.strides[-1])
-    network.transform = PictureTransform(form, size_divisible=divisor, antialias=settings.antialias)
+    network.transform = ImageTransform(form, size_divisible=divisor, antialias=settings.antialias)
     return network
 
 
-class PictureTransform(GeneralizedRCNNTransform):
-    """Normalizes pictures, brings them to a scale and together into a batch; brings what is found back.
+class ImageTransform(GeneralizedRCNNTransform):
+    """Normalizes and resizes images into a batch, and maps detections back to the original images.
 
     Args:
-        form: their scales, and what they are normalized with.
+        form: scales and normalization of the images.
         size_divisible: height and width of a batch are multiples of it.
-        antialias: whether pictures are smoothed as they are made smaller.
+        antialias: whether images are smoothed before they are reduced.
     """
 
-    def __init__(self, form: PictureForm, *, size_divisible: int, antialias: bool) -> None:
+    def __init__(self, form: ImageForm, *, size_divisible: int, antialias: bool) -> None:
         mean, std = list(form.mean), list(form.std)
         super().__init__(form.scales[-1], form.max_side, mean, std, size_divisible=size_divisible)
-        self.min_size: Any = form.scales  # it takes several, whatever its types say
+        self.min_size: Any = form.scales  # torchvision accepts several, unlike its annotation
         self._antialias = antialias
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
-        """Brings a picture (3, H, W), and what is to be found in it, to a scale."""
+        """Resizes an image (3, H, W) and its target to a scale."""
         if not self._antialias:
             resized: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
             return resized

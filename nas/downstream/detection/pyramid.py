@@ -1,44 +1,30 @@
-"""Feature pyramids (1612.03144) on backbones of ours, with the norms of 1811.08883 where they are asked for."""
+"""Feature pyramids (1612.03144) on backbones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from types import MappingProxyType
-from typing import TypeAlias
 
 from torch import Tensor, nn
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from nas.downstream.backbone import Backbone
-from nas.models.normalization import BatchNorm, NormSettings, group_norm
-from nas.models.sync_norm import SyncBatchNorm
-
-NormLayer: TypeAlias = Callable[[int], nn.Module]
-
-HEAD_NORMS: Mapping[str, NormLayer] = MappingProxyType(
-    {
-        "bn": BatchNorm,
-        "gn": lambda num_channels: group_norm(num_channels, NormSettings()),
-        "syncbn": SyncBatchNorm,
-    }
-)
-"""Norms of pyramid and heads, by name."""
+from nas.downstream.norms import NormLayer
 
 
 class Pyramid(nn.Module):
-    """A backbone with a pyramid of maps of equal width on it, and one more map of half the size of the last.
+    """A feature pyramid with maps of equal width, and one more map of half the size of the coarsest.
 
     Args:
         body: the backbone.
         num_channels: of each map.
-        norm: builds what normalizes the pyramid's convolutions; None for none.
-        min_stride: maps of the backbone with a smaller stride are left out.
+        norm: builds the norms of the pyramid's convolutions; None for none.
+        min_stride: maps of the backbone with a smaller stride are not used.
 
     Attributes:
-        out_channels: of each map, as torchvision's detectors want to know it.
-        strides: of all maps, the additional one last.
-        levels: names of the maps that stand on one of the backbone's.
+        out_channels: of each map; the name that torchvision's detectors read.
+        strides: of all maps, from the finest to the additional one.
+        levels: names of the maps without the additional one.
 
     Raises:
         ValueError: if the strides of the backbone do not fit a pyramid.
@@ -61,7 +47,7 @@ class Pyramid(nn.Module):
         self.levels = tuple(str(place) for place in range(len(chosen)))
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Maps images (N, C, H, W) to maps (N, out_channels, h, w) by name, the finest first, ``pool`` last."""
+        """Computes maps (N, out_channels, h, w) of images (N, C, H, W) by name, from the finest to ``pool``."""
         maps = self.body(images)
         pyramid: dict[str, Tensor] = self.fpn(
             {name: maps[level] for name, level in zip(self.levels, self._chosen, strict=True)}
@@ -70,11 +56,11 @@ class Pyramid(nn.Module):
 
 
 def check_strides(strides: Sequence[int], of_backbone: Sequence[int]) -> None:
-    """Raises ValueError unless a pyramid can stand on maps of these strides.
+    """Raises ValueError unless a pyramid can be built on maps of these strides.
 
     Args:
-        strides: of the maps that it would stand on.
-        of_backbone: of all that there are, for the message.
+        strides: of the maps that would be used.
+        of_backbone: of all maps of the backbone, for the message.
     """
     if len(strides) < 2 or any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
         raise ValueError(

@@ -1,50 +1,49 @@
-"""What stands around a backbone to make a detector, and which pictures it is for: plain data."""
+"""Settings of detectors and of the images they are trained on."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nas.downstream.recipe import MAX_SIDE
+from nas.downstream.norms import HeadNormName, NormName
+from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD, MAX_SIDE
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-Norm: TypeAlias = Literal["frozen_bn", "bn", "gn", "syncbn"]
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectorSettings:
-    """Faster R-CNN or Mask R-CNN on a feature pyramid; at its defaults as torchvision builds them.
+    """Faster R-CNN or Mask R-CNN on a feature pyramid; the defaults are torchvision's.
 
     Sources: Faster R-CNN 1506.01497, FPN 1612.03144, Mask R-CNN 1703.06870, GN 1803.08494, and 1811.08883.
 
     Attributes:
-        masks: whether it outlines objects too: Mask R-CNN.
-        norm: in place of the backbone's norms; null leaves them as they are.
-        head_norm: in pyramid, box head and mask head. ``auto`` is the backbone's ``gn`` or ``syncbn`` (1811.08883,
-            section 3.1), and none with other norms, as in torchvision.
-        box_head: ``mlp``, two linear layers (1612.03144), or ``conv``, four convolutions and one (1803.08494, section
-            4.2). ``auto`` is ``conv`` where heads are normalized.
-        channels: of all maps of the pyramid, and of the convolutions in the heads.
-        features: of a linear layer in the box head.
-        min_stride: maps of the backbone with a smaller stride are left out.
-        anchor_scale: side of an anchor of aspect 1 for each pixel of its map's stride: 8 gives torchvision's 32 to 512.
-        antialias: whether pictures are smoothed as they are made smaller; torchvision's are not, which hurts where they
-            are made much smaller.
-        train_proposals: boxes a picture that the first stage hands on in training.
-        test_proposals: likewise in evaluation.
-        rpn_batch: anchors a picture that the first stage learns from.
-        roi_batch: proposals a picture that the heads learn from.
-        min_score: boxes below it are not given.
-        max_detections: boxes a picture that are given.
+        masks: whether masks are predicted too (Mask R-CNN).
+        norm: replaces the norms of the backbone, see `nas.models.replace_norms`; null keeps them.
+        head_norm: of pyramid, box head and mask head. ``auto`` is `norm` (1811.08883, section 3.1), but ``none`` where
+            that is null, ``bn`` or ``frozen_bn``, as in torchvision.
+        box_head: ``mlp``, two linear layers (1612.03144), or ``conv``, four convolutions and a linear layer
+            (1803.08494, section 4.2). ``auto`` is ``conv`` if heads are normalized.
+        channels: of the maps of the pyramid and of the convolutions in the heads.
+        features: of the linear layers in the box head.
+        min_stride: maps of the backbone with a smaller stride are not used.
+        anchor_scale: side of a square anchor divided by the stride of its map; 8 gives torchvision's 32 to 512 pixels.
+        antialias: whether images are smoothed before they are reduced; torchvision does not, which hurts large
+            reductions.
+        train_proposals: boxes per image from the first stage in training.
+        test_proposals: the same in evaluation.
+        rpn_batch: anchors per image in the loss of the first stage.
+        roi_batch: proposals per image in the loss of the heads.
+        min_score: boxes with lower scores are dropped.
+        max_detections: boxes per image in the output.
     """
 
     masks: bool = False
-    norm: Norm | None = None
-    head_norm: Literal["auto", "none", "bn", "gn", "syncbn"] = "auto"
+    norm: NormName | None = None
+    head_norm: HeadNormName = "auto"
     box_head: Literal["auto", "mlp", "conv"] = "auto"
     channels: Annotated[int, Field(ge=1)] = 256
     features: Annotated[int, Field(ge=1)] = 1024
@@ -59,27 +58,27 @@ class DetectorSettings:
     max_detections: Annotated[int, Field(ge=1)] = 100
 
     @property
-    def norm_of_heads(self) -> str | None:
-        """The norm of pyramid and heads; None for none."""
-        if self.head_norm == "auto":
-            return self.norm if self.norm in ("gn", "syncbn") else None
-        return None if self.head_norm == "none" else self.head_norm
+    def norm_of_heads(self) -> str:
+        """The norm of pyramid and heads."""
+        if self.head_norm != "auto":
+            return self.head_norm
+        return "none" if self.norm in {None, "bn", "frozen_bn"} else str(self.norm)
 
     @property
     def has_conv_head(self) -> bool:
         """Whether the box head has convolutions."""
-        return self.box_head == "conv" or (self.box_head == "auto" and self.norm_of_heads is not None)
+        return self.box_head == "conv" or (self.box_head == "auto" and self.norm_of_heads != "none")
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class PictureForm:
-    """What a detector makes of a picture before it looks at it, and what it can name in it.
+class ImageForm:
+    """How a detector preprocesses images, and its categories.
 
     Attributes:
-        categories: (id in the data, name), in the order of the labels from 1; 0 is the background.
-        scales: shorter side to which pictures are brought: in training one of them at random, else the last.
-        max_side: the longer side is never made longer.
-        mean: of each channel, where white is 1.
+        categories: (id in the data, name) in the order of the labels from 1; 0 is the background.
+        scales: shorter sides to which images are resized: one of them at random in training, the last in evaluation.
+        max_side: largest longer side.
+        mean: of each channel, on a scale where white is 1.
         std: standard deviation of each channel.
     """
 
@@ -92,20 +91,20 @@ class PictureForm:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectionData:
-    """Which pictures a detector is trained and measured on, in COCO's layout.
+    """Images and annotations in COCO's layout to train and evaluate a detector on.
 
     Attributes:
-        root: the folder with ``train/``, ``val/`` and ``annotations/instances_{train,val}.json``, or with COCO's own
-            names, ``train2017/`` and so on.
-        num_train: how many training pictures are used; null means all. Fewer are always a part of more.
-        subset_seed: of which these are.
-        evaluate: which pictures the average precision is measured on: ``val``, or ``train``, those that are trained on,
-            to see whether a detector can learn them by heart.
-        num_evaluated: how many of them at most; null means all.
-        check_pictures: ``decode`` decodes every picture before the training starts, ``size`` reads only its size.
-        drop_bad_objects: whether objects are left out whose box or mask does not fit their picture or has no size, of
-            which COCO has a few; they are an error otherwise.
-        cache_mib: decoded pictures that are kept in the memory of each worker, in MiB.
+        root: folder with ``train/``, ``val/`` and ``annotations/instances_{train,val}.json``, or with COCO's own names,
+            ``train2017/`` and so on.
+        num_train: number of training images; null means all. A smaller selection is part of a larger one.
+        subset_seed: of the selection.
+        evaluate: images on which average precision is measured: ``val``, or ``train``, the selected training images, to
+            see whether a detector can overfit them.
+        num_evaluated: maximum number of these images; null means all.
+        check_pictures: ``decode`` decodes every image before the training starts, ``size`` reads only its size.
+        drop_bad_objects: whether objects with an invalid box or mask, of which COCO has a few, are dropped; otherwise
+            they are an error.
+        cache_mib: memory of each worker for decoded images, in MiB.
     """
 
     root: str | None = None

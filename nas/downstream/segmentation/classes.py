@@ -1,34 +1,34 @@
-"""The classes of a folder: their values in the masks, and their names."""
+"""Classes of a folder of masks: their values and names."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 from nas.files.strict_json import parse_json
 
 IGNORED = 255
-"""The number, in place of a class, of pixels that count nowhere."""
+"""The class number of pixels without a class, which are ignored."""
 NAMES_FILE = "classes.txt"
 
 Counts = npt.NDArray[np.int64]
-"""Pixels by value of the mask, of shape (256,)."""
+"""Numbers of pixels per value of the mask, (256,), or per class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """What is told apart.
+    """The classes that a segmenter tells apart.
 
     Attributes:
-        values: of the classes in the masks; the place of a value is the number of its class.
-        names: likewise.
-        unlabelled: the value of what has no class.
-        is_part: whether there are more classes in the masks, which count as unlabelled.
+        values: of the classes in the masks, by class number.
+        names: by class number.
+        unlabelled: value of pixels without a class.
+        is_part: whether masks may hold other classes, which are treated as unlabelled.
     """
 
     values: tuple[int, ...]
@@ -41,37 +41,37 @@ class Classes:
 
     @property
     def table(self) -> npt.NDArray[np.uint8]:
-        """The number of the class by value of the mask, `IGNORED` for what has none; of shape (256,)."""
+        """Class numbers by value of the mask, (256,); `IGNORED` for values without a class."""
         table = np.full(256, IGNORED, dtype=np.uint8)
         table[list(self.values)] = np.arange(len(self.values))
         return table
 
     def count(self, counts: Counts) -> Counts:
-        """Pixels by class, of pixels by value."""
+        """Converts numbers of pixels per value to numbers per class."""
         return counts[list(self.values)]
 
     def unknown(self, counts: Counts) -> list[int]:
-        """The values with pixels that stand for no class."""
+        """Returns the values with pixels that belong to no class."""
         if self.is_part:
             return []
         known = {*self.values, self.unlabelled}
         return [value for value in np.flatnonzero(counts).tolist() if value not in known]
 
 
-def choose_classes(root: Path, spec: PicturesSpec, train: Counts, validation: Counts) -> Classes:
-    """The classes of a folder, of the values in its masks.
+def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation: Counts) -> Classes:
+    """Determines the classes of a folder.
 
-    Where there is a file ``classes.txt``, they are those that it lists, one name a line. Else they are the values that
-    occur, named by the categories of COCO's annotations beside the masks where a file has them, by number otherwise.
+    They are listed in ``classes.txt``, one name a line. Without that file they are the values that occur, named by the
+    categories of COCO annotations in the folder, or by number.
 
     Args:
         root: the folder.
-        spec: says which value has no class, and how many classes are learned.
-        train: pixels by value, of the training masks.
-        validation: likewise.
+        spec: with the unlabelled value and the number of classes to learn.
+        train: numbers of pixels per value in the training masks.
+        validation: the same in the validation masks.
 
     Raises:
-        ValueError: if there are fewer classes than two or than asked for, or the file of names is not valid.
+        ValueError: if there are less than two classes or less than requested, or ``classes.txt`` is not valid.
     """
     listed = listed_classes(root, spec)
     if listed is None:
@@ -83,11 +83,11 @@ def choose_classes(root: Path, spec: PicturesSpec, train: Counts, validation: Co
     return listed if spec.most_frequent is None else _most_frequent(listed, train, spec.most_frequent, root)
 
 
-def listed_classes(root: Path, spec: PicturesSpec) -> Classes | None:
-    """The classes that ``classes.txt`` lists, None without one: the first is value 1, or 0 if 255 is unlabelled.
+def listed_classes(root: Path, spec: SegmentationData) -> Classes | None:
+    """Reads ``classes.txt``, whose first class has value 1, or 0 if 255 is unlabelled; None without the file.
 
     Raises:
-        ValueError: if it cannot be read, or names a class twice.
+        ValueError: if the file cannot be read, or names a class twice.
     """
     path = root / NAMES_FILE
     if not path.is_file():
@@ -104,8 +104,8 @@ def listed_classes(root: Path, spec: PicturesSpec) -> Classes | None:
     return Classes(tuple(range(first, first + len(names))), tuple(names), spec.unlabelled)
 
 
-def check_same_names(ours: Classes, root: Path, spec: PicturesSpec) -> None:
-    """Raises ValueError if another folder lists other classes in its ``classes.txt``."""
+def check_same_names(ours: Classes, root: Path, spec: SegmentationData) -> None:
+    """Raises ValueError if ``classes.txt`` of another folder lists other classes."""
     listed = listed_classes(root, spec)
     if listed is None:
         return
@@ -118,20 +118,15 @@ def check_same_names(ours: Classes, root: Path, spec: PicturesSpec) -> None:
 
 def _most_frequent(listed: Classes, train: Counts, number: int, root: Path) -> Classes:
     pixels = listed.count(train)
-    if np.count_nonzero(pixels) < number:
-        there = np.count_nonzero(pixels)
+    if (there := np.count_nonzero(pixels)) < number:
         raise ValueError(f"the training masks of {root} must hold most_frequent = {number} classes, got {there}")
-    places = sorted(np.argsort(-pixels, kind="stable")[:number].tolist())
-    values, names = _at(listed.values, places), _at(listed.names, places)
+    chosen = sorted(np.argsort(-pixels, kind="stable")[:number].tolist())
+    values, names = (tuple(each[place] for place in chosen) for each in (listed.values, listed.names))
     return Classes(values, names, listed.unlabelled, is_part=number < len(listed))
 
 
-def _at(items: Sequence, places: Sequence[int]) -> tuple:  # type: ignore[type-arg]
-    return tuple(items[place] for place in places)
-
-
 def _categories(root: Path) -> Mapping[int, str]:
-    """Names by id of the categories in the smallest file of annotations: all files of a data set list the same."""
+    """Returns category names by id from the smallest annotation file: all files of a data set list the same."""
     paths = sorted(root.glob("annotations/*.json"), key=lambda path: path.stat().st_size)
     for path in paths[:1]:
         try:

@@ -1,4 +1,4 @@
-"""Pictures with masks in a folder: found, and all of them looked at before anything is trained."""
+"""Loads and checks the images and masks of segmenters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from nas.data.image_decoding import decode_image
 from nas.downstream.segmentation.classes import Classes, Counts, check_same_names, choose_classes
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 
 MASKS_FOLDER = "semantic"
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -23,19 +23,19 @@ _MAX_THREADS = 16
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture and its mask, as files."""
+    """The files of an image and its mask."""
 
-    picture: Path
+    image: Path
     mask: Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationSplit:
-    """Pictures with masks.
+    """Images with masks.
 
     Attributes:
         pairs: in the order of their names.
-        counts: pixels by value of the masks, over all of them.
+        counts: numbers of pixels per value of the masks.
     """
 
     pairs: tuple[Pair, ...]
@@ -47,12 +47,12 @@ class SegmentationSplit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationFolder:
-    """All of a folder.
+    """Images to train and evaluate a segmenter on.
 
     Attributes:
-        train: to learn from.
-        validation: to measure by.
-        classes: that are learned.
+        train: training images.
+        validation: images to evaluate on.
+        classes: to learn.
     """
 
     train: SegmentationSplit
@@ -60,16 +60,16 @@ class SegmentationFolder:
     classes: Classes
 
 
-def read_folder(root: Path, spec: PicturesSpec) -> SegmentationFolder:
-    """Finds the pictures of ``train`` and ``val``, decodes every file once, and finds the classes.
+def read_folder(root: Path, spec: SegmentationData) -> SegmentationFolder:
+    """Loads both splits of a folder, decodes every file once, and determines the classes.
 
     Args:
-        root: the folder, see `PicturesSpec.root`.
-        spec: what is learned.
+        root: the folder, see `SegmentationData.root`.
+        spec: with the classes to learn.
 
     Raises:
-        ValueError: if there are no pictures, one has no mask or one of another size, a file does not decode, or a mask
-            holds a value beyond the classes; names the first such file.
+        ValueError: if there are no images, an image has no mask or one of another size, a file cannot be decoded, or a
+            mask holds an unknown value; names the first such file.
     """
     train, per_train = _read_split(root, "train")
     validation, per_validation = _read_split(root, "val")
@@ -79,16 +79,16 @@ def read_folder(root: Path, spec: PicturesSpec) -> SegmentationFolder:
     return SegmentationFolder(train, validation, classes)
 
 
-def read_test_split(root: Path, spec: PicturesSpec, classes: Classes) -> SegmentationSplit:
-    """Reads the pictures of another folder, ``val`` of it, for a network that knows these classes.
+def read_test_split(root: Path, spec: SegmentationData, classes: Classes) -> SegmentationSplit:
+    """Loads ``val`` of another folder to evaluate a trained network on.
 
     Args:
         root: the folder.
-        spec: with which the classes were found.
-        classes: that the network knows.
+        spec: of the training.
+        classes: of the network.
 
     Raises:
-        ValueError: as `read_folder`, and if the folder's own names are others.
+        ValueError: see `read_folder`; also if the folder has other class names.
     """
     check_same_names(classes, root, spec)
     split, per_mask = _read_split(root, "val")
@@ -100,7 +100,7 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     """Decodes a mask to uint8 of shape (height, width).
 
     Raises:
-        ValueError: if it is not a picture of one channel of 8 bits that can be decoded; names it.
+        ValueError: if it cannot be decoded, or does not have one channel of 8 bits.
     """
     try:
         with Image.open(path) as image:
@@ -115,30 +115,32 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
 def _read_split(root: Path, name: str) -> tuple[SegmentationSplit, list[Counts]]:
     pairs = _find_pairs(root, name)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
-        per_mask = list(threads.map(_look_at, pairs))
+        per_mask = list(threads.map(_count_checked, pairs))
     return SegmentationSplit(pairs, np.sum(per_mask, axis=0)), per_mask
 
 
 def _find_pairs(root: Path, name: str) -> tuple[Pair, ...]:
     folder = root / name
     if not folder.is_dir():
-        raise ValueError(f"there must be a folder {folder} of pictures, beside {root / MASKS_FOLDER / name} of masks")
-    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not pictures:
-        raise ValueError(f"{folder} must hold pictures ({', '.join(sorted(_SUFFIXES))}), there are none")
-    pairs = tuple(Pair(picture, root / MASKS_FOLDER / name / f"{picture.stem}.png") for picture in pictures)
+        raise ValueError(
+            f"there must be a folder {folder} of images and a folder {root / MASKS_FOLDER / name} of masks"
+        )
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    if not images:
+        raise ValueError(f"{folder} must hold images ({', '.join(sorted(_SUFFIXES))}), got none")
+    pairs = tuple(Pair(image, root / MASKS_FOLDER / name / f"{image.stem}.png") for image in images)
     for pair in pairs:
         if not pair.mask.is_file():
-            raise ValueError(f"{pair.picture} must have a mask {pair.mask}, there is none")
+            raise ValueError(f"{pair.image} must have a mask {pair.mask}, got none")
     return pairs
 
 
-def _look_at(pair: Pair) -> Counts:
+def _count_checked(pair: Pair) -> Counts:
     mask = read_mask(pair.mask)
-    _, height, width = decode_image(pair.picture, None).shape
+    _, height, width = decode_image(pair.image, None).shape
     if mask.shape != (height, width):
         came = f"{mask.shape[1]} x {mask.shape[0]}"
-        raise ValueError(f"{pair.mask} must be {width} x {height} pixels as its picture is, got {came}")
+        raise ValueError(f"{pair.mask} must be {width} x {height} pixels as its image is, got {came}")
     return np.bincount(mask.ravel(), minlength=256)
 
 
@@ -150,4 +152,4 @@ def _check_values(split: SegmentationSplit, per_mask: Sequence[Counts], classes:
                 f"{pair.mask} must hold the values {known} and {classes.unlabelled} (unlabelled), got {unknown[0]}"
             )
     if not classes.count(split.counts).any():
-        raise ValueError(f"the masks of {split.pairs[0].mask.parent} must hold pixels of the classes, there are none")
+        raise ValueError(f"the masks of {split.pairs[0].mask.parent} must hold pixels of the classes, got none")

@@ -1,4 +1,4 @@
-"""How well pixels are told apart: intersection over union, and the share that is right."""
+"""Metrics of semantic segmentation: intersection over union, and pixel accuracy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nas.downstream.segmentation.classes import IGNORED, Counts
 
 
 def confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tensor:
-    """Counts the pixels of each pair of classes.
+    """Computes a confusion matrix.
 
     Args:
-        truth: numbers of the classes, of any shape; `IGNORED` counts nowhere.
-        predicted: numbers of the classes, of the same shape.
-        num_classes: of the network.
+        truth: class numbers of any shape; pixels of `IGNORED` are not counted.
+        predicted: class numbers of the same shape.
+        num_classes: number of classes.
 
     Returns:
-        int64 of shape (num_classes, num_classes): row by truth, column by prediction.
+        Numbers of pixels, int64 (num_classes, num_classes), with a row per true and a column per predicted class.
     """
     counted = truth != IGNORED
     pairs = truth[counted].long() * num_classes + predicted[counted].long()
@@ -28,11 +28,11 @@ def confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tensor:
 
 
 def constant_confusion(train: Counts, tested: Counts) -> Tensor:
-    """What a network gives that says of every pixel the class with the most pixels in training.
+    """Computes the confusion matrix of always predicting the most frequent class of the training pixels.
 
     Args:
-        train: pixels by class, in training.
-        tested: pixels by class, where it is measured.
+        train: number of training pixels per class.
+        tested: number of evaluated pixels per class.
     """
     counts = torch.zeros(len(tested), len(tested), dtype=torch.int64)
     counts[:, int(np.argmax(train))] = torch.from_numpy(tested)
@@ -40,12 +40,12 @@ def constant_confusion(train: Counts, tested: Counts) -> Tensor:
 
 
 def scores(counts: Tensor) -> dict[str, Any]:
-    """What a matrix of `confusion` says, as plain data.
+    """Computes scores from a confusion matrix, as plain data.
 
     Returns:
-        ``mean_iou``: the mean of the classes' intersections over unions, over the classes that occur in the truth or
-        among the predictions; ``pixel_accuracy``: the share of the labelled pixels that is right; ``iou``: that of each
-        class, None where it occurs in neither; ``pixels``: labelled ones of each class.
+        ``mean_iou``: mean intersection over union, over the classes that occur in truth or predictions;
+        ``pixel_accuracy``: share of labelled pixels predicted correctly; ``iou``: per class, None where it does not
+        occur; ``pixels``: labelled pixels per class.
 
     Raises:
         ValueError: if no pixel was counted.
@@ -54,7 +54,7 @@ def scores(counts: Tensor) -> dict[str, Any]:
     union = truth + predicted - right
     total = int(truth.sum())
     if total == 0:
-        raise ValueError("there must be at least 1 labelled pixel to be measured by, got none")
+        raise ValueError("an evaluation needs at least 1 labelled pixel, got none")
     occurs = union > 0
     shares = right.double() / union.clamp(min=1)
     return {

@@ -1,4 +1,4 @@
-"""What a segmenter is and which pictures it learns from: plain data."""
+"""Settings of segmenters and of the images they are trained on."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+from nas.downstream.norms import NormName
+from nas.downstream.recipe import MAX_SIDE
 
-Norm = Literal["frozen_bn", "bn", "gn", "syncbn"]
+_Rate = Annotated[int, Field(ge=1)]
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class HeadSpec:
-    """What stands on a backbone; torchvision's heads, read off the last stage at the stride that it has.
+    """Heads on a backbone: torchvision's, on the last stage at its own stride.
 
     Attributes:
-        kind: ``fcn`` (1411.4038), one convolution and the classifier, or ``deeplab`` (1706.05587), convolutions at
-            several distances side by side.
-        atrous_rates: those distances, in places of the map; torchvision's are for maps of stride 8 or 16.
-        auxiliary: whether a second FCN head on the stage before the last one takes part in the loss.
+        kind: ``fcn`` (1411.4038), a convolution and the classifier, or ``deeplab`` (1706.05587), parallel convolutions
+            with several dilations.
+        atrous_rates: these dilations; torchvision's values are for maps of stride 8 or 16.
+        auxiliary: whether a second FCN head, on the stage before the last one, contributes to the loss.
         auxiliary_weight: of its loss.
-        norm: what takes the place of the norms of backbone and heads, see `nas.models.replace_norms`; null leaves them
-            as they are. Where norms are frozen, those of the heads are batch norms that are trained: they have no
-            statistics to freeze.
+        norm: replaces the norms of backbone and heads, see `nas.models.replace_norms`; null keeps them. With
+            ``frozen_bn`` the heads have batch norms that are trained, since they have no statistics to freeze.
     """
 
     kind: Literal["fcn", "deeplab"] = "fcn"
-    atrous_rates: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (
-        12,
-        24,
-        36,
-    )
+    atrous_rates: tuple[_Rate, _Rate, _Rate] = (12, 24, 36)
     auxiliary: bool = False
     auxiliary_weight: Annotated[float, Field(gt=0)] = 0.5
-    norm: Norm | None = None
+    norm: NormName | None = None
+
+    @property
+    def norm_of_heads(self) -> str:
+        """The norm of the heads."""
+        return "bn" if self.norm in {None, "frozen_bn"} else str(self.norm)
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class PicturesSpec:
-    """Which pictures, and what of their masks is learned.
+class SegmentationData:
+    """Images to train on, and the classes in their masks.
 
     Attributes:
-        root: a folder with ``{train,val}/*.jpg`` and ``semantic/{train,val}/*.png`` of the same names.
-        unlabelled: the value in a mask of what has no class, which counts nowhere: 0, or 255 as in PASCAL VOC.
-        most_frequent: so many classes are learned, those with the most pixels in the training masks; what belongs to
-            others counts as unlabelled. Null learns all that occur.
-        crop: height and width in pixels of what is cut out of a scaled picture in training. The other lengths stand in
-            the recipe: `scales` and `max_side`.
+        root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names.
+        unlabelled: value in the masks of pixels without a class, which are ignored: 0, or 255 as in PASCAL VOC.
+        most_frequent: number of classes to learn, those with the most pixels in the training masks; all others become
+            unlabelled. Null learns all.
+        crop: height and width in pixels of training crops. Other sizes are in the recipe: `scales` and `max_side`.
     """
 
     root: str | None = None
     unlabelled: Literal[0, 255] = 0
     most_frequent: Annotated[int | None, Field(ge=2, le=255)] = None
-    crop: Annotated[int, Field(ge=8, le=8192)] = 480
+    crop: Annotated[int, Field(ge=8, le=MAX_SIDE)] = 480

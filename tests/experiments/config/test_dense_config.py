@@ -3,7 +3,7 @@ from experiments.config.config_file import DETECTION, config_names, load_documen
 from experiments.config.detection_config import parse_detection
 
 from nas.downstream.detection.checkpoint import DetectorDescription
-from nas.downstream.detection.settings import PictureForm
+from nas.downstream.detection.settings import ImageForm
 from nas.models.resnet import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
@@ -56,7 +56,7 @@ def test_the_detectors_of_all_configurations_can_be_built(name):
 
     config = parse_detection(load_document(name, DETECTION))
     architecture, coarsest = BACKBONES[name]
-    form = PictureForm(tuple((number, str(number)) for number in range(80)))
+    form = ImageForm(tuple((number, str(number)) for number in range(80)))
     description = DetectorDescription(architecture, config.network, config.detector, form)
     with torch.device("meta"):
         network = description.build(seed=0)

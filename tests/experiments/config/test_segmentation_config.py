@@ -1,7 +1,7 @@
 import pytest
-
 from experiments.config.config_file import SEGMENTATION, config_names, load_document, split_sections
 from experiments.config.segmentation_config import parse_segmentation
+
 from nas.models.resnet import ReferenceNetwork
 
 
@@ -10,7 +10,7 @@ def test_configurations_of_this_package_are_valid_and_written_out_whole(name):
     config = parse_segmentation(load_document(name, SEGMENTATION))
     assert parse_segmentation(config.to_document()) == config
     plan = config.plan(ReferenceNetwork("resnet18"))
-    assert (plan.network, plan.head, plan.recipe, plan.pictures) == (
+    assert (plan.network, plan.head, plan.recipe, plan.data) == (
         config.network,
         config.head,
         config.recipe,

@@ -139,11 +139,11 @@ def edit(path, change):
 BAD_DATA = {
     "annotation of a missing image": (
         lambda value: value["annotations"][0].update(image_id=99),
-        "annotation 1 is of picture 99, which is not listed among the images",
+        "annotation 1 must be of a listed image, got image_id 99",
     ),
     "box outside its image": (
         lambda value: value["annotations"][1].update(bbox=[80, 60, 30, 30]),
-        "annotation 2 of picture 10 (000001.jpg): its box",
+        "annotation 2 of image 10 (000001.jpg): its box",
     ),
     "box of no size": (
         lambda value: value["annotations"][1].update(bbox=[8, 6, 0, 3]),
@@ -151,13 +151,13 @@ BAD_DATA = {
     ),
     "category that is not listed": (
         lambda value: value["annotations"][2].update(category_id=5),
-        "annotation 3 is of category 5, which is not listed among the categories",
+        "annotation 3 must be of a listed category, got category_id 5",
     ),
     "mask of the wrong size": (
         lambda value: value["annotations"][0].update(segmentation={"size": [9, 9], "counts": [81]}),
-        "annotation 1 of picture 10 (000001.jpg): its mask must have the size [64, 84]",
+        "annotation 1 of image 10 (000001.jpg): its mask must have the size [64, 84]",
     ),
-    "image file of another size": (lambda value: value["images"][1].update(width=99), "picture 20: "),
+    "image file of another size": (lambda value: value["images"][1].update(width=99), "image 20: "),
 }
 
 
@@ -179,12 +179,12 @@ def test_bad_annotations_are_one_line_with_file_and_id(arrange, run_cli, coco_fo
     [
         (("--set", "network.num_stages=1"), "a feature pyramid needs at least two maps, each of twice the stride"),
         (("--set", "detector.min_stride=4"), "got strides 4 of the backbone's 1, 2, 4"),
-        (("--set", "detector.norm=frozen_bn"), "keeps the statistics of a trained network, and the backbone is none"),
+        (("--set", "detector.norm=frozen_bn"), "needs the statistics of a trained backbone, got none"),
         (("--set", "data.num_train=9"), "data.num_train must be at most 4"),
-        (("--set", "detection.schedule=1x", "--set", "recipe.batch_size=64"), "give the number of iterations instead"),
+        (("--set", "detection.schedule=1x", "--set", "recipe.batch_size=64"), "must have at least 3 iterations, got"),
         (("--set", "recipe.precision=float16"), "precision float16 needs CUDA, got the device cpu"),
         (("--set", "recipe.batch_size=3", "--workers", "2"), "must be divisible by the number of workers, 2"),
-        (("--set", "recipe.learning_rate=1e30"), "the loss is not finite any more in iteration"),
+        (("--set", "recipe.learning_rate=1e30"), "the loss is not finite in iteration"),
     ],
 )
 def test_what_does_not_fit_together_is_one_line(arrange, run_cli, tmp_path, words, message):

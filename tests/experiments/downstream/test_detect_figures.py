@@ -7,7 +7,7 @@ from experiments.downstream.detect_figures import draw_curves, draw_pictures
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.downstream.detection.checkpoint import DetectorDescription, save_detector
 from nas.downstream.detection.data import load_detection_data
-from nas.downstream.detection.settings import DetectionData, DetectorSettings, PictureForm
+from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
 from nas.downstream.recipe import DenseRecipe
 from nas.fidelity import NetworkSpec
 
@@ -36,13 +36,13 @@ def test_curves_are_drawn_also_where_there_is_nothing_to_be_found(tmp_path):
 def test_pictures_show_what_is_there_beside_what_is_found(coco_folder, tmp_path):
     settings = DetectorSettings(norm="gn", masks=True, channels=8, features=16, min_stride=2, test_proposals=10)
     data = load_detection_data(DetectionData(root=str(coco_folder)), masks=True).train
-    form = PictureForm(tuple(data.categories.items()), scales=(40,), max_side=72)
+    form = ImageForm(tuple(data.categories.items()), scales=(40,), max_side=72)
     description = DetectorDescription(
         Architecture(CELL, CELL), NetworkSpec(num_filters=4, num_repeats=1, num_stages=3), settings, form
     )
     network = description.build(seed=0)
     save_detector(tmp_path / "detector.safetensors", network, description)
-    data = dataclasses.replace(data, pictures=data.pictures[:2])
+    data = dataclasses.replace(data, images=data.images[:2])
     paths = draw_pictures(tmp_path / "detector.safetensors", data, tmp_path / "drawn", recipe=DenseRecipe(device="cpu"))
     assert [path.name for path in paths] == ["000001.png", "000002.png"]
     pixels = np.asarray(Image.open(paths[0]).convert("RGB")).astype(int)

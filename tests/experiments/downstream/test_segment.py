@@ -52,7 +52,7 @@ def test_a_training_is_shown_measured_and_gone_on_with(segmentation_config, opti
     assert list(domains) == ["validation", "training", "val of data", "add_red"]
     assert domains["validation"]["iou"] == result["evaluation"]["iou"]  # the file of weights says the same
     assert domains["val of data"]["iou"] == result["evaluation"]["iou"]
-    assert load_segmenter(tmp_path / "out" / "segmenter.safetensors").sides == (20, 60)
+    assert load_segmenter(tmp_path / "out" / "segmenter.safetensors")[1].sides == (20, 60)
     before = (tmp_path / "out" / "segmenter.safetensors").stat().st_mtime_ns
     again = run(segmentation_config, DenseOptions(out=tmp_path / "out"))
     assert "iteration" not in again
@@ -69,7 +69,7 @@ def test_what_a_kill_at_the_very_end_left_out_is_made_up_for(segmentation_config
 
 def test_a_backbone_that_does_not_fit_is_said_before_there_is_a_folder(segmentation_config, options, tmp_path):
     narrow = dataclasses.replace(options, settings=("network.num_filters=2", "network.num_stages=1"))
-    with pytest.raises(ValueError, match="divides the channels of a stage by 4"):
+    with pytest.raises(ValueError, match="must have at least 4 channels"):
         run(segmentation_config, narrow)
     assert not (tmp_path / "out").exists()
 

@@ -8,8 +8,8 @@ from experiments.downstream.segment_figures import coloured, draw_curves, draw_n
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED
 from nas.downstream.segmentation.data import read_folder
-from nas.downstream.segmentation.images import SegmentationPictures
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.images import SegmentationImages
+from nas.downstream.segmentation.settings import SegmentationData
 
 
 class Right(nn.Module):
@@ -48,9 +48,9 @@ def test_curves(tmp_path):
 
 
 def test_pictures_show_what_is_said(segmentation_folder, tmp_path):
-    folder = read_folder(segmentation_folder, PicturesSpec())
+    folder = read_folder(segmentation_folder, SegmentationData())
     recipe = DenseRecipe(scales=(20,), max_side=60)
-    pictures = SegmentationPictures(folder.validation.pairs, folder.classes, recipe, crop=16)
+    pictures = SegmentationImages(folder.validation.pairs, folder.classes, recipe, crop=16)
     draw_pictures(Right(), pictures, tmp_path / "pictures.png")
     with Image.open(tmp_path / "pictures.png") as image:
         drawn = image.convert("RGB")

@@ -47,7 +47,7 @@ def test_fewer_pictures_are_part_of_more_and_the_same_for_all(arrange):
     config, data = arrange(fractions=[0.25, 0.5, 1])
     chosen = {}
     for training in plan_trainings(config, ARCHITECTURE, data):
-        pictures = load_detection_data(training.plan.data, masks=False, check=False).train.pictures
+        pictures = load_detection_data(training.plan.data, masks=False, check=False).train.images
         chosen.setdefault(training.fraction, set()).add(frozenset(each.id for each in pictures))
     assert all(len(each) == 1 for each in chosen.values())
     few, some, all_ = (next(iter(chosen[fraction])) for fraction in (0.25, 0.5, 1.0))
@@ -61,7 +61,7 @@ def test_fractions_that_are_no_different_and_schedules_too_short_are_refused(arr
         plan_trainings(config, ARCHITECTURE, data)
     config, data = arrange(fractions=[0.25, 1])
     config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, batch_size=16))
-    with pytest.raises(ValueError, match="2x of 1 pictures at 16 an iteration makes 2 iterations"):
+    with pytest.raises(ValueError, match="schedule 2x must have at least 3 iterations, got 2 with 1 images"):
         plan_trainings(config, ARCHITECTURE, data)
 
 
@@ -81,9 +81,9 @@ def test_a_share_without_any_object_is_said_before_anything_is_trained(arrange, 
     few = load_detection_data(dataclasses.replace(config.data, num_train=1), masks=False)
     path = coco_folder / "annotations" / "instances_train.json"
     document = json.loads(path.read_text())
-    chosen = few.train.pictures[0].id
+    chosen = few.train.images[0].id
     document["annotations"] = [each for each in document["annotations"] if each["image_id"] != chosen]
     path.write_text(json.dumps(document))
     data = load_detection_data(config.data, masks=False)
-    with pytest.raises(ValueError, match=r"instances_train\.json: there is no object in the 1 training pictures"):
+    with pytest.raises(ValueError, match=r"instances_train\.json: the 1 training images must hold an object, got none"):
         check_trainings(trainings, data)

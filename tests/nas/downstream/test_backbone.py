@@ -10,14 +10,15 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.digits import load_digits
-from nas.downstream.backbone import Backbone, build_backbone, load_backbone
+from nas.downstream.backbone import Backbone, build_backbone, load_backbone, start_backbone
 from nas.export.folder import export_checkpoint, export_untrained
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
-from nas.models.normalization import BatchNorm, GroupNorm, InstanceBatchNorm
 from nas.models.presets import PRESETS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.replace_norms import replace_norms
+from nas.models.resnet import ReferenceNetwork, ResidualNetwork
+from nas.models.stack import map_size
 from search_spaces.published import PUBLISHED
 
 SMALL = NetworkSpec(num_classes=10, image_size=8, in_channels=1, num_filters=4, num_repeats=1)
@@ -34,11 +35,19 @@ def meta_backbone(description, spec):
         return Backbone(build(description, spec).eval())
 
 
+def map_sizes(backbone, length):
+    """The length divided by the stride, rounded up, but for the stem of networks of cells that does not pad."""
+    spec = backbone.network.spec
+    if isinstance(backbone.network, ResidualNetwork) or spec.stem == "cifar":
+        return tuple(-(-length // stride) for stride in backbone.strides)
+    return tuple(map_size(spec, stride.bit_length() - 2, length=length) for stride in backbone.strides)
+
+
 def check_maps(backbone, height, width):
     spec = backbone.network.spec
     maps = backbone(torch.empty(1, spec.in_channels, height, width, device="meta"))
     assert list(maps) == [str(level) for level in range(len(backbone.strides))]
-    sizes = zip(backbone.channels, backbone.map_sizes(height), backbone.map_sizes(width), strict=True)
+    sizes = zip(backbone.channels, map_sizes(backbone, height), map_sizes(backbone, width), strict=True)
     assert [tuple(each.shape[1:]) for each in maps.values()] == list(sizes)
 
 
@@ -69,22 +78,6 @@ def test_residual_networks_say_their_maps(name, stem):
         check_maps(backbone, height, width)
 
 
-@pytest.mark.parametrize("preset", ["cifar10", "imagenet-mobile", "pnasnet-large"])
-def test_strides_are_what_larger_images_add(preset):
-    backbone = meta_backbone(PUBLISHED["nasnet-a"], replace(PRESETS[preset], num_repeats=1))
-    for length in (64, 101, 330):
-        larger = zip(backbone.map_sizes(length + 96), backbone.map_sizes(length), backbone.strides, strict=True)
-        assert all((more - less) * stride == 96 for more, less, stride in larger)
-
-
-def test_sizes_are_rounded_up_but_for_a_stem_without_padding():
-    padded = meta_backbone(cells(), SMALL)
-    assert [padded.map_sizes(length) for length in (8, 9, 13)] == [(8, 4, 2), (9, 5, 3), (13, 7, 4)]
-    assert padded.map_sizes(3) == (3, 2, 1)
-    unpadded = meta_backbone(cells(), replace(SMALL, stem="imagenet"))
-    assert [unpadded.map_sizes(length) for length in (64, 65)] == [(31, 16, 8), (32, 16, 8)]
-
-
 def test_maps_are_the_rectified_outputs_of_the_stages():
     network = build(cells(), SMALL).eval()
     images = torch.randn(2, 1, 9, 11, generator=torch.Generator().manual_seed(0))
@@ -96,7 +89,8 @@ def test_maps_are_the_rectified_outputs_of_the_stages():
 
 
 def test_with_frozen_norms_resnet_50_is_torchvisions():
-    backbone = build_backbone(ReferenceNetwork("resnet50"), NetworkSpec(stem="imagenet"), norm="frozen_bn", seed=0)
+    backbone = build_backbone(ReferenceNetwork("resnet50"), NetworkSpec(stem="imagenet"), seed=0)
+    replace_norms(backbone, "frozen_bn")
     theirs = torchvision.models.resnet50(norm_layer=FrozenBatchNorm2d)
     for name, values in backbone.network.state_dict().items():
         if name.endswith("running_var"):
@@ -128,18 +122,6 @@ def test_weights_are_those_of_the_seed():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("norm", "kind"), [("gn", GroupNorm), ("frozen_bn", FrozenBatchNorm2d)])
-def test_norms_are_replaced_on_request(norm, kind):
-    backbone = build_backbone(cells("ibn"), SMALL, norm=norm, seed=0)
-    modules = list(backbone.modules())
-    assert not [each for each in modules if isinstance(each, BatchNorm)]
-    mixed = [each for each in modules if isinstance(each, InstanceBatchNorm)]
-    assert mixed
-    assert all(type(each.batch) is kind for each in mixed)
-    with pytest.raises(ValueError, match="the norm must be among"):
-        build_backbone(cells(), SMALL, norm="ln", seed=0)
-
-
 @pytest.fixture
 def checkpoint(tmp_path):
     network = build(cells(), SMALL)
@@ -159,7 +141,7 @@ def test_a_checkpoint_and_its_export_give_the_same_backbone(checkpoint, tmp_path
     with torch.no_grad():
         for left, right in zip(ours.eval()(images).values(), exported.eval()(images).values(), strict=True):
             assert torch.equal(left, right)
-    frozen = load_backbone(checkpoint, norm="frozen_bn")
+    frozen = replace_norms(load_backbone(checkpoint), "frozen_bn")
     with torch.no_grad():
         torch.testing.assert_close(frozen(images)["2"], ours(images)["2"])
 
@@ -178,6 +160,24 @@ def test_files_that_hold_no_backbone(checkpoint, tmp_path):
     description.write_text("{")
     with pytest.raises(ValueError, match="does not hold an architecture"):
         load_backbone(tmp_path / "best")
+
+
+def test_a_training_starts_from_initial_or_from_given_weights(checkpoint):
+    def start(architecture=cells(), spec=SMALL, *, norm=None, source=str(checkpoint)):  # noqa: B008
+        return start_backbone(architecture, spec, start=source, norm=norm, seed=3)
+
+    def stem(backbone):
+        return backbone.network.state_dict()["stem.0.weight"]
+
+    assert torch.equal(stem(start(source=None)), stem(build_backbone(cells(), SMALL, seed=3)))
+    assert torch.equal(stem(start(norm="frozen_bn")), stem(load_backbone(checkpoint)))
+    assert start(spec=replace(SMALL, num_classes=3, image_size=64, dropout=0.5)).strides
+    with pytest.raises(ValueError, match="norm frozen_bn needs the statistics of a trained backbone, got none"):
+        start(norm="frozen_bn", source=None)
+    with pytest.raises(ValueError, match="must hold weights of the architecture"):
+        start(cells("gn"))
+    with pytest.raises(ValueError, match="must hold weights of the network that the section network describes"):
+        start(spec=replace(SMALL, num_filters=8))
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):

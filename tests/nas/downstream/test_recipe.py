@@ -17,7 +17,7 @@ def test_the_rate_grows_with_the_batch_unless_there_is_no_reference():
         ({"warmup_iterations": 90_000}, "warmup_iterations must be below iterations, 90000, got 90000"),
         (
             {"cuts": (20, 60)},
-            r"cuts are iterations before the end, falling and below iterations, 90000, got \[20, 60\]",
+            r"cuts must be iterations before the end in falling order, below iterations, 90000, got \[20, 60\]",
         ),
         ({"cuts": (90_000,)}, "below iterations, 90000"),
         ({"scales": ()}, r"scales must be one or more sides up to max_side, 1333, got \[\]"),
@@ -35,6 +35,6 @@ def test_what_cannot_be_trained_is_refused(changes, message):
 
 def test_cuts_matter_only_where_the_rate_is_cut():
     recipe = DenseRecipe(iterations=1000, schedule="polynomial")
-    assert not recipe.is_cut
-    with pytest.raises(ValueError, match="cuts are iterations before the end"):
+    assert recipe.cuts == DenseRecipe().cuts
+    with pytest.raises(ValueError, match="cuts must be iterations before the end"):
         dataclasses.replace(recipe, schedule="cuts")

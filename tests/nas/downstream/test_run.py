@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from nas.downstream.run import DenseTask, DenseWatch, run_dense
+from nas.training.state import TrainingState, read_state, write_state
 
 _SPEC = importlib.util.spec_from_file_location("toy", Path(__file__).with_name("test_training.py"))
 toy = importlib.util.module_from_spec(_SPEC)
@@ -31,10 +32,10 @@ def make_task(network=None):
         torch.rand(3)  # what an evaluation draws must not matter
         return {"weight": float(given.layers[0].weight.sum())}
 
-    def save(out, result):
-        (out / "saved.json").write_text(json.dumps(result["evaluation"]))
+    def save(out):
+        (out / "saved.json").write_text(json.dumps({"weight": float(network.layers[0].weight.detach().sum())}))
 
-    return DenseTask("toy", network, toy.Noise(), evaluate, save, {"classes": ["a"]})
+    return DenseTask(("toy", "former"), network, toy.Noise(), evaluate, save, {"classes": ["a"]})
 
 
 def run(out, *, seed=1, watch=None):
@@ -83,6 +84,18 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"state.safetensors is the checkpoint of another training"):
         run(tmp_path, seed=2)
+
+
+def test_a_checkpoint_with_a_former_fingerprint_is_resumed_and_renewed(tmp_path):
+    with pytest.raises(KilledError):
+        run(tmp_path, watch=kill_after(2))
+    state = read_state(tmp_path / "state.safetensors")
+    assert state.values["plan"] == "toy-1"
+    write_state(tmp_path / "state.safetensors", TrainingState(state.tensors, {**state.values, "plan": "former-1"}))
+    seen = []
+    run(tmp_path, watch=DenseWatch(after_record=lambda records: seen.append(len(records))))
+    assert seen == [2, 3, 4]
+    assert read_state(tmp_path / "state.safetensors").values["plan"] == "toy-1"
 
 
 def test_no_room_for_checkpoints_is_said_before_anything_is_trained(tmp_path, monkeypatch):

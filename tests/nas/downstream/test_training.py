@@ -25,7 +25,7 @@ RECIPE = DenseRecipe(
 
 
 class Noise:
-    """Pictures that are noise drawn from their seeds, around numbers that are to be found."""
+    """Images that are noise drawn from their seeds, around numbers that are to be found."""
 
     def __init__(self, num_pictures=5):
         self.num_pictures = num_pictures
@@ -47,8 +47,8 @@ class Finder(nn.Module):
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(4, 1, 2)
         )
 
-    def forward(self, pictures, numbers):
-        return {"distance": (self.layers(pictures).flatten() - numbers).square().mean(), "none": pictures.sum() * 0}
+    def forward(self, images, numbers):
+        return {"distance": (self.layers(images).flatten() - numbers).square().mean(), "none": images.sum() * 0}
 
 
 def make_network():
@@ -69,14 +69,14 @@ def without_seconds(records):
     return [{key: value for key, value in record.items() if "second" not in key} for record in records]
 
 
-def test_every_picture_is_seen_once_before_any_is_seen_again():
-    pictures = Noise(5)
-    with start_dense(make_network(), pictures, RECIPE, seed=3) as training:
+def test_every_image_is_seen_once_before_any_is_seen_again():
+    images = Noise(5)
+    with start_dense(make_network(), images, RECIPE, seed=3) as training:
         while not training.is_done:
             training.run()
-    assert all(set(pictures.seen[first : first + 5]) == set(range(5)) for first in range(0, 20, 5))
-    assert Counter(pictures.seen) == dict.fromkeys(range(5), 4)
-    assert pictures.seen[:5] != pictures.seen[5:10]
+    assert all(set(images.seen[first : first + 5]) == set(range(5)) for first in range(0, 20, 5))
+    assert Counter(images.seen) == dict.fromkeys(range(5), 4)
+    assert images.seen[:5] != images.seen[5:10]
 
 
 def test_records_hold_means_of_all_losses_and_the_last_one_may_be_short():
@@ -115,16 +115,26 @@ def test_generators_and_threads_are_as_before():
 def test_a_loss_that_is_not_finite_ends_the_training():
     recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
     with pytest.raises(
-        DivergedError, match=r"not finite any more in iteration \d+ \(distance .*, none .*\); lower the rate"
+        DivergedError, match=r"not finite in iteration \d+ \(distance .*, none .*\); lower the learning rate"
     ):
         train(4, recipe=recipe)
+
+
+def test_a_training_begun_without_loss_scaling_resumes_with_it():
+    _, state = train(1)
+    assert state.values["scaler"] == {}
+    with start_dense(make_network(), Noise(), RECIPE, seed=1) as training:
+        training._scaler = torch.amp.GradScaler("cpu")
+        training.restore(state)
+        assert training.num_iterations == 3
+        training.run()
 
 
 def test_the_state_of_another_network_is_refused():
     _, state = train(1)
     with (
         start_dense(nn.Linear(2, 2), Noise(), RECIPE, seed=1) as training,
-        pytest.raises(ValueError, match="of another"),
+        pytest.raises(ValueError, match="checkpoint does not match this network"),
     ):
         training.restore(state)
 

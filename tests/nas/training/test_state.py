@@ -14,6 +14,7 @@ from nas.training.state import (
     prefixed,
     read_state,
     remove_unfinished,
+    resume_state,
     without_prefix,
     write_state,
 )
@@ -37,7 +38,7 @@ def test_a_state_comes_back_to_the_last_bit(path):
 @pytest.mark.parametrize("content", [b"", b"half a header", b"\x10\0\0\0\0\0\0\0{"])
 def test_what_is_no_state_is_refused(path, content):
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="not a checkpoint that can be read"):
+    with pytest.raises(ValueError, match="is not a safetensors file that can be read"):
         read_state(path)
 
 
@@ -98,3 +99,14 @@ def test_room_is_needed_for_two_checkpoints(tmp_path, monkeypatch):
     check_room(tmp_path, 1_000_000)
     with pytest.raises(RuntimeError, match=r"need 2.2 MB, 2.0 MB are free; free disk space or choose another folder"):
         check_room(tmp_path, 1_100_000)
+
+
+def test_a_training_resumes_its_own_state_only(path):
+    assert resume_state(path, ["a"]) is None
+    write_state(path, TrainingState({}, {"plan": "a"}))
+    left = path.with_name(f".{path.name}.123")
+    left.touch()
+    assert resume_state(path, ["b", "a"]).values == {"plan": "a"}
+    assert not left.exists()
+    with pytest.raises(ValueError, match=r"state\.safetensors is the checkpoint of another training"):
+        resume_state(path, ["b"])

@@ -42,8 +42,8 @@ RECIPE = DenseRecipe(
 def make_job(coco_folder, tmp_path):
     def make(name="job", **data):
         network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
-        pictures = DetectionData(root=str(coco_folder), **data)
-        plan = DetectionPlan(Architecture(CELL, CELL), network, DETECTOR, RECIPE, pictures)
+        images = DetectionData(root=str(coco_folder), **data)
+        plan = DetectionPlan(Architecture(CELL, CELL), network, DETECTOR, RECIPE, images)
         return DetectorJob(name, plan, tmp_path / "study" / name, num_known=3)
 
     return make
@@ -133,7 +133,7 @@ def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_clust
     assert ended["wrong"].error.startswith("ValueError: two lines")
     assert isinstance(ended["lost"], JobFailure)
     assert ended["lost"].error.startswith("2 workers were lost, the last: ")
-    assert "lost_once goes on elsewhere, its worker was lost" in caplog.text
+    assert "retrying lost_once, its worker was lost" in caplog.text
     assert len(list(tmp_path.glob("lost-*"))) == 2
 
 

@@ -343,7 +343,7 @@ def test_ordered_batches_give_the_same_ledger_with_one_worker_and_with_four(tmp_
     for num_workers in (1, 4):
         path = tmp_path / f"{num_workers}.jsonl"
         resources = WorkerResources(cpus=0.25, max_workers=num_workers, num_queued=0)
-        plan = Plan(Fidelity(), 14, ordered_batch=5)
+        plan = SearchPlan(Fidelity(), 14, ordered_batch=5)
         with Ledger(path) as ledger, RayPool(nap_by_number, resources=resources) as pool:
             controller = RegularizedEvolution(TINY.choices, EvolutionSettings(4, 2), seed=0)
             finished = [trial.id for trial, _ in search(TINY, controller, pool, plan, ledger=ledger)]

@@ -23,8 +23,8 @@ def read(coco_folder):
 
 def test_all_is_read(read, coco_folder):
     annotations = read(need_masks=True)
-    assert [picture.id for picture in annotations.pictures] == [10, 20, 30, 40]
-    first = annotations.pictures[0]
+    assert [image.id for image in annotations.images] == [10, 20, 30, 40]
+    first = annotations.images[0]
     assert (first.path, first.width, first.height) == (coco_folder / "train" / "000001.jpg", 84, 64)
     assert annotations.categories == {3: "red", 17: "green", 90: "blue"}
     assert annotations.labels == {3: 1, 17: 2, 90: 3}
@@ -46,7 +46,7 @@ def test_area_crowd_and_mask_may_be_missing(read):
 
     first = read(change).objects[10][0]
     assert (first.area, first.is_crowd) == (441, False)
-    with pytest.raises(ValueError, match=r"annotation 1 of picture 10 \(000001.jpg\): it has no mask"):
+    with pytest.raises(ValueError, match=r"annotation 1 of image 10 \(000001.jpg\): it must have a mask"):
         read(need_masks=True)
 
 
@@ -69,14 +69,20 @@ def without(key, place, name):
 
 
 BAD = {
-    "image of no entry": (put("annotations", 0, "image_id", 7), "annotation 1 is of picture 7, which is not listed"),
-    "category of no entry": (put("annotations", 2, "category_id", 4), "annotation 3 is of category 4, which is not"),
-    "annotation twice": (put("annotations", 1, "id", 1), "the annotation id 1 stands twice"),
-    "picture twice": (put("images", 1, "id", 10), "the picture id 10 stands twice"),
-    "category twice": (put("categories", 1, "id", 3), "the category id 3 stands twice"),
+    "image of no entry": (
+        put("annotations", 0, "image_id", 7),
+        "annotation 1 must be of a listed image, got image_id 7",
+    ),
+    "category of no entry": (
+        put("annotations", 2, "category_id", 4),
+        "annotation 3 must be of a listed category, got category_id 4",
+    ),
+    "annotation twice": (put("annotations", 1, "id", 1), "annotations must have unique ids, got 1 twice"),
+    "image twice": (put("images", 1, "id", 10), "images must have unique ids, got 10 twice"),
+    "category twice": (put("categories", 1, "id", 3), "categories must have unique ids, got 3 twice"),
     "box outside": (
         put("annotations", 0, "bbox", [70, 11, 21, 21]),
-        r"annotation 1 of picture 10 \(000001.jpg\): its box, x, y, width, height, must lie within the 84 x 64 pixels",
+        r"annotation 1 of image 10 \(000001.jpg\): its box, x, y, width, height, must lie within the 84 x 64 pixels",
     ),
     "box far outside": (put("annotations", 0, "bbox", [200, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
     "box before the edge": (put("annotations", 0, "bbox", [-5, 11, 21, 21]), "must lie within the 84 x 64 pixels"),
@@ -97,25 +103,34 @@ BAD = {
     "no box": (without("annotations", 0, "bbox"), "must be a list of four numbers, got nothing"),
     "mask of another size": (
         put("annotations", 0, "segmentation", {"size": [84, 64], "counts": [84 * 64]}),
-        r"annotation 1 of picture 10 .*: its mask must have the size \[64, 84\] of the picture, got \[84, 64\]",
+        r"annotation 1 of image 10 .*: its mask must have the size \[64, 84\] of the image, got \[84, 64\]",
     ),
     "mask outside": (put("annotations", 0, "segmentation", [[1, 1, 90, 1, 5, 5]]), "must lie within 84 x 64 pixels"),
     "odd crowd": (put("annotations", 0, "iscrowd", 2), "its iscrowd must be 0 or 1, got 2"),
     "true crowd": (put("annotations", 0, "iscrowd", True), "its iscrowd must be 0 or 1, got True"),
     "area of text": (put("annotations", 0, "area", "12"), "its area must be a number of pixels, got '12'"),
-    "annotation of id 0": (put("annotations", 0, "id", 0), r"annotations\[0\]: its id must be a whole number from 1"),
-    "id of text": (put("images", 2, "id", "10"), r"images\[2\]: its id must be a whole number from 0, got '10'"),
-    "no picture id": (without("annotations", 3, "image_id"), "annotation 4: its image_id must be a whole number"),
-    "no name": (without("categories", 0, "name"), "category 3: its name must be a text, got nothing"),
-    "no file": (without("images", 0, "file_name"), "picture 10: its file_name must be that of a file"),
-    "file elsewhere": (put("images", 0, "file_name", "../x.jpg"), "picture 10: its file_name must be that of a file"),
-    "file of the root": (put("images", 0, "file_name", "/etc/passwd"), "its file_name must be that of a file"),
-    "no width": (without("images", 0, "width"), "picture 10: its width and height must be whole numbers from 1"),
-    "half a pixel": (put("images", 0, "height", 64.5), "its width and height must be whole numbers"),
-    "entry that is none": (lambda whole: whole["images"].append(3), r"images\[4\] must be an object, got 3"),
-    "no list": (lambda whole: whole.update(annotations={}), "must hold a list of annotations, got {}"),
-    "no categories": (lambda whole: whole.update(categories=[]), "must hold one or more categories, got none"),
-    "missing list": (lambda whole: whole.pop("images"), "must hold a list of images, got nothing"),
+    "annotation of id 0": (put("annotations", 0, "id", 0), r"annotations\.0\.id: .* greater than or equal to 1, got 0"),
+    "id of text": (put("images", 2, "id", "10"), r"images\.2\.id: Input should be a valid integer, got '10'"),
+    "no image id": (without("annotations", 3, "image_id"), r"annotations\.3\.image_id: Field required"),
+    "no name": (without("categories", 0, "name"), r"categories\.0\.name: Field required"),
+    "no file": (without("images", 0, "file_name"), r"images\.0\.file_name: Field required"),
+    "file elsewhere": (
+        put("images", 0, "file_name", "../x.jpg"),
+        r"images\.0\.file_name: .*file_name must be that of a file",
+    ),
+    "file of the root": (put("images", 0, "file_name", "/etc/passwd"), "file_name must be that of a file"),
+    "no width": (without("images", 0, "width"), r"images\.0\.width: Field required"),
+    "half a pixel": (
+        put("images", 0, "height", 64.5),
+        r"images\.0\.height: Input should be a valid integer, got 64\.5",
+    ),
+    "entry that is none": (lambda whole: whole["images"].append(3), r"images\.4: Input should be .*dict.*, got 3"),
+    "no list": (lambda whole: whole.update(annotations={}), "annotations: Input should be a valid list, got {}"),
+    "no categories": (
+        lambda whole: whole.update(categories=[]),
+        r"categories: List should have at least 1 item .*, got \[\]",
+    ),
+    "missing list": (lambda whole: whole.pop("images"), "images: Field required"),
 }
 
 
@@ -131,10 +146,10 @@ def test_what_is_wrong_is_said_with_file_and_id(read, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "instances_train.json is not JSON: .* in line 1"),
-        ('{"images": [NaN]}', "instances_train.json: numbers must be finite, got NaN"),
-        ('{"images": 1, "images": 2}', "keys must be unique, got 'images' twice"),
-        ("[]", r"must hold an object with images, annotations and categories, got \[\]"),
+        ("{", "instances_train.json is not valid JSON: .* line 1"),
+        ('{"images": [NaN]}', "instances_train.json is not valid JSON: numbers must be finite, got NaN"),
+        ('{"images": 1, "images": 2}', "each key may stand once, got 'images' twice"),
+        ("[]", r"the file: Input should be .*dict.*, got \[\]"),
         ("\udcff", "not UTF-8"),
     ],
 )
@@ -154,7 +169,9 @@ def test_objects_with_bad_boxes_and_masks_are_left_out_if_asked(read):
     objects = read(change, drop_bad_objects=True).objects
     assert [each.id for each in objects[10]] == [3, 12]
     assert [each.id for each in objects[20]] == [5]
-    with pytest.raises(ValueError, match="annotation 1 is of picture 7"):  # what it is of must be known all the same
+    with pytest.raises(
+        ValueError, match="annotation 1 must be of a listed image"
+    ):  # what it is of must be known all the same
         read(put("annotations", 0, "image_id", 7), drop_bad_objects=True)
 
 

@@ -5,13 +5,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas.downstream.detection.checkpoint import FORMAT, DetectorDescription, load_detector, save_detector
-from nas.downstream.detection.settings import PictureForm
+from nas.downstream.detection.settings import ImageForm
 from nas.models.resnet import ReferenceNetwork
 
 
 @pytest.fixture
 def description(plan):
-    form = PictureForm(((3, "a"), (90, "b")), scales=(32, 40), max_side=64, mean=(0.1, 0.2, 0.3), std=(1, 2, 3))
+    form = ImageForm(((3, "a"), (90, "b")), scales=(32, 40), max_side=64, mean=(0.1, 0.2, 0.3), std=(1, 2, 3))
     return DetectorDescription(plan.architecture, plan.network, plan.detector, form)
 
 
@@ -28,9 +28,9 @@ def test_a_detector_comes_back_as_it_was(saved, description):
     assert told == description
     assert not again.training
     assert (again.transform.image_mean, again.transform.image_std) == ([0.1, 0.2, 0.3], [1, 2, 3])
-    pictures = [torch.rand(3, 40, 50)]
+    images = [torch.rand(3, 40, 50)]
     with torch.no_grad():
-        ours, theirs = again(pictures)[0], network.eval()(pictures)[0]
+        ours, theirs = again(images)[0], network.eval()(images)[0]
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -52,10 +52,14 @@ def test_what_is_no_detector_is_refused(saved, description, tmp_path):
     tensors, text = load_file(path), json.dumps(description.to_json())
     for metadata, message in [
         (None, "must be a nas-engine detector 1, got 'no format'"),
-        ({"format": FORMAT}, "does not hold a detector that can be rebuilt: 'description'"),
-        ({"format": FORMAT, "description": "{}"}, "it describes no detector"),
-        ({"format": FORMAT, "description": "[]"}, "it describes no detector"),
-        ({"format": FORMAT, "description": text.replace('"channels": 8', '"channels": 16')}, "weights do not fit"),
+        ({"format": FORMAT}, "does not hold a network that can be rebuilt: its description lacks 'network'"),
+        ({"format": FORMAT, "description": "{}"}, "its description lacks 'network'"),
+        ({"format": FORMAT, "description": "[]"}, "its description is not valid: list indices"),
+        (
+            {"format": FORMAT, "description": text.replace('"num_repeats": 1', '"num_repeats": 1000')},
+            "cells must have",
+        ),
+        ({"format": FORMAT, "description": text.replace('"channels": 8', '"channels": 16')}, "weights do not match"),
     ]:
         save_file(tensors, other, metadata)
         with pytest.raises(ValueError, match=message):

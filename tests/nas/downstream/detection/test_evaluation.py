@@ -7,23 +7,23 @@ from torch import nn
 from nas.downstream.detection import evaluation
 from nas.downstream.detection.data import load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector, find_objects
-from nas.downstream.detection.images import PictureStore
+from nas.downstream.detection.images import ImageStore
 
 
 class Oracle(nn.Module):
-    """Finds what is there, by the size of the picture."""
+    """Finds what is there, by the size of the image."""
 
     def __init__(self, annotations, *, masks):
         super().__init__()
         self.masks = masks
         self.answers = {}
-        for picture in annotations.pictures:
-            objects = [each for each in annotations.objects[picture.id] if not each.is_crowd]
-            self.answers[picture.width] = (picture, objects, annotations.labels)
+        for image in annotations.images:
+            objects = [each for each in annotations.objects[image.id] if not each.is_crowd]
+            self.answers[image.width] = (image, objects, annotations.labels)
 
-    def forward(self, pictures):
-        (picture,) = pictures
-        described, objects, labels = self.answers[picture.size(-1)]
+    def forward(self, images):
+        (image,) = images
+        described, objects, labels = self.answers[image.size(-1)]
         boxes = torch.tensor([[x, y, x + width, y + height] for x, y, width, height in (each.box for each in objects)])
         answer = {
             "boxes": boxes,
@@ -41,7 +41,7 @@ class Oracle(nn.Module):
 def test_who_finds_everything_is_told_so(plan, masks):
     data = load_detection_data(plan.data, masks=True)
     network = Oracle(data.evaluation, masks=masks)
-    scores = evaluate_detector(network, data.evaluation, PictureStore(1), plan.recipe, masks=masks)
+    scores = evaluate_detector(network, data.evaluation, ImageStore(1), plan.recipe, masks=masks)
     assert scores["box"]["ap"] == pytest.approx(1)
     assert ("mask" in scores) == masks
     if masks:
@@ -52,9 +52,9 @@ def test_who_finds_everything_is_told_so(plan, masks):
 
 def test_results_are_in_pixels_and_categories_of_the_data(plan):
     data = load_detection_data(plan.data, masks=False)
-    annotations, store = data.evaluation, PictureStore(1)
+    annotations, store = data.evaluation, ImageStore(1)
     network = Oracle(annotations, masks=False)
-    found = find_objects(network, annotations.pictures, store, plan.recipe, categories=tuple(annotations.categories))
+    found = find_objects(network, annotations.images, store, plan.recipe, categories=tuple(annotations.categories))
     assert found[0] == {"image_id": 10, "category_id": 3, "score": pytest.approx(0.9), "bbox": [4, 11, 21, 21]}
     assert [each["category_id"] for each in found] == [3, 17, 90, 3, 17]
 
@@ -62,7 +62,7 @@ def test_results_are_in_pixels_and_categories_of_the_data(plan):
 def test_what_several_workers_find_is_put_together(plan, monkeypatch):
     data = load_detection_data(plan.data, masks=False)
     network = Oracle(data.evaluation, masks=False)
-    store, whole = PictureStore(1), None
+    store, whole = ImageStore(1), None
     texts = []
     monkeypatch.setattr(evaluation, "gather_texts", lambda text: texts.append(text) or [text])
     whole = evaluate_detector(network, data.evaluation, store, plan.recipe, masks=False)

@@ -1,7 +1,7 @@
 import torch
 
 from nas.downstream.detection.data import load_detection_data
-from nas.downstream.detection.images import PictureStore, TrainingPictures, corners, mirror
+from nas.downstream.detection.images import ImageStore, TrainingImages, corners, mirror
 from nas.downstream.training import Draw
 
 CPU = torch.device("cpu")
@@ -9,13 +9,13 @@ CPU = torch.device("cpu")
 
 def load(plan, **settings):
     data = load_detection_data(plan.data, masks=True)
-    return TrainingPictures(data.train, PictureStore(512), **{"flip": True, "masks": True, **settings})
+    return TrainingImages(data.train, ImageStore(512), **{"flip": True, "masks": True, **settings})
 
 
-def test_a_batch_holds_pictures_and_targets_without_crowds(plan):
-    pictures = load(plan, flip=False)
-    assert len(pictures) == 4
-    images, targets = pictures.batch([Draw(0, 5), Draw(1, 6)], CPU)
+def test_a_batch_holds_images_and_targets_without_crowds(plan):
+    images = load(plan, flip=False)
+    assert len(images) == 4
+    images, targets = images.batch([Draw(0, 5), Draw(1, 6)], CPU)
     assert [tuple(image.shape) for image in images] == [(3, 64, 84), (3, 64, 88)]
     assert 0 <= images[0].min() < images[0].max() <= 1
     assert targets[0]["boxes"].tolist() == [[4, 11, 25, 32], [30, 11, 51, 32], [56, 11, 77, 32]]
@@ -28,10 +28,10 @@ def test_a_batch_holds_pictures_and_targets_without_crowds(plan):
 
 
 def test_the_seed_of_a_draw_decides_whether_it_is_mirrored(plan):
-    pictures, plain = load(plan), load(plan, flip=False)
+    images, plain = load(plan), load(plan, flip=False)
     mirrored = 0
     for seed in range(20):
-        ((image,), (target,)), ((same,), _) = (pictures.batch([Draw(0, seed)], CPU) for _ in range(2))
+        ((image,), (target,)), ((same,), _) = (images.batch([Draw(0, seed)], CPU) for _ in range(2))
         ((original,), _) = plain.batch([Draw(0, seed)], CPU)
         assert torch.equal(image, same)
         if not torch.equal(image, original):
@@ -50,11 +50,11 @@ def test_mirroring_twice_changes_nothing(plan):
     assert all(torch.equal(twice[name], target[name]) for name in target)
 
 
-def test_pictures_without_objects_have_empty_targets(plan):
+def test_images_without_objects_have_empty_targets(plan):
     data = load_detection_data(plan.data, masks=True)
     data.train.objects.clear()
-    pictures = TrainingPictures(data.train, PictureStore(0), flip=True, masks=True)
-    _, (target,) = pictures.batch([Draw(0, 0)], CPU)
+    images = TrainingImages(data.train, ImageStore(0), flip=True, masks=True)
+    _, (target,) = images.batch([Draw(0, 0)], CPU)
     assert {name: tuple(value.shape) for name, value in target.items()} == {
         "boxes": (0, 4),
         "labels": (0,),
@@ -62,7 +62,7 @@ def test_pictures_without_objects_have_empty_targets(plan):
     }
 
 
-def test_pictures_are_decoded_once_where_there_is_room(plan, monkeypatch):
+def test_images_are_decoded_once_where_there_is_room(plan, monkeypatch):
     from nas.downstream.detection import images as module
 
     data, decoded = load_detection_data(plan.data, masks=False), []
@@ -70,24 +70,24 @@ def test_pictures_are_decoded_once_where_there_is_room(plan, monkeypatch):
     monkeypatch.setattr(module, "decode_image", lambda path, size: decoded.append(path) or decode(path, size))
     for room, expected in ((512, 4), (0, 8)):
         decoded.clear()
-        store = PictureStore(room)
+        store = ImageStore(room)
         for _ in range(2):
-            for picture in data.train.pictures:
-                store.picture(picture)
+            for image in data.train.images:
+                store.image(image)
         assert len(decoded) == expected
 
 
-def test_pictures_of_two_splits_may_have_the_same_ids(plan):
-    data, store = load_detection_data(plan.data, masks=False), PictureStore(512)
-    first, other = data.train.pictures[1], data.evaluation.pictures[1]
+def test_images_of_two_splits_may_have_the_same_ids(plan):
+    data, store = load_detection_data(plan.data, masks=False), ImageStore(512)
+    first, other = data.train.images[1], data.evaluation.images[1]
     assert first.id == other.id
-    assert not torch.equal(store.picture(first), store.picture(other))
+    assert not torch.equal(store.image(first), store.image(other))
 
 
-def test_corners_lie_within_the_picture(plan):
+def test_corners_lie_within_the_image(plan):
     from dataclasses import replace
 
     data = load_detection_data(plan.data, masks=False)
-    picture = data.train.pictures[0]
+    image = data.train.images[0]
     over = replace(data.train.objects[10][0], box=(-0.4, 50, 84.8, 14.6))
-    assert corners(over, picture) == (0, 50, 84, 64)
+    assert corners(over, image) == (0, 50, 84, 64)

@@ -59,18 +59,18 @@ def test_masks_of_a_network_are_encoded_as_the_library_reads_them():
         ([[*SQUARE[:-1], True]], "must be lists of numbers"),
         ([[2, 1, 11, 1, 6, 4]], "must lie within 10 x 8 pixels"),
         ([[2, -1, 6, 1, 6, 4]], "must lie within 10 x 8 pixels"),
-        ({"size": [10, 8], "counts": [80]}, r"must have the size \[8, 10\] of the picture, got \[10, 8\]"),
-        ({"counts": [80]}, "of the picture, got None"),
+        ({"size": [10, 8], "counts": [80]}, r"must have the size \[8, 10\] of the image, got \[10, 8\]"),
+        ({"counts": [80]}, "of the image, got None"),
         ({"size": [8, 10], "counts": [79]}, "must add up to 80 pixels, got 79"),
         ({"size": [8, 10], "counts": [90, -10]}, "must add up to 80 pixels"),
         ({"size": [8, 10], "counts": [80.0]}, "must be whole numbers or text"),
         ({"size": [8, 10], "counts": None}, "must be whole numbers or text"),
         ({"size": [8, 10], "counts": "é"}, "must be compressed run lengths"),
-        ({"size": [8, 10], "counts": "0P"}, "end in the middle of a number"),
+        ({"size": [8, 10], "counts": "0P"}, "must end with a whole number, got '0P'"),
         ({"size": [8, 10], "counts": "oooo7"}, "must add up to 80 pixels"),
     ],
 )
-def test_what_is_no_mask_of_the_picture_is_refused(value, message):
+def test_what_is_no_mask_of_the_image_is_refused(value, message):
     with pytest.raises(ValueError, match=message):
         encode(value)
 

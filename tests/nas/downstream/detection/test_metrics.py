@@ -31,7 +31,7 @@ def entry(number, image, category, box, *, crowd=0):
 
 
 def truth_of(random, *, crowds=True):
-    """Objects of all sizes in pictures 0 to 3, none in 4."""
+    """Objects of all sizes in images 0 to 3, none in 4."""
     entries = []
     for image in range(4):
         for _ in range(random.integers(1, 6)):
@@ -151,7 +151,7 @@ def test_objects_without_masks_cannot_be_compared_by_masks(tmp_path):
     entries = [entry(1, 0, 3, [10, 10, 20, 20])]
     path.write_text(json.dumps({"images": images, "annotations": entries, "categories": CATEGORIES}))
     annotations = read_annotations(path, Reading(tmp_path), lambda *_: None)
-    with pytest.raises(ValueError, match="1 has no mask"):
+    with pytest.raises(ValueError, match="annotation 1 must have a mask, got none"):
         average_precision(annotations, [], "segm")
 
 

@@ -9,13 +9,13 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d
 
 from nas.downstream.backbone import build_backbone
-from nas.downstream.detection.networks import PictureTransform, build_detector
-from nas.downstream.detection.settings import DetectorSettings, PictureForm
+from nas.downstream.detection.networks import ImageTransform, build_detector
+from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.fidelity import NetworkSpec
 from nas.models.resnet import ReferenceNetwork
 
 SPEC = NetworkSpec(stem="imagenet", num_classes=1000, image_size=224)
-COCO_FORM = PictureForm(tuple((number, str(number)) for number in range(1, 91)))
+COCO_FORM = ImageForm(tuple((number, str(number)) for number in range(1, 91)))
 
 
 def build_resnet_detector(settings, form=COCO_FORM):
@@ -46,7 +46,7 @@ def test_with_torchvisions_settings_the_parameters_are_torchvisions(masks, norm,
 
 @pytest.mark.parametrize("masks", [False, True])
 def test_with_torchvisions_weights_what_is_found_is_torchvisions(masks):
-    form = PictureForm(tuple((number, str(number)) for number in range(1, 6)), scales=(64,), max_side=96)
+    form = ImageForm(tuple((number, str(number)) for number in range(1, 6)), scales=(64,), max_side=96)
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(1)
         build = maskrcnn_resnet50_fpn if masks else fasterrcnn_resnet50_fpn
@@ -59,12 +59,12 @@ def test_with_torchvisions_weights_what_is_found_is_torchvisions(masks):
             box_score_thresh=0.0,
             box_detections_per_img=20,
         ).eval()
-        pictures = [torch.rand(3, 50, 70), torch.rand(3, 90, 60)]
+        images = [torch.rand(3, 50, 70), torch.rand(3, 90, 60)]
     ours = build_resnet_detector(DetectorSettings(masks=masks, min_score=0.0, max_detections=20), form).eval()
     weights = theirs.state_dict()
     ours.load_state_dict({name: weights[_name(name)] for name in ours.state_dict()})
     with torch.no_grad():
-        for mine, other in zip(ours(pictures), theirs(pictures), strict=True):
+        for mine, other in zip(ours(images), theirs(images), strict=True):
             assert mine.keys() == other.keys()
             assert len(mine["boxes"]) == 20
             assert all(torch.equal(mine[key], other[key]) for key in mine)
@@ -86,7 +86,7 @@ def test_anchors_follow_the_strides(plan):
 def make_small(plan, **changes):
     from dataclasses import replace
 
-    form = PictureForm(((3, "a"), (17, "b")), scales=(40,), max_side=64)
+    form = ImageForm(((3, "a"), (17, "b")), scales=(40,), max_side=64)
     backbone = build_backbone(plan.architecture, plan.network, seed=0)
     return build_detector(backbone, replace(plan.detector, **changes), form)
 
@@ -107,7 +107,7 @@ def test_small_networks_with_any_norm_give_losses_and_boxes(plan, norm, masks):
     assert ("masks" in found) == masks
 
 
-def test_pictures_without_objects_can_be_trained_on(plan):
+def test_images_without_objects_can_be_trained_on(plan):
     network = make_small(plan, masks=True)
     nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0).long(), "masks": torch.zeros(0, 40, 60).byte()}
     losses = network([torch.rand(3, 40, 60)], [nothing])
@@ -124,20 +124,20 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_generator_alone(pla
 
 
 def transform(**changes):
-    form = PictureForm((), scales=(20, 30), max_side=50, mean=(0.5,) * 3, std=(0.25,) * 3)
-    return PictureTransform(form, size_divisible=32, **changes)
+    form = ImageForm((), scales=(20, 30), max_side=50, mean=(0.5,) * 3, std=(0.25,) * 3)
+    return ImageTransform(form, size_divisible=32, **changes)
 
 
-def test_without_antialias_pictures_are_brought_to_size_as_torchvision_does():
+def test_without_antialias_images_are_brought_to_size_as_torchvision_does():
     theirs = GeneralizedRCNNTransform(30, 50, [0.5] * 3, [0.25] * 3)
-    picture, target = torch.rand(3, 80, 100), {"boxes": torch.tensor([[10.0, 20, 50, 60]])}
-    ours = transform(antialias=False).eval()([picture], [target])
-    expected = theirs.eval()([picture], [target])
+    image, target = torch.rand(3, 80, 100), {"boxes": torch.tensor([[10.0, 20, 50, 60]])}
+    ours = transform(antialias=False).eval()([image], [target])
+    expected = theirs.eval()([image], [target])
     assert torch.equal(ours[0].tensors, expected[0].tensors)
     assert torch.equal(ours[1][0]["boxes"], expected[1][0]["boxes"])
 
 
-def test_with_antialias_pictures_are_smoothed_and_boxes_and_masks_go_along():
+def test_with_antialias_images_are_smoothed_and_boxes_and_masks_go_along():
     stripes = torch.arange(100).remainder(2).float().expand(3, 80, 100)
     masks = torch.zeros(1, 80, 100, dtype=torch.uint8)
     masks[:, 20:60, 10:50] = 1

@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from nas.downstream.backbone import build_backbone
-from nas.downstream.detection.pyramid import HEAD_NORMS, Pyramid, check_strides
+from nas.downstream.detection.pyramid import Pyramid, check_strides
+from nas.downstream.norms import norm_layer
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import GroupNorm
 
@@ -32,9 +33,9 @@ def test_fine_maps_are_left_out(backbone):
     assert list(pyramid(torch.rand(1, 3, 32, 32))) == ["0", "1", "pool"]
 
 
-@pytest.mark.parametrize("norm", [None, *HEAD_NORMS])
+@pytest.mark.parametrize("norm", ["none", "bn", "gn", "syncbn"])
 def test_its_convolutions_are_normalized_if_asked(backbone, norm):
-    pyramid = Pyramid(backbone, 8, norm=None if norm is None else HEAD_NORMS[norm])
+    pyramid = Pyramid(backbone, 8, norm=norm_layer(norm))
     kinds = {type(module) for module in pyramid.fpn.modules()}
     assert (GroupNorm in kinds) == (norm == "gn")
     assert any(issubclass(kind, nn.BatchNorm2d) for kind in kinds) == (norm in ("bn", "syncbn"))

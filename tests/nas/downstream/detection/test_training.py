@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from nas.downstream.detection.checkpoint import load_detector
 from nas.downstream.detection.data import load_detection_data
 from nas.downstream.detection.training import build_task, resolve_recipe, run_detection
-from nas.downstream.run import DenseWatch
+from nas.downstream.run import SILENT, DenseWatch
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
+from nas.training.state import TrainingState, read_state, write_state
 
 
 class KilledError(BaseException):
@@ -34,7 +35,7 @@ def kill_after(number):
     return DenseWatch(after_record=after_record)
 
 
-def run(plan, out, watch=None):
+def run(plan, out, watch=SILENT):
     out.mkdir(exist_ok=True)
     return run_detection(plan, out, watch)
 
@@ -87,7 +88,7 @@ def test_the_result_says_what_was_trained(plan, tmp_path):
     assert 0 < result["num_backbone_parameters"] < result["num_parameters"]
 
 
-def test_other_pictures_seeds_or_settings_are_another_training(plan, tmp_path):
+def test_other_images_seeds_or_settings_are_another_training(plan, tmp_path):
     run(plan, tmp_path)
     (tmp_path / "result.json").unlink()
     other = [
@@ -105,7 +106,35 @@ def test_other_pictures_seeds_or_settings_are_another_training(plan, tmp_path):
     assert run(same, tmp_path)["evaluation"]
 
 
-def test_a_length_sets_the_iterations_by_the_number_of_pictures(plan):
+def test_a_detector_resumes_on_another_device_and_number_of_threads(plan, tmp_path):
+    plan = dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, precision="float32"))
+    expected = run(plan, tmp_path / "alone")
+    with pytest.raises(KilledError):
+        run(plan, tmp_path / "killed", kill_after(2))
+    other = dataclasses.replace(plan.recipe, device="auto", num_threads=2)
+    result = run(dataclasses.replace(plan, recipe=other), tmp_path / "killed")
+    assert (result["recipe"]["num_threads"], result["num_iterations"]) == (2, 6)
+    lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("alone", "killed")]
+    losses = [[json.loads(line)["loss"] for line in each] for each in lines]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert result["evaluation"].keys() == expected["evaluation"].keys()
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed(plan, tmp_path):
+    """Whose fingerprint held device and threads too, and was this one."""
+    with pytest.raises(KilledError):
+        run(plan, tmp_path, kill_after(2))
+    path = tmp_path / "state.safetensors"
+    state = read_state(path)
+    former = {**state.values, "plan": "2fb0980663b2c907b797f7e363834174-3"}
+    assert state.values["plan"] != former["plan"]
+    write_state(path, TrainingState(state.tensors, former))
+    with pytest.raises(ValueError, match="is the checkpoint of another training"):
+        run(dataclasses.replace(plan, recipe=dataclasses.replace(plan.recipe, num_threads=2)), tmp_path)
+    assert run(plan, tmp_path)["num_iterations"] == 6
+
+
+def test_a_length_sets_the_iterations_by_the_number_of_images(plan):
     long = dataclasses.replace(plan, length="2x")
     data = load_detection_data(plan.data, masks=False)
     assert resolve_recipe(plan, data) == plan.recipe
@@ -131,10 +160,10 @@ def test_a_classifier_gives_its_weights_and_normalization(plan, classifier):
     weights = task.network.backbone.body.network.state_dict()
     assert torch.equal(weights["stem.0.weight"], network.state_dict()["stem.0.weight"])
     assert task.network.transform.image_mean == [0.4, 0.5, 0.6]
-    assert task.fingerprint != build_task(plan, data).fingerprint
+    assert not set(task.fingerprints) & set(build_task(plan, data).fingerprints)
     frozen = dataclasses.replace(set_detector(plan, norm="frozen_bn"), start=str(path))
     assert build_task(frozen, data).network.training
-    with pytest.raises(ValueError, match="keeps the statistics of a trained network, and the backbone is none"):
+    with pytest.raises(ValueError, match="needs the statistics of a trained backbone, got none"):
         build_task(dataclasses.replace(frozen, start=None), data)
 
 

@@ -8,10 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nas.architecture import Architecture, Block, Cell, Edge
-from nas.downstream.backbone import build_backbone
-from nas.downstream.segmentation.checkpoint import load_segmenter, save_segmenter
+from nas.downstream.segmentation.checkpoint import SegmenterDescription, load_segmenter, save_segmenter
 from nas.downstream.segmentation.classes import Classes
-from nas.downstream.segmentation.networks import build_segmenter
 from nas.downstream.segmentation.settings import HeadSpec
 from nas.fidelity import NetworkSpec
 from nas.models.resnet import ReferenceNetwork
@@ -21,13 +19,17 @@ CLASSES = Classes((1, 7), ("sky", "7"), 0, is_part=True)
 
 
 @pytest.fixture(params=["cells", "resnet18"])
-def network(request):
+def description(request):
     architecture = Architecture(CELL, CELL) if request.param == "cells" else ReferenceNetwork("resnet18")
-    spec = HeadSpec("deeplab", auxiliary=True, norm="gn" if request.param == "cells" else "frozen_bn")
-    network = NetworkSpec(num_filters=8, num_repeats=1)
-    backbone = build_backbone(architecture, network, norm=spec.norm, seed=0)
+    head = HeadSpec("deeplab", auxiliary=True, norm="gn" if request.param == "cells" else "frozen_bn")
+    return SegmenterDescription(architecture, NetworkSpec(num_filters=8, num_repeats=1), head, CLASSES, (96, 200))
+
+
+@pytest.fixture
+def network(description):
+    backbone = description.build_backbone(seed=0)
     backbone.mean, backbone.std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    return build_segmenter(backbone, 2, spec, seed=0)
+    return description.build(seed=0, backbone=backbone)
 
 
 def change(path, **metadata):
@@ -36,34 +38,34 @@ def change(path, **metadata):
     save_file(tensors, path, {**before, **metadata})
 
 
-def test_it_comes_back_as_it_was(network, tmp_path):
-    save_segmenter(tmp_path / "s.safetensors", network, CLASSES, (96, 200))
-    loaded = load_segmenter(tmp_path / "s.safetensors")
+def test_it_comes_back_as_it_was(network, description, tmp_path):
+    save_segmenter(tmp_path / "s.safetensors", network, description)
+    loaded, told = load_segmenter(tmp_path / "s.safetensors")
     images = torch.rand(1, 3, 20, 17)
     with torch.no_grad():
-        assert torch.equal(loaded.network(images), network.eval()(images))
-    assert not loaded.network.training
-    assert (loaded.classes, loaded.sides) == (CLASSES, (96, 200))
-    assert loaded.network.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
-    assert [name for name, _ in loaded.network.named_parameters()] == [name for name, _ in network.named_parameters()]
+        assert torch.equal(loaded(images), network.eval()(images))
+    assert not loaded.training
+    assert told == description
+    assert loaded.mean.flatten().tolist() == pytest.approx([0.1, 0.2, 0.3])
+    assert [name for name, _ in loaded.named_parameters()] == [name for name, _ in network.named_parameters()]
 
 
-def test_files_that_are_none(network, tmp_path):
+def test_files_that_are_none(network, description, tmp_path):
     path = tmp_path / "s.safetensors"
     with pytest.raises(ValueError, match="there is no checkpoint"):
         load_segmenter(path)
     for metadata, message in (
         ({"format": "other"}, "must be a nas-engine segmenter 1, got 'other'"),
-        ({"head": json.dumps({"kind": "unet"})}, "the description in .* is not valid"),
-        ({"head": json.dumps({"kind": "fcn"})}, "does not hold a segmenter that can be rebuilt: .*"),
-        ({"classes": "{"}, "does not hold a segmenter"),
-        ({"network": json.dumps({"num_repeats": 1000})}, "cells have more than"),
+        ({"head": json.dumps({"kind": "unet"})}, "its description is not valid"),
+        ({"head": json.dumps({"kind": "fcn"})}, "its weights do not match its description"),
+        ({"classes": "{"}, "does not hold a network that can be rebuilt"),
+        ({"network": json.dumps({"num_repeats": 1000})}, "cells must have more than"),
     ):
-        save_segmenter(path, network, CLASSES, (96, 200))
+        save_segmenter(path, network, description)
         change(path, **metadata)
         with pytest.raises(ValueError, match=message) as caught:
             load_segmenter(path)
         assert "\n" not in str(caught.value)
     save_file({}, path, {"format": "nas-engine segmenter 1"})
-    with pytest.raises(ValueError, match="lacks 'classes' in its metadata"):
+    with pytest.raises(ValueError, match="its description lacks 'network'"):
         load_segmenter(path)

@@ -1,13 +1,13 @@
-"""Pictures with masks: what is found, and that whatever is wrong with a file is said before anything is trained."""
+"""Images with masks: what is found, and that whatever is wrong with a file is said before anything is trained."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nas.downstream.segmentation.data import read_folder, read_mask, read_test_split
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.settings import SegmentationData
 
-SPEC = PicturesSpec()
+SPEC = SegmentationData()
 
 
 def save_mask(folder, values, name="train/2"):
@@ -16,7 +16,7 @@ def save_mask(folder, values, name="train/2"):
 
 def test_what_is_found(segmentation_folder):
     folder = read_folder(segmentation_folder, SPEC)
-    assert [pair.picture.name for pair in folder.train.pairs] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert [pair.image.name for pair in folder.train.pairs] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
     assert [pair.mask.name for pair in folder.validation.pairs] == ["0.png", "1.png"]
     assert folder.classes.values == (1, 3, 7)
     assert (len(folder.train), folder.train.counts.sum()) == (4, 30 * (20 + 21 + 22 + 23))
@@ -51,7 +51,7 @@ DAMAGES = {
     r"train.2\.jpg must have a mask .*semantic.train.2\.png": lambda folder: (
         folder / "semantic" / "train" / "2.png"
     ).unlink(),
-    r"semantic.train.2\.png must be 30 x 22 pixels as its picture is, got 22 x 30": lambda folder: save_mask(
+    r"semantic.train.2\.png must be 30 x 22 pixels as its image is, got 22 x 30": lambda folder: save_mask(
         folder, np.ones((30, 22), dtype=np.uint8)
     ),
     r"semantic.train.2\.png must be a mask of one channel of 8 bits \(L or P\), got RGB": lambda folder: save_mask(
@@ -67,8 +67,8 @@ DAMAGES = {
         (folder / "train" / "2.jpg").read_bytes()[:300]
     ),
     r"semantic.train.0\.png must hold the values 1\.\.3 of 3 classes and 0 \(unlabelled\), got 7": damage_beyond,
-    r"val must hold pictures": damage_nothing_there,
-    r"semantic.val must hold pixels of the classes, there are none": damage_nothing_labelled,
+    r"val must hold images": damage_nothing_there,
+    r"semantic.val must hold pixels of the classes, got none": damage_nothing_labelled,
 }
 
 
@@ -82,7 +82,7 @@ def test_whatever_is_wrong_is_said_with_the_file(segmentation_folder, message):
 
 def test_no_folder(tmp_path):
     with pytest.raises(
-        ValueError, match=r"there must be a folder .*train of pictures, beside .*semantic.train of masks"
+        ValueError, match=r"there must be a folder .*train of images and a folder .*semantic.train of masks"
     ):
         read_folder(tmp_path, SPEC)
 
@@ -99,6 +99,6 @@ def test_another_folder_for_the_same_classes(segmentation_folder):
 
 
 def test_real_masks(real_data):
-    folder = read_folder(real_data / "coco100", PicturesSpec(most_frequent=3))
+    folder = read_folder(real_data / "coco100", SegmentationData(most_frequent=3))
     assert (len(folder.train), len(folder.validation)) == (100, 50)
     assert folder.classes.names[0] == "person"

@@ -1,4 +1,4 @@
-"""Measuring whole pictures: at their own size, with and without shifts."""
+"""Measuring whole images: at their own size, with and without shifts."""
 
 import torch
 from torch import nn
@@ -6,8 +6,8 @@ from torch import nn
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.segmentation.data import read_folder
 from nas.downstream.segmentation.evaluation import Look, count_pixels, evaluate, predict
-from nas.downstream.segmentation.images import SegmentationPictures
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.images import SegmentationImages
+from nas.downstream.segmentation.settings import SegmentationData
 from nas.training.parallel import Members
 
 
@@ -19,21 +19,21 @@ class ByColour(nn.Module):
         self.weight = nn.Parameter(torch.ones(1))
         self.seen = []
 
-    def forward(self, pictures):
-        self.seen.append(pictures)
-        return self.weight * pictures[:, [0, 2, 1]]
+    def forward(self, images):
+        self.seen.append(images)
+        return self.weight * images[:, [0, 2, 1]]
 
 
 def read(root):
-    folder = read_folder(root, PicturesSpec())
+    folder = read_folder(root, SegmentationData())
     recipe = DenseRecipe(scales=(20,), max_side=60)
-    return folder, SegmentationPictures(folder.validation.pairs, folder.classes, recipe, crop=16)
+    return folder, SegmentationImages(folder.validation.pairs, folder.classes, recipe, crop=16)
 
 
 def test_scores_of_a_network_that_knows_the_colours(segmentation_folder):
-    folder, pictures = read(segmentation_folder)
+    folder, images = read(segmentation_folder)
     train, tested = (folder.classes.count(split.counts) for split in (folder.train, folder.validation))
-    value = evaluate(ByColour(), pictures, train, tested)
+    value = evaluate(ByColour(), images, train, tested)
     assert value["mean_iou"] > 0.85
     assert value["pixel_accuracy"] > 0.9
     assert value["pixels"] == tested.tolist()
@@ -41,39 +41,39 @@ def test_scores_of_a_network_that_knows_the_colours(segmentation_folder):
     assert value["constant"]["mean_iou"] == max(tested) / sum(tested) / 3
 
 
-def test_pictures_are_measured_at_the_size_of_their_mask(segmentation_folder):
-    folder, pictures = read(segmentation_folder)
+def test_images_are_measured_at_the_size_of_their_mask(segmentation_folder):
+    folder, images = read(segmentation_folder)
     network = ByColour()
-    counts = count_pixels(network, pictures)
+    counts = count_pixels(network, images)
     assert counts.sum(1).tolist() == folder.classes.count(folder.validation.counts).tolist()
     assert [tuple(each.shape) for each in network.seen] == [(1, 3, 20, 30), (1, 3, 20, 29)]
-    predicted = predict(network, pictures.whole(0)[0], (7, 9))
+    predicted = predict(network, images.whole(0)[0], (7, 9))
     assert predicted.shape == (7, 9)
     assert not predicted.is_floating_point()
 
 
 def test_a_shift_reaches_the_network(segmentation_folder):
-    _, pictures = read(segmentation_folder)
+    _, images = read(segmentation_folder)
     plain, shifted, again, other = ByColour(), ByColour(), ByColour(), ByColour()
-    clean = count_pixels(plain, pictures)
-    red = count_pixels(ByColour(), pictures, look=Look("add_red", 5))
+    clean = count_pixels(plain, images)
+    red = count_pixels(ByColour(), images, look=Look("add_red", 5))
     assert red.trace() < clean.trace()
     for network, seed in ((shifted, 0), (again, 0), (other, 1)):
-        count_pixels(network, pictures, look=Look("noise", 3, seed))
+        count_pixels(network, images, look=Look("noise", 3, seed))
     assert torch.equal(shifted.seen[1], again.seen[1])
     assert not torch.equal(shifted.seen[1], other.seen[1])
     noise = [each - before for each, before in zip(shifted.seen, plain.seen, strict=True)]
-    assert not torch.equal(noise[0][..., :29], noise[1])  # each picture draws its own
+    assert not torch.equal(noise[0][..., :29], noise[1])  # each image draws its own
 
 
 def test_members_measure_parts_that_add_up(segmentation_folder, monkeypatch):
     from nas.downstream.segmentation import evaluation
 
-    _, pictures = read(segmentation_folder)
-    whole = count_pixels(ByColour(), pictures)
+    _, images = read(segmentation_folder)
+    whole = count_pixels(ByColour(), images)
     parts = []
     for rank in range(2):
         monkeypatch.setattr(evaluation, "current_members", lambda rank=rank: Members(rank, 2))
-        parts.append(count_pixels(ByColour(), pictures, look=None))
+        parts.append(count_pixels(ByColour(), images, look=None))
     assert torch.equal(parts[0] + parts[1], whole)
     assert not torch.equal(parts[0], whole)

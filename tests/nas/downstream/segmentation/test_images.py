@@ -1,15 +1,15 @@
-"""Pictures and masks move together, by what the draw says alone."""
+"""Images and masks move together, by what the draw says alone."""
 
 import dataclasses
 
 import pytest
 import torch
 
-from nas.downstream.recipe import DenseRecipe
+from nas.downstream.recipe import IMAGENET_MEAN, DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED
 from nas.downstream.segmentation.data import read_folder
-from nas.downstream.segmentation.images import MEAN, SegmentationPictures, scaled_size
-from nas.downstream.segmentation.settings import PicturesSpec
+from nas.downstream.segmentation.images import SegmentationImages, scaled_size
+from nas.downstream.segmentation.settings import SegmentationData
 from nas.downstream.training import Draw
 
 CPU = torch.device("cpu")
@@ -19,15 +19,15 @@ DRAWS = [Draw(index % 4, seed) for index, seed in enumerate(range(24))]
 
 @pytest.fixture
 def folder(segmentation_folder):
-    return read_folder(segmentation_folder, PicturesSpec())
+    return read_folder(segmentation_folder, SegmentationData())
 
 
 def make(folder, *, crop=24, **changes):
-    return SegmentationPictures(folder.train.pairs, folder.classes, dataclasses.replace(RECIPE, **changes), crop=crop)
+    return SegmentationImages(folder.train.pairs, folder.classes, dataclasses.replace(RECIPE, **changes), crop=crop)
 
 
-def test_masks_stay_on_their_pictures(folder):
-    """Red is class 0, blue 1, green 2, grey none: so it must be wherever the picture is, but for blurred borders."""
+def test_masks_stay_on_their_images(folder):
+    """Red is class 0, blue 1, green 2, grey none: so it must be wherever the image is, but for blurred borders."""
     images, masks = make(folder).batch(DRAWS, CPU)
     assert images.shape == (24, 3, 24, 24)
     assert masks.shape == (24, 24, 24)
@@ -42,12 +42,12 @@ def test_masks_stay_on_their_pictures(folder):
 def test_a_draw_decides_all(folder):
     first, again = (make(folder).batch(DRAWS[4:8], CPU) for _ in range(2))
     assert torch.equal(first[0], again[0])
-    pictures = make(folder)
-    alone = [pictures.batch([draw], CPU) for draw in reversed(DRAWS[4:8])]  # whatever was drawn before, or beside
+    images = make(folder)
+    alone = [images.batch([draw], CPU) for draw in reversed(DRAWS[4:8])]  # whatever was drawn before, or beside
     assert torch.equal(torch.cat([each[0] for each in reversed(alone)]), first[0])
     assert torch.equal(torch.cat([each[1] for each in reversed(alone)]), first[1])
     state = torch.get_rng_state()
-    pictures.batch(DRAWS[:2], CPU)
+    images.batch(DRAWS[:2], CPU)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -66,25 +66,25 @@ def test_all_scales_corners_and_both_directions_occur(folder):
 def test_what_is_padded_is_grey_and_counts_nowhere(folder):
     images, masks = make(folder, crop=40, scales=(16,)).batch([Draw(0, 1)], CPU)
     assert (masks[0, 16:] == IGNORED).all()
-    assert torch.allclose(images[0, :, 30, 30], torch.tensor(MEAN), atol=1 / 255)
+    assert torch.allclose(images[0, :, 30, 30], torch.tensor(IMAGENET_MEAN), atol=1 / 255)
 
 
-def test_a_whole_picture_keeps_the_size_of_its_mask(folder):
-    picture, truth = make(folder).whole(1)
-    assert (picture.shape, picture.dtype) == ((3, 24, 34), torch.uint8)
+def test_a_whole_image_keeps_the_size_of_its_mask(folder):
+    image, truth = make(folder).whole(1)
+    assert (image.shape, image.dtype) == ((3, 24, 34), torch.uint8)
     assert (truth.shape, truth.dtype) == ((21, 30), torch.uint8)
     assert set(truth.unique().tolist()) == {0, 1, 2, IGNORED}
 
 
 def test_what_is_kept_is_what_was_read(folder, monkeypatch):
-    """With and without memory for decoded pictures, the batches are the same."""
+    """With and without memory for decoded images, the batches are the same."""
     kept = make(folder)
     first = kept.batch(DRAWS, CPU)
     monkeypatch.setattr("nas.downstream.segmentation.images._MOST_BYTES", 0)
     forgetful = make(folder)
     assert torch.equal(forgetful.batch(DRAWS, CPU)[0], first[0])
     for pair in folder.train.pairs:
-        pair.picture.unlink()
+        pair.image.unlink()
     assert torch.equal(kept.batch(DRAWS, CPU)[0], first[0])
     with pytest.raises(ValueError, match=r"0\.jpg"):
         forgetful.batch(DRAWS, CPU)

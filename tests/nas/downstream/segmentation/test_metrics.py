@@ -33,7 +33,7 @@ def test_a_perfect_answer():
     assert (value["mean_iou"], value["pixel_accuracy"]) == (1.0, 1.0)
 
 
-def test_pictures_add_up():
+def test_images_add_up():
     parts = [confusion(TRUTH[row], PREDICTED[row], 4) for row in range(2)]
     assert torch.equal(parts[0] + parts[1], confusion(TRUTH, PREDICTED, 4))
 

@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.resnet import resnet18
+from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.downstream.backbone import build_backbone
@@ -23,7 +24,7 @@ SMALL = NetworkSpec(num_filters=8, num_repeats=1, num_stages=2)
 
 
 def make(spec=HeadSpec(), network=SMALL, *, architecture=Architecture(CELL, CELL), num_classes=3, seed=0):  # noqa: B008
-    backbone = build_backbone(architecture, network, norm=spec.norm, seed=seed)
+    backbone = build_backbone(architecture, network, seed=seed)
     return build_segmenter(backbone, num_classes, spec, seed=seed)
 
 
@@ -63,7 +64,7 @@ def test_the_same_weights_give_torchvisions_logits(kind):
 
 @pytest.mark.parametrize("kind", ["fcn", "deeplab"])
 @pytest.mark.parametrize("norm", [None, "gn", "frozen_bn"])
-def test_every_norm_trains_with_a_single_picture(kind, norm):
+def test_every_norm_trains_with_a_single_image(kind, norm):
     network = make(HeadSpec(kind, auxiliary=True, norm=norm, atrous_rates=(1, 2, 3))).train()
     losses = network(torch.rand(1, 3, 16, 12), torch.zeros(1, 16, 12, dtype=torch.int64))
     sum(losses.values()).backward()
@@ -71,6 +72,9 @@ def test_every_norm_trains_with_a_single_picture(kind, norm):
     assert all(weight.grad is not None for weight in network.parameters())
     norms = {type(each) for each in network.head.modules() if isinstance(each, nn.BatchNorm2d | nn.GroupNorm)}
     assert norms == {GroupNorm if norm == "gn" else BatchNorm}
+    replaced = {"gn": GroupNorm, "frozen_bn": FrozenBatchNorm2d, None: BatchNorm}[norm]
+    kinds = (nn.BatchNorm2d, nn.GroupNorm, FrozenBatchNorm2d)
+    assert {type(each) for each in network.backbone.modules() if isinstance(each, kinds)} == {replaced}
     assert network.eval()(torch.rand(2, 3, 9, 7)).shape == (2, 3, 9, 7)
 
 
@@ -95,9 +99,9 @@ def test_weights_follow_from_the_seed():
 
 
 def test_backbones_that_do_not_fit():
-    with pytest.raises(ValueError, match="pictures have 3 channels, the backbone takes 1"):
+    with pytest.raises(ValueError, match=r"network\.in_channels must be 3, got 1"):
         make(network=NetworkSpec(num_filters=8, in_channels=1))
     with pytest.raises(ValueError, match="needs a backbone of at least 2 stages, got 1"):
         make(HeadSpec(auxiliary=True), NetworkSpec(num_filters=8, num_stages=1))
-    with pytest.raises(ValueError, match="at least 4, got 2"):
+    with pytest.raises(ValueError, match="at least 4 channels, got 2"):
         make(network=NetworkSpec(num_filters=2, num_stages=1))

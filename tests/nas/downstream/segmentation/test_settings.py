@@ -1,13 +1,13 @@
 import pytest
 from pydantic import ValidationError
 
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 
 
 def test_defaults_are_torchvisions():
     assert HeadSpec().atrous_rates == (12, 24, 36)
     assert (HeadSpec().kind, HeadSpec().auxiliary, HeadSpec().norm) == ("fcn", False, None)
-    assert PicturesSpec().unlabelled == 0
+    assert SegmentationData().unlabelled == 0
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ def test_defaults_are_torchvisions():
         (HeadSpec, {"atrous_rates": (1, 2)}),
         (HeadSpec, {"norm": "ln"}),
         (HeadSpec, {"auxiliary_weight": 0}),
-        (PicturesSpec, {"unlabelled": 7}),
-        (PicturesSpec, {"most_frequent": 1}),
-        (PicturesSpec, {"crop": 0}),
-        (PicturesSpec, {"other": 1}),
+        (SegmentationData, {"unlabelled": 7}),
+        (SegmentationData, {"most_frequent": 1}),
+        (SegmentationData, {"crop": 0}),
+        (SegmentationData, {"other": 1}),
     ],
 )
 def test_bad_values_are_refused(kind, bad):

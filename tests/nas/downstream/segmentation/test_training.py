@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.run import DenseWatch
+from nas.downstream.run import SILENT, DenseWatch
 from nas.downstream.segmentation.checkpoint import load_segmenter
 from nas.downstream.segmentation.data import read_folder
-from nas.downstream.segmentation.settings import HeadSpec, PicturesSpec
-from nas.downstream.segmentation.training import SegmentationPlan, run_segmentation
+from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
+from nas.downstream.segmentation.training import SegmentationPlan, build_task, run_segmentation
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
@@ -37,7 +37,7 @@ PLAN = SegmentationPlan(
     Architecture(CELL, CELL),
     NetworkSpec(num_filters=8, num_repeats=1, num_stages=2),
     HeadSpec(),
-    PicturesSpec(crop=16),
+    SegmentationData(crop=16),
     RECIPE,
 )
 
@@ -48,10 +48,10 @@ class KilledError(BaseException):
 
 @pytest.fixture
 def folder(segmentation_folder):
-    return read_folder(segmentation_folder, PLAN.pictures)
+    return read_folder(segmentation_folder, PLAN.data)
 
 
-def run(plan, folder, out, watch=None):
+def run(plan, folder, out, watch=SILENT):
     out.mkdir(exist_ok=True)
     return run_segmentation(plan, folder, out, watch)
 
@@ -73,23 +73,48 @@ def test_a_small_network_learns_the_colours_and_goes_on_after_a_kill(folder, tmp
     assert run(changed, folder, tmp_path / "killed")["evaluation"] == found
     ours, theirs = (load_file(tmp_path / name / "segmenter.safetensors") for name in ("alone", "killed"))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    assert load_segmenter(tmp_path / "alone" / "segmenter.safetensors").classes == folder.classes
+    assert load_segmenter(tmp_path / "alone" / "segmenter.safetensors")[1].classes == folder.classes
+
+
+def fingerprints(plan, folder):
+    return build_task(plan, folder).fingerprints
+
+
+def test_a_segmenter_resumes_on_another_device_and_number_of_threads(folder, tmp_path):
+    plan = dataclasses.replace(PLAN, recipe=dataclasses.replace(RECIPE, precision="float32"))
+
+    def kill(records):
+        if len(records) == 2:
+            raise KilledError
+
+    run(plan, folder, tmp_path / "alone")
+    with pytest.raises(KilledError):
+        run(plan, folder, tmp_path / "killed", DenseWatch(after_record=kill))
+    other = dataclasses.replace(plan.recipe, device="auto", num_threads=2)
+    assert run(dataclasses.replace(plan, recipe=other), folder, tmp_path / "killed")["num_iterations"] == 40
+    lines = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("alone", "killed")]
+    losses = [[json.loads(line)["loss"] for line in each] for each in lines]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_the_fingerprint_is_that_of_earlier_versions(folder):
+    assert fingerprints(PLAN, folder) == ("f6497d935b9e7d84f9d44ef107c17f6d",)
 
 
 def test_other_trainings_have_other_fingerprints(folder):
-    seen = {PLAN.fingerprint(folder)}
+    seen = {fingerprints(PLAN, folder)}
     for changes in (
         {"head": HeadSpec("deeplab")},
         {"network": NetworkSpec(num_filters=4)},
         {"recipe": dataclasses.replace(RECIPE, flip=False)},
-        {"pictures": PicturesSpec(crop=24)},
+        {"data": SegmentationData(crop=24)},
     ):
-        seen.add(dataclasses.replace(PLAN, **changes).fingerprint(folder))
+        seen.add(fingerprints(dataclasses.replace(PLAN, **changes), folder))
     assert len(seen) == 5
-    moved = dataclasses.replace(PLAN, pictures=dataclasses.replace(PLAN.pictures, root="/elsewhere"))
-    assert moved.fingerprint(folder) in seen
+    moved = dataclasses.replace(PLAN, data=dataclasses.replace(PLAN.data, root="/elsewhere"))
+    assert fingerprints(moved, folder) in seen
     fewer = dataclasses.replace(folder, train=folder.validation)
-    assert PLAN.fingerprint(fewer) not in seen
+    assert fingerprints(PLAN, fewer) not in seen
 
 
 def test_it_starts_from_trained_weights(folder, tmp_path):
@@ -100,10 +125,10 @@ def test_it_starts_from_trained_weights(folder, tmp_path):
     save_checkpoint(tmp_path / "start.safetensors", network, data=data, accuracy=0.5)
     plan = dataclasses.replace(PLAN, start=str(tmp_path / "start.safetensors"))
     frozen = dataclasses.replace(PLAN, head=HeadSpec(norm="frozen_bn"))
-    with pytest.raises(ValueError, match="frozen_bn freezes statistics, so it needs a trained backbone"):
-        frozen.build(3)
-    assert dataclasses.replace(frozen, start=plan.start).build(3).spec.norm == "frozen_bn"
-    started = plan.build(3)
+    with pytest.raises(ValueError, match="norm frozen_bn needs the statistics of a trained backbone"):
+        build_task(frozen, folder)
+    assert build_task(dataclasses.replace(frozen, start=plan.start), folder).network.spec.norm == "frozen_bn"
+    started = build_task(plan, folder).network
     assert torch.equal(started.backbone.network.stem[0].weight, network.stem[0].weight)
     assert started.mean.flatten().tolist() == pytest.approx([0.2, 0.3, 0.4])
-    assert plan.fingerprint(folder) != PLAN.fingerprint(folder)
+    assert fingerprints(plan, folder) != fingerprints(PLAN, folder)
