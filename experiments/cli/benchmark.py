@@ -46,7 +46,8 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     asked = Benchmark(table, split(controllers), trials, seeds, whole_numbers(workers), columns, processes)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        plain = {name: comparison.to_json() for name, comparison in value.items()}
+        typer.echo(json.dumps(plain, indent=2, allow_nan=False))
         return
     for name, comparison in value.items():
         if len(value) > 1:

@@ -104,7 +104,7 @@ def compare(
 
     value = compare_runs(runs, out, force=force)
     if as_json:
-        _print_json(value)
+        _print_json(value.to_json())
     else:
         print_comparison(value, Console())
 

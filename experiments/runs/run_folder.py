@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from experiments.runs.environment import describe_environment
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
-from nas.files.strict_json import parse_json
+from experiments.runs.environment import describe_environment
 from nas.files.atomic_write import write_text
+from nas.files.strict_json import parse_json
 
 FREE_SETTINGS = frozenset(
     {

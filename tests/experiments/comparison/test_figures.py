@@ -54,8 +54,8 @@ def test_single_runs_have_a_wide_panel_above_two(make_strategy):
 
 def test_differences_stand_beside_the_ends(comparison):
     left, right = draw_differences(comparison).axes
-    assert left.get_title(loc="left") == "Where the runs end"
-    assert right.get_title(loc="left") == "How far they are apart"
+    assert left.get_title(loc="left") == "Final values"
+    assert right.get_title(loc="left") == "Differences"
 
 
 def test_a_panel_alone_has_a_legend_if_asked_for(comparison):

@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from experiments.runs.trackers.mlflow import MlflowTracker
 from experiments.runs.trackers.background import Point
+from experiments.runs.trackers.mlflow import MlflowTracker
 
 SETTINGS = {
     "search": {"num_trials": 5, "seed": 0},

@@ -10,10 +10,10 @@ import yaml
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.search import run as search_module
 from experiments.config.search_config import parse_config
-from experiments.search.run import SearchOptions, run_search
 from experiments.runs.trackers.opening import Trackers, open_trackers
+from experiments.search import run as search_module
+from experiments.search.run import SearchOptions, run_search
 from nas.trial import Failure, Success
 
 TENSORBOARD = "trackers.tensorboard=true"

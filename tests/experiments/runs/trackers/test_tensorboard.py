@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.runs.trackers.tensorboard import TensorBoardTracker
 from experiments.runs.trackers.background import Point
+from experiments.runs.trackers.tensorboard import TensorBoardTracker
 
 
 def point(step):
