@@ -44,7 +44,7 @@ def robustness(  # noqa: PLR0913 - one argument for each option
     options = RobustnessOptions(data, split_names(shifts), parse_severities(severity), seed, images, pictures)
     value = run_robustness(networks, out, options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        typer.echo(json.dumps(value.to_json(), indent=2, allow_nan=False))
     else:
         print_robustness(value, Console())
 
@@ -72,7 +72,7 @@ def divergence(  # noqa: PLR0913 - one argument for each option
     options = DivergenceOptions(shift, data, severity, split_names(classes), seed, images, pictures)
     value = run_divergence(networks, out, options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        typer.echo(json.dumps(value.to_json(), indent=2, allow_nan=False))
     else:
         print_divergence(value, Console())
 

@@ -22,7 +22,8 @@ from experiments.runs.live_search import describe_seconds
 from experiments.runs.run_folder import RunFolder, differences
 from experiments.study.figures import draw_study
 from experiments.study.plan import StudyTraining, check_trainings, plan_trainings, training_folder
-from experiments.study.summary import measured, summarize
+from experiments.study.results import StudySummary, measured
+from experiments.study.summary import summarize
 from experiments.study.table import markdown_study
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.files.atomic_write import write_text
@@ -70,7 +71,7 @@ class StudyOptions:
     settings: tuple[str, ...] = ()
 
 
-def run_study(source: str, options: StudyOptions, console: Console) -> dict[str, Any]:
+def run_study(source: str, options: StudyOptions, console: Console) -> StudySummary:
     """Trains what is not trained yet, and writes ``study.json``, ``study.md`` and the figures.
 
     Each training has a folder of its own: the same command goes on where it was, and one with more seeds, schedules or
@@ -82,7 +83,7 @@ def run_study(source: str, options: StudyOptions, console: Console) -> dict[str,
         console: where progress is shown.
 
     Returns:
-        What ``study.json`` holds, see `experiments.study.summary.summarize`.
+        What ``study.json`` holds beside the name of the configuration.
 
     Raises:
         ValueError: if configuration, pictures or backbone are not valid, or the folder holds another study.
@@ -97,8 +98,9 @@ def run_study(source: str, options: StudyOptions, console: Console) -> dict[str,
     check_trainings(trainings, data)
     with open_study(folder, config, _origin(config, architecture, data)):
         results = _train_all(folder.path, trainings, config, console)
-        value = {"config": source, **summarize(results, split=config.data.evaluate)}
-        write_text(folder.path / JSON_FILE, json.dumps(value, indent=2, allow_nan=False) + "\n")
+        value = summarize(results, split=config.data.evaluate)
+        plain = {"config": source, **value.to_json()}
+        write_text(folder.path / JSON_FILE, json.dumps(plain, indent=2, allow_nan=False) + "\n")
         write_text(folder.path / TABLE_FILE, markdown_study(value))
         draw_study(value, folder.path)
     _say(console, f"{folder.path} holds {TABLE_FILE}, {JSON_FILE} and the figures")

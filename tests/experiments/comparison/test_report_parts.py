@@ -19,10 +19,10 @@ from experiments.comparison.report_parts import (
     table,
     text,
 )
+from experiments.comparison.statistics import Interval
 
 NASTY = '<script>alert("x")</script>&'
 SAFE = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;"
-from experiments.comparison.statistics import Interval
 
 
 def test_everything_from_outside_is_escaped():
