@@ -116,7 +116,7 @@ def count(  # noqa: PLR0913 - one argument for each option
     options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
     value = count_architecture(find_architecture(arch), options)
     if as_json:
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        typer.echo(json.dumps(value.to_json(), indent=2, allow_nan=False))
     else:
         print_count(value, Console())
 

@@ -20,7 +20,7 @@ from nas.downstream.segmentation.images import SegmentationPictures
 from nas.training.run import Record
 
 NUM_PICTURES = 4
-_MOST_NAMED = 12
+_MAX_NAMED = 12
 _NO_CLASS = (1.0, 1.0, 1.0)
 
 
@@ -78,7 +78,7 @@ def draw_pictures(network: nn.Module, pictures: SegmentationPictures, path: Path
                 axes.set_axis_off()
                 if index == 0:
                     axes.set_title(name)
-        named = sorted(seen - {IGNORED})[:_MOST_NAMED]
+        named = sorted(seen - {IGNORED})[:_MAX_NAMED]
         handles = [Patch(color=_colour(number), label=pictures.classes.names[number]) for number in named]
         handles.append(Patch(facecolor=_NO_CLASS, edgecolor=BASELINE, label="unlabelled"))
         figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
