@@ -37,17 +37,9 @@ def draw_differences(comparison: Comparison) -> Figure:
     return figure
 
 
-def draw_panel(panel: Panel, *, legend: Comparison | None = None, height: float = 3.1) -> Figure:
-    """Draws one panel without a background, for an HTML page.
-
-    Args:
-        panel: draws on given axes.
-        legend: the comparison whose strategies a legend names; None for no legend.
-        height: in inches; the width is 5.2.
-    """
+def draw_panel(panel: Panel, *, height: float = 3.1) -> Figure:
+    """Draws one panel, 5.2 inches wide, without legend and background, for an HTML page."""
     with style():
         figure = Figure(figsize=(5.2, height), layout="constrained", facecolor="none")
         panel(figure.add_subplot(facecolor="none"))
-        if legend is not None:
-            add_legend(figure, legend)
     return figure

@@ -14,6 +14,17 @@ OPTIONAL: Mapping[str, bool] = MappingProxyType({"optional": True})
 """Metadata of a field of a dataclass that is left out of its JSON object where it is None."""
 
 
+class PlainData:
+    """Base of results, frozen dataclasses, that are written as JSON."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+
 def to_plain(value: Any, *, digits: int | None = None) -> Any:  # noqa: ANN401 - nested data of any kind
     """Converts nested results to plain data.
 

@@ -34,12 +34,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """All curves of a strategy against one axis.
-
-    Attributes:
-        points: on the axis.
-        by_name: curves by name, see `experiments.comparison.curves.measures`; NaN where a run has no value yet.
-    """
+    """All curves of a strategy at points of one axis, by name, see `experiments.comparison.curves.measures`."""
 
     points: FloatArray
     by_name: Mapping[str, Curve]
@@ -72,19 +67,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class BestArchitecture:
-    """One of the best architectures of a strategy.
-
-    Attributes:
-        run: name of its run.
-        place: its place in the order of finishing, from 1.
-        accuracy: on the validation split.
-        test: test accuracy; None if it was not measured.
-        fingerprint: of the architecture; None if unknown.
-        trial: id of the trial.
-        architecture: as the ledger holds it, plain data.
-        num_parameters: of its network.
-        num_multiply_adds: of its network.
-    """
+    """One of the best architectures of a strategy, with its run and its place in the order of finishing, from 1."""
 
     run: str
     place: int
@@ -102,14 +85,9 @@ class RunSummary:
     """One run.
 
     Attributes:
-        name: of the run.
-        num_trials: finished trials.
         final: the measure at the end of the budget.
         incumbent_validation: best validation accuracy; 0 if no trial succeeded.
-        worker_seconds: time of the workers on all trials.
-        trials: counts by status.
-        accuracy: of each trial; None if there are too many trials to draw.
-        seconds: of each trial; None likewise.
+        accuracy: of each trial; None if there are too many trials to draw, likewise `seconds`.
     """
 
     name: str
@@ -127,18 +105,11 @@ class StrategySummary:
     """All runs of one strategy.
 
     Attributes:
-        name: of the strategy, unique in a comparison.
-        settings: those that define it.
-        num_runs: number of seeds.
         random: whether it is random search.
-        final: mean of the measure over runs at the end of the budget.
-        final_iqm: interquartile mean of the same.
+        final: mean of the measure over runs at the end of the budget; `final_iqm` is the interquartile mean.
         area_under_curve: by axis, the mean of the measure over the budget.
-        trials: counts over all runs.
-        cost: time of the workers over all runs.
         best: best distinct architectures by validation accuracy, best first.
         curves: by axis.
-        runs: one entry per run.
         gain_over_random: relative gain over the mean random architecture; None without random search.
         norms: use of norms by stage; None if unknown.
     """
@@ -164,16 +135,10 @@ class PairTest:
     """The rank test of two strategies at one checkpoint of the budget.
 
     Attributes:
-        axis: of the checkpoint.
-        share: of the budget, 0..1.
-        point: the same on the axis.
-        first: name of a strategy.
-        second: name of the other one.
-        means: of the two.
-        difference: mean of the first minus mean of the second.
+        share: of the budget on the axis, 0..1; `point` is the same in units of the axis.
+        difference: mean of the first strategy minus mean of the second.
         probability_of_improvement: chance that a run of the first ends above one of the second.
-        u: Mann-Whitney's U of the first.
-        p: two-sided p-value.
+        u: Mann-Whitney's U of the first, with the two-sided p-value `p`.
         seeds_needed: estimated runs of each strategy to detect this difference; None if there is no difference.
         p_holm: p-value corrected for all tests of the comparison.
         shown: whether the corrected p-value is significant.
@@ -229,16 +194,10 @@ class Comparison:
         format: version of the JSON file.
         measure: the curve that is compared: ``incumbent_test`` or ``incumbent``.
         budget: by axis, what all runs have spent.
-        statistics: constants of the statistics.
         random_architecture: mean accuracy of random architectures; None without random search, NaN if all failed.
-        strategies: what is compared.
-        tests: of all pairs, corrected together.
-        verdict: conclusions, sentences.
-        notes: limitations, sentences.
+        verdict: conclusions, sentences; `notes` are the limitations.
         objections: why the runs are not comparable, if the comparison was forced.
-        configuration: settings of the runs.
         environment: versions and hardware of the runs.
-        files: paths of the files written.
     """
 
     format: int = 1

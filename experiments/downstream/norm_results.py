@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.comparison.plain_data import to_plain
+from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
 ALL_SHIFTS, DROP = "mean of the shifts", "mean drop under the shifts"
@@ -31,17 +31,13 @@ class NormScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NormStudy:
+class NormStudy(PlainData):
     """A comparison of norms.
 
     Attributes:
-        num_seeds: trainings with each norm.
-        num_parameters: by norm.
-        domains: names of the sets of images.
         looks: by domain, the shift of its images; None for unshifted images.
         constant: by domain, the scores of predicting the most frequent class everywhere.
-        norms: in the order given; scores have the domains, `ALL_SHIFTS` and `DROP`.
-        confidence: of the intervals.
+        norms: scores in all domains and for `ALL_SHIFTS` and `DROP`.
     """
 
     num_seeds: int
@@ -51,8 +47,3 @@ class NormStudy:
     constant: Mapping[str, Mapping[str, float]]
     norms: tuple[NormScores, ...]
     confidence: float = CONFIDENCE
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.comparison.plain_data import to_plain
+from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
 
@@ -39,14 +39,10 @@ class NetworkRobustness:
     """Robustness of one network.
 
     Attributes:
-        name: of the network.
         clean: accuracy on the unshifted images.
         shifts: scores by name of the shift and severity.
-        mean: mean accuracy over all shifts and severities.
-        drop: difference of `clean` and `mean`.
-        worst: the lowest accuracy.
+        mean: mean accuracy over all shifts and severities; `drop` is its distance from `clean`.
         rewarded_for: shifts under which the reward of its search was measured, so that they are no test.
-        num_parameters: of the network.
     """
 
     name: str
@@ -70,15 +66,11 @@ class RobustnessDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Robustness:
+class Robustness(PlainData):
     """Robustness of several networks on the same images.
 
     Attributes:
-        num_images: number of test images.
         seed: of the shifts and the intervals.
-        severities: ascending.
-        shifts: by name.
-        networks: in the order given.
         differences: of each network but the first to the first.
         confidence: of the intervals, which are bootstrapped over images.
     """
@@ -90,11 +82,6 @@ class Robustness:
     networks: tuple[NetworkRobustness, ...]
     differences: tuple[RobustnessDifference, ...]
     confidence: float = CONFIDENCE
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +102,10 @@ class NetworkDivergence:
 
 
 @dataclass(frozen=True, slots=True)
-class Divergence:
-    """Divergences of several networks on the same images.
-
-    Attributes:
-        num_images: number of test images.
-        shift: name and severity.
-        classes: whose divergence is measured.
-        networks: in the order given.
-    """
+class Divergence(PlainData):
+    """Divergences of several networks on the same images, for one shift and for the named classes."""
 
     num_images: int
     shift: str
     classes: str
     networks: tuple[NetworkDivergence, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from experiments.comparison.plain_data import to_plain
+from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
 SPLITS = ("val", "train")
@@ -33,14 +33,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One score in one setting.
-
-    Attributes:
-        scratch: values from scratch.
-        pretrained: values with pre-training.
-        pairs: by seed, pre-trained minus scratch.
-        difference: mean of the pairs.
-    """
+    """One score in one setting; `pairs` are pre-trained minus scratch by seed, `difference` is their mean."""
 
     scratch: Spread
     pretrained: Spread
@@ -62,14 +55,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The change of the differences from one end of an axis to the other.
-
-    Attributes:
-        along: ``schedule`` or ``num_pictures``.
-        first: value at the start.
-        last: value at the end.
-        measures: changes by key.
-    """
+    """Changes of the differences along an axis, ``schedule`` or ``num_pictures``, from its first value to its last."""
 
     along: str
     first: str | int
@@ -82,19 +68,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class StudySummary:
+class StudySummary(PlainData):
     """A study of pre-training.
 
     Attributes:
         split: ``val`` or ``train``, on which the detectors were evaluated during training.
         kinds: of AP: ``box``, and ``mask`` if there are masks.
         num_measured: number of images evaluated, by split.
-        num_seeds: of each setting.
         settings: all schedules and fractions, in ascending order.
         overall: difference as a mean over all settings, by key.
         changes: of the differences along schedules and amounts of data.
-        results: all trainings.
-        confidence: of the intervals.
         verdict: conclusions, sentences.
     """
 
@@ -108,11 +91,6 @@ class StudySummary:
     results: Sequence[Result]
     confidence: float = CONFIDENCE
     verdict: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
 
 
 def measure_keys(kinds: Sequence[str]) -> list[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from experiments.comparison.formatting import interval_text
-from experiments.comparison.plain_data import to_plain
+from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import (
     CONFIDENCE,
     FloatArray,
@@ -48,19 +47,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The result of one candidate.
-
-    Attributes:
-        place: from 1, the winner.
-        name: of the candidate.
-        trial: its number in the search.
-        chosen: whether it was selected for its reward.
-        proxy: its reward in the search.
-        epochs: trained.
-        accuracy: on the validation split after the last epoch; None if it failed in the first.
-        accuracies: after each epoch.
-        error: why it failed; None if it did not.
-    """
+    """The place of one candidate, see `Entrant`, with its validation accuracy after each epoch and after the last."""
 
     place: int
     name: str
@@ -79,8 +66,7 @@ class GroupTest:
 
     Attributes:
         better: chance that a selected candidate places above a random one.
-        u: Mann-Whitney's U.
-        p: two-sided p-value.
+        u: Mann-Whitney's U, with the two-sided p-value `p`.
         shared_epochs: epochs that all candidates reached.
         gain_at_shared_epochs: difference of mean accuracies after them; None if there is no such epoch.
     """
@@ -93,7 +79,7 @@ class GroupTest:
 
 
 @dataclass(frozen=True, slots=True)
-class TournamentResult:
+class TournamentResult(PlainData):
     """The result of a tournament.
 
     Attributes:
@@ -109,11 +95,6 @@ class TournamentResult:
     correlation: Mapping[str, Interval]
     precision: Mapping[str, float]
     chosen_against_random: GroupTest | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
 
 
 def judge(

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.plain_data import OPTIONAL, to_plain
+from experiments.comparison.plain_data import OPTIONAL, PlainData, to_plain
 
 
 @dataclass
@@ -13,7 +13,7 @@ class Inner:
 
 
 @dataclass
-class Outer:
+class Outer(PlainData):
     parts: dict[str, Any]
 
     def json_items(self):
@@ -22,7 +22,7 @@ class Outer:
 
 def test_nested_results_become_plain_data():
     value = Outer({"array": np.array([0.5, np.nan]), "inner": (Inner(float("inf")), Inner(1.0, 2)), "none": None})
-    assert to_plain(value) == {
+    assert value.to_json() == {
         "kind": "outer",
         "array": [0.5, None],
         "inner": [{"value": None}, {"value": 1.0, "extra": 2}],
