@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from experiments.comparison.statistics import Interval
+from experiments.comparison.statistics import CONFIDENCE, Interval
 
 MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
 AXIS_NAMES: Mapping[str, str] = {
@@ -15,6 +15,7 @@ AXIS_NAMES: Mapping[str, str] = {
 }
 LABELS: Mapping[str, str] = {"ppo": "PPO", "random": "random search", "reinforce": "REINFORCE"}
 """Names of controllers where they differ from those of `experiments.config.search_config.CONTROLLERS`."""
+CONFIDENCE_INTERVAL = f"{CONFIDENCE:.0%} interval "
 NOTHING = "-"
 """Where there is no number."""
 _MINUS = "\N{MINUS SIGN}"
@@ -40,12 +41,15 @@ def number(value: float, *, digits: int = 2, signed: bool = False) -> str:
 
 
 def interval_text(
-    interval: Interval, *, digits: int = 2, signed: bool = False, scale: float = 100.0, unit: str = ""
+    interval: Interval, *, digits: int = 2, signed: bool = False, scale: float = 100.0, unit: str = "", prefix: str = ""
 ) -> str:
-    """Formats ``value (low to high)``, by default in percent or percentage points; the value alone without bounds."""
+    """Formats ``value (low to high)``, by default in percent or percentage points; the value alone without bounds.
+
+    `unit` follows the value, and `prefix`, such as `CONFIDENCE_INTERVAL`, precedes the bounds.
+    """
     scaled = interval.map(lambda value: scale * value)
     value, low, high = (number(each, digits=digits, signed=signed) for each in (scaled.value, scaled.low, scaled.high))
-    return f"{value}{unit} ({low} to {high})" if interval.bounded else f"{value}{unit}"
+    return f"{value}{unit} ({prefix}{low} to {high})" if interval.bounded else f"{value}{unit}"
 
 
 def p_value(value: float) -> str:

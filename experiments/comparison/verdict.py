@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from experiments.comparison.formatting import MEASURES, capitalized, interval_text, label, p_value, plural
+from experiments.comparison.formatting import (
+    CONFIDENCE_INTERVAL,
+    MEASURES,
+    capitalized,
+    interval_text,
+    label,
+    p_value,
+    plural,
+)
 from experiments.comparison.results import Comparison, PairTest, StrategySummary
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
@@ -72,8 +80,8 @@ def _result(test: PairTest, comparison: Comparison) -> str:
     if difference.value < 0:
         better, worse = worse, better
         difference = Interval(-difference.value, -difference.high, -difference.low)
-    size = interval_text(difference, signed=True, unit=f" points of {MEASURES[comparison.measure]}")
-    size = size.replace("(", f"({CONFIDENCE:.0%} interval ")
+    unit = f" points of {MEASURES[comparison.measure]}"
+    size = interval_text(difference, signed=True, unit=unit, prefix=CONFIDENCE_INTERVAL)
     statistics = f"{size}, p {p_value(test.p_holm)} after Holm's correction for {plural(len(comparison.tests), 'test')}"
     after = f"after {test.point:.0f} trials"
     if test.shown:

@@ -70,9 +70,9 @@ def draw_pictures(network: nn.Module, pictures: SegmentationPictures, path: Path
         grid = figure.subplots(number, 3, squeeze=False)
         for index, row in enumerate(grid):
             picture, truth = pictures.whole(index)
-            said = predict(network, picture.to(device), truth.shape).cpu()
-            seen |= {*truth.flatten().tolist(), *said.flatten().tolist()}
-            shown = (picture.permute(1, 2, 0).numpy(), coloured(truth), coloured(said))
+            predicted = predict(network, picture.to(device), truth.shape).cpu()
+            seen |= {*truth.flatten().tolist(), *predicted.flatten().tolist()}
+            shown = (picture.permute(1, 2, 0).numpy(), coloured(truth), coloured(predicted))
             for axes, pixels, name in zip(row, shown, ("image", "truth", "prediction"), strict=True):
                 axes.imshow(pixels, aspect="equal", extent=(0, truth.shape[1], truth.shape[0], 0))
                 axes.set_axis_off()

@@ -67,8 +67,8 @@ def _overall(interval: Interval, key: str) -> str:
     if not interval.bounded:
         return "Too few seeds have all settings for a mean over settings."
     lead = interval.sign * (-1 if key == LOSS else 1)
-    said = ("pre-training is worse", "not significant, as the interval includes 0", "pre-training is better")
-    return f"The mean difference over all settings is {_amount(interval, key)}: {said[lead + 1]}."
+    conclusions = ("pre-training is worse", "not significant, as the interval includes 0", "pre-training is better")
+    return f"The mean difference over all settings is {_amount(interval, key)}: {conclusions[lead + 1]}."
 
 
 def _change(change: Change, key: str) -> str:
@@ -77,9 +77,9 @@ def _change(change: Change, key: str) -> str:
     interval = change.measures[key]
     if not interval.bounded:
         return f"{what} there are too few seeds to estimate the change of the advantage of pre-training."
-    said = ("it shrinks", "not significant, as the interval includes 0", "it grows")
+    conclusions = ("it shrinks", "not significant, as the interval includes 0", "it grows")
     amount = _amount(interval, key)
-    return f"{what} the advantage of pre-training changes by {amount}: {said[interval.sign + 1]}."
+    return f"{what} the advantage of pre-training changes by {amount}: {conclusions[interval.sign + 1]}."
 
 
 def _limits(study: StudySummary) -> Iterator[str]:

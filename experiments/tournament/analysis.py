@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from experiments.comparison.formatting import interval_text
+from experiments.comparison.formatting import CONFIDENCE_INTERVAL, interval_text
 from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import (
     CONFIDENCE,
@@ -209,7 +209,7 @@ def _accuracies(pairs: Sequence[tuple[Entrant, Standing]], epoch: int, *, chosen
 def _about_correlation(tau: Interval) -> str:
     if math.isnan(tau.value):
         return "There are too few candidates to correlate the rewards in the search with the final order."
-    shown = interval_text(tau, scale=1).replace("(", f"({CONFIDENCE:.0%} interval ")
+    shown = interval_text(tau, scale=1, prefix=CONFIDENCE_INTERVAL)
     missing = "" if tau.bounded else " (no interval)"
     return f"Kendall's tau between the rewards in the search and the final order is {shown}{missing}."
 

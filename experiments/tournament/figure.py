@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.comparison.figure_style import BASELINE, PALETTE, add_colour_legend, finish, percent, save, style
-from experiments.comparison.formatting import interval_text
-from experiments.comparison.statistics import CONFIDENCE
+from experiments.comparison.formatting import CONFIDENCE_INTERVAL, interval_text
 from experiments.tournament.analysis import TournamentResult
 
 FILES = ("tournament.png", "tournament.svg")
@@ -47,5 +46,5 @@ def _draw_places(axes: Axes, result: TournamentResult) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("Reward in the search")
     tau = result.correlation["all"]
-    shown = interval_text(tau, scale=1).replace("(", f"({CONFIDENCE:.0%} interval ")
+    shown = interval_text(tau, scale=1, prefix=CONFIDENCE_INTERVAL)
     finish(axes, "Agreement with the search", "" if math.isnan(tau.value) else f"Kendall's tau {shown}", "Final place")

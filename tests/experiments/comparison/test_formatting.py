@@ -3,6 +3,7 @@ import math
 import pytest
 
 from experiments.comparison.formatting import (
+    CONFIDENCE_INTERVAL,
     LABELS,
     capitalized,
     duration,
@@ -50,6 +51,7 @@ def test_numbers_and_intervals():
     assert interval_text(Interval(0.5), digits=1) == "50.0"
     assert interval_text(Interval(0.5, 0.25, 1), scale=1, unit=" points") == "0.50 points (0.25 to 1.00)"
     assert interval_text(Interval(math.nan)) == "-"
+    assert interval_text(Interval(0.5, 0, 1), digits=0, prefix=CONFIDENCE_INTERVAL) == "50 (95% interval 0 to 100)"
 
 
 @pytest.mark.parametrize(
