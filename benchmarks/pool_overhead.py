@@ -31,7 +31,7 @@ from controllers.ppo import PPO
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
-from nas.search import search
+from nas.search import SearchPlan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect

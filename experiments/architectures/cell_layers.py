@@ -1,7 +1,7 @@
-"""Orders the parts of a cell on layers, for few crossings and straight lines (the scheme of Sugiyama and others, 1981).
+"""Arranges the parts of a cell in layers with few crossings and straight lines (Sugiyama et al., 1981).
 
-Each block lies on a layer above all that it reads. A connection that passes a layer gets a narrow place of its own
-there, so that no line ever has to run through a box.
+Each block is on a layer above all its inputs. A connection that passes a layer has a narrow node of its own there, so
+that no line runs through a box.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ NUM_SWEEPS = 40
 
 @dataclass(eq=False)
 class Node:
-    """Something with a place on a layer.
+    """A node of a layer.
 
     Attributes:
-        kind: ``input``, ``block``, ``output``, or ``bend``: where a line passes.
-        state: which hidden state of the cell it is; that after the last one for the output, -1 for a bend.
-        width: how much room it takes.
-        port: how far from its middle the two operations of a block are; 0 for all others.
-        x: where its middle is.
-        mirrored: whether the first operation of a block stands at the right.
+        kind: ``input``, ``block``, ``output``, or ``bend`` where a line passes.
+        state: hidden state of the cell; the next number for the output, -1 for a bend.
+        width: of its box.
+        port: distance of the two operations of a block from its middle; 0 for other nodes.
+        x: of its middle.
+        mirrored: whether the first operation of a block is on the right.
         below: links from the layer below.
         above: links to the layer above.
     """
@@ -50,11 +50,11 @@ class Node:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """A piece of a connection between neighbouring layers.
+    """A segment of a connection between adjacent layers.
 
     Attributes:
-        tail: where it starts, below.
-        head: where it ends, above.
+        tail: its lower end.
+        head: its upper end.
         side: -1 if it ends at the first operation of a block, 1 if at the second, else 0.
     """
 
@@ -64,22 +64,22 @@ class Link:
 
     @property
     def head_offset(self) -> float:
-        """How far from the middle of its head the link ends."""
+        """Distance of its end from the middle of its head."""
         return -self.side * self.head.port if self.head.mirrored else self.side * self.head.port
 
     @property
     def head_x(self) -> float:
-        """Where it ends."""
+        """Position of its end."""
         return self.head.x + self.head_offset
 
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A cell in layers, from the inputs up; the last layer holds the output only.
+    """A cell in layers, from the inputs up; the last layer has the output only.
 
     Attributes:
         levels: the nodes of each layer, from left to right.
-        routes: for each connection its source and its links, from below to above.
+        routes: source and links of each connection, from below to above.
     """
 
     levels: list[list[Node]]
@@ -87,7 +87,7 @@ class Layers:
 
 
 def arrange(cell: Cell, widths: dict[str, float]) -> Layers:
-    """Finds layers, their order and positions for the parts of a cell.
+    """Computes layers, order and positions of the parts of a cell.
 
     Args:
         cell: what to arrange.
@@ -142,7 +142,7 @@ def _chain(nodes: Sequence[Node], side: int) -> list[Link]:
 
 
 def _order(levels: list[list[Node]]) -> None:
-    """Sorts each layer for few crossings: the best of several starts, each improved by sweeps and by swaps."""
+    """Sorts each layer for few crossings: the best of several starts, each improved by sweeps and swaps."""
     num_starts = max(1, min(12, 400 // sum(map(len, levels))))
     _, order, mirrored = min(
         (found for start in range(num_starts) for found in _improve(levels, start)), key=lambda found: found[0]
@@ -154,7 +154,7 @@ def _order(levels: list[list[Node]]) -> None:
 
 
 def _improve(levels: list[list[Node]], start: int) -> Iterator[tuple[tuple[int, float], list[list[Node]], set[Node]]]:
-    """Gives one order after another: cost, nodes, and which of them are mirrored. Start 0 is the order of the cell."""
+    """Yields successive orders: cost, nodes, and the mirrored ones. Start 0 is the order of the cell."""
     generator = random.Random(start)
     for level in levels:
         if start:
@@ -168,14 +168,14 @@ def _improve(levels: list[list[Node]], start: int) -> Iterator[tuple[tuple[int, 
 
 
 def _number(level: list[Node]) -> None:
-    """Sets positions for the time of sorting: evenly around the middle."""
+    """Sets temporary positions for sorting, evenly around the middle."""
     for index, node in enumerate(level):
         node.x = index - (len(level) - 1) / 2
         node.port = min(node.port, 0.25)
 
 
 def _sweep(levels: list[list[Node]]) -> None:
-    """Sorts layer after layer by the mean position of what is linked below, then of what is linked above."""
+    """Sorts each layer by the mean position of its links below, then of its links above."""
     for level in levels[1:]:
         means = {node: _mean([link.tail.x for link in node.below], node.x) for node in level}
         level.sort(key=means.__getitem__)
@@ -190,7 +190,7 @@ def _sweep(levels: list[list[Node]]) -> None:
 
 
 def _mirror(level: list[Node]) -> None:
-    """Puts the operation whose source is further left at the left."""
+    """Puts the operation whose source is further left on the left."""
     for node in level:
         if node.port:
             first, second = sorted(node.below, key=lambda link: link.side)
@@ -198,7 +198,7 @@ def _mirror(level: list[Node]) -> None:
 
 
 def _swap(levels: list[list[Node]]) -> None:
-    """Exchanges neighbours as long as that saves crossings."""
+    """Swaps neighbours where it reduces crossings."""
     for level in levels:
         for left in range(len(level) - 1):
             before = _crossings(level)
@@ -218,14 +218,14 @@ def _cost(levels: list[list[Node]]) -> tuple[int, float]:
 
 
 def _crossings(level: list[Node]) -> int:
-    """Of the lines just below and just above a layer."""
+    """Crossings of the lines directly below and above a layer."""
     return _inversions([link for node in level for link in node.below]) + _inversions(
         [link for node in level for link in node.above]
     )
 
 
 def _inversions(links: list[Link]) -> int:
-    """How many pairs of links between two layers cross."""
+    """Number of crossing pairs of links between two layers."""
     ends = [end for _, end in sorted((link.tail.x, link.head_x) for link in links)]
     count, seen = 0, list[float]()
     for end in ends:
@@ -239,7 +239,7 @@ def _mean(values: list[float], default: float) -> float:
 
 
 def _place(levels: list[list[Node]]) -> None:
-    """Moves nodes towards what they are linked to, keeping the order and the distances within each layer."""
+    """Moves nodes towards their links, keeping the order and the distances within each layer."""
     for level in levels:
         offsets = _offsets(level)
         for node, offset in zip(level, offsets, strict=True):
@@ -250,7 +250,7 @@ def _place(levels: list[list[Node]]) -> None:
 
 
 def _offsets(level: list[Node]) -> np.ndarray:
-    """Least distances from the first node of a layer."""
+    """Minimum distances from the first node of a layer."""
     gaps = [0.0]
     for left, right in pairwise(level):
         gap = BEND_GAP if "bend" in (left.kind, right.kind) else UNIT_GAP
@@ -259,7 +259,7 @@ def _offsets(level: list[Node]) -> np.ndarray:
 
 
 def _pull(level: list[Node]) -> None:
-    """One step: the positions nearest, by weighted squares, to where the links pull and far enough from each other."""
+    """Moves one layer to the positions nearest to its links, by weighted least squares, at the minimum distances."""
     wishes, weights = [], []
     for node in level:
         pulls = [(link.tail.x - link.head_offset, _stiffness(link)) for link in node.below]
@@ -274,7 +274,7 @@ def _pull(level: list[Node]) -> None:
 
 
 def _stiffness(link: Link) -> float:
-    """Lines should be straight above all where they pass layers; the output is as wide as what comes to it."""
+    """Weight of a straight link: highest through layers, lowest at the output, which is as wide as its inputs."""
     if link.head.kind == "output":
         return 0.001
     num_bends = (link.tail.kind == "bend") + (link.head.kind == "bend")

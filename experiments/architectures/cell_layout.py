@@ -1,7 +1,7 @@
-"""Places the parts of a cell on paper: no box on another, no line through a box.
+"""Computes the layout of the drawing of a cell, without overlaps of boxes or lines through boxes.
 
 A block is drawn as in the figures of NASNet (1707.07012): two operations side by side, their combination above them.
-Lines bend only between layers, where no boxes are.
+Lines bend only between layers, where there are no boxes.
 
 All lengths are in points (1/72 inch); y grows upwards, from the inputs to the output.
 """
@@ -50,12 +50,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a hidden state gives to an operation or to the output.
+    """A connection from a hidden state to an operation or to the output.
 
     Attributes:
-        source: the hidden state, or None for the short lines within a block.
-        points: (x, y) from below to above. Between two that are above one another the line is straight; between others
-            it bends so that it is vertical at both.
+        source: the hidden state; None for the short lines within a block.
+        points: (x, y) from below to above. A line is vertical at each of them and bends between.
     """
 
     source: int | None
@@ -64,7 +63,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A cell on paper, between (0, 0) and (width, height)."""
+    """The boxes and lines of a cell, between (0, 0) and (width, height)."""
 
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
@@ -73,11 +72,11 @@ class Layout:
 
 
 def place_cell(cell: Cell, op_width: float) -> Layout:
-    """Finds places for all parts of a cell.
+    """Computes the layout of a cell.
 
     Args:
         cell: what to draw.
-        op_width: width of the box of an operation, such that the longest label fits.
+        op_width: width of the box of an operation, large enough for the longest label.
     """
     widths = {
         "input": INPUT_WIDTH,
@@ -99,7 +98,7 @@ def place_cell(cell: Cell, op_width: float) -> Layout:
 
 
 def _widen_output(layers: Layers) -> None:
-    """As wide as what it concatenates, so that lines end where they come."""
+    """Makes the output as wide as the states that it concatenates, so that their lines are vertical."""
     output = layers.levels[-1][0]
     ends = [link.tail.x for link in output.below]
     low, high = min(ends), max(ends)
@@ -108,7 +107,7 @@ def _widen_output(layers: Layers) -> None:
 
 
 def _floors(layers: Layers) -> list[float]:
-    """The lower side of each layer. Lines that go far sideways need more height between layers."""
+    """Lower side of each layer; lines with a large horizontal distance get more height between layers."""
     floors = [0.0]
     for depth, level in enumerate(layers.levels[:-1]):
         height = INPUT_HEIGHT if depth == 0 else BLOCK_HEIGHT
@@ -118,7 +117,7 @@ def _floors(layers: Layers) -> list[float]:
 
 
 def _head_x(link: Link) -> float:
-    """Where a link ends: at the output right above where it starts."""
+    """Where a link ends; at the output, directly above its start."""
     return link.tail.x if link.head.kind == "output" else link.head_x
 
 

@@ -1,4 +1,4 @@
-"""`nas count`: parameters, multiply-adds and activations of a network, beside the figures of the papers."""
+"""`nas count`: parameters, multiply-adds and activations of a network, beside those that papers report."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.architectures.find import ArchitectureSource, NetworkOptions, network_spec
+from experiments.runs.printing import say
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
-from nas.models.complexity import measure
+from nas.models.complexity import Complexity, StageCost, measure
 from nas.models.presets import PRESETS, format_stack, parse_stack
 from search_spaces.published import PUBLISHED
 
 
 @dataclass(frozen=True, slots=True)
 class PaperFigure:
-    """What a paper prints of a network.
+    """What a paper reports of a network.
 
     Attributes:
         architecture: a key of `search_spaces.published.PUBLISHED`.
@@ -26,10 +27,10 @@ class PaperFigure:
         stack: the stack in the papers' notation.
         image_size: height and width of the images in pixels.
         parameters: as printed.
-        multiply_adds: as printed; None where it is not.
-        error: the error beside it, as printed or from the accuracy that is printed.
+        multiply_adds: as printed; None if not reported.
+        error: as printed, or computed from the printed accuracy.
         source: paper and table.
-        note: what else must be known of it.
+        note: a remark.
     """
 
     architecture: str
@@ -43,7 +44,7 @@ class PaperFigure:
     note: str | None = None
 
 
-_UNKNOWN = "no published wiring gives the paper's figures for this network"
+_UNKNOWN = "no published wiring reproduces these numbers"
 FIGURES = (
     PaperFigure("nasnet-a", "cifar10", "6@768", 32, "3.3M", None, "3.41 % on CIFAR-10", "1707.07012, table 1"),
     PaperFigure(
@@ -63,7 +64,7 @@ FIGURES = (
         "10.9M",
         "2.35B",
         "21.4 % top-1 on ImageNet",
-        "1707.07012, table 2, where it is 5 @ 1538",
+        "1707.07012, table 2, printed as 5 @ 1538",
         _UNKNOWN,
     ),
     PaperFigure(
@@ -78,41 +79,71 @@ FIGURES = (
         _UNKNOWN,
     ),
 )
-"""Figures of the papers, and of which networks they are."""
+"""Networks and what the papers report of them."""
 
 
-def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> dict[str, Any]:
-    """Counts without allocating any weights; returns plain data for JSON.
+@dataclass(frozen=True, slots=True)
+class NetworkCount:
+    """The cost of one network.
+
+    Attributes:
+        architecture: name of the architecture.
+        fingerprint: of the architecture.
+        spec: the network around the cells.
+        stack: in the papers' notation; None for a reference network, which has no cells.
+        complexity: parameters, multiply-adds and activations.
+        budget: what bounded the width of the network; None if nothing did.
+        paper: what a paper reports of this network; None if there is no such paper.
+    """
+
+    architecture: str
+    fingerprint: str
+    spec: NetworkSpec
+    stack: str | None
+    complexity: Complexity
+    budget: str | None
+    paper: PaperFigure | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data."""
+        stack = {name: getattr(self.spec, name) for name in ("num_repeats", "num_filters", "reduction_in_stage")}
+        return {
+            "architecture": self.architecture,
+            "fingerprint": self.fingerprint,
+            "image_size": self.spec.image_size,
+            "num_classes": self.spec.num_classes,
+            **({} if self.stack is None else {**stack, "stack": self.stack}),
+            **asdict(self.complexity),
+            "budget": self.budget,
+            "paper": None if self.paper is None else asdict(self.paper),
+        }
+
+
+def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> NetworkCount:
+    """Counts the network that the options describe, without allocating weights.
 
     Raises:
         ValueError: if preset, stack or sizes are not possible.
     """
-    budget = options.budget
-    return count_network(source, network_spec(source, options), budget="" if budget is None else str(budget))
+    return count_network(source, network_spec(source, options), budget=str(options.budget or ""))
 
 
-def count_network(source: ArchitectureSource, spec: NetworkSpec, *, budget: str = "") -> dict[str, Any]:
-    """Counts one network; `budget` tells what bounded its width. Returns plain data for JSON."""
-    complexity = measure(source.architecture, spec)
-    figure = find_figure(source, spec)
-    stack: dict[str, Any] = {}
-    if isinstance(source.architecture, Architecture):
-        stack = {name: getattr(spec, name) for name in ("num_repeats", "num_filters", "reduction_in_stage")}
-        stack["stack"] = format_stack(spec, source.architecture)
-    return {
-        "architecture": source.name,
-        "fingerprint": source.architecture.fingerprint,
-        "image_size": spec.image_size,
-        "num_classes": spec.num_classes,
-        **stack,
-        **asdict(complexity),
-        "budget": budget or None,
-        "paper": None if figure is None else asdict(figure),
-    }
+def count_network(source: ArchitectureSource, spec: NetworkSpec, *, budget: str = "") -> NetworkCount:
+    """Counts one network; `budget` names what bounded its width."""
+    architecture = source.architecture
+    return NetworkCount(
+        architecture=source.name,
+        fingerprint=architecture.fingerprint,
+        spec=spec,
+        stack=format_stack(spec, architecture) if isinstance(architecture, Architecture) else None,
+        complexity=measure(architecture, spec),
+        budget=budget or None,
+        paper=find_figure(source, spec),
+    )
 
 
 def find_figure(source: ArchitectureSource, spec: NetworkSpec) -> PaperFigure | None:
-    """The figure of a paper for this network, if there is one."""
+    """Returns what a paper reports of this network; None if there is no such paper."""
     for figure in FIGURES:
         architecture = PUBLISHED[figure.architecture]
         if architecture.fingerprint == source.architecture.fingerprint:
@@ -123,64 +154,67 @@ def find_figure(source: ArchitectureSource, spec: NetworkSpec) -> PaperFigure | 
 
 
 def describe_network(source: ArchitectureSource, options: NetworkOptions) -> str:
-    """The size of a network in a few words."""
+    """Describes the size of a network briefly, for the title of a drawing."""
     value = count_architecture(source, options)
-    stack = f"{value['stack']}, " if "stack" in value else ""
+    stack = "" if value.stack is None else f"{value.stack}, "
+    size = value.spec.image_size
     return (
-        f"{stack}{value['num_parameters'] / 1e6:,.2f} M parameters, {value['num_multiply_adds'] / 1e6:,.1f} M "
-        f"multiply-adds, {value['image_size']} x {value['image_size']} pixels"
+        f"{stack}{value.complexity.num_parameters / 1e6:,.2f} M parameters, "
+        f"{value.complexity.num_multiply_adds / 1e6:,.1f} M multiply-adds, {size} x {size} pixels"
     )
 
 
-def network_line(value: dict[str, Any]) -> str:
-    """What `count_network` gave in one line, and what set the width."""
-    bound = f", as wide as {value['budget']} allow" if value["budget"] else ""
+def network_line(value: NetworkCount) -> str:
+    """Describes a network, its cost and what bounded its width in one line."""
+    bound = f", {_bound(value)}" if value.budget else ""
+    cost = value.complexity
     return (
-        f"{_heading(value)}: {value['num_parameters']:,} parameters, {value['num_multiply_adds'] / 1e6:,.1f} M "
+        f"{_heading(value)}: {cost.num_parameters:,} parameters, {cost.num_multiply_adds / 1e6:,.1f} M "
         f"multiply-adds{bound}"
     )
 
 
-def print_count(value: dict[str, Any], console: Console) -> None:
-    """Prints what `count_architecture` gave for a person."""
-    title = f"{value['architecture']}: {_heading(value)}"
-    console.print(title, markup=False, highlight=False, soft_wrap=True)
+def print_count(value: NetworkCount, console: Console) -> None:
+    """Prints the cost of a network by stage, beside what a paper reports."""
+    say(console, f"{value.architecture}: {_heading(value)}")
     table = Table("", "parameters", "multiply-adds", "activations", show_footer=True)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for stage in value["stages"]:
-        table.add_row(stage["name"], *_cells(stage))
-    table.columns[0].footer = "total"
-    for column, cell in zip(table.columns[1:], _cells(value), strict=True):
-        column.footer = cell
+    for stage in value.complexity.stages:
+        table.add_row(stage.name, *_cells(stage))
+    for column, footer in zip(table.columns, ("total", *_cells(value.complexity)), strict=True):
+        column.footer = footer
+        column.justify = "left" if footer == "total" else "right"
     console.print(table)
     for line in _remarks(value):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
-def _heading(value: dict[str, Any]) -> str:
-    """Stack, images and classes; a reference network has no stack, since it is not made of cells."""
-    size = f"{value['image_size']} x {value['image_size']} pixels, {value['num_classes']} classes"
-    if "stack" not in value:
+def _heading(value: NetworkCount) -> str:
+    """Stack, image size and classes."""
+    spec = value.spec
+    size = f"{spec.image_size} x {spec.image_size} pixels, {spec.num_classes} classes"
+    if value.stack is None:
         return size
-    number = value["num_repeats"]
-    cells = f"cell{'s' * (number != 1)} a stage"
-    kinds = f"{cells} (the first a reduction from stage 2 on)" if value["reduction_in_stage"] else f"normal {cells}"
-    return f"{value['stack']}, {number} {kinds}, {value['num_filters']} filters, {size}"
+    cells = f"cell{'s' * (spec.num_repeats != 1)} per stage"
+    kinds = f"{cells} (the first a reduction from stage 2 on)" if spec.reduction_in_stage else f"normal {cells}"
+    return f"{value.stack}, {spec.num_repeats} {kinds}, {spec.num_filters} filters, {size}"
 
 
-def _cells(counts: dict[str, Any]) -> tuple[str, str, str]:
-    multiply_adds, activations = counts["num_multiply_adds"] / 1e6, counts["num_activations"] / 1e6
-    return f"{counts['num_parameters']:,}", f"{multiply_adds:,.1f} M", f"{activations:,.2f} M"
+def _bound(value: NetworkCount) -> str:
+    return f"the widest network within {value.budget}"
 
 
-def _remarks(value: dict[str, Any]) -> list[str]:
-    lines = [f"as wide as {value['budget']} allow"] if value["budget"] else []
-    if value["auxiliary_num_parameters"]:
-        lines.append(f"auxiliary head, for training only: {value['auxiliary_num_parameters']:,} parameters more")
-    if paper := value["paper"]:
-        costs = f", {paper['multiply_adds']} multiply-adds" if paper["multiply_adds"] else ""
-        lines.append(f"the paper: {paper['parameters']} parameters{costs}, {paper['error']} ({paper['source']})")
-        if paper["note"]:
-            lines.append(paper["note"])
+def _cells(cost: Complexity | StageCost) -> tuple[str, str, str]:
+    multiply_adds, activations = cost.num_multiply_adds / 1e6, cost.num_activations / 1e6
+    return f"{cost.num_parameters:,}", f"{multiply_adds:,.1f} M", f"{activations:,.2f} M"
+
+
+def _remarks(value: NetworkCount) -> list[str]:
+    lines = [_bound(value)] if value.budget else []
+    if auxiliary := value.complexity.auxiliary_num_parameters:
+        lines.append(f"auxiliary head, used in training only: {auxiliary:,} more parameters")
+    if paper := value.paper:
+        costs = f", {paper.multiply_adds} multiply-adds" if paper.multiply_adds else ""
+        lines.append(f"reported: {paper.parameters} parameters{costs}, {paper.error} ({paper.source})")
+        if paper.note:
+            lines.append(paper.note)
     return lines

@@ -1,4 +1,4 @@
-"""`nas draw`: both cells of an architecture in one picture, like a figure of the NASNet paper (1707.07012)."""
+"""`nas draw`: draws both cells of an architecture in one figure, in the style of NASNet's (1707.07012)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
 from nas.architecture import Architecture
 
 SUFFIXES = (".svg", ".png", ".pdf")
-FONT_SIZE, SMALL_SIZE, LEAST_SIZE, TITLE_SIZE = 8.5, 6.5, 5.5, 11.0
+FONT_SIZE, SMALL_SIZE, MIN_SIZE, TITLE_SIZE = 8.5, 6.5, 5.5, 11.0
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-LEAST_OP_WIDTH, MOST_OP_WIDTH = 44.0, 110.0
+MIN_OP_WIDTH, MAX_OP_WIDTH = 44.0, 110.0
 MARGIN, CELL_GAP, CAPTION_HEIGHT, OUTPUT_LABEL_HEIGHT, TITLE_HEIGHT = 16.0, 44.0, 24.0, 28.0, 24.0
-MOST_PIXELS = 12_000
+MAX_PIXELS = 12_000
 
 WORDS = {
     "avg_pool": "avg",
@@ -34,45 +34,45 @@ WORDS = {
     "bottleneck_conv": "bottleneck",
     "dil2_sep_conv": "dilated sep",
 }
-"""How the papers shorten names of operations."""
+"""Short names of operations, as in the papers."""
 
 OP_COLOURS = (("sep", "#fde3a7"), ("conv", "#f8cdb8"), ("pool", "#cfe8cf"), ("identity", "#e4e4e4"))
-"""By what occurs in the name of an operation, first match first."""
+"""Colours of operations by a part of their name; the first match counts."""
 OTHER_OP_COLOUR = "#e6dcf3"
 COLOURS = {"input": "#d7dfe8", "output": "#d7dfe8", "add": "#cfe0f5", "concat": "#f3d3e4"}
 LINE_COLOURS = {0: "#b4532a", 1: "#2f5f9e"}
 OTHER_LINE_COLOUR = "#555555"
 OUTPUT = -1
-"""Stands for the output as the source of a line."""
+"""The output as the source of a line."""
 EDGE_COLOUR = "#444444"
 
 
 def draw_architecture(architecture: Architecture, out: FilePath, *, title: str | None = None) -> None:
-    """Draws both cells, inputs at the bottom, and writes the picture.
+    """Draws both cells, inputs at the bottom, and writes the figure.
 
     Args:
-        architecture: what to draw; its operations and norms need not be known ones.
-        out: the file, whose suffix says which format: .svg, .png or .pdf. Folders on the way are made.
-        title: stands above the cells.
+        architecture: what to draw; unknown operations and norms are allowed.
+        out: the file, .svg, .png or .pdf; missing folders are made.
+        title: above the cells.
 
     Raises:
-        ValueError: if the suffix is another one.
+        ValueError: if the suffix is not one of these.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"a drawing must end in {', '.join(SUFFIXES)}, got {out.name!r:.100}")
     figure = architecture_figure(architecture, title=title)
     out.parent.mkdir(parents=True, exist_ok=True)
-    dpi = min(200.0, MOST_PIXELS / max(figure.get_size_inches()))
-    # Without the salt and the date, equal drawings are equal files.
+    dpi = min(200.0, MAX_PIXELS / max(figure.get_size_inches()))
+    # A fixed salt and no date make equal drawings equal files.
     with rc_context({"svg.hashsalt": "nas"}):
         metadata = {".png": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[out.suffix.lower()]
         figure.savefig(out, dpi=dpi, metadata=metadata)
 
 
 def architecture_figure(architecture: Architecture, *, title: str | None = None) -> Figure:
-    """Both cells side by side as a matplotlib figure; one unit of its axes is a point (1/72 inch)."""
+    """Draws both cells side by side; one unit of the axes is a point (1/72 inch)."""
     ops = {edge.op for cell in (architecture.normal, architecture.reduction) for b in cell.blocks for edge in b.edges}
-    op_width = min(MOST_OP_WIDTH, max(LEAST_OP_WIDTH, *(text_width(line) + 10 for op in ops for line in op_label(op))))
+    op_width = min(MAX_OP_WIDTH, max(MIN_OP_WIDTH, *(text_width(line) + 10 for op in ops for line in op_label(op))))
     layouts = [place_cell(cell, op_width) for cell in (architecture.normal, architecture.reduction)]
     heading = _heading(architecture, title)
     height = max(layout.height for layout in layouts) + CAPTION_HEIGHT + OUTPUT_LABEL_HEIGHT
@@ -102,7 +102,7 @@ def _heading(architecture: Architecture, title: str | None) -> str:
 
 
 def op_label(op: str) -> tuple[str, ...]:
-    """One or two lines for the box of an operation: ``sep_conv_3x3`` becomes sep and 3 by 3."""
+    """Returns the one or two lines of the label of an operation: ``sep_conv_3x3`` becomes "sep" and "3 by 3"."""
     sizes = re.findall(r"\d+x\d+", op)
     word = re.sub(r"_?\d+x\d+", "", op).strip("_")
     words = WORDS.get(word, word.replace("_", " "))
@@ -110,13 +110,13 @@ def op_label(op: str) -> tuple[str, ...]:
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """Width of a line of text in points."""
+    """Measures the width of a line of text in points."""
     return float(TextPath((0, 0), text, size=size, prop=FontProperties()).get_extents().width) if text.strip() else 0.0
 
 
 def fit_text(text: str, size: float, width: float) -> tuple[str, float]:
-    """Makes a line of text smaller, and at last cuts it, until it fits into a width in points."""
-    size = max(min(size, LEAST_SIZE), size * min(1.0, width / max(1.0, text_width(text, size))))
+    """Shrinks and, if needed, truncates a line of text to a width in points; returns it with its size."""
+    size = max(min(size, MIN_SIZE), size * min(1.0, width / max(1.0, text_width(text, size))))
     if text_width(text, size) <= width + 0.01:
         return text, size
     while text and text_width(text + ELLIPSIS, size) > width:
@@ -151,7 +151,7 @@ def _draw_box(axes: Axes, box: Box, corner: tuple[float, float]) -> None:
         )
     )
     for offset, text, size in _texts(box):
-        # Lines are set by their base, or letters that reach below it would lift the others.
+        # Aligned by baseline, since alignment by the centre would depend on descenders.
         base = y + offset - 0.36 * size
         axes.text(x, base, text, ha="center", va="baseline", size=size, zorder=4, parse_math=box.kind == "input")
 
@@ -166,7 +166,7 @@ def _texts(box: Box) -> Iterator[tuple[float, str, float]]:
         lines.append((box.detail, SMALL_SIZE))
     for index, (line, size) in enumerate(lines):
         offset = ((len(lines) - 1) / 2 - index) * 11.0
-        # Letters on a raster come out up to a twentieth wider than their outlines.
+        # Rasterized letters are up to 5 % wider than their outlines.
         yield offset, *fit_text(line, size, 0.95 * (box.width - 4))
 
 
@@ -189,7 +189,7 @@ def _arrow(line: Line, corner: tuple[float, float]) -> FancyArrowPatch:
 
 
 def line_path(line: Line, corner: tuple[float, float] = (0.0, 0.0)) -> Path:
-    """The way of a line: straight up, or an S between two verticals."""
+    """Returns the path of a line: straight up, or an S between two verticals."""
     points = [(corner[0] + x, corner[1] + y) for x, y in line.points]
     vertices, codes = [points[0]], [Path.MOVETO]
     for (x, y), (next_x, next_y) in pairwise(points):

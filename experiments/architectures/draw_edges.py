@@ -1,4 +1,4 @@
-"""A drawing of a cell with one operation on each edge, such as those of NAS-Bench-201."""
+"""Draws a cell with one operation on each edge, as in NAS-Bench-201."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ABSENT = "none"
 
 
 def edge_cell_figure(cell: EdgeCell) -> Figure:
-    """The nodes in a row, from input to output, and an arc for each edge; one unit of its axes is a point (1/72 inch).
+    """Draws the nodes in a row from input to output, and an arc for each edge but those with the operation ``none``.
 
-    Edges with the operation ``none`` carry nothing, and are left out.
+    One unit of the axes is a point (1/72 inch).
     """
     width = _GAP * (cell.num_nodes - 1) + 60
     height = _BEND * _GAP * (cell.num_nodes - 1) + 70

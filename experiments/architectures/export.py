@@ -1,4 +1,4 @@
-"""`nas export`: an architecture as code that needs only torch, with its weights if it is trained, and as a drawing."""
+"""`nas export`: writes an architecture as code that needs only torch, with its weights if trained, and a drawing."""
 
 from __future__ import annotations
 
@@ -19,27 +19,26 @@ CELLS_FILE = "cells.svg"
 def export_architecture(
     source: ArchitectureSource, out: Path, options: NetworkOptions | None = None, *, programs: Collection[str] = ()
 ) -> list[Path]:
-    """Writes a folder that stands for itself: ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
+    """Writes a self-contained folder with ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
 
-    The weights of a trained architecture come along in ``weights.safetensors``, unless options are given: they ask for
-    another network than the one that was trained.
+    A trained architecture also has its ``weights.safetensors``, unless options are given, which change the network.
 
     Args:
         source: what to export; see `experiments.architectures.find.find_architecture`.
-        out: the folder, made where it is missing; files of the same names are replaced.
-        options: the network around the cells, where it is to be another than that of the run.
-        programs: further forms of a trained network, keys of `nas.export.programs.PROGRAMS`.
+        out: the folder, made if missing; files of the same names are replaced.
+        options: of the network around the cells, if it differs from that of the run.
+        programs: further formats of a trained network, keys of `nas.export.programs.PROGRAMS`.
 
     Returns:
         The files written, ``model.py`` first.
 
     Raises:
-        ValueError: if the options are not possible, the weights do not fit, or the folder is a file.
-        RuntimeError: if a program cannot be made, or does not agree with the network, or the folder cannot be written.
+        ValueError: if the options are not possible, the weights do not match, or the folder is a file.
+        RuntimeError: if a program cannot be made or its output differs from the network's, or writing fails.
     """
     options = options or NetworkOptions()
     if out.exists() and not out.is_dir():
-        raise ValueError(f"an export needs a folder, got the file {out}")
+        raise ValueError(f"the target of an export must be a folder, got the file {out}")
     try:
         return _write(source, out, options, programs)
     except OSError as error:  # a full disk names no file
@@ -62,7 +61,7 @@ def _check_programs(programs: Collection[str], trained: Path | None) -> None:
         if name not in PROGRAMS:
             raise ValueError(f"a program must be one of {', '.join(PROGRAMS)}, got {name!r:.40}")
     if programs and trained is None:
-        raise ValueError("only a trained network can be exported as a program: there are no weights of this one")
+        raise ValueError("a network must be trained to be exported as a program, got one without weights")
 
 
 def _write_programs(programs: Collection[str], trained: Path, out: Path) -> Iterator[Path]:

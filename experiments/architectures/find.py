@@ -1,7 +1,8 @@
-"""What a person may write where a command wants an architecture (ARCH).
+"""Resolves the argument ARCH of the commands to an architecture.
 
-A JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training or a checkpoint,
-a folder that was exported, a published name such as ``nasnet-a``, or a reference network such as ``resnet50-ibn-a``.
+It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training, a
+checkpoint, an exported folder, a published name such as ``nasnet-a``, or a reference network such as
+``resnet50-ibn-a``.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
 WEIGHTS_SUFFIX = ".safetensors"
 NETWORK_FILE = "network.safetensors"
-"""What `nas train` writes when it is done."""
+"""File with the final weights of `nas train`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureSource:
-    """An architecture, and where it comes from.
+    """An architecture and its origin.
 
     Attributes:
-        name: what the person wrote.
-        architecture: what it stands for.
-        fidelity: how it was measured, if it is a trial of a run.
-        weights: the file with its trained weights, if the run kept them.
-        outcome: what came of it, if it is a trial of a run.
+        name: the argument that named it.
+        architecture: the architecture.
+        fidelity: how it was trained, if it is a trial of a run.
+        weights: the file with its trained weights, if there is one.
+        outcome: of the trial, if it is a trial of a run.
     """
 
     name: str
@@ -56,25 +57,26 @@ class ArchitectureSource:
 
     @property
     def cells(self) -> Architecture:
-        """The architecture, if it is made of cells; raises ValueError if not."""
+        """The architecture; raises ValueError if it has no cells."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
-                f"{self.name} is a reference network, not made of cells: it can be counted and trained only"
+                f"the architecture must have cells, got the reference network {self.name}; such networks can only be "
+                "counted and trained"
             )
         return self.architecture
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """The network around the cells, as all commands take it that build one; None leaves a value as it is.
+    """Options of the network around the cells, shared by all commands that build one; None keeps the default.
 
     Attributes:
         preset: a key of `nas.models.presets.PRESETS`.
-        stack: a stack in the papers' notation, ``6@768``: normal cells a stage, channels before the classifier.
+        stack: in the papers' notation, ``6@768``: normal cells per stage, channels before the classifier.
         image_size: height and width of the images in pixels.
         classes: outputs of the classifier.
-        parameters: a budget, such as ``5M``: the network is made as wide as it allows.
-        multiply_adds: likewise, for one image: ``600M``.
+        parameters: parameter budget, e.g. ``5M``; the widest network that fits is used.
+        multiply_adds: likewise, multiply-adds for one image, e.g. ``600M``.
     """
 
     preset: str | None = None
@@ -91,7 +93,7 @@ class NetworkOptions:
 
     @property
     def budget(self) -> Budget | None:
-        """What the network may cost; None if nothing bounds it. Raises ValueError if an amount is none."""
+        """The budget; None without one. Raises ValueError if an amount is not valid."""
         if self.parameters is None and self.multiply_adds is None:
             return None
         return Budget(
@@ -101,14 +103,14 @@ class NetworkOptions:
 
 
 def find_architecture(text: str) -> ArchitectureSource:
-    """Resolves what a person wrote.
+    """Resolves an argument to an architecture.
 
     Raises:
-        ValueError: if it stands for no architecture that can be built; the message says why.
+        ValueError: if it does not name an architecture that can be built; the message says why.
         OSError: if a file cannot be read.
     """
-    if not text.strip():  # as a folder it would be the current one
-        raise ValueError("an architecture must be named, got nothing")
+    if not text.strip():  # as a path it would be the current folder
+        raise ValueError("an architecture must be named, got an empty text")
     source = _find(text)
     if isinstance(source.architecture, ReferenceNetwork):
         return source
@@ -120,7 +122,7 @@ def find_architecture(text: str) -> ArchitectureSource:
 
 
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """The network around the cells: the preset asked for, else that of the run, else ``cifar10``, with the options.
+    """Builds the network spec: the given preset, else that of the run, else ``cifar10``, with the options applied.
 
     Raises:
         ValueError: if the preset is unknown, or the stack or a size is not possible.
@@ -140,17 +142,17 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
 
 
 def find_preset(name: str) -> NetworkSpec:
-    """The network of a paper by its name; raises ValueError if there is none."""
+    """Returns the network of a paper by its name; raises ValueError if the name is unknown."""
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS)
     return PRESETS[name]
 
 
 def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Sets how many cells and how wide: by `options.stack`, and by its budget at the spec's image size.
+    """Sets the number of cells and the width by `options.stack` and by the budget at the image size of the spec.
 
     Raises:
-        ValueError: if there is no such network.
+        ValueError: if no network matches.
     """
     if options.stack is not None:
         spec = parse_stack(options.stack, spec, source.cells)
@@ -160,7 +162,8 @@ def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOpt
 def _find(text: str) -> ArchitectureSource:
     path = Path(text)
     if path.is_file():
-        return _from_weights(text, path) if path.suffix == WEIGHTS_SUFFIX else _from_json(text, path)
+        weights = path.suffix == WEIGHTS_SUFFIX
+        return _from_weights(text, path) if weights else ArchitectureSource(text, read_architecture(path))
     if path.is_dir():
         return _from_folder(text, path, 1)
     if text in PUBLISHED:
@@ -179,33 +182,23 @@ def _find(text: str) -> ArchitectureSource:
     )
 
 
-def _from_json(text: str, path: Path) -> ArchitectureSource:
-    return ArchitectureSource(text, read_architecture(path))
-
-
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:
     network = load_checkpoint(path).network
     fidelity = Fidelity(network.spec, data=data or DataSpec())
     return ArchitectureSource(text, network.architecture, fidelity, path)
 
 
-def _from_training(text: str, folder: RunFolder) -> ArchitectureSource:
-    stored = folder.stored_document() or {}
-    data = validate_section("data", stored.get("data") or {}, DataSpec)
-    return _from_weights(text, folder.path / NETWORK_FILE, data)
-
-
 def read_architecture(path: Path) -> Architecture:
-    """Reads an architecture from a JSON file, such as `nas export` writes.
+    """Reads an architecture from a JSON file, for example one of `nas export`.
 
     Raises:
-        ValueError: if it holds none.
+        ValueError: if the file holds no architecture.
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ValueError(f"{path} must have at most {MAX_BYTES} bytes to be an architecture")
+        raise ValueError(f"the file of an architecture must have at most {MAX_BYTES} bytes: {path}")
     try:
         value = _parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
@@ -228,7 +221,9 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
         if rank > 1:
             raise ValueError(f"{path} holds no search, so there is no @{rank} in it")
         if (path / NETWORK_FILE).is_file():
-            return _from_training(text, folder)
+            stored = folder.stored_document() or {}
+            data = validate_section("data", stored.get("data") or {}, DataSpec)
+            return _from_weights(text, path / NETWORK_FILE, data)
         if (path / "architecture.json").is_file():
             return ArchitectureSource(text, read_architecture(path / "architecture.json"))
         raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
@@ -241,7 +236,7 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     record = best[rank - 1]
     architecture, outcome = record.trial.architecture, record.outcome
     if not isinstance(architecture, Buildable) or not isinstance(outcome, Success):
-        raise ValueError(f"{path} does not hold architectures of which there is a network")
+        raise ValueError(f"{path} must hold architectures from which a network can be built")
     weights = folder.trial_weights(record.trial.id)
     return ArchitectureSource(
         text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome

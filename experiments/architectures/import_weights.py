@@ -1,4 +1,4 @@
-"""`nas import-weights`: timm's weights of NASNet-A and PNASNet-5, as a network of ours that stands for itself."""
+"""`nas import-weights`: converts timm's weights of NASNet-A and PNASNet-5 and writes them like an export."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from search_spaces.published import PUBLISHED
 TIMM_NAMES = ("nasnetalarge", "pnasnet5large")
 WEIGHTS_FILE = "weights.safetensors"
 _MEAN = _STD = (0.5, 0.5, 0.5)
-"""How timm normalizes images for both networks."""
+"""Normalization of images in timm, for both networks."""
 
 
 def import_weights(source: str, out: Path, *, accuracy: float) -> list[Path]:
-    """Writes a folder as `nas export` does, with the weights of timm's network in ours.
+    """Writes a folder like `nas export`, with weights converted from timm's network.
 
     Args:
-        source: a safetensors file with timm's state dict, or ``nasnetalarge`` or ``pnasnet5large``, whose published
-            weights timm then downloads.
-        out: the folder, made where it is missing; files of the same names are replaced.
-        accuracy: between 0 and 1, as it was published with the weights; kept beside them.
+        source: a safetensors file with timm's state dict, or ``nasnetalarge`` or ``pnasnet5large`` to have timm
+            download the published weights.
+        out: the folder, made if missing; files of the same names are replaced.
+        accuracy: published with the weights, between 0 and 1; stored with them.
 
     Returns:
         The files written.
 
     Raises:
-        ValueError: if the source holds no such weights.
+        ValueError: if the source does not hold these weights.
         RuntimeError: if timm is needed and not installed.
     """
     if not 0 <= accuracy <= 1:
@@ -66,20 +66,20 @@ def _read(source: str) -> Mapping[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a safetensors file, the only format that is read: {error}") from None
+        raise ValueError(f"weights must be a safetensors file, got {path}: {error}") from None
 
 
 def _download(name: str) -> Mapping[str, torch.Tensor]:
     try:
         import timm
     except ImportError:
-        raise RuntimeError("timm is not installed; pip install 'nas-engine[timm]', or give a file") from None
+        raise RuntimeError("timm is not installed; install 'nas-engine[timm]' or name a file") from None
     state_dict: Mapping[str, torch.Tensor] = timm.create_model(name, pretrained=True).state_dict()
     return state_dict
 
 
 def _without_images(spec: NetworkSpec) -> DataSet:
-    """What a checkpoint keeps of a data set: normalization and names of classes, which timm gives by number only."""
+    """A data set without images for the checkpoint: normalization, and classes, which timm only numbers."""
     shape = (1, spec.in_channels, spec.image_size, spec.image_size)
     nothing = Split(np.zeros(shape, np.uint8), np.zeros(1, np.int64))
     names = tuple(str(index) for index in range(spec.num_classes))

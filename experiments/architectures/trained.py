@@ -1,4 +1,4 @@
-"""Trained networks as a person names them, and images to test them on."""
+"""Finds trained networks by the arguments of the commands, and loads images to evaluate them on."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nas.fidelity import DataSpec
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 
 WEIGHTS_FOLDER = "weights"
-"""The folder in which a run keeps the weights of its best trials."""
+"""Folder of a run with the weights of its best trials."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A trained network, and what its run says of it.
+    """A trained network with the settings of its run.
 
     Attributes:
-        name: what the person wrote.
-        checkpoint: the network with its normalization and classes.
-        data: what it was searched on; None for a single file.
-        shifts: of the run's reward and test; none of either for a single file.
+        name: the argument that named it.
+        checkpoint: the network with its normalization constants and classes.
+        data: of its search; None for a single file.
+        shifts: of the run's reward and test; empty for a single file.
     """
 
     name: str
@@ -43,7 +43,7 @@ def find_trained(text: str) -> TrainedNetwork:
     """Resolves a file of weights, a run (its best trial) or RUN@k.
 
     Raises:
-        ValueError: if it stands for no trained network.
+        ValueError: if it does not name a trained network.
         OSError: if a file cannot be read.
     """
     path = find_trained_file(text)
@@ -58,10 +58,10 @@ def find_trained(text: str) -> TrainedNetwork:
 
 
 def find_trained_file(text: str) -> Path:
-    """The file of weights that a text stands for: itself, or that of a run, RUN@k, a training or an export.
+    """Finds the file of weights: the file itself, or that of a run, RUN@k, a training or an export.
 
     Raises:
-        ValueError: if it stands for no trained network.
+        ValueError: if it does not name a trained network.
         OSError: if a file cannot be read.
     """
     if Path(text).is_file():
@@ -70,20 +70,20 @@ def find_trained_file(text: str) -> Path:
         return exported
     source = find_architecture(text)
     if source.weights is None:
-        raise ValueError(f"{text} has no trained weights: a run keeps those of its best trials (workers.keep_weights)")
+        raise ValueError(f"{text} has no trained weights; a run keeps those of its best trials (workers.keep_weights)")
     return source.weights
 
 
 def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, most: int | None = None) -> Split:
-    """Loads the test images for networks that are to be measured on the same.
+    """Loads test images to evaluate several networks on.
 
     Args:
-        networks: at least one; classes, channels and size of the images must be the same for all.
-        data: a folder of images, or the name of a data set that needs none; None takes that of the first one's run.
-        most: so many images at most, drawn at random, always the same; None takes all.
+        networks: at least one; classes, channels and image size must be the same for all.
+        data: a folder of images, or the name of a built-in data set; None for the data of the first network's run.
+        most: maximum number of images, a fixed random subset; None for all.
 
     Raises:
-        ValueError: if no images are named, they are not there, or they do not fit the networks.
+        ValueError: if no images are named, they are missing, or they do not match the networks.
     """
     first = networks[0].checkpoint
     for other in networks[1:]:
@@ -93,7 +93,7 @@ def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, mo
     if loaded.class_names != first.class_names:
         ours, theirs = ", ".join(first.class_names), ", ".join(loaded.class_names)
         raise ValueError(
-            f"the classes of the images must be {ours:.200}, as {networks[0].name} knows, got {theirs:.200}"
+            f"the classes of the images must be those of {networks[0].name}, {ours:.200}, got {theirs:.200}"
         )
     if loaded.num_channels != len(first.mean):
         raise ValueError(
@@ -114,7 +114,7 @@ def _data_spec(network: TrainedNetwork, data: str | None) -> DataSpec:
     if data is None:
         if network.data is None:
             raise ValueError(
-                f"{network.name} does not say which images it is for: --data must name a folder, or digits"
+                f"the images must be named with --data, a folder or digits, since {network.name} does not name them"
             )
         return network.data
     if data in DATA_SETS and not Path(data).is_dir():

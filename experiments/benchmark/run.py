@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from experiments.benchmark.jobs import FAILURE_REWARD, Job, controller_settings,
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
+from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
 from experiments.config.sections import flatten
 from experiments.runs.environment import describe_environment
@@ -100,7 +101,7 @@ class Benchmark:
         ]
 
 
-def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Any]:
+def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
     """Runs what is missing in a folder, then compares all that was asked for.
 
     Args:
@@ -127,7 +128,8 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     comparisons = {}
     for name, groups in _groups(benchmark, jobs):
         comparison = _compare(groups, folder)
-        comparisons[name] = comparison | {"files": write_comparison(comparison, out / name)}
+        files = write_comparison(comparison, out / name)
+        comparisons[name] = dataclasses.replace(comparison, files=tuple(files))
     return comparisons
 
 
@@ -143,35 +145,38 @@ def _groups(benchmark: Benchmark, jobs: Sequence[Job]) -> Iterator[tuple[str, li
         yield name.replace(":", ","), [runs[name, number] for number in benchmark.num_workers]
 
 
-def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> dict[str, Any]:
+def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     strategies: list[Strategy] = []
     trials: dict[str, Sequence[int]] = {}
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
         strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].key["settings"]))
-    comparison = compare_strategies(strategies)
-    _describe_best(comparison, groups[0][0], trials)
-    return comparison | {
-        "configuration": split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
-        "environment": split_common({"this comparison": dict(flatten(describe_environment()))}),
-    }
+    comparison = compare_strategies(strategies).with_best(_describer(groups[0][0], trials))
+    return dataclasses.replace(
+        comparison,
+        configuration=split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
+        environment=split_common({"this comparison": dict(flatten(describe_environment()))}),
+    )
 
 
-def _describe_best(comparison: dict[str, Any], job: Job, trials: dict[str, Sequence[int]]) -> None:
-    """Says of each best cell what it is, what it costs, and which trial it was."""
+def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArchitecture], BestArchitecture]:
+    """Describes the best cells: what each is, what it costs, and which trial it was."""
     table, space = load_table(job.table, Columns(**job.key["columns"]))
-    for strategy in comparison["strategies"]:
-        for best in strategy["best"]:
-            cell = space.decode(tuple(map(int, best["fingerprint"].split("-"))))
-            row = table.rows[cell.arch]
-            best |= {
-                "trial": trials[best["run"]][best["place"] - 1],
-                "fingerprint": cell.fingerprint,
-                "architecture": cell.to_json(),
-                "num_parameters": row.num_parameters,
-                "num_multiply_adds": row.num_multiply_adds,
-            }
+
+    def describe(best: BestArchitecture) -> BestArchitecture:
+        cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
+        row = table.rows[cell.arch]
+        return dataclasses.replace(
+            best,
+            trial=trials[best.run][best.place - 1],
+            fingerprint=cell.fingerprint,
+            architecture=cell.to_json(),
+            num_parameters=row.num_parameters,
+            num_multiply_adds=row.num_multiply_adds,
+        )
+
+    return describe
 
 
 def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:

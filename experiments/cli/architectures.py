@@ -111,7 +111,7 @@ def count(  # noqa: PLR0913 - one argument for each option
     options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
     value = count_architecture(find_architecture(arch), options)
     if as_json:
-        print_json(value)
+        print_json(value.to_json())
     else:
         print_count(value, Console())
 

@@ -50,7 +50,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
-        print_json(value)
+        print_json({name: comparison.to_json() for name, comparison in value.items()})
         return
     for name, comparison in value.items():
         if len(value) > 1:

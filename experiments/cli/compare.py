@@ -28,6 +28,6 @@ def compare(
 
     value = compare_runs(runs, out, force=force)
     if as_json:
-        print_json(value)
+        print_json(value.to_json())
     else:
         print_comparison(value, Console())

@@ -45,7 +45,7 @@ def robustness(  # noqa: PLR0913 - one argument for each option
     options = RobustnessOptions(data, split_names(shifts), parse_severities(severity), seed, images, pictures)
     value = run_robustness(networks, out, options)
     if as_json:
-        print_json(value)
+        print_json(value.to_json())
     else:
         print_robustness(value, Console())
 
@@ -73,7 +73,7 @@ def divergence(  # noqa: PLR0913 - one argument for each option
     options = DivergenceOptions(shift, data, severity, split_names(classes), seed, images, pictures)
     value = run_divergence(networks, out, options)
     if as_json:
-        print_json(value)
+        print_json(value.to_json())
     else:
         print_divergence(value, Console())
 

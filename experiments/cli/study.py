@@ -61,7 +61,7 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
     console = Console()
     value = run_study(request, backbone, out, console)
     print_study(value, console)
-    if any(setting["num_failed"] for setting in value["settings"]):
+    if any(setting.num_failed for setting in value.settings):
         raise typer.Exit(1)  # the same command tries them again
 
 

@@ -1,8 +1,7 @@
-"""Strategies compared, as plain data for JSON: every number that the figures and the report show.
+"""Compares strategies: summaries of their runs, and rank tests of all pairs at checkpoints of the budget.
 
-What is compared is the incumbent, chosen by validation accuracy alone: its test accuracy where all runs have one, else
-its validation accuracy; where a run has no success yet, it counts as 0, so that no run is left out for its failures.
-Accuracies are between 0 and 1, times are in seconds; null stands where there is no number.
+The measure is the incumbent, chosen by validation accuracy alone: its test accuracy if all runs have one, else its
+validation accuracy. It is 0 until the first success of a run, so that no run is excluded for its failures.
 """
 
 from __future__ import annotations
@@ -10,166 +9,161 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from experiments.comparison import statistics
-from experiments.comparison.curve_bands import BAND_RESAMPLES, curves_with_bands
+from experiments.comparison.curve_bands import curves_with_bands
 from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, positions
-from experiments.comparison.statistics import Interval
+from experiments.comparison.results import (
+    BestArchitecture,
+    Comparison,
+    Cost,
+    PairTest,
+    Procedure,
+    RunSummary,
+    StrategySummary,
+    TrialCounts,
+)
+from experiments.comparison.statistics import Interval, Statistic
 from experiments.comparison.verdict import notes, verdict
 
 CHECKPOINTS = (0.1, 0.25, 0.5, 1.0)
 AXES = ("trials", "worker_seconds", "elapsed_seconds")
 NUM_BEST = 3
-MOST_DOTS = 5000
-"""Up to so many trials, each is kept as a dot of the figures."""
+MAX_DOTS = 5000
+"""Up to this number of trials, the figures show each as a dot."""
 
 
-def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> dict[str, Any]:
-    """Compares strategies by their curves, and tests their differences at checkpoints of the budget.
+def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> Comparison:
+    """Summarizes strategies and tests their differences at checkpoints of the budget.
 
-    The budget is what all runs have spent. The rank test compares each pair of strategies at 10, 25, 50 and 100 % of
-    the trials, and at the end of the budget in seconds; all its p-values are corrected together.
+    The budget is what all runs have spent. Each pair of strategies is tested at 10, 25, 50 and 100 % of the trials and
+    at the end of the budget in seconds; all p-values are corrected together.
 
     Args:
-        strategies: one or more, of different names; tests need two runs a strategy.
+        strategies: one or more, of distinct names; tests need two runs per strategy.
         seed: of the bootstrap.
-
-    Returns:
-        Plain data, see the keys: ``measure``, ``budget``, ``strategies`` (each with runs, curves, trials, cost, area
-        under the curve, gain over random), ``tests``, ``verdict`` and ``notes`` (sentences).
 
     Raises:
         ValueError: if there is no strategy, or two share a name.
     """
     names = [strategy.name for strategy in strategies]
     if not names or len(set(names)) != len(names):
-        raise ValueError(f"strategies must be one or more, of different names, got {', '.join(names) or 'none'}")
+        raise ValueError(f"strategies must be one or more, of distinct names, got {', '.join(names) or 'none'}")
     runs = [run for strategy in strategies for run in strategy.runs]
     budget = {axis: min(float(positions(run, axis)[-1]) for run in runs) for axis in AXES if _has_axis(runs, axis)}
     measure = "incumbent_test" if all(run.test is not None for run in runs) else "incumbent"
-    judge = _Judge(measure, budget, seed)
-    described = [
-        judge.describe(strategy, dots=sum(run.num_trials for run in runs) <= MOST_DOTS) for strategy in strategies
-    ]
-    random = [strategy for strategy in strategies if is_random(strategy)]
-    for strategy, target in zip(strategies, described, strict=True):
-        target["gain_over_random"] = judge.gain(strategy, random[0]) if random else None
-    tests = judge.tests(strategies)
-    comparison = {
-        "format": 1,
-        "measure": measure,
-        "budget": budget,
-        "statistics": {
-            "confidence": statistics.CONFIDENCE,
-            "power": statistics.POWER,
-            "resamples_of_bands": BAND_RESAMPLES,
-            "resamples_of_intervals": statistics.NUM_RESAMPLES,
-            "seed": seed,
-        },
-        "random_architecture": _random_accuracy(random[0], measure) if random else None,
-        "strategies": described,
-        "tests": tests,
-    }
-    comparison |= {"verdict": verdict(comparison), "notes": notes(comparison)}
-    return _plain(comparison)  # type: ignore[no-any-return]
+    random = next((strategy for strategy in strategies if is_random(strategy)), None)
+    analysis = _Analysis(measure, budget, seed, None if random is None else _random_accuracy(random, measure))
+    dots = sum(run.num_trials for run in runs) <= MAX_DOTS
+    comparison = Comparison(
+        measure=measure,
+        budget=budget,
+        statistics=Procedure(seed),
+        random_architecture=analysis.random_accuracy,
+        strategies=tuple(analysis.summarize(strategy, dots=dots) for strategy in strategies),
+        tests=analysis.tests(strategies),
+    )
+    return replace(comparison, verdict=tuple(verdict(comparison)), notes=tuple(notes(comparison)))
 
 
 def is_random(strategy: Strategy) -> bool:
-    """Whether a strategy is random search: by the name of its controller, else by its own."""
+    """Whether a strategy is random search, by the name of its controller if known, else by its own."""
     return bool(strategy.settings.get("name", strategy.name) == "random")
 
 
-class _Judge:
-    """What all strategies are measured by."""
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What all strategies are compared by."""
 
-    def __init__(self, measure: str, budget: dict[str, float], seed: int) -> None:
-        self._measure = measure
-        self._budget = budget
-        self._seed = seed
+    measure: str
+    budget: dict[str, float]
+    seed: int
+    random_accuracy: float | None
 
-    def describe(self, strategy: Strategy, *, dots: bool) -> dict[str, Any]:
-        """Everything about one strategy that needs no other."""
-        finals = self._values(strategy, "trials", self._budget["trials"])
-        return {
-            "name": strategy.name,
-            "settings": dict(strategy.settings),
-            "num_runs": len(strategy.runs),
-            "random": is_random(strategy),
-            "final": _accuracy(statistics.bootstrap_interval(finals, seed=self._seed)),
-            "final_iqm": _accuracy(
-                statistics.bootstrap_interval(finals, statistics.interquartile_mean, seed=self._seed)
-            ),
-            "area_under_curve": {axis: self._area(strategy, axis) for axis in self._budget},
-            "trials": _count(strategy.runs),
-            "cost": _cost(strategy.runs),
-            "best": _best(strategy),
-            "curves": {axis: curves_with_bands(strategy, axis, seed=self._seed) for axis in self._budget},
-            "runs": [_describe_run(run, final, dots=dots) for run, final in zip(strategy.runs, finals, strict=True)],
-        }
+    def summarize(self, strategy: Strategy, *, dots: bool) -> StrategySummary:
+        finals = self._values(strategy, "trials", self.budget["trials"])
+        base = self.random_accuracy
+        return StrategySummary(
+            name=strategy.name,
+            settings=dict(strategy.settings),
+            num_runs=len(strategy.runs),
+            random=is_random(strategy),
+            final=self._accuracy(finals),
+            final_iqm=self._accuracy(finals, statistics.interquartile_mean),
+            area_under_curve={axis: self._area(strategy, axis) for axis in self.budget},
+            trials=_count(strategy.runs),
+            cost=_cost(strategy.runs),
+            best=_best(strategy),
+            curves={axis: curves_with_bands(strategy, axis, seed=self.seed) for axis in self.budget},
+            runs=tuple(_summarize_run(run, final, dots=dots) for run, final in zip(strategy.runs, finals, strict=True)),
+            # relative to the mean random architecture (1912.12522, section 3.1)
+            gain_over_random=None
+            if base is None
+            else statistics.bootstrap_interval((finals - base) / base, seed=self.seed),
+        )
 
-    def gain(self, strategy: Strategy, random: Strategy) -> dict[str, float]:
-        """Relative gain of the final incumbents over the mean random architecture (1912.12522, section 3.1)."""
-        base = _random_accuracy(random, self._measure)
-        finals = self._values(strategy, "trials", self._budget["trials"])
-        return _interval(statistics.bootstrap_interval((finals - base) / base, seed=self._seed))
+    def tests(self, strategies: Sequence[Strategy]) -> tuple[PairTest, ...]:
+        """Tests each pair at each checkpoint and corrects all p-values together.
 
-    def tests(self, strategies: Sequence[Strategy]) -> list[dict[str, Any]]:
-        """All tests that can be made, at each checkpoint for each pair, corrected together.
-
-        On the axes of seconds the end is the only checkpoint: with more, five seeds a strategy could show nothing.
+        On axes of seconds the end is the only checkpoint: with more tests, five seeds could not show any difference.
         """
-        rows = [
+        tests = [
             self._test(pair, axis, share)
-            for axis in self._budget
+            for axis in self.budget
             for share in (CHECKPOINTS if axis == "trials" else CHECKPOINTS[-1:])
             for pair in combinations([strategy for strategy in strategies if len(strategy.runs) > 1], 2)
         ]
-        for row, corrected in zip(rows, statistics.holm([row["p"] for row in rows]), strict=True):
-            row |= {"p_holm": corrected, "shown": corrected < 1 - statistics.CONFIDENCE}
-        return rows
+        corrected = statistics.holm([test.p for test in tests])
+        level = 1 - statistics.CONFIDENCE
+        return tuple(replace(test, p_holm=p, shown=p < level) for test, p in zip(tests, corrected, strict=True))
 
-    def _test(self, pair: tuple[Strategy, Strategy], axis: str, share: float) -> dict[str, Any]:
-        point = share * self._budget[axis]
+    def _test(self, pair: tuple[Strategy, Strategy], axis: str, share: float) -> PairTest:
+        point = share * self.budget[axis]
         if axis == "trials":
             point = float(max(1, round(point)))
         first, second = (self._values(strategy, axis, point) for strategy in pair)
-        improvement = statistics.probability_of_improvement(first, second, seed=self._seed)
+        improvement = statistics.probability_of_improvement(first, second, seed=self.seed)
         u, p = statistics.mann_whitney(first, second)
-        return {
-            "axis": axis,
-            "share": share,
-            "point": point,
-            "first": pair[0].name,
-            "second": pair[1].name,
-            "means": [float(first.mean()), float(second.mean())],
-            "difference": _interval(statistics.difference(first, second, seed=self._seed)),
-            "probability_of_improvement": _interval(improvement),
-            "u": u,
-            "p": p,
-            "seeds_needed": statistics.seeds_needed(improvement.value),
-        }
+        return PairTest(
+            axis=axis,
+            share=share,
+            point=point,
+            first=pair[0].name,
+            second=pair[1].name,
+            means=(float(first.mean()), float(second.mean())),
+            difference=statistics.difference(first, second, seed=self.seed),
+            probability_of_improvement=improvement,
+            u=u,
+            p=p,
+            seeds_needed=statistics.seeds_needed(improvement.value),
+        )
 
     def _values(self, strategy: Strategy, axis: str, point: float) -> FloatArray:
-        """The measure of each run at one point of an axis; 0 where it has no success yet."""
+        """The measure of each run at one point of an axis; 0 before its first success."""
         points = np.array([point])
-        found = [at(run.curves[self._measure], positions(run, axis), points)[0] for run in strategy.runs]
+        found = [at(run.curves[self.measure], positions(run, axis), points)[0] for run in strategy.runs]
         return np.array(np.nan_to_num(found))
 
-    def _area(self, strategy: Strategy, axis: str) -> dict[str, float]:
+    def _area(self, strategy: Strategy, axis: str) -> Interval:
         """Mean of the measure over the budget, from each run's first success: the normalized area under the curve."""
-        held = 1.0 if axis == "trials" else 0.0  # the value after a trial stands for that trial
+        held = 1.0 if axis == "trials" else 0.0  # the value after a trial counts for that trial
         areas = [
-            _area(run.curves[self._measure], positions(run, axis) - held, self._budget[axis]) for run in strategy.runs
+            _area(run.curves[self.measure], positions(run, axis) - held, self.budget[axis]) for run in strategy.runs
         ]
-        return _accuracy(statistics.bootstrap_interval(np.array(areas), seed=self._seed))
+        return self._accuracy(np.array(areas))
+
+    def _accuracy(self, values: FloatArray, statistic: Statistic = statistics.mean) -> Interval:
+        """An interval of accuracies, clipped to 0..1."""
+        found = statistics.bootstrap_interval(values, statistic, seed=self.seed)
+        return found.map(lambda value: float(np.clip(value, 0, 1)))
 
 
 def _has_axis(runs: Sequence[Run], axis: str) -> bool:
-    """Whether all runs have it, and it says something of its own: with one worker its time is the time on the clock."""
+    """Whether all runs have the axis, and it differs from the others: with one worker, both times are the same."""
     if axis == "elapsed_seconds":
         clocks = [(run.elapsed_seconds, positions(run, "worker_seconds")) for run in runs]
         return all(clock is not None for clock, _ in clocks) and not all(
@@ -179,7 +173,7 @@ def _has_axis(runs: Sequence[Run], axis: str) -> bool:
 
 
 def _area(curve: FloatArray, places: FloatArray, end: float) -> float:
-    """A value holds from its place to the next one; 0 for a run without a success."""
+    """Mean of a step curve, whose values hold from their place to the next; 0 for a run without a success."""
     inside = (places <= end * (1 + 1e-12)) & ~np.isnan(curve)
     if not inside.any():
         return 0.0
@@ -196,75 +190,43 @@ def _random_accuracy(random: Strategy, measure: str) -> float:
     return float(known.mean()) if known.size else math.nan
 
 
-def _count(runs: Sequence[Run]) -> dict[str, Any]:
+def _count(runs: Sequence[Run]) -> TrialCounts:
     counts = Counter(status for run in runs for status in run.status_of_trials)
-    return {
-        "total": counts.total(),
-        "trained": counts.pop(SUCCESS, 0),
-        "cached": counts.pop(CACHED, 0),
-        "duplicates": sum(run.num_duplicates for run in runs),
-        "failed": dict(sorted(counts.items())),
-    }
+    return TrialCounts(
+        total=counts.total(),
+        trained=counts.pop(SUCCESS, 0),
+        cached=counts.pop(CACHED, 0),
+        duplicates=sum(run.num_duplicates for run in runs),
+        failed=dict(sorted(counts.items())),
+    )
 
 
-def _cost(runs: Sequence[Run]) -> dict[str, float]:
-    totals = [float(run.seconds.sum()) for run in runs]
+def _cost(runs: Sequence[Run]) -> Cost:
+    total = sum(float(run.seconds.sum()) for run in runs)
     failed = sum(float(run.seconds[np.isnan(run.accuracy)].sum()) for run in runs)
-    trials = sum(run.num_trials for run in runs)
-    return {
-        "worker_seconds": sum(totals),
-        "worker_seconds_of_failures": failed,
-        "worker_seconds_a_run": sum(totals) / len(totals),
-        "worker_seconds_a_trial": sum(totals) / trials,
-    }
+    return Cost(total, failed, total / len(runs), total / sum(run.num_trials for run in runs))
 
 
-def _best(strategy: Strategy) -> list[dict[str, Any]]:
-    """The best different architectures over all runs, by validation accuracy."""
+def _best(strategy: Strategy) -> tuple[BestArchitecture, ...]:
+    """The best distinct architectures over all runs, by validation accuracy."""
     found = [(run, int(index)) for run in strategy.runs for index in run.best(NUM_BEST)]
-    chosen: dict[str, dict[str, Any]] = {}
+    chosen: dict[str, BestArchitecture] = {}
     for run, index in sorted(found, key=lambda pair: -float(pair[0].accuracy[pair[1]])):
         fingerprint = None if run.fingerprints is None else run.fingerprints[index]
-        entry = {
-            "run": run.name,
-            "place": index + 1,
-            "accuracy": float(run.accuracy[index]),
-            "test": None if run.test is None else float(run.test[index]),
-            "fingerprint": fingerprint,
-        }
-        chosen.setdefault(fingerprint or f"{run.name} {index}", entry)
-    return list(chosen.values())[:NUM_BEST]
+        test = None if run.test is None else float(run.test[index])
+        best = BestArchitecture(run.name, index + 1, float(run.accuracy[index]), test, fingerprint)
+        chosen.setdefault(fingerprint or f"{run.name} {index}", best)
+    return tuple(chosen.values())[:NUM_BEST]
 
 
-def _describe_run(run: Run, final: float, *, dots: bool) -> dict[str, Any]:
-    described = {
-        "name": run.name,
-        "num_trials": run.num_trials,
-        "final": float(final),
-        "incumbent_validation": float(np.max(run.firsts[~np.isnan(run.firsts)], initial=0.0)),
-        "worker_seconds": float(run.seconds.sum()),
-        "trials": _count([run]),
-    }
-    return described | {"accuracy": run.accuracy, "seconds": run.seconds} if dots else described
-
-
-def _accuracy(interval: Interval) -> dict[str, float]:
-    """An interval of accuracies ends where accuracies end."""
-    return {key: float(np.clip(value, 0, 1)) for key, value in _interval(interval).items()}
-
-
-def _interval(interval: Interval) -> dict[str, float]:
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - nested plain data
-    """Arrays to lists, numbers to seven digits, what is not finite to None."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    return value
+def _summarize_run(run: Run, final: float, *, dots: bool) -> RunSummary:
+    return RunSummary(
+        name=run.name,
+        num_trials=run.num_trials,
+        final=float(final),
+        incumbent_validation=float(np.max(run.firsts[~np.isnan(run.firsts)], initial=0.0)),
+        worker_seconds=float(run.seconds.sum()),
+        trials=_count([run]),
+        accuracy=run.accuracy if dots else None,
+        seconds=run.seconds if dots else None,
+    )

@@ -1,52 +1,45 @@
-"""The curves of several runs as one, with bands."""
+"""Averages the curves of several runs, with bootstrap bands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from experiments.comparison import statistics
 from experiments.comparison.curves import FloatArray, Run, Strategy, at, positions
-from experiments.comparison.statistics import Band
+from experiments.comparison.results import Curve, Curves
+from experiments.comparison.statistics import Band, Statistic
 
 NUM_POINTS = 120
-BAND_RESAMPLES = 1000
-_STATISTICS = {"mean": statistics.mean, "iqm": statistics.interquartile_mean}
 
 
-def curves_with_bands(strategy: Strategy, axis: str, *, seed: int) -> dict[str, Any]:
-    """Mean and interquartile mean of each curve that all runs have, with bootstrap bands.
+def curves_with_bands(strategy: Strategy, axis: str, *, seed: int) -> Curves:
+    """Computes mean and interquartile mean, with bands, of each curve that all runs have.
 
     Args:
-        strategy: whose runs are taken together.
+        strategy: whose runs are averaged.
         axis: see `experiments.comparison.curves.positions`.
         seed: of the bootstrap.
-
-    Returns:
-        ``points`` on the axis and, by name of the curve and of the statistic, ``value``, ``low`` and ``high`` there;
-        NaN where a run has no value yet.
     """
     places = [positions(run, axis) for run in strategy.runs]
     curves = [run.curves for run in strategy.runs]
     points = _points(strategy.runs, places, axis)
     shared = [name for name in curves[0] if all(name in each for each in curves)]
-    result: dict[str, Any] = {"points": points}
+    found = {}
     for name in shared:
         values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
         limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
-        result[name] = {
-            key: _band(
-                values, limits, statistics.bootstrap_band(values, function, seed=seed, num_resamples=BAND_RESAMPLES)
-            )
-            for key, function in _STATISTICS.items()
-        }
-    return result
+        mean, iqm = (
+            _band(values, limits, statistic, seed=seed)
+            for statistic in (statistics.mean, statistics.interquartile_mean)
+        )
+        found[name] = Curve(mean, iqm)
+    return Curves(points, found)
 
 
 def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> FloatArray:
-    """Where curves are read: up to the shortest run; on an axis of seconds from the first successes, evenly in log."""
+    """Points up to the end of the shortest run; on an axis of seconds, evenly in log from the first successes on."""
     end = min(float(place[-1]) for place in places)
     if axis == "trials":
         return np.unique(np.linspace(1, end, NUM_POINTS).round())
@@ -56,8 +49,11 @@ def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> Flo
     return np.geomspace(start, end, NUM_POINTS) if start < end else np.array([end])
 
 
-def _band(values: FloatArray, limits: tuple[float, float], band: Band) -> dict[str, FloatArray]:
-    """Within the limits of what is measured, and without the points where a run has no value yet."""
+def _band(values: FloatArray, limits: tuple[float, float], statistic: Statistic, *, seed: int) -> Band:
+    """Clipped to the limits of the measure; NaN at points where a run has no value yet."""
+    band = statistics.bootstrap_band(values, statistic, seed=seed, num_resamples=statistics.BAND_RESAMPLES)
     missing = np.isnan(values).any(axis=0)
-    columns = {"value": band.value, "low": band.low, "high": band.high}
-    return {name: np.where(missing, np.nan, np.clip(column, *limits)) for name, column in columns.items()}
+    value, low, high = (
+        np.where(missing, np.nan, np.clip(column, *limits)) for column in (band.value, band.low, band.high)
+    )
+    return Band(value, low, high)

@@ -1,6 +1,6 @@
-"""Curves of runs: what has been found after so many trials, or after so many seconds of the workers' time.
+"""Curves of runs against trials or against the workers' time.
 
-A run is plain arrays, one entry a finished trial in the order of finishing, whether it was trained or looked up.
+A run is a set of arrays with one entry per finished trial in the order of finishing, trained or looked up.
 """
 
 from __future__ import annotations
@@ -19,26 +19,25 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
 WINDOW = 25
-LEAST_IN_WINDOW = 5
+MIN_IN_WINDOW = 5
 TOPS = (1, 5, 25)
-"""NASNet compares random search and reinforcement learning by the best, top 5 and top 25 (1707.07012, figure 6)."""
+"""Numbers of best architectures, as in NASNet's comparison with random search (1707.07012, figure 6)."""
 SUCCESS, CACHED = "success", "cached"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one controller: arrays of one length, one entry a finished trial, in the order of finishing.
+    """One run of one controller: arrays with one entry per finished trial in the order of finishing.
 
     Attributes:
-        name: tells it from the other runs, such as its folder or its seed.
+        name: unique, for example its folder or seed.
         accuracy: on the validation split, 0..1; NaN for a failure.
-        seconds: of a worker that each trial took; 0 where it was taken from the cache.
-        test: test accuracy, 0..1, which nothing was chosen by; None where it was not measured.
-        reward: of each success, NaN for a failure. None: the accuracy.
-        fingerprints: the architecture of each trial, so that one proposed twice counts once; None: all differ.
-        statuses: ``success``, ``cached`` or the kind of failure; None: taken from the accuracy.
-        elapsed_seconds: when each trial finished on the clock of the run, not falling; None where there is no such
-            clock, or it had breaks.
+        seconds: a worker's time for each trial; 0 for a cached one.
+        test: test accuracy, 0..1, never used for selection; None if not measured.
+        reward: of each success, NaN for a failure; None if it is the accuracy.
+        fingerprints: of the architectures, so that repeated ones count once; None if all are distinct.
+        statuses: ``success``, ``cached`` or the kind of failure; None to derive them from the accuracy.
+        elapsed_seconds: time at which each trial finished, not decreasing; None if unknown or interrupted.
     """
 
     name: str
@@ -65,12 +64,12 @@ class Run:
 
     @property
     def num_trials(self) -> int:
-        """How many trials are finished."""
+        """Number of finished trials."""
         return len(self.accuracy)
 
     @cached_property
     def firsts(self) -> FloatArray:
-        """Accuracies, those of architectures measured before left out (NaN), so that no lucky repeat counts."""
+        """Accuracies without those of repeated architectures (NaN), so that each counts with its first evaluation."""
         if self.fingerprints is None:
             return self.accuracy
         seen: set[str] = set()
@@ -90,7 +89,7 @@ class Run:
 
     @cached_property
     def num_duplicates(self) -> int:
-        """How many successes are of an architecture that an earlier trial had measured."""
+        """Number of successes with an architecture of an earlier trial."""
         return int(np.isnan(self.firsts).sum() - np.isnan(self.accuracy).sum())
 
     @cached_property
@@ -103,23 +102,23 @@ class Run:
 
     @cached_property
     def curves(self) -> dict[str, FloatArray]:
-        """Its curves against trials, see `measures`."""
+        """Curves against trials, see `measures`."""
         return measures(self)
 
     def best(self, count: int) -> IntArray:
-        """Indices of the best different architectures by validation accuracy, best first, of equal ones the earlier."""
+        """Returns the indices of the best distinct architectures by validation accuracy, best first, ties by age."""
         order = np.argsort(-self.firsts, kind="stable")  # NaN sorts last
         return np.asarray(order[: min(count, int((~np.isnan(self.firsts)).sum()))])
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to search, and its independent runs.
+    """A search strategy and its independent runs.
 
     Attributes:
         name: shown in figures and tables.
         runs: one or more, each with its own seed.
-        settings: what makes it this strategy, shown in the report.
+        settings: that define it, shown in the report.
     """
 
     name: str
@@ -132,11 +131,11 @@ class Strategy:
 
 
 def measures(run: Run) -> dict[str, FloatArray]:
-    """The curves of one run against trials, by name: one value after each trial, NaN where there is none yet.
+    """Computes the curves of one run by name: one value after each trial, NaN where there is none yet.
 
-    ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of that same trial,
-    ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward where that
-    is something else, ``top_5`` the mean validation accuracy of the five best different architectures so far.
+    ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of the same trial,
+    ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward if it is
+    not the accuracy, ``top_5`` the mean validation accuracy of the five best distinct architectures so far.
     """
     curves = {"incumbent": _follow(run.accuracy, run.incumbents)}
     if run.test is not None:
@@ -148,7 +147,7 @@ def measures(run: Run) -> dict[str, FloatArray]:
 
 
 def moving_mean(values: FloatArray, *, window: int = WINDOW) -> FloatArray:
-    """Mean of the last values of a sequence, NaNs left out; NaN where fewer than five are there."""
+    """Computes the mean of the last values, ignoring NaN; NaN where there are fewer than five."""
     known = ~np.isnan(values)
     sums, counts = (
         np.concatenate([[0.0], np.cumsum(column)]) for column in (np.where(known, values, 0.0), known.astype(float))
@@ -156,12 +155,12 @@ def moving_mean(values: FloatArray, *, window: int = WINDOW) -> FloatArray:
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)
     number = counts[ends] - counts[starts]
-    enough = number >= min(LEAST_IN_WINDOW, window)
+    enough = number >= min(MIN_IN_WINDOW, window)
     return np.where(enough, (sums[ends] - sums[starts]) / np.maximum(number, 1), np.nan)
 
 
 def top_means(values: FloatArray, counts: Sequence[int]) -> dict[int, FloatArray]:
-    """Mean of the so many best values so far, NaNs left out; NaN until there are so many."""
+    """Computes the mean of the best values so far for each count, ignoring NaN; NaN until there are enough."""
     curves = {count: np.full(len(values), np.nan) for count in counts}
     ordered: list[float] = []
     means = dict.fromkeys(counts, np.nan)
@@ -175,12 +174,12 @@ def top_means(values: FloatArray, counts: Sequence[int]) -> dict[int, FloatArray
 
 
 def positions(run: Run, axis: str) -> FloatArray:
-    """Where each trial of a run ends on an axis, not falling.
+    """Returns the end of each trial on an axis, not decreasing.
 
     Args:
         run: the run.
-        axis: ``trials``; ``worker_seconds``, the workers' time spent on all trials finished so far; or
-            ``elapsed_seconds``, the run's own clock.
+        axis: ``trials``, ``worker_seconds`` (time of all workers on the trials finished so far) or
+            ``elapsed_seconds``.
 
     Raises:
         ValueError: if the run has no such axis.
@@ -195,9 +194,9 @@ def positions(run: Run, axis: str) -> FloatArray:
 
 
 def at(curve: FloatArray, places: FloatArray, points: FloatArray) -> FloatArray:
-    """Reads a curve that changes at given places (as from `positions`), at other points of the axis.
+    """Evaluates a step curve that changes at given places (see `positions`) at other points of the axis.
 
-    The value at a point is that after the last trial that ends there or before; NaN before the first.
+    The value at a point is that of the last trial ending there or before; NaN before the first.
     """
     index = np.searchsorted(places, points * (1 + 1e-12), side="right") - 1
     return np.where(index < 0, np.nan, curve[np.maximum(index, 0)])

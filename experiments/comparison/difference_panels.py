@@ -1,4 +1,4 @@
-"""The panels of differences: where each run ended, and how far apart strategies are at each checkpoint."""
+"""Panels of differences: the final value of each run, and the differences of strategies at each checkpoint."""
 
 from __future__ import annotations
 
@@ -10,87 +10,87 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from experiments.comparison.curve_panels import AXIS_NAMES
-from experiments.comparison.figure_style import INK, PAPER, Comparison, coloured, colours, finish, percent
-from experiments.comparison.verdict import MEASURES, capitalized, label
+from experiments.comparison.figure_style import INK, PAPER, coloured, colours, finish, percent
+from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, label
+from experiments.comparison.results import Comparison, PairTest
+from experiments.comparison.statistics import Interval
 
-MOST_PAIRS = 3
-"""With more pairs, only the end of the budget is drawn."""
+MAX_PAIRS = 3
+"""With more pairs, only the tests at the end of the budget are drawn."""
 
 _LETTERS = 52
 _TITLE: Mapping[str, Any] = {"weight": "bold", "fontsize": 7.6}
 
 
-def pairs_of_tests(comparison: Comparison) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """The tests that are drawn, by pair of strategies."""
-    pairs: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in comparison["tests"]:
-        pairs.setdefault((row["first"], row["second"]), []).append(row)
-    if len(pairs) > MOST_PAIRS:
-        pairs = {pair: [row for row in rows if row["share"] == 1] for pair, rows in pairs.items()}
+def pairs_of_tests(comparison: Comparison) -> dict[tuple[str, str], list[PairTest]]:
+    """Returns the tests to draw, by pair of strategies."""
+    pairs: dict[tuple[str, str], list[PairTest]] = {}
+    for test in comparison.tests:
+        pairs.setdefault((test.first, test.second), []).append(test)
+    if len(pairs) > MAX_PAIRS:
+        pairs = {pair: [test for test in tests if test.share == 1] for pair, tests in pairs.items()}
     return pairs
 
 
 def pair_title(first: str, second: str) -> list[str]:
-    """The lines that name a pair of strategies, none longer than a panel is wide."""
+    """Returns the lines that name a pair of strategies, none wider than a panel."""
     return textwrap.wrap(f"{capitalized(label(first))} over {label(second)}", _LETTERS)
 
 
 def num_rows(comparison: Comparison) -> int:
-    """How many lines `differences_panel` has."""
+    """Returns the number of lines of `differences_panel`."""
     return sum(len(tests) + len(pair_title(*pair)) for pair, tests in pairs_of_tests(comparison).items())
 
 
 def num_lines(comparison: Comparison) -> int:
-    """How many lines the names of the strategies take in `ends_panel`."""
+    """Returns the number of lines that the names of the strategies take in `ends_panel`."""
     return sum(1 + name.count("\n") for name in _names(comparison))
 
 
 def ends_panel(axes: Axes, *, comparison: Comparison) -> None:
-    """One dot for the last incumbent of each run, beside the mean with its interval."""
+    """Draws the final value of each run as a dot, beside the mean with its interval."""
     for place, (each, colour) in enumerate(coloured(comparison)):
-        ends = percent([run["final"] for run in each["runs"]])
+        ends = percent([run.final for run in each.runs])
         order = np.argsort(np.argsort(ends))
-        spread = 0.16 * np.cos(2.4 * order)  # a fixed, even scatter: the same data give the same picture
+        spread = 0.16 * np.cos(2.4 * order)  # deterministic jitter
         size = 16 if ends.size <= 30 else 6
         axes.scatter(ends, place - 0.14 + spread, s=size, color=colour, alpha=0.4, linewidths=0)
-        mean, low, high = percent([each["final"][key] for key in ("value", "low", "high")])
-        axes.plot([low, high], [place + 0.3, place + 0.3], color=colour, lw=1.6)
-        axes.plot([mean], [place + 0.3], "o", color=colour, ms=5.5)
+        _draw_interval(axes, each.final, place + 0.3, colour)
     _rows(axes, _names(comparison))
-    finish(axes, "Where the runs end", "a dot a run; below, the mean with 95 % interval", "")
-    axes.set_xlabel(f"{MEASURES[comparison['measure']].capitalize()} (%)")
+    finish(axes, "Final values", "one dot per run; below, the mean with 95 % interval", "")
+    axes.set_xlabel(f"{MEASURES[comparison.measure].capitalize()} (%)")
 
 
 def differences_panel(axes: Axes, *, comparison: Comparison) -> None:
-    """The difference of means of each pair at each checkpoint, with its interval."""
+    """Draws the difference of means of each pair at each checkpoint, with its interval."""
     names: list[str] = []
     chosen = colours(comparison)
-    for (first, second), rows in pairs_of_tests(comparison).items():
+    for (first, second), tests in pairs_of_tests(comparison).items():
         for line in pair_title(first, second):
             text = axes.text(0, len(names), line, transform=axes.get_yaxis_transform(), va="center", **_TITLE)
             text.set_in_layout(False)
             names.append("")
-        for row in rows:
-            value, low, high = percent([row["difference"][key] for key in ("value", "low", "high")])
-            colour, face = chosen[first], chosen[first] if row["shown"] else PAPER
-            axes.plot([low, high], [len(names)] * 2, color=colour, lw=1.4)
-            axes.plot([value], [len(names)], "o", color=colour, mfc=face, ms=5.5)
-            names.append(_checkpoint(row))
+        for test in tests:
+            _draw_interval(axes, test.difference, len(names), chosen[first], filled=test.shown)
+            names.append(_checkpoint(test))
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     _rows(axes, names)
-    finish(axes, "How far they are apart", "difference of means, 95 % interval; filled: shown by the test", "")
-    axes.set_xlabel(f"Points of {MEASURES[comparison['measure']]}")
+    finish(axes, "Differences", "difference of means, 95 % interval; filled: significant", "")
+    axes.set_xlabel(f"Points of {MEASURES[comparison.measure]}")
 
 
 def _names(comparison: Comparison) -> list[str]:
-    return [capitalized(label(each["name"])).replace(", ", "\n") for each in comparison["strategies"]]
+    return [capitalized(label(each.name)).replace(", ", "\n") for each in comparison.strategies]
 
 
-def _checkpoint(row: Mapping[str, Any]) -> str:
-    if row["axis"] == "trials":
-        return f"{row['point']:.0f} trials"
-    return f"equal {AXIS_NAMES[row['axis']].lower()}"
+def _checkpoint(test: PairTest) -> str:
+    return f"{test.point:.0f} trials" if test.axis == "trials" else f"equal {AXIS_NAMES[test.axis].lower()}"
+
+
+def _draw_interval(axes: Axes, interval: Interval, height: float, colour: str, *, filled: bool = True) -> None:
+    low, value, high = percent([interval.low, interval.value, interval.high])
+    axes.plot([low, high], [height, height], color=colour, lw=1.5)
+    axes.plot([value], [height], "o", color=colour, mfc=colour if filled else PAPER, ms=5.5)
 
 
 def _rows(axes: Axes, names: list[str]) -> None:

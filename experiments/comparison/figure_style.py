@@ -1,17 +1,18 @@
-"""How figures look, and how they are written.
+"""Style of all figures, and writing them to files.
 
-Colours are those of Okabe and Ito, which people who are colour-blind tell apart; random search, the baseline, is grey.
-Figures are made without pyplot, and matplotlib's settings are left as they were.
+Colours are those of Okabe and Ito, which are safe for colour-blind readers; random search, the baseline, is grey.
+Figures are made without pyplot and leave matplotlib's global settings unchanged.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,16 +20,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from experiments.comparison.verdict import capitalized, label
-
-Comparison: TypeAlias = Mapping[str, Any]
+from experiments.comparison.curves import FloatArray
+from experiments.comparison.formatting import capitalized, label, plural
+from experiments.comparison.results import Comparison, StrategySummary
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 LEGEND_LETTERS = 12
-"""So many letters of the legend go into an inch."""
+"""Letters of the legend per inch."""
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -63,27 +64,27 @@ def style(**settings: str) -> AbstractContextManager[None]:
 
 
 def colours(comparison: Comparison) -> dict[str, str]:
-    """A colour for each strategy: grey for the first random search, the palette in turn for all others."""
-    names = [each["name"] for each in comparison["strategies"]]
-    grey = next((each["name"] for each in comparison["strategies"] if each["random"]), None)
+    """Assigns each strategy a colour: grey to the first random search, the palette in turn to all others."""
+    names = [each.name for each in comparison.strategies]
+    grey = next((each.name for each in comparison.strategies if each.random), None)
     others = [name for name in names if name != grey]
     chosen = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(others)}
     return chosen if grey is None else {**chosen, grey: BASELINE}
 
 
-def coloured(comparison: Comparison) -> list[tuple[Mapping[str, Any], str]]:
-    """The strategies, each with its colour."""
+def coloured(comparison: Comparison) -> list[tuple[StrategySummary, str]]:
+    """Returns the strategies, each with its colour."""
     chosen = colours(comparison)
-    return [(each, chosen[each["name"]]) for each in comparison["strategies"]]
+    return [(each, chosen[each.name]) for each in comparison.strategies]
 
 
-def percent(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """Plain data as an array times 100, null as NaN."""
-    return 100 * np.array([np.nan if value is None else value for value in values])
+def percent(values: ArrayLike) -> FloatArray:
+    """Converts shares to an array in percent, None to NaN."""
+    return 100 * np.asarray(values, dtype=float)
 
 
 def finish(axes: Axes, title: str, detail: str, ylabel: str) -> None:
-    """Puts a title over a line of detail, and names the vertical axis if it is one of numbers."""
+    """Adds a title above a line of detail, and labels the vertical axis if it has numbers."""
     axes.set_title(title, pad=17 if detail else 6)
     text = axes.annotate(
         detail, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.3, va="bottom"
@@ -97,32 +98,37 @@ def finish(axes: Axes, title: str, detail: str, ylabel: str) -> None:
 
 
 def add_legend(figure: Figure, comparison: Comparison) -> None:
-    """Names the colours above all panels, where no data can be covered."""
-    handles, names = [], []
-    for each, colour in coloured(comparison):
-        handles.append(Line2D([], [], color=colour, lw=3))
-        names.append(f"{capitalized(label(each['name']))} ({each['num_runs']} seed{'s' * (each['num_runs'] != 1)})")
+    """Adds a legend of the strategies above all panels, where it covers no data."""
+    names = [f"{capitalized(label(each.name))} ({plural(each.num_runs, 'seed')})" for each in comparison.strategies]
     room = int(LEGEND_LETTERS * figure.get_figwidth() / (max(map(len, names)) + 7))
-    columns = max(1, min(4, room, len(names)))
-    figure.legend(handles, names, loc="outside upper left", ncols=columns, handlelength=1.4, fontsize=9)
+    add_colour_legend(figure, names, columns=min(4, room), chosen=[colour for _, colour in coloured(comparison)])
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG or SVG, by the name's end; the same figure gives the same bytes."""
-    with style(**{"svg.hashsalt": path.stem}):
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=200, metadata=metadata)
+def add_colour_legend(
+    figure: Figure, names: Iterable[str], *, columns: int = 4, chosen: Iterable[str] = PALETTE
+) -> None:
+    """Adds a legend above all panels, with the names in turn in the given colours."""
+    shown = list(names)
+    handles = [Line2D([], [], color=colour, lw=3) for colour, _ in zip(cycle(chosen), shown, strict=False)]
+    columns = max(1, min(columns, len(shown)))
+    figure.legend(handles, shown, loc="outside upper left", ncols=columns, handlelength=1.4, fontsize=9)
+
+
+def save(figure: Figure, *paths: Path) -> list[Path]:
+    """Writes a figure as PNG or SVG, by the suffixes of the paths; equal figures give equal bytes."""
+    for path in paths:
+        with style(**{"svg.hashsalt": path.stem}):
+            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            figure.savefig(path, dpi=200, metadata=metadata)
+    return list(paths)
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """A figure as an SVG element for a page.
+    """Renders a figure as an SVG element for an HTML page, in the colours of the page.
 
     Args:
-        figure: what to draw.
-        name: of the figure, from which its ids are made: they must differ within a page.
-
-    Returns:
-        The element, in the colours of the page.
+        figure: the figure.
+        name: unique within the page, since the ids of the element are derived from it.
     """
     buffer = io.StringIO()
     with style(**{"svg.hashsalt": name}):
@@ -132,7 +138,7 @@ def to_svg(figure: Figure, name: str) -> str:
 
 
 def for_page(text: str) -> str:
-    """Replaces colours by variables of the page's style sheet, which has others for dark paper."""
+    """Replaces colours by variables of the style sheet, which defines others for dark mode."""
     variables = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
     variables |= {colour: f"var(--strategy-{place}, {colour})" for place, colour in enumerate(PALETTE)}
     variables[BASELINE] = f"var(--baseline, {BASELINE})"

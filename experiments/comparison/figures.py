@@ -1,4 +1,4 @@
-"""Figures of a comparison, drawn from its plain data, so that `comparison.json` holds every number in them."""
+"""The figures of a comparison."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from matplotlib.figure import Figure
 
 from experiments.comparison.curve_panels import Panel, curve_panels
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_lines, num_rows
-from experiments.comparison.figure_style import Comparison, add_legend, style
+from experiments.comparison.figure_style import add_legend, style
+from experiments.comparison.results import Comparison
 
 
 def draw_curves(comparison: Comparison) -> Figure:
-    """All curves in one figure, under one legend: for a README or a paper."""
+    """Draws all curves in one figure under one legend, for a README or a paper."""
     drawn = curve_panels(comparison)
     wide = "trials" in drawn or len(drawn) % 2 == 1
     rows = (len(drawn) + wide + 1) // 2
@@ -25,8 +26,8 @@ def draw_curves(comparison: Comparison) -> Figure:
 
 
 def draw_differences(comparison: Comparison) -> Figure:
-    """How far the strategies lie apart: the end of each run, and the differences at the checkpoints."""
-    ends = max(0.42 * len(comparison["strategies"]), 0.17 * num_lines(comparison))
+    """Draws the final value of each run and the differences of strategies at the checkpoints."""
+    ends = max(0.42 * len(comparison.strategies), 0.17 * num_lines(comparison))
     height = max(2.6, 0.9 + 0.23 * num_rows(comparison), 1.1 + ends)
     with style():
         figure = Figure(figsize=(8.4, height), layout="constrained", facecolor="white")
@@ -36,17 +37,9 @@ def draw_differences(comparison: Comparison) -> Figure:
     return figure
 
 
-def draw_panel(panel: Panel, *, legend: Comparison | None = None, height: float = 3.1) -> Figure:
-    """One panel as a figure of its own, without a background, for a page.
-
-    Args:
-        panel: draws on given axes.
-        legend: the comparison whose strategies are named above; None leaves the legend out.
-        height: in inches; the width is 5.2.
-    """
+def draw_panel(panel: Panel, *, height: float = 3.1) -> Figure:
+    """Draws one panel, 5.2 inches wide, without legend and background, for an HTML page."""
     with style():
         figure = Figure(figsize=(5.2, height), layout="constrained", facecolor="none")
         panel(figure.add_subplot(facecolor="none"))
-        if legend is not None:
-            add_legend(figure, legend)
     return figure

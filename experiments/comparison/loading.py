@@ -1,9 +1,9 @@
-"""Run folders that are to be compared: reading them, grouping them by controller, and what forbids a comparison."""
+"""Loads run folders for a comparison, checks that they are comparable, and groups them by controller."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,20 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
+from experiments.comparison.results import Difference, Settings
 from experiments.config.named import stored_reward
-from experiments.config.sections import dump_settings, flatten, validate_section
+from experiments.config.sections import dump_settings, flatten
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.records import Record
-from nas.rewards import REWARDS, Reward
+from nas.rewards import Reward
 from nas.trial import Description, Success
 
 LEARNING = ("search.failure_reward", "search.deterministic", "search.ordered_batch")
-"""With the section ``controller``, these settings make a strategy."""
+"""Settings that, with the section ``controller``, define a strategy."""
 FREE = frozenset(
     {
         "data.root",
@@ -38,9 +39,9 @@ FREE = frozenset(
         "workers.recycle_after",
     }
 )
-"""Settings that runs may differ in, whatever their strategy: they change no measurement."""
+"""Settings in which the runs may differ, since they do not affect any result."""
 FREE_SECTIONS = ("controller.", "trackers.", "workers.runtime_env.")
-"""Beginnings of further ones; the controller is part of the strategy itself."""
+"""Prefixes of more such settings; the controller is part of the strategy itself."""
 TEST_METRIC = "test_accuracy"
 _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecipe, "data": DataSpec}
 
@@ -50,37 +51,36 @@ class LoadedRun:
     """A run folder in memory.
 
     Attributes:
-        name: the folder as it was given.
-        settings: of its configuration, by dotted key.
-        environment: versions and hardware, by dotted key.
+        name: the folder as given.
+        settings: its configuration by dotted key.
+        environment: versions and hardware by dotted key.
         records: finished trials in the order of finishing.
-        num_pending: trials asked for and not finished.
     """
 
     name: str
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Record]
-    num_pending: int
 
     @property
     def reward(self) -> Reward:
-        """What its controller was told of a success."""
-        prefix = "reward."
-        section = {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
-        return stored_reward({"reward": section})
+        """The reward that its controller maximized."""
+        return stored_reward({"reward": self._section("reward")})
 
     @property
     def strategy_settings(self) -> dict[str, Any]:
-        """What makes its strategy: ``name`` and further settings, by dotted key."""
-        prefix = "controller."
-        chosen = {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
-        return {"name": "unnamed", **chosen, **{key: self.settings[key] for key in LEARNING if key in self.settings}}
+        """The settings that define its strategy, by dotted key: ``name`` of the controller and others."""
+        learning = {key: self.settings[key] for key in LEARNING if key in self.settings}
+        return {"name": "unnamed", **self._section("controller"), **learning}
+
+    def _section(self, name: str) -> dict[str, Any]:
+        prefix = f"{name}."
+        return {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Opaque:
-    """An architecture that is not made of cells: whatever JSON the ledger holds."""
+    """An architecture without cells: whatever JSON the ledger holds."""
 
     value: Any
 
@@ -93,10 +93,10 @@ class _Opaque:
 
 
 def load_run(path: Path) -> LoadedRun:
-    """Reads a run folder, which may be growing meanwhile.
+    """Reads a run folder, whose run may still be in progress.
 
     Raises:
-        ValueError: if it is not a run folder, its files are not valid, or no trial in it is finished.
+        ValueError: if it is not a run folder, its files are not valid, or it has no finished trial.
     """
     folder = RunFolder(path)
     document = folder.stored_document() if path.is_dir() else None
@@ -106,13 +106,11 @@ def load_run(path: Path) -> LoadedRun:
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
-    return LoadedRun(
-        str(path), dict(flatten(_complete(document))), environment, contents.finished, len(contents.pending)
-    )
+    return LoadedRun(str(path), dict(flatten(_complete(document))), environment, contents.finished)
 
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
-    """How trials are measured with every setting written out: some came after older runs, which used the defaults."""
+    """Adds the defaults of settings that were introduced after the run and affect its results."""
     completed = dict(document)
     for name, kind in _MEASURED_BY.items():
         if isinstance(section := document.get(name), Mapping):
@@ -120,45 +118,40 @@ def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
     return completed
 
 
-def differing(values: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Keys whose values are not the same for all runs.
+def differing(values: Mapping[str, Mapping[str, Any]]) -> tuple[Difference, ...]:
+    """Finds the settings that are not the same for all runs.
 
     Args:
         values: settings by dotted key, for each run by name.
-
-    Returns:
-        ``{"key": ..., "values": {run: value}}`` for each, a missing value as None.
     """
     keys = sorted({key for each in values.values() for key in each})
-    rows: list[dict[str, Any]] = [
-        {"key": key, "values": {name: each.get(key) for name, each in values.items()}} for key in keys
-    ]
-    return [row for row in rows if len({json.dumps(item, sort_keys=True) for item in row["values"].values()}) > 1]
+    rows = (Difference(key, {name: each.get(key) for name, each in values.items()}) for key in keys)
+    return tuple(row for row in rows if len({json.dumps(item, sort_keys=True) for item in row.values.values()}) > 1)
 
 
-def split_common(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What all runs have in common, and where they differ."""
+def split_common(values: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Separates the settings that all runs share from those that differ."""
     rows = differing(values)
-    keys = {row["key"] for row in rows}
+    keys = {row.key for row in rows}
     first = next(iter(values.values()))
-    return {"common": {key: value for key, value in first.items() if key not in keys}, "differing": rows}
+    return Settings({key: value for key, value in first.items() if key not in keys}, rows)
 
 
 def objections(runs: Sequence[LoadedRun]) -> list[str]:
-    """What forbids a comparison: settings that change what is measured, and runs that are not independent."""
+    """Finds what makes runs incomparable: settings that affect the results, and runs that are not independent."""
     found = [_show(row) for row in differing({run.name: _fixed_settings(run) for run in runs})]
     seen: dict[str, str] = {}
     for run in runs:
         key = json.dumps([run.strategy_settings, run.settings.get("search.seed")], sort_keys=True)
         if key in seen:
             controller, seed = run.strategy_settings["name"], run.settings.get("search.seed")
-            found.append(f"{seen[key]} and {run.name} are both {controller} with seed {seed}, not independent runs")
+            found.append(f"{seen[key]} and {run.name} both run {controller} with seed {seed} and are not independent")
         seen.setdefault(key, run.name)
     return found
 
 
 def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
-    """Groups runs by controller and its settings; random search comes last, as what the others are held against."""
+    """Groups runs by controller and its settings; random search, the baseline, comes last."""
     groups: dict[str, list[LoadedRun]] = {}
     for run in runs:
         groups.setdefault(json.dumps(run.strategy_settings, sort_keys=True), []).append(run)
@@ -171,24 +164,25 @@ def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
 
 
 def to_run(loaded: LoadedRun) -> Run:
-    """The finished trials of a run as arrays."""
-    outcomes = [record.outcome for record in loaded.records]
-    accuracy = _column([outcome.accuracy if isinstance(outcome, Success) else np.nan for outcome in outcomes])
-    successes = [outcome for outcome in outcomes if isinstance(outcome, Success)]
-    test = None
-    if all(TEST_METRIC in success.metrics for success in successes):
-        test = _column(
-            [outcome.metrics[TEST_METRIC] if isinstance(outcome, Success) else np.nan for outcome in outcomes]
-        )
+    """Converts the finished trials of a run to arrays."""
+    rewarded = loaded.settings.get("reward.name", "accuracy") != "accuracy"
+    successes = [record.outcome for record in loaded.records if isinstance(record.outcome, Success)]
+    tested = all(TEST_METRIC in success.metrics for success in successes)
     return Run(
         loaded.name,
-        accuracy,
-        _column([outcome.train_seconds for outcome in outcomes]),
-        test,
-        reward=_rewards(loaded),
+        _column(loaded, lambda success: success.accuracy),
+        np.array([record.outcome.train_seconds for record in loaded.records], dtype=float),
+        _column(loaded, lambda success: success.metrics[TEST_METRIC]) if tested else None,
+        reward=_column(loaded, _reward(loaded)) if rewarded else None,
         fingerprints=[record.trial.architecture.fingerprint for record in loaded.records],
         statuses=[_status(record) for record in loaded.records],
     )
+
+
+def _column(loaded: LoadedRun, value: Callable[[Success], float]) -> FloatArray:
+    """A value of each trial; NaN for failures."""
+    outcomes = (record.outcome for record in loaded.records)
+    return np.array([value(each) if isinstance(each, Success) else np.nan for each in outcomes], dtype=float)
 
 
 def _status(record: Record) -> str:
@@ -198,24 +192,11 @@ def _status(record: Record) -> str:
     return outcome.kind
 
 
-def _rewards(loaded: LoadedRun) -> FloatArray | None:
-    """The rewards of the trials, or None where the reward is the accuracy."""
-    name = loaded.settings.get("reward.name", "accuracy")
-    if name == "accuracy":
-        return None
-    if name not in REWARDS:
-        raise ValueError(f"the reward of {loaded.name} must be one of {', '.join(REWARDS)}, got {name!r:.100}")
-    section = {
-        key.removeprefix("reward."): value for key, value in loaded.settings.items() if key.startswith("reward.")
-    }
-    del section["name"]
-    reward = validate_section("reward", section, REWARDS[name])
-    outcomes = [record.outcome for record in loaded.records]
-    return _column([reward(outcome) if isinstance(outcome, Success) else np.nan for outcome in outcomes])
-
-
-def _column(values: list[float]) -> FloatArray:
-    return np.array(values, dtype=float)
+def _reward(loaded: LoadedRun) -> Reward:
+    try:
+        return loaded.reward
+    except ValueError as error:
+        raise ValueError(f"{loaded.name}: {error}") from None
 
 
 def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
@@ -225,7 +206,7 @@ def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
 
 
 def _read_environment(path: Path) -> dict[str, Any]:
-    """An environment that cannot be read is no reason to compare nothing."""
+    """Reads the environment; empty if it cannot be read, which must not prevent a comparison."""
     try:
         value = parse_json(path.read_bytes())
     except (OSError, ValueError):
@@ -234,7 +215,7 @@ def _read_environment(path: Path) -> dict[str, Any]:
 
 
 def _fixed_settings(run: LoadedRun) -> dict[str, Any]:
-    """The settings that change what is measured, and at what cost."""
+    """The settings that affect results and their cost."""
     return {
         key: value
         for key, value in run.settings.items()
@@ -243,15 +224,15 @@ def _fixed_settings(run: LoadedRun) -> dict[str, Any]:
 
 
 def _strategy_name(own: Mapping[str, Any], all_settings: Sequence[Mapping[str, Any]]) -> str:
-    """The controller's name; the settings in which it differs from others of that name follow."""
+    """The controller's name, followed by the settings in which it differs from others of that name."""
     namesakes = [each for each in all_settings if each["name"] == own["name"]]
-    keys = [row["key"] for row in differing({str(place): each for place, each in enumerate(namesakes)})]
+    keys = [row.key for row in differing({str(place): each for place, each in enumerate(namesakes)})]
     return ", ".join([str(own["name"]), *(f"{key}={json.dumps(own.get(key))}" for key in keys)])
 
 
-def _show(row: Mapping[str, Any]) -> str:
-    """A difference in one line: runs with the same value stand together."""
+def _show(row: Difference) -> str:
+    """A difference in one line, runs grouped by value."""
     groups: dict[str, list[str]] = {}
-    for name, value in row["values"].items():
+    for name, value in row.values.items():
         groups.setdefault(json.dumps(value)[:100], []).append(name)
-    return f"{row['key']} is " + ", ".join(f"{value} in {' and '.join(names)}" for value, names in groups.items())
+    return f"{row.key} is " + ", ".join(f"{value} in {' and '.join(names)}" for value, names in groups.items())

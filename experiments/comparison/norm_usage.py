@@ -1,10 +1,10 @@
-"""Which norms found cells use, stage by stage: whether a search puts them where IBN-Net does, in shallow layers."""
+"""Counts the norms of searched cells by stage, to compare them with IBN-Net, which has them in shallow layers."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
@@ -15,22 +15,36 @@ from nas.rewards import Reward
 from nas.trial import Success
 
 NUM_BEST = 10
-_IN_ITS_PLACE = "bn"
+_REPLACEMENT = "bn"
 
 
-def norm_usage(records: Iterable[Record], reward: Reward) -> list[dict[str, Any]]:
-    """The shares of blocks with each norm in each stage, among all architectures and among the ten best by reward.
+@dataclass(frozen=True, slots=True)
+class StageNorms:
+    """Norms in one stage of the networks.
+
+    Attributes:
+        stage: from 1, the stage next to the image.
+        all: share of the blocks with each norm, among all architectures.
+        best: the same among the ten best.
+    """
+
+    stage: int
+    all: Mapping[str, float]
+    best: Mapping[str, float]
+
+
+def norm_usage(records: Iterable[Record], reward: Reward) -> tuple[StageNorms, ...]:
+    """Computes the share of blocks with each norm in each stage, among all architectures and the ten best by reward.
 
     A norm that removes appearance counts only in the stages that use it; deeper ones have batch norm in its place (see
     `nas.architecture.Architecture.appearance_stages`). Each architecture counts once.
 
     Args:
-        records: of runs with one space; failures, and what is not made of cells, are left out.
-        reward: by which the best are found.
+        records: of runs with one space; failures and architectures without cells are ignored.
+        reward: ranks the architectures.
 
     Returns:
-        Plain data, one entry a stage from the image on: ``stage`` from 1, ``all`` and ``best``, from norm to share.
-        Nothing if all blocks of all architectures have one norm: there was nothing to choose.
+        One entry per stage; empty if all blocks of all architectures have the same norm.
     """
     ranked: dict[str, tuple[float, Architecture, NetworkSpec]] = {}
     for record in records:
@@ -41,9 +55,9 @@ def norm_usage(records: Iterable[Record], reward: Reward) -> list[dict[str, Any]
     best_first = [(each, spec) for _, each, spec in sorted(ranked.values(), key=lambda found: -found[0])]
     named = {block.norm for each, _ in best_first for cell in (each.normal, each.reduction) for block in cell.blocks}
     if len(named) < 2:
-        return []
+        return ()
     usage, best = _count(best_first), _count(best_first[:NUM_BEST])
-    return [{"stage": stage + 1, "all": _shares(usage[stage]), "best": _shares(best[stage])} for stage in sorted(usage)]
+    return tuple(StageNorms(stage + 1, _shares(usage[stage]), _shares(best[stage])) for stage in sorted(usage))
 
 
 def _count(architectures: Sequence[tuple[Architecture, NetworkSpec]]) -> dict[int, Counter[str]]:
@@ -59,7 +73,7 @@ def _count(architectures: Sequence[tuple[Architecture, NetworkSpec]]) -> dict[in
 
 
 def _effective(norm: str, *, appearance: bool) -> str:
-    return norm if appearance or not NORMALIZATIONS[norm].appearance else _IN_ITS_PLACE
+    return norm if appearance or not NORMALIZATIONS[norm].appearance else _REPLACEMENT
 
 
 def _shares(counter: Counter[str]) -> dict[str, float]:

@@ -1,35 +1,36 @@
-"""The part of a report that says which norms found cells use in shallow and in deep stages."""
+"""The section of a report on the norms that searched cells use in shallow and in deep stages."""
 
 from __future__ import annotations
 
-from experiments.comparison.figure_style import Comparison, colours
+from experiments.comparison.figure_style import coloured
+from experiments.comparison.formatting import capitalized, label
 from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.report_parts import Cell, paragraph, percent, section, swatch, table
-from experiments.comparison.verdict import capitalized, label
+from experiments.comparison.results import Comparison
 from nas.models.normalization import NORMALIZATIONS
 
 
 def norms_section(comparison: Comparison) -> str:
-    """Shares of blocks with each norm, stage by stage; nothing where norms were not searched or are not known."""
-    strategies = [each for each in comparison["strategies"] if each.get("norms")]
-    if not strategies:
+    """Tables the share of blocks with each norm by stage; empty where norms were not searched or are unknown."""
+    searched = [(each, colour, each.norms) for each, colour in coloured(comparison) if each.norms]
+    if not searched:
         return ""
-    used = {norm for each in strategies for row in each["norms"] for norm in row["all"]}
+    used = {norm for _, _, stages in searched for stage in stages for norm in stage.all}
     norms = [norm for norm in NORMALIZATIONS if norm in used]
     rows: list[tuple[Cell, ...]] = [
         (
-            swatch(colours(comparison)[each["name"]], capitalized(label(each["name"]))),
-            f"{row['stage']} of {len(each['norms'])}",
-            f"best {NUM_BEST}" if group == "best" else "all",
-            *(percent(row[group].get(norm, 0.0)) for norm in norms),
+            swatch(colour, capitalized(label(each.name))),
+            f"{stage.stage} of {len(stages)}",
+            group,
+            *(percent(shares.get(norm, 0.0)) for norm in norms),
         )
-        for each in strategies
-        for row in each["norms"]
-        for group in ("all", "best")
+        for each, colour, stages in searched
+        for stage in stages
+        for group, shares in (("all", stage.all), (f"best {NUM_BEST}", stage.best))
     ]
     explained = (
-        "Shares of the blocks with each norm, by stage from the image to the classifier, among all architectures of a "
-        f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. Where an architecture keeps "
-        "instance-type norms to its first stages, deeper ones count with the batch norm that stands there."
+        "Share of blocks with each norm, by stage from the image to the classifier, among all architectures of a "
+        f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. In stages to which an "
+        "architecture does not apply instance-type norms, the batch norm that replaces them is counted."
     )
     return section("Norms by stage", paragraph(explained), table(("Strategy", "Stage", "Of", *norms), rows, words=3))

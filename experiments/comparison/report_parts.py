@@ -1,4 +1,4 @@
-"""Pieces of a page: tables, figures and numbers as HTML. Whatever comes from outside is escaped here."""
+"""Elements of an HTML page: tables, figures and numbers. All text from outside is escaped here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from html import escape
 from typing import Any
 
 from experiments.comparison.figure_style import for_page
+from experiments.comparison.formatting import interval_text
+from experiments.comparison.statistics import Interval
 
-_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
-DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +27,30 @@ Cell = str | int | Markup | None
 
 
 def text(value: Cell) -> str:
-    """A cell or a sentence as HTML: escaped, unless it is markup; a dash where there is nothing."""
+    """Converts a cell or a sentence to HTML: escaped unless it is markup, a dash for None."""
     if isinstance(value, Markup):
         return value.html
     return DASH if value is None else escape(str(value))
 
 
 def paragraph(content: Cell, *, kind: str = "") -> str:
-    """A paragraph, of a class of the style sheet if one is given."""
+    """Makes a paragraph, of a class of the style sheet if one is given."""
     return f'<p class="{kind}">{text(content)}</p>' if kind else f"<p>{text(content)}</p>"
 
 
 def bullets(items: Iterable[Cell], *, kind: str = "notes") -> str:
-    """A list of sentences, or nothing if there are none."""
+    """Makes a list of sentences; empty if there are none."""
     rows = "".join(f"<li>{text(item)}</li>" for item in items)
     return f'<ul class="{kind}">{rows}</ul>' if rows else ""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, words: int = 1) -> str:
-    """A table whose first column names the rows; on a narrow screen every row becomes a card.
+    """Makes a table whose first column names the rows; on a narrow screen each row becomes a card.
 
     Args:
         headings: of the columns.
         rows: their cells.
-        words: how many columns from the left hold words; the others hold numbers, set to the right.
+        words: number of columns from the left that hold words; the others hold numbers, aligned right.
     """
     kinds = ["" if place < words else ' class="number"' for place in range(len(headings))]
     head = "".join(f'<th scope="col"{kind}>{text(heading)}</th>' for heading, kind in zip(headings, kinds, strict=True))
@@ -58,58 +59,49 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, words: int
 
 
 def details(summary: str, content: str) -> str:
-    """Something that is folded away until it is asked for."""
+    """Makes a section that is collapsed at first."""
     return f"<details><summary>{text(summary)}</summary>{content}</details>"
 
 
 def section(title: str, *parts: str) -> str:
-    """A section of the page, or nothing if all its parts are empty."""
+    """Makes a section of the page; empty if all its parts are."""
     content = "".join(parts)
     return f"<section><h2>{text(title)}</h2>{content}</section>" if content else ""
 
 
 def figure(svg: str, title: str, *, kind: str = "") -> str:
-    """An SVG element as a figure that a screen reader can name."""
+    """Makes a figure of an SVG element, with a name for screen readers."""
     named = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title)}" ', 1)
     return f'<figure class="{kind}">{named}</figure>' if kind else f"<figure>{named}</figure>"
 
 
 def swatch(colour: str, name: str) -> Markup:
-    """A name behind a square of its colour, which is one of `experiments.comparison.figure_style`."""
+    """Makes a name with a square of its colour, which is one of `experiments.comparison.figure_style`."""
     return Markup(f'<span class="swatch" style="background:{for_page(escape(colour))}"></span>{escape(name)}')
 
 
 def code(value: str) -> Markup:
-    """Something to be read letter by letter."""
+    """Marks text as code."""
     return Markup(f"<code>{escape(value)}</code>")
 
 
 def percent(value: float | None) -> str | None:
-    """A share in percent."""
-    return None if value is None else f"{100 * value:.2f}\N{NO-BREAK SPACE}%"
+    """Formats a share in percent; None where there is no number."""
+    return None if value is None or math.isnan(value) else f"{100 * value:.2f}\N{NO-BREAK SPACE}%"
 
 
-def interval(values: Mapping[str, float | None] | None, *, signed: bool = False, scale: float = 100.0) -> Markup | None:
-    """An estimate with its interval, by itself in percent or percentage points; nothing where there is none."""
-    if values is None or values["value"] is None:
+def interval(values: Interval | None, *, signed: bool = False, scale: float = 100.0) -> Markup | None:
+    """Formats an estimate with its bounds, by default in percent or percentage points; None where there is none."""
+    if values is None or math.isnan(values.value):
         return None
-    value, low, high = (
-        "" if values[key] is None else f"{scale * (values[key] or 0.0):{'+' if signed else ''}.2f}".replace("-", MINUS)
-        for key in ("value", "low", "high")
-    )
-    bounds = f' <span class="whole quiet">({low} to {high})</span>' if low else ""
+    value, _, bounds = interval_text(values, signed=signed, scale=scale).partition(" ")
+    bounds = bounds and f' <span class="whole quiet">{bounds}</span>'
     return Markup(f'<span class="whole">{value}</span>{bounds}')
 
 
-def duration(seconds: float) -> str:
-    """A time in its natural unit."""
-    size, unit = next((item for item in _UNITS if seconds >= 2 * item[0]), (1.0, "s"))
-    return f"{seconds / size:,.{0 if seconds / size >= 100 else 1}f} {unit}"
-
-
-def count(value: float | None) -> str | None:
-    """A large number in thousands, millions or billions."""
-    if value is None or not math.isfinite(value):
+def count(value: int | None) -> str | None:
+    """Formats a large number in thousands, millions or billions; None where there is none."""
+    if not value:
         return None
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:
@@ -118,12 +110,12 @@ def count(value: float | None) -> str | None:
 
 
 def plain(value: Any) -> Markup:  # noqa: ANN401 - any setting
-    """A setting as it stands in a configuration."""
+    """Formats a setting as a configuration has it."""
     return code(value if isinstance(value, str) else json.dumps(value))
 
 
 def by_value(values: Mapping[str, Any]) -> Markup:
-    """The values of a setting, each with the runs that have it."""
+    """Lists the values of a setting, each with the runs that have it."""
     groups: dict[str, list[str]] = {}
     for name, value in values.items():
         groups.setdefault(text(None if value is None else plain(value)), []).append(name)

@@ -1,142 +1,120 @@
-"""`nas compare`: runs side by side, grouped by controller: curves, tests, a report, and every number as JSON."""
+"""`nas compare`: compares runs, grouped by controller, and writes figures, a report and all numbers as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.figure_style import save
 from experiments.comparison.figures import draw_curves, draw_differences
+from experiments.comparison.formatting import MEASURES, duration, interval_text, label
 from experiments.comparison.loading import LoadedRun, group_runs, load_run, objections, split_common
 from experiments.comparison.norm_usage import norm_usage
 from experiments.comparison.report import write_report
-from experiments.comparison.report_parts import duration
-from experiments.comparison.verdict import MEASURES, label
+from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
+from experiments.comparison.tables import terminal_table
+from experiments.runs.printing import say
 from nas.trial import Success
 
-MOST_SHOWN = 8
-"""So many differences are shown before a comparison is refused."""
+MAX_SHOWN = 8
+"""Up to this number of objections are shown when a comparison is refused."""
 
 
-def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> dict[str, Any]:
+def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html``.
 
     Args:
         runs: one or more run folders; runs of one controller with the same settings are seeds of one strategy.
         out: the folder for the results; made if missing.
         force: compares runs even if they differ in space, fidelity, data or budget, or repeat a seed; the results
-            then say so.
-
-    Returns:
-        The comparison (see `experiments.comparison.analysis.compare_strategies`), with ``configuration``,
-        ``environment``, ``objections`` and the architectures of the best; ``files`` names what was written.
+            then note it.
 
     Raises:
-        ValueError: if a folder holds no run, is given twice, or the runs may not be compared; the message shows the
+        ValueError: if a folder holds no run, is given twice, or the runs are not comparable; the message shows the
             differences.
     """
     if not runs:
         raise ValueError("there must be at least one run to compare")
     paths = [path.resolve() for path in runs]
     if twice := {str(path) for path, full in zip(runs, paths, strict=True) if paths.count(full) > 1}:
-        raise ValueError(f"every run must be given once, got {' and '.join(sorted(twice))} more than once")
+        raise ValueError(f"each run must be given once, got {' and '.join(sorted(twice))} more than once")
     loaded = [load_run(path) for path in runs]
     found = objections(loaded)
     if found and not force:
-        more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
-        shown = "; ".join(found[:MOST_SHOWN])
-        raise ValueError(f"the runs may not be compared, unless with --force: {shown}{more}")
-    comparison = compare_strategies(group_runs(loaded))
+        more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+        raise ValueError(f"the runs are not comparable (--force to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
     by_name = {run.name: run for run in loaded}
-    _add_architectures(comparison, by_name)
-    _add_norms(comparison, by_name)
-    comparison |= {
-        "objections": found,
-        "configuration": _configuration(loaded),
-        "environment": split_common({run.name: run.environment for run in loaded}),
-    }
-    comparison["notes"] = _notes(loaded, found) + comparison["notes"]
-    return comparison | {"files": write_comparison(comparison, out)}
+    comparison = compare_strategies(group_runs(loaded)).with_best(lambda best: _described(best, by_name))
+    comparison = replace(
+        comparison,
+        strategies=tuple(_with_norms(each, by_name) for each in comparison.strategies),
+        objections=tuple(found),
+        configuration=split_common({run.name: run.settings for run in loaded}),
+        environment=split_common({run.name: run.environment for run in loaded}),
+        notes=(*_notes(loaded, found), *comparison.notes),
+    )
+    return replace(comparison, files=tuple(write_comparison(comparison, out)))
 
 
-def print_comparison(comparison: Mapping[str, Any], console: Console) -> None:
-    """Prints a comparison for a person: a row a strategy, what it says, what limits it, and where the files lie."""
-    table = Table("strategy", "runs", f"{MEASURES[comparison['measure']]} (95 %)", "trials", "failed", "worker time")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for each in comparison["strategies"]:
-        trials, spent = each["trials"], each["cost"]["worker_seconds"]
-        cells = (each["num_runs"], _final(each), trials["total"], sum(trials["failed"].values()), duration(spent))
-        table.add_row(Text(label(each["name"])), *(Text(str(cell)) for cell in cells))
-    console.print(table)
-    for sentence in (*comparison["verdict"], *comparison["notes"], *comparison.get("files", ())):
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Prints a table of the strategies, the verdict, the notes and the files."""
+    header = ("strategy", "runs", f"{MEASURES[comparison.measure]}, %", "trials", "failed", "worker time")
+    rows = [
+        (
+            label(each.name),
+            each.num_runs,
+            interval_text(each.final),
+            each.trials.total,
+            sum(each.trials.failed.values()),
+            duration(each.cost.worker_seconds),
+        )
+        for each in comparison.strategies
+    ]
+    console.print(terminal_table(header, rows))
+    for sentence in (*comparison.verdict, *comparison.notes, *(comparison.files or ())):
+        say(console, sentence)
 
 
-def _final(strategy: Mapping[str, Any]) -> str:
-    value, low, high = (strategy["final"][key] for key in ("value", "low", "high"))
-    if value is None:
-        return "none yet"
-    return f"{value:.2%}" if low is None else f"{value:.2%} ({low:.2%} to {high:.2%})"
-
-
-def write_comparison(comparison: Mapping[str, Any], out: Path) -> list[str]:
-    """Writes ``comparison.json``, the figures as PNG and SVG, and ``report.html`` into a folder, made if missing.
+def write_comparison(comparison: Comparison, out: Path) -> list[str]:
+    """Writes ``comparison.json``, the figures as PNG and SVG, and ``report.html`` to a folder, made if missing.
 
     Returns:
-        The paths of what was written.
+        The paths of the files.
     """
     out.mkdir(parents=True, exist_ok=True)
-    data = out / "comparison.json"
-    data.write_text(json.dumps(comparison, allow_nan=False) + "\n", encoding="utf-8")
-    written = [data]
-    for name, draw in {"curves": draw_curves, "differences": draw_differences}.items():
-        if name == "differences" and not comparison["tests"]:
-            continue
-        figure = draw(comparison)
-        for path in (out / f"{name}.png", out / f"{name}.svg"):
-            save(figure, path)
-            written.append(path)
-    report = out / "report.html"
+    data, report = out / "comparison.json", out / "report.html"
+    data.write_text(json.dumps(comparison.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    written = [data, *save(draw_curves(comparison), out / "curves.png", out / "curves.svg")]
+    if comparison.tests:
+        written += save(draw_differences(comparison), out / "differences.png", out / "differences.svg")
     write_report(comparison, report)
     return [str(path) for path in (*written, report)]
 
 
-def _add_architectures(comparison: Mapping[str, Any], runs: Mapping[str, LoadedRun]) -> None:
-    """Says of each best architecture what it is and what it costs."""
-    for strategy in comparison["strategies"]:
-        for best in strategy["best"]:
-            record = runs[best["run"]].records[best["place"] - 1]
-            outcome = record.outcome
-            if isinstance(outcome, Success):
-                best["num_parameters"] = outcome.num_parameters
-                best["num_multiply_adds"] = outcome.num_multiply_adds
-            best["trial"] = record.trial.id
-            best["architecture"] = record.trial.architecture.to_json()
+def _described(best: BestArchitecture, runs: Mapping[str, LoadedRun]) -> BestArchitecture:
+    """One of the best architectures with its description and cost."""
+    trial, outcome = (record := runs[best.run].records[best.place - 1]).trial, record.outcome
+    best = replace(best, trial=trial.id, architecture=trial.architecture.to_json())
+    if isinstance(outcome, Success):
+        return replace(best, num_parameters=outcome.num_parameters, num_multiply_adds=outcome.num_multiply_adds)
+    return best
 
 
-def _add_norms(comparison: Mapping[str, Any], runs: Mapping[str, LoadedRun]) -> None:
-    """Says which norms the architectures of each strategy use in which stage."""
-    for strategy in comparison["strategies"]:
-        of_it = [runs[run["name"]] for run in strategy["runs"]]
-        strategy["norms"] = norm_usage((record for run in of_it for record in run.records), of_it[0].reward)
-
-
-def _configuration(runs: Sequence[LoadedRun]) -> dict[str, Any]:
-    return split_common({run.name: run.settings for run in runs})
+def _with_norms(strategy: StrategySummary, runs: Mapping[str, LoadedRun]) -> StrategySummary:
+    members = [runs[run.name] for run in strategy.runs]
+    records = [record for run in members for record in run.records]
+    return replace(strategy, norms=norm_usage(records, members[0].reward))
 
 
 def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:
     notes = []
     if found:
-        notes.append(f"The comparison was forced, though the runs differ in what is measured: {'; '.join(found)}.")
+        notes.append(f"The comparison was forced although the runs are not comparable: {'; '.join(found)}.")
     for run in runs:
         wanted = run.settings.get("search.num_trials")
         if isinstance(wanted, int) and len(run.records) < wanted:

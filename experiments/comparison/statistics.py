@@ -1,7 +1,7 @@
-"""Statistics of a few independent runs: bands, differences, a rank test, and how many runs would be needed.
+"""Statistics of a few independent runs: bands, intervals, a rank test, and the number of runs a test would need.
 
-Every function is pure and seeded. They are built for few runs, as few as two: the bootstrap is stretched for small
-numbers, and the rank test is exact, ties included, wherever all orders can be counted.
+Every function is pure and seeded. All are made for as few as two runs: the bootstrap is stretched for small samples,
+and the rank test is exact, ties included, wherever all permutations can be enumerated.
 """
 
 from __future__ import annotations
@@ -21,26 +21,45 @@ Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
 
 CONFIDENCE = 0.95
 POWER = 0.8
-NUM_RESAMPLES = 2000
-MOST_ORDERS = 20_000
-"""Up to so many ways to divide the runs into two groups, the rank test counts them all."""
-LEAST_SEEDS = 4
-"""With fewer runs a group, no two-sided rank test can reach 5 %: of the 20 ways to divide 3 + 3, two are extreme."""
+NUM_RESAMPLES, BAND_RESAMPLES = 2000, 1000
+MAX_PERMUTATIONS = 20_000
+"""Up to this number of ways to divide the runs into two groups, the rank test enumerates them all."""
+MIN_SEEDS = 4
+"""With fewer runs per group, no two-sided rank test reaches 5 %: of the 20 ways to divide 3 + 3, two are extreme."""
 _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate between two bounds; NaN where nothing can be said."""
+    """An estimate and its confidence bounds; NaN where there is none."""
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there are bounds: a single run has none."""
+        return not math.isnan(self.low)
+
+    @property
+    def half_width(self) -> float:
+        """Half the distance between the bounds."""
+        return (self.high - self.low) / 2
+
+    @property
+    def sign(self) -> int:
+        """1 if the interval lies above 0, -1 if below, 0 if it includes 0 or has no bounds."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    def map(self, function: Callable[[float], float]) -> Interval:
+        """Applies an increasing function to the estimate and its bounds."""
+        return Interval(function(self.value), function(self.low), function(self.high))
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """An estimate between two bounds at each of many points, arrays of one length."""
+    """An estimate and its confidence bounds at many points, arrays of one length."""
 
     value: FloatArray
     low: FloatArray
@@ -62,18 +81,18 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
 def bootstrap_band(
     values: FloatArray, statistic: Statistic = mean, *, seed: int, num_resamples: int = NUM_RESAMPLES
 ) -> Band:
-    """A pointwise 95 % band for a statistic of independent runs, at many points at once.
+    """Computes a pointwise 95 % band for a statistic of independent runs, at many points at once.
 
-    It is the percentile bootstrap over runs, its deviations from the estimate stretched by sqrt(n / (n - 1)) and by
-    the ratio of the t to the normal quantile: the plain one takes the resamples of five runs for the spread of five
-    runs and covers some 83 % (Hesterberg 2015, doi 10.1080/00031305.2015.1089789, section 4). For normal runs it
-    covers 93 % (two runs) to 95 % (three and more) around the mean, 95 % to 97 % around the interquartile mean.
+    This is the percentile bootstrap over runs with deviations from the estimate stretched by sqrt(n / (n - 1)) and by
+    the ratio of the t to the normal quantile; without it, five runs give a coverage of about 83 % (Hesterberg 2015,
+    doi 10.1080/00031305.2015.1089789, section 4). For normally distributed runs the coverage is 93 % (two runs) to
+    95 % (three and more) around the mean, 95 % to 97 % around the interquartile mean.
 
     Args:
-        values: one row a run, one column a point, shape ``(runs, points)``.
-        statistic: of the last axis.
+        values: one row per run, one column per point, shape ``(runs, points)``.
+        statistic: reduces the last axis.
         seed: of the resamples, which are the same for all points, so that a band is as smooth as its runs.
-        num_resamples: how many.
+        num_resamples: number of resamples.
 
     Returns:
         The estimate and its bounds at each point; the bounds are NaN for a single run.
@@ -95,20 +114,22 @@ def bootstrap_band(
 
 
 def bootstrap_interval(values: FloatArray, statistic: Statistic = mean, *, seed: int) -> Interval:
-    """The band of `bootstrap_band` at a single point: values has one number a run."""
+    """Computes the interval of `bootstrap_band` for values with one number per run; NaN without any."""
+    if not values.size:
+        return Interval(math.nan)
     band = bootstrap_band(values[:, None], statistic, seed=seed)
     return Interval(float(band.value[0]), float(band.low[0]), float(band.high[0]))
 
 
 def difference(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
-    """Mean of the first runs minus mean of the second, with a 95 % interval.
+    """Computes the mean of the first runs minus the mean of the second, with a 95 % interval.
 
-    Both groups are resampled on their own; small groups stretch the deviations as in `bootstrap_band`, with Welch's
-    degrees of freedom for the t quantile. The bounds are NaN if a group has a single run.
+    The groups are resampled independently; deviations are stretched as in `bootstrap_band`, with Welch's degrees of
+    freedom for the t quantile. The bounds are NaN if a group has a single run.
     """
     value = float(first.mean() - second.mean())
     if min(first.size, second.size) < 2:
-        return Interval(value, math.nan, math.nan)
+        return Interval(value)
     deviations = [
         _stretch(group.size) * (_resampled_means(group, seed=seed + side) - group.mean())
         for side, group in enumerate((first, second))
@@ -119,14 +140,14 @@ def difference(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
 
 
 def probability_of_improvement(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
-    """The chance that a run of the first group ends above one of the second, ties halved, with a 95 % interval.
+    """Estimates the chance that a run of the first group exceeds one of the second, ties halved, with a 95 % interval.
 
     Percentile bootstrap over the runs of both groups (2108.13264, section 4.3).
     """
     wins = (np.sign(first[:, None] - second[None, :]) + 1) / 2
     value = float(wins.mean())
     if min(first.size, second.size) < 2:
-        return Interval(value, math.nan, math.nan)
+        return Interval(value)
     shares = [_resampled_shares(group.size, seed=seed + side) for side, group in enumerate((first, second))]
     resampled = ((shares[0] @ wins) * shares[1]).sum(axis=1)
     low, high = np.quantile(resampled, _tails())
@@ -134,10 +155,10 @@ def probability_of_improvement(first: FloatArray, second: FloatArray, *, seed: i
 
 
 def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:
-    """The rank test of Mann and Whitney, two-sided.
+    """Computes the two-sided Mann-Whitney rank test.
 
-    Where there are few runs, all ways to divide them into two such groups are counted, so that the p-value is exact
-    with ties as well; with more, the normal approximation with correction for ties and continuity.
+    For few runs, all permutations are enumerated, so that the p-value is exact even with ties; for more, it is the
+    normal approximation with corrections for ties and continuity.
 
     Returns:
         U of the first group (wins plus half the ties, out of ``len(first) * len(second)``), and the p-value.
@@ -147,16 +168,16 @@ def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:
     u = float(ranks[:num_first].sum()) - num_first * (num_first + 1) / 2
     if np.ptp(ranks) == 0:
         return u, 1.0
-    if math.comb(num_first + num_second, num_first) <= MOST_ORDERS:
+    if math.comb(num_first + num_second, num_first) <= MAX_PERMUTATIONS:
         return u, _exact_p(ranks, num_first)
     result: Any = stats.mannwhitneyu(first, second, alternative="two-sided", method="asymptotic")
     return u, float(result.pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects p-values for their number (Holm 1979), in the order given.
+    """Corrects p-values for multiple testing (Holm 1979) and returns them in the order given.
 
-    The smallest is multiplied by their number, the next by one less, and so on; none may fall below one before it.
+    The smallest is multiplied by their number, the next by one less, and so on, keeping them monotonic.
     """
     corrected = [1.0] * len(p_values)
     least = 0.0
@@ -167,24 +188,24 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def seeds_needed(probability: float, *, confidence: float = CONFIDENCE, power: float = POWER) -> int | None:
-    """Runs of each strategy with which the rank test would show such a difference.
+    """Estimates the runs of each strategy with which the rank test would detect a difference.
 
     Noether's formula (1987, doi 10.1080/01621459.1987.10478478) for two groups of one size,
-    ``(z[1 - alpha / 2] + z[power]) ** 2 / (6 * (probability - 1/2) ** 2)``, for one comparison without correction.
+    ``(z[1 - alpha / 2] + z[power]) ** 2 / (6 * (probability - 1/2) ** 2)``, for a single comparison.
 
     Args:
         probability: the probability of improvement, 0..1.
         confidence: one minus the level of the two-sided test.
-        power: chance with which the test is to show it.
+        power: probability of detecting it.
 
     Returns:
-        The number, at least `LEAST_SEEDS`; None where the probability is 1/2: no number would do.
+        The number, at least `MIN_SEEDS`; None if the probability is 1/2, which no number of runs can detect.
     """
     distance = abs(probability - 0.5)
     if distance < 1e-9:
         return None
     z = float(stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(power))
-    return max(LEAST_SEEDS, math.ceil(z**2 / (6 * distance**2)))
+    return max(MIN_SEEDS, math.ceil(z**2 / (6 * distance**2)))
 
 
 def _exact_p(ranks: FloatArray, num_first: int) -> float:
@@ -204,7 +225,7 @@ def _stretch(num_runs: int) -> float:
 
 
 def _t_ratio(degrees: float) -> float:
-    """How much wider a t interval is than a normal one."""
+    """Width of a t interval relative to a normal one."""
     upper = _tails()[1]
     return float(stats.t.ppf(upper, degrees) / stats.norm.ppf(upper))
 
@@ -216,7 +237,7 @@ def _welch_degrees(first: FloatArray, second: FloatArray) -> float:
 
 
 def _resampled_shares(size: int, *, seed: int) -> FloatArray:
-    """How large a share each run has in each resample, shape ``(resamples, runs)``."""
+    """Share of each run in each resample, shape ``(resamples, runs)``."""
     counts = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=NUM_RESAMPLES)
     return np.asarray(counts / size)
 

@@ -1,122 +1,91 @@
-"""What a comparison says, in sentences: what was shown, what was not, and what a reader must bear in mind."""
+"""Conclusions and limitations of a comparison, as sentences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
-LABELS: Mapping[str, str] = {
-    "evolution": "evolution",
-    "ppo": "PPO",
-    "random": "random search",
-    "reinforce": "REINFORCE",
-}
+from experiments.comparison.formatting import (
+    CONFIDENCE_INTERVAL,
+    MEASURES,
+    capitalized,
+    interval_text,
+    label,
+    p_value,
+    plural,
+)
+from experiments.comparison.results import Comparison, PairTest, StrategySummary
+from experiments.comparison.statistics import CONFIDENCE, Interval
+
 FEW_RUNS = 5
-LEVEL = 0.05
+LEVEL = 1 - CONFIDENCE
 
 
-def verdict(comparison: Mapping[str, Any]) -> list[str]:
-    """What can be said of each pair of strategies after the full budget in trials."""
-    strategies = comparison["strategies"]
+def verdict(comparison: Comparison) -> list[str]:
+    """States the result of each test after the full budget in trials."""
+    strategies = comparison.strategies
     if len(strategies) < 2:
-        return [f"There is nothing to compare {label(strategies[0]['name'])} with."]
-    rows = [row for row in comparison["tests"] if row["axis"] == "trials" and row["share"] == 1]
-    sentences = [_tested(row, comparison) for row in rows]
-    if single := [label(each["name"]) for each in strategies if each["num_runs"] < 2]:
+        return [f"{capitalized(label(strategies[0].name))} is the only strategy, so there is no comparison."]
+    sentences = [_result(test, comparison) for test in comparison.tests if test.axis == "trials" and test.share == 1]
+    if single := [label(each.name) for each in strategies if each.num_runs < 2]:
         sentences.append(
-            f"With one seed of {' and one of '.join(single)}, nothing can be tested about "
-            f"{'it' if len(single) == 1 else 'them'}: a curve shows one run, and another seed may turn the order round."
+            f"No test is possible for {' and '.join(single)} with a single seed: the order of the curves may change "
+            "with another seed."
         )
-    return [capitalized(sentence) for sentence in sentences]
+    return sentences
 
 
-def notes(comparison: Mapping[str, Any]) -> list[str]:
-    """What limits the comparison."""
-    strategies, budget, tests = comparison["strategies"], comparison["budget"], comparison["tests"]
+def notes(comparison: Comparison) -> list[str]:
+    """States the limitations of a comparison."""
+    strategies, budget = comparison.strategies, comparison.budget
     found = []
-    if any(run["num_trials"] > budget["trials"] for each in strategies for run in each["runs"]):
+    if any(run.num_trials > budget["trials"] for each in strategies for run in each.runs):
         found.append(
-            f"Not all runs have equally many trials: tests use the first {budget['trials']:.0f} of each, "
-            "curves end with the shortest run of their strategy."
+            f"The runs differ in their number of trials: tests use the first {budget['trials']:.0f} trials of each, "
+            "and curves end with the shortest run of their strategy."
         )
-    if few := [label(each["name"]) for each in strategies if 1 < each["num_runs"] < FEW_RUNS]:
-        found.append(f"With fewer than {FEW_RUNS} seeds, bands and intervals are wide and rough: {', '.join(few)}.")
-    if none := sum(run["incumbent_validation"] == 0 for each in strategies for run in each["runs"]):
-        found.append(f"{none} of the runs found nothing, since no trial succeeded: that counts as an accuracy of 0.")
-    if comparison["random_architecture"] is None:
-        found.append("No random search is among the runs: there is no gain over the mean random architecture.")
+    if few := [label(each.name) for each in strategies if 1 < each.num_runs < FEW_RUNS]:
+        found.append(f"Bands and intervals are wide and imprecise with fewer than {FEW_RUNS} seeds: {', '.join(few)}.")
+    if failed := sum(run.incumbent_validation == 0 for each in strategies for run in each.runs):
+        found.append(f"{plural(failed, 'run')} without any successful trial counted with an accuracy of 0.")
+    if comparison.random_architecture is None:
+        found.append("The gain over the mean random architecture is unknown without a run of random search.")
     if "worker_seconds" not in budget:
-        found.append("The runs hold no training times: nothing is shown against worker-seconds.")
-    if any(row["seeds_needed"] is not None for row in tests):
+        found.append("Comparisons by worker time are omitted, since the runs hold no training times.")
+    if any(test.seeds_needed is not None for test in comparison.tests):
         found.append(
-            "Seeds needed are estimated from the difference seen, which is itself uncertain: take them as an order "
-            "of magnitude. They hold for a single comparison with a power of 80 %."
+            "The number of seeds needed is extrapolated from the observed difference and is an order of magnitude "
+            f"only; it applies to a single test with a power of {comparison.statistics.power:.0%}."
         )
-    return found + _weak_tests(strategies, len(tests))
+    return found + _weak_tests(strategies, len(comparison.tests))
 
 
-def _weak_tests(strategies: Sequence[Mapping[str, Any]], num_tests: int) -> list[str]:
-    """Whether the rank test could show anything at all with so few seeds and so many comparisons."""
-    sizes = sorted(each["num_runs"] for each in strategies if each["num_runs"] > 1)
+def _weak_tests(strategies: Sequence[StrategySummary], num_tests: int) -> list[str]:
+    """Whether the tests could reach significance at all with these numbers of seeds and comparisons."""
+    sizes = sorted(each.num_runs for each in strategies if each.num_runs > 1)
     if len(sizes) < 2:
         return []
     least = num_tests * 2 / math.comb(sizes[-1] + sizes[-2], sizes[-1])
     if least < LEVEL:
         return []
     return [
-        f"With so few seeds and {num_tests} comparisons, no difference, however large, can be shown: the smallest "
-        f"possible p is {min(1.0, least):.2g}."
+        f"The tests cannot reach significance with these numbers of seeds and {plural(num_tests, 'comparison')}: the "
+        f"smallest possible p is {min(1.0, least):.2g}."
     ]
 
 
-def label(name: str) -> str:
-    """How prose and figures call a strategy: by its controller's usual name; settings follow after commas."""
-    first, *rest = name.replace(":", ", ").split(", ")
-    return ", ".join((LABELS.get(first, first), *rest))
-
-
-def capitalized(text: str) -> str:
-    """The text with a capital first letter, the rest as it is."""
-    return text[:1].upper() + text[1:]
-
-
-def points(value: float) -> str:
-    """A difference of accuracies in percentage points, with its sign."""
-    return f"{100 * value:+.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def p_value(value: float) -> str:
-    """A p-value as readers expect it."""
-    if value < 1e-4:
-        return f"< 10^{_exponent(value)}" if value > 0 else "< 10^-300"
-    return f"= {value:.2g}" if value < 0.995 else "= 1"
-
-
-def _exponent(value: float) -> int:
-    """The smallest power of ten that is above a value, 10^-300 at the least."""
-    exponent = -4
-    while value < 10.0 ** (exponent - 1) and exponent > -300:
-        exponent -= 1
-    return exponent
-
-
-def _tested(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
-    difference = row["difference"]
-    better, worse, sign = label(row["first"]), label(row["second"]), 1
-    if difference["value"] < 0:
-        better, worse, sign = worse, better, -1
-    low, high = sorted((sign * difference["low"], sign * difference["high"]))
-    size = (
-        f"{points(sign * difference['value'])} points of {MEASURES[comparison['measure']]} "
-        f"(95 % interval {points(low)} to {points(high)})"
-    )
-    number = len(comparison["tests"])
-    test = f"p {p_value(row['p_holm'])} after correction for {number} comparison{'s' * (number != 1)}"
-    after = f"after {row['point']:.0f} trials"
-    if row["shown"]:
-        return f"{better} beats {worse} {after}: {size}, {test}."
-    needed = row["seeds_needed"]
-    seeds = "" if needed is None else f" To show a difference of this size takes some {needed} seeds a strategy."
-    return f"No difference between {better} and {worse} is shown {after}: {size}, {test}.{seeds}"
+def _result(test: PairTest, comparison: Comparison) -> str:
+    difference = test.difference
+    better, worse = label(test.first), label(test.second)
+    if difference.value < 0:
+        better, worse = worse, better
+        difference = Interval(-difference.value, -difference.high, -difference.low)
+    unit = f" points of {MEASURES[comparison.measure]}"
+    size = interval_text(difference, signed=True, unit=unit, prefix=CONFIDENCE_INTERVAL)
+    statistics = f"{size}, p {p_value(test.p_holm)} after Holm's correction for {plural(len(comparison.tests), 'test')}"
+    after = f"after {test.point:.0f} trials"
+    if test.shown:
+        return f"{capitalized(better)} outperforms {worse} {after}: {statistics}."
+    needed = test.seeds_needed
+    seeds = "" if needed is None else f" Detecting this difference would take about {needed} seeds per strategy."
+    return f"The difference between {better} and {worse} {after} is not significant: {statistics}.{seeds}"

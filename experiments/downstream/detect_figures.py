@@ -1,4 +1,4 @@
-"""A detector as pictures: losses and average precision over the iterations, and what it finds beside what there is."""
+"""Figures of a detector: curves of its training, and detections beside the annotation."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _MASK_OPACITY = 0.35
 
 
 def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws the losses and the average precision of a training.
+    """Draws losses and average precision during a training.
 
     Args:
         records: what `metrics.jsonl` holds, at least one.
-        path: of the picture, PNG or SVG.
-        title: above it.
+        path: of the figure, PNG or SVG.
+        title: of the figure.
     """
     with style():
         figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
         losses, precision = figure.subplots(1, 2)
-        for colour, name in zip(_colours(), _loss_names(records[0]), strict=False):
+        for colour, name in zip(PALETTE, _loss_names(records[0]), strict=False):
             values = [record[name] for record in records]
             losses.plot([record["iteration"] for record in records], values, color=colour, label=_label(name))
         losses.legend(loc="upper right")
-        finish(losses, f"Losses of {title}", "means from one record to the next", "loss")
+        finish(losses, f"Losses of {title}", "mean since the previous record", "loss")
         _draw_precision(precision, [record for record in records if "evaluation" in record])
         for axes in (losses, precision):
             axes.set_xlabel("iteration")
@@ -50,12 +50,12 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
 
 
 def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, recipe: DenseRecipe) -> list[Path]:
-    """Draws what a detector finds in a few pictures beside what there is.
+    """Draws the detections in a few images beside their annotation.
 
     Args:
-        detector: what `nas.downstream.detection.checkpoint.save_detector` wrote.
-        annotations: of the pictures; the first `NUM_PICTURES` with an object are drawn.
-        folder: of the drawings, made where it is missing; each is called as its picture.
+        detector: a file of `nas.downstream.detection.checkpoint.save_detector`.
+        annotations: of the images; the first `NUM_PICTURES` with an object are drawn.
+        folder: of the drawings, made if missing; each has the name of its image.
         recipe: device and precision.
 
     Returns:
@@ -79,7 +79,7 @@ def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, rec
 
 
 def _true_object(box: Sequence[float], category: int, mask: bytes | None) -> dict[str, Any]:
-    """In the form of what is found."""
+    """An annotated object in the form of a detection."""
     return {"bbox": box, "category_id": category, **({} if mask is None else {"counts": mask.decode("ascii")})}
 
 
@@ -119,7 +119,7 @@ def _draw_object(axes: Axes, each: Mapping[str, Any], picture: AnnotatedImage, n
 
 def _draw_precision(axes: Axes, records: Sequence[Record]) -> None:
     iterations = [record["iteration"] for record in records]
-    colours = iter(_colours())
+    colours = iter(PALETTE)
     for kind in ("box", "mask"):
         for key, text in _CURVES:
             if all(kind in record["evaluation"] for record in records):
@@ -128,7 +128,7 @@ def _draw_precision(axes: Axes, records: Sequence[Record]) -> None:
                 axes.plot(iterations, shares, marker=".", color=next(colours), label=f"{kind} {text}")
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower right")
-    finish(axes, "Average precision", "over overlaps of 0.5 to 0.95, and at 0.5", "%")
+    finish(axes, "Average precision", "mean over IoU thresholds of 0.5 to 0.95, and at 0.5", "%")
 
 
 def _loss_names(record: Record) -> list[str]:
@@ -137,7 +137,3 @@ def _loss_names(record: Record) -> list[str]:
 
 def _label(name: str) -> str:
     return "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
-
-
-def _colours() -> tuple[str, ...]:
-    return PALETTE

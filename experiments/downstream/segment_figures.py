@@ -1,10 +1,9 @@
-"""A segmenter as pictures: its course, what it says beside what is there, and norms beside one another."""
+"""Figures of a segmenter: curves of its training, predictions beside the truth, and a comparison of norms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +12,25 @@ from matplotlib.patches import Patch
 from torch import Tensor, nn
 
 from experiments.comparison.figure_style import BASELINE, PALETTE, finish, percent, save, style
+from experiments.comparison.formatting import plural
+from experiments.downstream.norm_results import NormStudy
 from nas.downstream.segmentation.classes import IGNORED
 from nas.downstream.segmentation.evaluation import predict
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.training.run import Record
 
 NUM_PICTURES = 4
-_MOST_NAMED = 12
+_MAX_NAMED = 12
 _NO_CLASS = (1.0, 1.0, 1.0)
 
 
 def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws the loss and the scores on the validation pictures of a training.
+    """Draws loss and validation scores during a training.
 
     Args:
         records: what `metrics.jsonl` holds, at least one of them with an evaluation.
-        path: of the picture, PNG or SVG.
-        title: above it.
+        path: of the figure, PNG or SVG.
+        title: of the figure.
     """
     measured = [record for record in records if "evaluation" in record]
     iterations = [record["iteration"] for record in measured]
@@ -37,29 +38,29 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
         figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
         loss, scores = figure.subplots(1, 2)
         loss.plot([record["iteration"] for record in records], [record["loss"] for record in records], color=PALETTE[0])
-        finish(loss, f"Loss of {title}", "means from one record to the next", "loss")
+        finish(loss, f"Loss of {title}", "mean since the previous record", "loss")
         for key, label, colour in (
             ("mean_iou", "mean IoU", PALETTE[0]),
-            ("pixel_accuracy", "pixels that are right", PALETTE[1]),
+            ("pixel_accuracy", "pixel accuracy", PALETTE[1]),
         ):
             values = [record["evaluation"][key] for record in measured]
             scores.plot(iterations, percent(values), color=colour, marker=".", label=label)
             scores.axhline(100 * measured[-1]["evaluation"]["constant"][key], color=colour, lw=0.8, ls="--")
         scores.set_ylim(bottom=0)
         scores.legend(loc="best", fontsize=7.5)
-        finish(scores, "Validation pictures", "dashed: the most frequent class everywhere", "%")
+        finish(scores, "Validation images", "dashed: predicting the most frequent class", "%")
         for axes in (loss, scores):
             axes.set_xlabel("iteration")
         save(figure, path)
 
 
 def draw_pictures(network: nn.Module, pictures: SegmentationImages, path: Path) -> None:
-    """Draws the first pictures beside what they hold and what a network says of them.
+    """Draws the first images beside their annotation and the prediction of a network.
 
     Args:
         network: in evaluation mode.
         pictures: at least one.
-        path: of the picture, PNG or SVG.
+        path: of the figure, PNG or SVG.
     """
     device = next(network.parameters()).device
     number = min(NUM_PICTURES, len(pictures))
@@ -69,53 +70,47 @@ def draw_pictures(network: nn.Module, pictures: SegmentationImages, path: Path) 
         grid = figure.subplots(number, 3, squeeze=False)
         for index, row in enumerate(grid):
             picture, truth = pictures.whole(index)
-            said = predict(network, picture.to(device), truth.shape).cpu()
-            seen |= {*truth.flatten().tolist(), *said.flatten().tolist()}
-            shown = (picture.permute(1, 2, 0).numpy(), coloured(truth), coloured(said))
-            for axes, pixels, name in zip(row, shown, ("picture", "truth", "prediction"), strict=True):
+            predicted = predict(network, picture.to(device), truth.shape).cpu()
+            seen |= {*truth.flatten().tolist(), *predicted.flatten().tolist()}
+            shown = (picture.permute(1, 2, 0).numpy(), coloured(truth), coloured(predicted))
+            for axes, pixels, name in zip(row, shown, ("image", "truth", "prediction"), strict=True):
                 axes.imshow(pixels, aspect="equal", extent=(0, truth.shape[1], truth.shape[0], 0))
                 axes.set_axis_off()
                 if index == 0:
                     axes.set_title(name)
-        named = sorted(seen - {IGNORED})[:_MOST_NAMED]
+        named = sorted(seen - {IGNORED})[:_MAX_NAMED]
         handles = [Patch(color=_colour(number), label=pictures.classes.names[number]) for number in named]
-        handles.append(Patch(facecolor=_NO_CLASS, edgecolor=BASELINE, label="not labelled"))
+        handles.append(Patch(facecolor=_NO_CLASS, edgecolor=BASELINE, label="unlabelled"))
         figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7)
         save(figure, path)
 
 
-def draw_norms(value: Mapping[str, Any], path: Path) -> None:
-    """Draws the mean IoU of norms, side by side, on all pictures that they were measured on.
-
-    Args:
-        value: what `experiments.downstream.segment_norms.summarize` gives.
-        path: of the picture, PNG or SVG.
-    """
-    domains, norms = value["domains"], value["norms"]
+def draw_norms(study: NormStudy, path: Path) -> None:
+    """Draws the mean IoU of several norms side by side, in each domain, as PNG or SVG."""
+    domains, norms = study.domains, study.norms
     with style():
         figure = Figure(figsize=(6.4, 1.3 + 0.32 * len(domains)), layout="constrained", facecolor="white")
         axes = figure.subplots()
         for place, norm in enumerate(norms):
-            cells = [norm["mean_iou"][domain] for domain in domains]
+            scores = [norm.mean_iou[domain] for domain in domains]
             rows = np.arange(len(domains)) + 0.22 * (place - (len(norms) - 1) / 2)
-            middle = percent([cell["value"] for cell in cells])
-            bounds = [percent([cell[bound] for cell in cells]) for bound in ("low", "high")]
-            reach = np.nan_to_num(np.abs(np.stack(bounds) - middle))
+            low, middle, high = percent([(score.low, score.value, score.high) for score in scores]).T
+            reach = np.nan_to_num([middle - low, high - middle])
             colour = PALETTE[place % len(PALETTE)]
-            axes.errorbar(middle, rows, xerr=reach, fmt="o", ms=4, lw=1.2, color=colour, label=norm["name"])
-        constant = percent([value["constant"][domain]["mean_iou"] for domain in domains])
+            axes.errorbar(middle, rows, xerr=reach, fmt="o", ms=4, lw=1.2, color=colour, label=norm.name)
+        constant = percent([study.constant[domain]["mean_iou"] for domain in domains])
         axes.scatter(constant, range(len(domains)), marker="|", s=60, color=BASELINE, label="most frequent class")
         axes.set_yticks(range(len(domains)), domains)
         axes.invert_yaxis()
         axes.set_xlim(left=0)
         axes.set_xlabel("mean IoU (%)")
-        axes.set_title(f"Norms, {value['num_seeds']} seed{'s' * (value['num_seeds'] != 1)} each")
+        axes.set_title(f"Norms, {plural(study.num_seeds, 'seed')} each")
         axes.legend(loc="best", fontsize=7.5)
         save(figure, path)
 
 
 def coloured(numbers: Tensor) -> npt.NDArray[np.float64]:
-    """The numbers of the classes, (H, W), as colours (H, W, 3); what has no class is white."""
+    """Maps class numbers, (H, W), to colours, (H, W, 3); unlabelled pixels are white."""
     table = np.array([_colour(number) for number in range(256)])
     table[IGNORED] = _NO_CLASS
     coloured_pixels: npt.NDArray[np.float64] = table[numbers.numpy()]
@@ -123,9 +118,9 @@ def coloured(numbers: Tensor) -> npt.NDArray[np.float64]:
 
 
 def _colour(number: int) -> tuple[float, float, float]:
-    """Far from those of its neighbours: the bits of the number are dealt out to red, green and blue in turn.
+    """A colour unlike those of neighbouring numbers: their bits go to red, green and blue in turn.
 
-    PASCAL VOC colours its classes so. The first, black there, is left out.
+    This is the colour map of PASCAL VOC without its first entry, black.
     """
     bits, channels = number + 1, [0, 0, 0]
     for place in range(8):

@@ -1,6 +1,6 @@
-"""`nas segment --norms`: the same segmenter with several norms, at home and abroad.
+"""`nas segment --norms`: compares norms in a segmenter, in-domain and under distribution shift.
 
-So are IBN-Net's tables (1807.09441): trained on one set of street scenes, tested on it and on another.
+This follows IBN-Net's tables (1807.09441): trained on one set of street scenes, tested on it and on another.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.comparison.statistics import CONFIDENCE, bootstrap_interval
+from experiments.comparison.formatting import interval_text, number, plural
+from experiments.comparison.statistics import FloatArray, bootstrap_interval
+from experiments.comparison.tables import markdown_table, terminal_table
 from experiments.config.dense_config import SegmentationConfig
 from experiments.config.kinds import SEGMENTATION
 from experiments.config.resolve import ConfigRequest
 from experiments.config.unknown_names import unknown_name
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
+from experiments.downstream.norm_results import ALL_SHIFTS, DROP, NormScores, NormStudy, SeedInterval
 from experiments.downstream.segment import SegmentResult, read_pictures, segment_folder
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
@@ -34,16 +36,15 @@ from nas.models.normalization import NORMALIZATIONS
 from nas.models.resnet import ReferenceNetwork
 
 TABLE_FILE = "norms"
-ALL_SHIFTS, DROP = "mean of the shifts", "mean drop under the shifts"
 _PLACEMENTS = {"bn": "", "ibn_a": "-ibn-a", "ibn_b": "-ibn-b"}
 
 
 def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildable:
-    """The same backbone with another norm.
+    """Replaces the norm of a backbone.
 
-    Every block of cells gets it; where an architecture does not say in how many stages norms that remove appearance
-    stand, it is all but the last, as in IBN-Net (section 3.2). Of residual networks there are the variants with IBN-a
-    and IBN-b.
+    Every block of the cells gets the norm. If the architecture does not set the number of stages with norms that
+    remove appearance, it is all but the last, as in IBN-Net (section 3.2). Residual networks have variants with IBN-a
+    and IBN-b only.
 
     Args:
         architecture: of the backbone.
@@ -75,7 +76,7 @@ def run_norms(
     *,
     norms: Sequence[str],
     num_seeds: int,
-) -> dict[str, Any]:
+) -> NormStudy:
     """Trains with every norm and seed, and writes ``norms.json``, ``norms.md`` and ``norms.png``.
 
     Each training has its own folder, so that the same command resumes.
@@ -89,19 +90,21 @@ def run_norms(
         num_seeds: Trainings with each norm.
 
     Returns:
-        What ``norms.json`` holds, see `summarize`.
+        What ``norms.json`` holds beside the name of the configuration.
 
     Raises:
         ValueError: If the configuration or a norm is not valid, or a folder holds another run.
         RuntimeError: If a training fails.
     """
     if len(set(norms)) != len(norms) or not norms:
-        raise ValueError(f"norms must be different from one another, got {', '.join(norms) or 'none'}")
+        raise ValueError(f"norms must be one or more, all distinct, got {', '.join(norms) or 'none'}")
     folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_norms"))
     document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
     config = SegmentationConfig.parse(document, source=request.source)
     if config.segmentation.start is not None:
-        raise ValueError("weights fit one norm only: with --norms the backbone is trained from scratch, see --scratch")
+        raise ValueError(
+            "with --norms the backbone must be trained from scratch, since weights match one norm only; see --scratch"
+        )
     chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}
     data = read_pictures(config, console)
     make_folder(folder.path)
@@ -112,122 +115,92 @@ def run_norms(
                 path = folder.path / norm / f"seed-{seed}"
                 say(console, str(path))
                 results[norm].append(segment_folder(path, _with_seed(config, seed), changed, data, console))
-        value = {"config": request.source, **summarize(results)}
-        write_text(folder.path / f"{TABLE_FILE}.json", json.dumps(value, indent=2, allow_nan=False) + "\n")
-        write_text(folder.path / f"{TABLE_FILE}.md", markdown_table(value))
-        draw_norms(value, folder.path / f"{TABLE_FILE}.png")
-    return value
+        study = summarize(results)
+        plain = {"config": request.source, **study.to_json()}
+        write_text(folder.path / f"{TABLE_FILE}.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
+        write_text(folder.path / f"{TABLE_FILE}.md", markdown_norms(study))
+        draw_norms(study, folder.path / f"{TABLE_FILE}.png")
+    return study
 
 
-def summarize(results: Mapping[str, Sequence[SegmentResult]]) -> dict[str, Any]:
-    """Describes scores with intervals over seeds.
+def summarize(results: Mapping[str, Sequence[SegmentResult]]) -> NormStudy:
+    """Summarizes scores with intervals over seeds.
 
     Args:
-        results: for each norm those of its trainings, in the order of their seeds.
-
-    Returns:
-        Plain data: ``domains``, the names of what was measured, and ``norms``: for each its ``mean_iou`` and
-        ``pixel_accuracy`` by domain, `ALL_SHIFTS` and `DROP` (validation less the mean of the shifts) among them, and
-        ``less_first``, seed by seed less that of the first norm; ``constant``, what the most frequent class gives.
+        results: for each norm those of its trainings, ordered by seed.
     """
     first = next(iter(results.values()))
-    tables = {
-        norm: {key: _shares(each, key) for key in ("mean_iou", "pixel_accuracy")} for norm, each in results.items()
-    }
-    baseline = next(iter(tables.values()))["mean_iou"]
+    tables = {norm: [_scores(each, key) for key in ("mean_iou", "pixel_accuracy")] for norm, each in results.items()}
+    baseline = next(iter(tables.values()))[0]
     norms = [
-        {
-            "name": norm,
-            "mean_iou": {domain: _interval(values) for domain, values in table["mean_iou"].items()},
-            "pixel_accuracy": {domain: _interval(values) for domain, values in table["pixel_accuracy"].items()},
-            "less_first": {
-                domain: _interval(values - baseline[domain]) for domain, values in table["mean_iou"].items()
-            },
-        }
-        for norm, table in tables.items()
+        NormScores(
+            norm,
+            {domain: _interval(values) for domain, values in mean_iou.items()},
+            {domain: _interval(values) for domain, values in pixel_accuracy.items()},
+            {domain: _interval(values - baseline[domain]) for domain, values in mean_iou.items()},
+        )
+        for norm, (mean_iou, pixel_accuracy) in tables.items()
     ]
-    domains = list(first[0].domains)
-    return {
-        "num_seeds": len(first),
-        "confidence": CONFIDENCE,
-        "num_parameters": {norm: each[0].result["num_parameters"] for norm, each in results.items()},
-        "domains": domains,
-        "looks": {domain: first[0].domains[domain]["look"] for domain in domains},
-        "constant": {domain: first[0].domains[domain]["constant"] for domain in domains},
-        "norms": norms,
-    }
+    domains = first[0].domains
+    return NormStudy(
+        num_seeds=len(first),
+        num_parameters={norm: each[0].result["num_parameters"] for norm, each in results.items()},
+        domains=tuple(domains),
+        looks={name: domain["look"] for name, domain in domains.items()},
+        constant={name: domain["constant"] for name, domain in domains.items()},
+        norms=tuple(norms),
+    )
 
 
-def markdown_table(value: Mapping[str, Any]) -> str:
-    """The tables as Markdown: mean IoU, what it is less than that of the first norm, and the share of right pixels."""
-    seeds, share = value["num_seeds"], f"{value['confidence']:.0%}"
+def markdown_norms(study: NormStudy) -> str:
+    """Formats mean IoU, its difference to the first norm, and pixel accuracy as Markdown tables."""
+    seeds, share = study.num_seeds, f"{study.confidence:.0%}"
     intervals = f"mean of {seeds} seeds with {share} intervals" if seeds > 1 else "one seed"
-    first = value["norms"][0]["name"]
-    parts = [f"Mean IoU in %, {intervals}:", _markdown(value, "mean_iou", constant=True)]
-    if len(value["norms"]) > 1:
-        parts += [f"Mean IoU less that of `{first}`, same seed, in points:", _markdown(value, "less_first")]
-    parts += ["Pixels that are right, in %:", _markdown(value, "pixel_accuracy", constant=True)]
+    parts = [f"Mean IoU in %, {intervals}:", markdown_table(*_rows(study, "mean_iou"))]
+    if len(study.norms) > 1:
+        first = study.norms[0].name
+        parts += [
+            f"Mean IoU minus that of `{first}`, same seed, in points:",
+            markdown_table(*_rows(study, "less_first")),
+        ]
+    parts += ["Pixel accuracy in %:", markdown_table(*_rows(study, "pixel_accuracy"))]
     return "\n\n".join(parts) + "\n"
 
 
-def norms_table(value: Mapping[str, Any]) -> Table:
-    """The mean IoU, for a terminal."""
-    table = Table(title=f"mean IoU in %, {value['num_seeds']} seed(s) each")
-    header, *rows = _rows(value, "mean_iou", constant=True)
-    for name in header:
-        table.add_column(name, justify="left" if name == "pictures" else "right")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def norms_table(study: NormStudy) -> Table:
+    """Makes the table of mean IoU for a terminal."""
+    return terminal_table(*_rows(study, "mean_iou"), title=f"mean IoU in %, {plural(study.num_seeds, 'seed')} each")
 
 
-def _rows(value: Mapping[str, Any], key: str, *, constant: bool = False) -> list[list[str]]:
-    """A row for each domain, a column for each norm."""
-    norms = [norm for norm in value["norms"] if key != "less_first" or norm is not value["norms"][0]]
-    rows = [["pictures", *(norm["name"] for norm in norms), *(["most frequent class"] if constant else [])]]
-    for domain in norms[0][key]:
-        look = value["looks"].get(domain)
+def _rows(study: NormStudy, key: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a row for each domain, a column for each norm; absolute scores have a baseline."""
+    relative = key == "less_first"
+    norms = study.norms[1:] if relative else study.norms
+    rows = []
+    for domain in study.norms[0].mean_iou:
+        look = study.looks.get(domain)
         shown = domain if look is None else f"{domain}, severity {look['severity']}"
-        cells = [_text(norm[key][domain], sign="+" if key == "less_first" else "") for norm in norms]
-        rows.append([shown, *cells])
-        if constant:
-            share = value["constant"].get(domain)
-            rows[-1].append("" if share is None else f"{100 * share[key]:.1f}")
-    return rows
+        rows.append([shown, *(interval_text(getattr(norm, key)[domain], digits=1, signed=relative) for norm in norms)])
+        if not relative:
+            constant = study.constant.get(domain)
+            rows[-1].append("" if constant is None else number(100 * constant[key], digits=1))
+    return ["images", *(norm.name for norm in norms), *([] if relative else ["most frequent class"])], rows
 
 
-def _markdown(value: Mapping[str, Any], key: str, *, constant: bool = False) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in _rows(value, key, constant=constant)]
-    return "\n".join([lines[0], "|---" * (lines[0].count("|") - 1) + "|", *lines[1:]])
-
-
-def _text(interval: Mapping[str, float | None], *, sign: str) -> str:
-    shown = [_percent(interval[key], sign) for key in ("value", "low", "high")]
-    return "{} ({} to {})".format(*shown) if shown[1] else shown[0]
-
-
-def _percent(share: float | None, sign: str) -> str:
-    """To a tenth, without a sign of minus before nothing."""
-    return "" if share is None else f"{round(100 * share, 1) + 0.0:{sign}.1f}"
-
-
-def _shares(results: Sequence[SegmentResult], key: str) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """By domain the score with each seed, and what follows for all shifts together."""
+def _scores(results: Sequence[SegmentResult], key: str) -> dict[str, FloatArray]:
+    """The score of each seed by domain, with the mean over the shifts and the mean drop."""
     domains = results[0].domains
-    shares = {domain: np.array([result.domains[domain][key] for result in results]) for domain in domains}
-    shifted = [values for domain, values in shares.items() if domains[domain]["look"] is not None]
+    scores = {domain: np.array([result.domains[domain][key] for result in results]) for domain in domains}
+    shifted = [values for domain, values in scores.items() if domains[domain]["look"] is not None]
     if shifted:
         together = np.mean(shifted, axis=0)
-        shares |= {ALL_SHIFTS: together, DROP: shares[VALIDATION] - together}
-    return shares
+        scores |= {ALL_SHIFTS: together, DROP: scores[VALIDATION] - together}
+    return scores
 
 
-def _interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, Any]:
-    described: dict[str, Any] = {"value": float(values.mean()), "low": None, "high": None, "values": values.tolist()}
-    if len(values) > 1:  # of one nothing can be said
-        found = bootstrap_interval(values, seed=0)
-        described |= {"low": found.low, "high": found.high}
-    return described
+def _interval(values: FloatArray) -> SeedInterval:
+    found = bootstrap_interval(values, seed=0)
+    return SeedInterval(found.value, found.low, found.high, tuple(values.tolist()))
 
 
 def _cell_with(cell: Cell, norm: str) -> Cell:

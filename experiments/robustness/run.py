@@ -1,4 +1,4 @@
-"""`nas robustness`: how accurate networks stay when the appearance of the images shifts."""
+"""`nas robustness`: accuracy of trained networks under shifts of the appearance of the images."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.architectures.trained import TrainedNetwork, find_trained, load_test_images
-from experiments.comparison.statistics import CONFIDENCE
+from experiments.comparison.statistics import CONFIDENCE, FloatArray, Interval
 from experiments.robustness.figure import draw_robustness
+from experiments.robustness.results import (
+    NetworkRobustness,
+    Robustness,
+    RobustnessDifference,
+    ShiftInfo,
+    ShiftScore,
+    WorstShift,
+)
 from nas.data.data_set import Split
 from nas.shifts.measure import right_answers
 from nas.shifts.style import Palettes, read_palettes
@@ -21,7 +28,6 @@ from nas.shifts.table import SEVERITIES, SHIFTS, check_shifts, shift_split, shif
 
 NUM_RESAMPLES = 1000
 Answers = NDArray[np.bool_]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,12 @@ class RobustnessOptions:
     """Options of the command line.
 
     Attributes:
-        data: a folder of images, or the name of a data set that needs none; None takes that of the run.
-        shifts: names; none takes the test shifts of the first network's run, else all that the images can undergo.
+        data: a folder of images, or the name of a built-in data set; None for the data of the run.
+        shifts: names; empty for the test shifts of the first network's run, else all shifts that suit the images.
         severities: of 1 to 5.
-        seed: of what the shifts and the intervals draw.
-        most: so many test images at most; None takes all.
-        pictures: a folder of reference pictures for the shift `style`; None takes the built-in ones.
+        seed: of the shifts and the intervals.
+        most: maximum number of test images; None for all.
+        pictures: a folder of reference images for the shift `style`; None for the built-in ones.
     """
 
     data: str | None = None
@@ -45,45 +51,42 @@ class RobustnessOptions:
     pictures: Path | None = None
 
 
-def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) -> dict[str, Any]:
+def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) -> Robustness:
     """Measures networks and writes ``robustness.json``, ``robustness.png`` and ``robustness.svg``.
 
     Args:
-        names: files of weights, runs or RUN@k; all are measured on the same images.
-        out: the folder; made if it is missing.
+        names: files of weights, runs or RUN@k; all are evaluated on the same images.
+        out: the folder for the results; made if missing.
         options: see `RobustnessOptions`.
 
-    Returns:
-        What was measured, as plain data; see `measure_robustness`.
-
     Raises:
-        ValueError: if a network, the images, a shift or a severity is not usable.
+        ValueError: if a network, the images, a shift or a severity is not valid.
         OSError: if a file cannot be read or written.
     """
     networks = [find_trained(name) for name in names]
     asked = options.shifts or networks[0].shifts.test
-    check_shifts(asked)  # before images are read, which may take a while
+    check_shifts(asked)  # before reading the images, which may take long
     split = load_test_images(networks, options.data, most=options.most)
     num_channels = split.images.shape[1]
     shifts = check_shifts(asked or shifts_for(num_channels), num_channels=num_channels)
     palettes = read_palettes(options.pictures, num_channels=num_channels) if "style" in shifts else None
-    plan = ShiftGrid(shifts, options.severities, options.seed, palettes)
-    value = measure_robustness(networks, split, plan)
+    result = measure_robustness(networks, split, ShiftGrid(shifts, options.severities, options.seed, palettes))
     out.mkdir(parents=True, exist_ok=True)
-    (out / "robustness.json").write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    draw_robustness(value, out)
-    return value
+    text = json.dumps(result.to_json(), indent=2, allow_nan=False)
+    (out / "robustness.json").write_text(text + "\n", encoding="utf-8")
+    draw_robustness(result, out)
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShiftGrid:
-    """All that is measured: every shift at every severity.
+    """All combinations of shifts and severities.
 
     Attributes:
         shifts: names.
         severities: of 1 to 5, ascending.
-        seed: of what the shifts and the intervals draw.
-        palettes: of reference pictures, for the shift `style`.
+        seed: of the shifts and the intervals.
+        palettes: of reference images, for the shift `style`.
     """
 
     shifts: tuple[str, ...]
@@ -93,42 +96,37 @@ class ShiftGrid:
 
     @property
     def cells(self) -> list[tuple[str, int]]:
-        """Each shift with each severity."""
+        """All pairs of a shift and a severity."""
         return [(name, severity) for name in self.shifts for severity in self.severities]
 
 
-def measure_robustness(networks: Sequence[TrainedNetwork], split: Split, grid: ShiftGrid) -> dict[str, Any]:
-    """Measures networks on images as they are and under every shift.
+def measure_robustness(networks: Sequence[TrainedNetwork], split: Split, grid: ShiftGrid) -> Robustness:
+    """Evaluates networks on the unshifted images and under each shift.
 
-    Every estimate is an object with `value`, `low` and `high`, a 95 % interval by the bootstrap over images; networks
-    and shifts are resampled together, so that their differences are those on the same images.
-
-    Returns:
-        Plain data: `networks`, each with `clean`, `shifts` (by name and severity, `accuracy` and `drop`), `mean`,
-        `drop` of that mean, and `worst`; and for each network after the first its `differences` to it.
+    Estimates have 95 % bootstrap intervals over images. The same resamples serve all networks and shifts, so that
+    differences are paired by image.
     """
     answers = np.stack([_answers(network, split, grid) for network in networks])
     resampled = _resample(answers, seed=grid.seed)
     means = answers.mean(axis=2)
-    described = [_describe(network, means[index], resampled[:, index], grid) for index, network in enumerate(networks)]
-    return {
-        "num_images": len(split),
-        "confidence": CONFIDENCE,
-        "seed": grid.seed,
-        "severities": list(grid.severities),
-        "shifts": {
-            name: {"meaning": SHIFTS[name].meaning, "strengths": SHIFTS[name].strengths} for name in grid.shifts
-        },
-        "networks": described,
-        "differences": [
-            _difference(networks[index].name, means[index] - means[0], resampled[:, index] - resampled[:, 0])
-            for index in range(1, len(networks))
-        ],
-    }
+    first = means[0], resampled[:, 0]
+    return Robustness(
+        num_images=len(split),
+        seed=grid.seed,
+        severities=grid.severities,
+        shifts={name: ShiftInfo(SHIFTS[name].meaning, SHIFTS[name].strengths) for name in grid.shifts},
+        networks=tuple(
+            _describe(network, means[index], resampled[:, index], grid) for index, network in enumerate(networks)
+        ),
+        differences=tuple(
+            _difference(network.name, means[index] - first[0], resampled[:, index] - first[1])
+            for index, network in enumerate(networks[1:], start=1)
+        ),
+    )
 
 
 def _answers(network: TrainedNetwork, split: Split, grid: ShiftGrid) -> Answers:
-    """Of shape (1 + cells, images); the first row is that of the images as they are."""
+    """Whether each image is classified correctly, shape (1 + cells, images), the unshifted images first."""
     checkpoint = network.checkpoint
     rows = [split]
     rows += [
@@ -139,7 +137,7 @@ def _answers(network: TrainedNetwork, split: Split, grid: ShiftGrid) -> Answers:
 
 
 def _resample(answers: Answers, *, seed: int) -> FloatArray:
-    """Accuracies of resampled images, of shape (resamples, networks, rows)."""
+    """Accuracies on resampled images, shape (resamples, networks, rows)."""
     num_networks, num_rows, num_images = answers.shape
     shares = np.full(num_images, 1 / num_images)
     counts = np.random.default_rng(seed).multinomial(num_images, shares, size=NUM_RESAMPLES)
@@ -148,37 +146,38 @@ def _resample(answers: Answers, *, seed: int) -> FloatArray:
     return np.asarray(means, np.float64).reshape(NUM_RESAMPLES, num_networks, num_rows)
 
 
-def _describe(network: TrainedNetwork, means: FloatArray, resampled: FloatArray, grid: ShiftGrid) -> dict[str, Any]:
-    shifts: dict[str, dict[str, Any]] = {name: {} for name in grid.shifts}
+def _describe(network: TrainedNetwork, means: FloatArray, resampled: FloatArray, grid: ShiftGrid) -> NetworkRobustness:
+    shifts: dict[str, dict[str, ShiftScore]] = {name: {} for name in grid.shifts}
     for row, (name, severity) in enumerate(grid.cells, start=1):
-        shifts[name][str(severity)] = {
-            "accuracy": _estimate(means[row], resampled[:, row]),
-            "drop": _estimate(means[0] - means[row], resampled[:, 0] - resampled[:, row]),
-        }
-    worst = 1 + int(means[1:].argmin())
-    name, severity = grid.cells[worst - 1]
-    return {
-        "name": network.name,
-        "num_parameters": sum(weight.numel() for weight in network.checkpoint.network.parameters()),
-        "rewarded_for": [name for name in grid.shifts if name in network.shifts.reward],
-        "clean": _estimate(means[0], resampled[:, 0]),
-        "shifts": shifts,
-        "worst": {"shift": name, "severity": severity, **_estimate(means[worst], resampled[:, worst])},
-        **_summary(means, resampled),
-    }
+        drop = _estimate(means[0] - means[row], resampled[:, 0] - resampled[:, row])
+        shifts[name][str(severity)] = ShiftScore(_estimate(means[row], resampled[:, row]), drop)
+    name, severity = grid.cells[int(means[1:].argmin())]
+    lowest = shifts[name][str(severity)].accuracy
+    summary = _difference(network.name, means, resampled)
+    return NetworkRobustness(
+        name=network.name,
+        clean=summary.clean,
+        shifts=shifts,
+        mean=summary.mean,
+        drop=summary.drop,
+        worst=WorstShift(lowest.value, lowest.low, lowest.high, name, severity),
+        rewarded_for=tuple(name for name in grid.shifts if name in network.shifts.reward),
+        num_parameters=sum(weight.numel() for weight in network.checkpoint.network.parameters()),
+    )
 
 
-def _difference(name: str, means: FloatArray, resampled: FloatArray) -> dict[str, Any]:
-    """Of one network to the first, from differences of their accuracies."""
-    return {"name": name, "clean": _estimate(means[0], resampled[:, 0]), **_summary(means, resampled)}
+def _difference(name: str, means: FloatArray, resampled: FloatArray) -> RobustnessDifference:
+    """Summarizes accuracies, or differences of accuracies, by the unshifted images and the mean over all shifts."""
+    clean, shifted = means[0], float(means[1:].mean())
+    clean_resampled, shifted_resampled = resampled[:, 0], resampled[:, 1:].mean(axis=1)
+    return RobustnessDifference(
+        name,
+        _estimate(clean, clean_resampled),
+        _estimate(shifted, shifted_resampled),
+        _estimate(clean - shifted, clean_resampled - shifted_resampled),
+    )
 
 
-def _summary(means: FloatArray, resampled: FloatArray) -> dict[str, Any]:
-    """The mean over all shifts and severities, and how far it lies below the accuracy on the images as they are."""
-    mean, means_of = float(means[1:].mean()), resampled[:, 1:].mean(axis=1)
-    return {"mean": _estimate(mean, means_of), "drop": _estimate(means[0] - mean, resampled[:, 0] - means_of)}
-
-
-def _estimate(value: float, resampled: FloatArray) -> dict[str, float]:
+def _estimate(value: float, resampled: FloatArray) -> Interval:
     low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    return Interval(float(value), float(low), float(high))

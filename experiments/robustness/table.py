@@ -1,80 +1,63 @@
-"""What `nas robustness` and `nas divergence` print for a person."""
+"""Tables of `nas robustness` and `nas divergence` for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from experiments.comparison.statistics import Interval
+from experiments.comparison.tables import terminal_table
 from experiments.robustness.figure import short_names
+from experiments.robustness.results import Divergence, NetworkRobustness, Robustness
+from experiments.runs.printing import say
 
 
-def print_robustness(value: Mapping[str, Any], console: Console) -> None:
-    """Prints what `experiments.robustness.run.measure_robustness` gave, with half-widths in place of intervals."""
-    for network in value["networks"]:
-        _say(console, f"{network['name']}: accuracy (%) on {value['num_images']:,} images")
-        console.print(_shift_table(network, value["severities"]))
-        if network["rewarded_for"]:
-            _say(
-                console, f"it was rewarded for accuracy under {', '.join(network['rewarded_for'])}: not a test of those"
-            )
-    console.print(_summary_table(value))
-    first = f"; more drop: than {value['networks'][0]['name']}, on the same images" if value["differences"] else ""
-    _say(
-        console, f"in %; ± is half of the {value['confidence']:.0%} interval over images; shifted: mean over all{first}"
+def print_robustness(result: Robustness, console: Console) -> None:
+    """Prints accuracies by shift and a summary, with half-widths of the intervals."""
+    for network in result.networks:
+        say(console, f"{network.name}: accuracy (%) on {result.num_images:,} images")
+        console.print(_shift_table(network, result.severities))
+        if network.rewarded_for:
+            say(console, f"its reward included accuracy under {', '.join(network.rewarded_for)}, which is no test then")
+    console.print(_summary_table(result))
+    first = f"; more drop: than {result.networks[0].name}, on the same images" if result.differences else ""
+    say(
+        console,
+        f"in %; ± is half of the {result.confidence:.0%} interval over images; shifted: mean over all shifts{first}",
     )
 
 
-def print_divergence(value: Mapping[str, Any], console: Console) -> None:
-    """Prints what `experiments.robustness.divergence.measure_divergence` gave."""
-    for network in value["networks"]:
-        _say(console, f"{network['name']}: divergence of features on {value['num_images']:,} images")
-        table = _table("layer", f"appearance ({value['shift']})", "content")
-        for layer in network["layers"]:
-            table.add_row(layer["name"], f"{layer['appearance']:.4f}", f"{layer['content']:.4f}")
-        console.print(table)
+def print_divergence(result: Divergence, console: Console) -> None:
+    """Prints the divergences of each layer."""
+    for network in result.networks:
+        say(console, f"{network.name}: divergence of features on {result.num_images:,} images")
+        rows = [(each.name, f"{each.appearance:.4f}", f"{each.content:.4f}") for each in network.layers]
+        console.print(terminal_table(("layer", f"appearance ({result.shift})", "content"), rows))
 
 
-def _shift_table(network: Mapping[str, Any], severities: list[int]) -> Table:
-    table = _table("shift, severity", *map(str, severities), "mean", "drop")
-    clean = network["clean"]["value"]
-    table.add_row("none", *("" for _ in severities), f"{100 * clean:.1f}", "")
-    for name, cells in network["shifts"].items():
-        values = [cells[str(severity)]["accuracy"]["value"] for severity in severities]
+def _shift_table(network: NetworkRobustness, severities: tuple[int, ...]) -> Table:
+    clean = network.clean.value
+    rows = [["none", *("" for _ in severities), f"{100 * clean:.1f}", ""]]
+    for name, scores in network.shifts.items():
+        values = [scores[str(severity)].accuracy.value for severity in severities]
         mean = sum(values) / len(values)
-        table.add_row(name, *(f"{100 * v:.1f}" for v in values), f"{100 * mean:.1f}", f"{100 * (clean - mean):.1f}")
-    return table
+        rows.append([name, *(f"{100 * value:.1f}" for value in (*values, mean, clean - mean))])
+    return terminal_table(("shift, severity", *map(str, severities), "mean", "drop"), rows)
 
 
-def _summary_table(value: Mapping[str, Any]) -> Table:
-    differences = {each["name"]: each for each in value["differences"]}
-    columns = ["network", "clean", "shifted", "drop", "worst"]
-    table = _table(*columns, *(["more drop"] if differences else []))
-    short = short_names([network["name"] for network in value["networks"]])
-    for name, network in zip(short, value["networks"], strict=True):
-        worst = network["worst"]
-        row = [_percent(network[key]) for key in ("clean", "mean", "drop")]
-        row.append(f"{_percent(worst)}\n{worst['shift']} {worst['severity']}")
+def _summary_table(result: Robustness) -> Table:
+    differences = {each.name: each for each in result.differences}
+    rows = []
+    for name, network in zip(short_names([each.name for each in result.networks]), result.networks, strict=True):
+        worst = network.worst
+        row = [name, *map(_percent, (network.clean, network.mean, network.drop))]
+        row.append(f"{_percent(worst)}\n{worst.shift} {worst.severity}")
         if differences:
-            row.append(_percent(differences[network["name"]]["drop"]) if network["name"] in differences else "")
-        table.add_row(Text(name, overflow="fold"), *row)
-    return table
+            row.append(_percent(differences[network.name].drop) if network.name in differences else "")
+        rows.append(row)
+    more = ("more drop",) if differences else ()
+    return terminal_table(("network", "clean", "shifted", "drop", "worst", *more), rows)
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(first)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _percent(estimate: Mapping[str, float]) -> str:
-    value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} ±{(high - low) / 2:.1f}"
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _percent(estimate: Interval) -> str:
+    return f"{100 * estimate.value:.1f} ±{100 * estimate.half_width:.1f}"

@@ -1,4 +1,4 @@
-"""Which trainings a study of pre-training has."""
+"""The trainings of a study of pre-training."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class StudyTraining:
     Attributes:
         start: one of `STARTS`.
         schedule: ``1x``, ``2x`` and so on.
-        fraction: of the training pictures.
-        plan: what is trained; `plan.seed` is the training's.
-        num_iterations: that the schedule makes of its pictures.
+        fraction: of the training images.
+        plan: what is trained, with the seed of the training.
+        num_iterations: length of the schedule for these images.
     """
 
     start: str
@@ -45,26 +45,26 @@ class StudyTraining:
 
     @property
     def name(self) -> str:
-        """Tells it from the others, and names its folder."""
+        """Unique name, also of its folder."""
         return f"{self.start}-{self.schedule}-{self.fraction!r}-seed-{self.plan.seed}"
 
 
 def plan_trainings(config: StudyConfig, architecture: Buildable, data: DetectionSet) -> list[StudyTraining]:
-    """All trainings, seed by seed, so that what is done when a study is interrupted can be compared already.
+    """Lists all trainings, ordered by seed, so that an interrupted study has complete comparisons.
 
     Args:
         config: of the study.
         architecture: of the backbone.
-        data: the pictures of the whole.
+        data: all images.
 
     Raises:
-        ValueError: if two fractions are equally many pictures, or a schedule is too short for them.
+        ValueError: if two fractions give the same number of images, or a schedule is too short for them.
     """
     study, total = config.study, len(data.train.images)
     counts = {fraction: num_pictures(fraction, total) for fraction in study.fractions}
     for first, second in pairwise(study.fractions):
         if counts[first] == counts[second]:
-            raise ValueError(f"fractions {first:g} and {second:g} of {total} pictures are both {counts[first]}")
+            raise ValueError(f"fractions {first:g} and {second:g} of {total} images are both {counts[first]}")
     return [
         _training(config, architecture, (start, schedule, fraction, seed), counts[fraction])
         for seed in range(study.seed, study.seed + study.num_seeds)
@@ -75,14 +75,13 @@ def plan_trainings(config: StudyConfig, architecture: Buildable, data: Detection
 
 
 def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> None:
-    """Builds what would be trained, from scratch and pre-trained, before anything is.
+    """Checks the trainings by building both networks, before any is trained.
 
     Raises:
-        ValueError: if backbone, pyramid, weights and pictures do not fit together, or a share of the pictures holds no
-            object.
+        ValueError: if backbone, pyramid, weights and images do not match, or a subset of the images has no object.
     """
     if not has_objects(data.evaluation):
-        raise ValueError(f"{data.evaluation.path}: there is no object in the pictures to be measured on")
+        raise ValueError(f"{data.evaluation.path}: there must be at least one object in the images to evaluate")
     every = _all_pictures(trainings[0].plan.data, data)
     for each in {each.fraction: each.plan.data for each in trainings}.values():
         check_training(choose_images(every, each.num_train, seed=each.subset_seed))
@@ -91,14 +90,14 @@ def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> N
 
 
 def _all_pictures(wanted: DetectionData, data: DetectionSet) -> Annotations:
-    """The pictures that those of each training are chosen from; read again only if the study has but some of them."""
+    """The images from which each training draws its own; read again only if `data` holds a subset of them."""
     if len(data.train.images) == data.num_available:
         return data.train
     return load_detection_data(replace(wanted, num_train=None, evaluate="train"), masks=False, check=False).train
 
 
 def training_folder(out: Path, training: StudyTraining) -> Path:
-    """Where a training of a study lies."""
+    """Returns the folder of a training."""
     return out / "trainings" / training.name
 
 

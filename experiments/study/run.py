@@ -21,7 +21,8 @@ from experiments.runs.printing import say
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.study.figures import draw_study
 from experiments.study.plan import StudyTraining, check_trainings, plan_trainings, training_folder
-from experiments.study.summary import measured, summarize
+from experiments.study.results import StudySummary, measured
+from experiments.study.summary import summarize
 from experiments.study.table import markdown_study
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.files.atomic_write import write_text
@@ -34,7 +35,7 @@ from workers.jobs.detector_jobs import DetectorJob, JobFailure, Scores, read_sco
 JSON_FILE, TABLE_FILE = "study.json", "study.md"
 
 
-def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, console: Console) -> dict[str, Any]:
+def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, console: Console) -> StudySummary:
     """Trains what is not trained yet, and writes ``study.json``, ``study.md`` and the figures.
 
     Each training has its own folder: the same command resumes, and one with more seeds, schedules or fractions adds
@@ -48,7 +49,7 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
         console: Where progress is shown.
 
     Returns:
-        What ``study.json`` holds, see `experiments.study.summary.summarize`.
+        What ``study.json`` holds beside the name of the configuration.
 
     Raises:
         ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
@@ -63,8 +64,9 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     check_trainings(trainings, data)
     with Binding(folder, config, architecture, _origin(config, data)).hold():
         results = _train_all(folder.path, trainings, config, console)
-        value = {"config": request.source, **summarize(results, split=config.data.evaluate)}
-        write_text(folder.path / JSON_FILE, json.dumps(value, indent=2, allow_nan=False) + "\n")
+        value = summarize(results, split=config.data.evaluate)
+        plain = {"config": request.source, **value.to_json()}
+        write_text(folder.path / JSON_FILE, json.dumps(plain, indent=2, allow_nan=False) + "\n")
         write_text(folder.path / TABLE_FILE, markdown_study(value))
         draw_study(value, folder.path)
     say(console, f"{folder.path} holds {TABLE_FILE}, {JSON_FILE} and the figures")

@@ -1,89 +1,68 @@
-"""A study of pre-training as tables, for Markdown and for a terminal."""
+"""The tables of a study of pre-training, for Markdown and for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from experiments.study.plan import PRETRAINED, SCRATCH
+from experiments.comparison.formatting import NOTHING, interval_text, number
+from experiments.comparison.tables import markdown_table, terminal_table
+from experiments.runs.printing import say
+from experiments.study.results import LOSS, SCORES, SPLITS, Setting, Spread, StudySummary
 
-NONE = "-"
-_HEAD = ("pictures", "schedule", "iterations", "from scratch", "pre-trained", "difference")
-_SCORES = {"ap": "AP", "ap50": "AP50"}
-
-_Value = Mapping[str, Any]
+_HEAD = ("images", "schedule", "iterations", "from scratch", "pre-trained", "difference")
 
 
-def markdown_study(value: _Value) -> str:
-    """Tables, then what follows from them."""
-    lines: list[str] = []
-    for title, rows in _tables(value):
-        table = [f"| {' | '.join(row)} |" for row in (_HEAD, *rows)]
-        lines += [f"**{title}**", "", table[0], f"|{'---:|' * len(_HEAD)}", *table[1:], ""]
-    lines += [_explanation(value), "", *(f"- {sentence}" for sentence in value["verdict"])]
-    return "\n".join(lines) + "\n"
+def markdown_study(study: StudySummary) -> str:
+    """Formats all tables and the verdict as Markdown."""
+    lines = [f"**{title}**\n\n{markdown_table(_HEAD, rows, words=0)}\n" for title, rows in _tables(study)]
+    return "\n".join([*lines, _explanation(study), "", *(f"- {sentence}" for sentence in study.verdict)]) + "\n"
 
 
-def print_study(value: _Value, console: Console) -> None:
-    """Prints tables and verdict."""
-    for title, rows in _tables(value):
-        table = Table(title=title)
-        for name in _HEAD:
-            table.add_column(name, justify="right")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    for sentence in (_explanation(value), *value["verdict"]):
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+def print_study(study: StudySummary, console: Console) -> None:
+    """Prints all tables and the verdict."""
+    for title, rows in _tables(study):
+        console.print(terminal_table(_HEAD, rows, words=0, title=title))
+    for sentence in (_explanation(study), *study.verdict):
+        say(console, sentence)
 
 
-def _tables(value: _Value) -> Iterator[tuple[str, list[list[str]]]]:
-    """Title and rows of each."""
-    for split, kind, score in product(("val", "train"), value["kinds"], _SCORES):
-        number = value["num_measured"][split]
-        where = f"{number} new pictures" if split == "val" else f"training pictures, {number} at most"
-        title = f"{kind.capitalize()} {_SCORES[score]} on {where}, %"
-        yield title, [_row(setting, f"{split}.{kind}.{score}") for setting in value["settings"]]
-    yield "Training loss at the end", [_row(setting, "loss") for setting in value["settings"]]
+def _tables(study: StudySummary) -> Iterator[tuple[str, list[list[str]]]]:
+    """Title and rows of each table."""
+    for split, kind, score in product(SPLITS, study.kinds, SCORES):
+        count = study.num_measured[split]
+        where = f"{count} validation images" if split == "val" else f"training images, {count} at most"
+        title = f"{kind.capitalize()} {SCORES[score]} on {where}, %"
+        yield title, [_row(setting, f"{split}.{kind}.{score}") for setting in study.settings]
+    yield "Final training loss", [_row(setting, LOSS) for setting in study.settings]
 
 
-def _row(setting: _Value, key: str) -> list[str]:
-    counts = [f"{setting['num_pictures']:,}", setting["schedule"], f"{setting['num_iterations']:,}"]
-    return [*counts, *_cells(setting["measures"][key], key)]
+def _row(setting: Setting, key: str) -> list[str]:
+    measure = setting.measures[key]
+    scale, digits = (1, 3) if key == LOSS else (100, 2)
+    return [
+        f"{setting.num_pictures:,}",
+        setting.schedule,
+        f"{setting.num_iterations:,}",
+        *(_spread(spread, scale, digits) for spread in (measure.scratch, measure.pretrained)),
+        interval_text(measure.difference, digits=digits, signed=True, scale=scale),
+    ]
 
 
-def _cells(measure: _Value, key: str) -> list[str]:
-    return [_spread(measure[SCRATCH], key), _spread(measure[PRETRAINED], key), _difference(measure["difference"], key)]
+def _spread(spread: Spread, scale: float, digits: int) -> str:
+    if math.isnan(spread.mean):
+        return NOTHING
+    mean = number(scale * spread.mean, digits=digits)
+    return mean if math.isnan(spread.deviation) else f"{mean} ± {number(scale * spread.deviation, digits=digits)}"
 
 
-def _spread(spread: _Value, key: str) -> str:
-    if spread["mean"] is None:
-        return NONE
-    mean = _number(spread["mean"], key)
-    return mean if spread["deviation"] is None else f"{mean} ± {_number(spread['deviation'], key)}"
-
-
-def _difference(interval: _Value, key: str) -> str:
-    if interval["value"] is None:
-        return NONE
-    middle = _number(interval["value"], key, sign="+")
-    if interval["low"] is None:
-        return middle
-    return f"{middle} ({_number(interval['low'], key, sign='+')} to {_number(interval['high'], key, sign='+')})"
-
-
-def _number(number: float, key: str, *, sign: str = "") -> str:
-    return f"{number:{sign}.3f}" if key == "loss" else f"{100 * number:{sign}.2f}"
-
-
-def _explanation(value: _Value) -> str:
-    if value["num_seeds"] < 2:
+def _explanation(study: StudySummary) -> str:
+    if study.num_seeds < 2:
         return "One seed; differences are pre-trained minus scratch."
     return (
-        f"Mean and standard deviation over {value['num_seeds']} seeds; differences are pre-trained minus scratch, seed "
-        f"by seed, with {value['confidence']:.0%} intervals by the bootstrap over seeds."
+        f"Mean and standard deviation over {study.num_seeds} seeds; differences are pre-trained minus scratch, paired "
+        f"by seed, with {study.confidence:.0%} bootstrap intervals over seeds."
     )

@@ -1,20 +1,28 @@
-"""What a tournament says: the final order, how well the search had foretold it, and whether choosing was worth it."""
+"""The result of a tournament: its order, how well the search predicted it, and whether selection helped."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from experiments.comparison.statistics import CONFIDENCE, Interval, difference, mann_whitney, probability_of_improvement
+from experiments.comparison.formatting import CONFIDENCE_INTERVAL, interval_text
+from experiments.comparison.plain_data import PlainData
+from experiments.comparison.statistics import (
+    CONFIDENCE,
+    FloatArray,
+    Interval,
+    difference,
+    mann_whitney,
+    probability_of_improvement,
+)
 from workers.tune.tournament import Standing
 
 PRECISION_AT = (1, 3, 5)
-_LEAST_FOR_INTERVAL = 5
+_MIN_FOR_INTERVAL = 5
 _KENDALL_VARIANCE = (
     0.437  # of atanh(tau) times n - 4: Fieller, Hartley and Pearson (1957), doi 10.1093/biomet/44.3-4.470
 )
@@ -22,12 +30,12 @@ _KENDALL_VARIANCE = (
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """Who was sent to a tournament, and why.
+    """A trial that was selected for a tournament.
 
     Attributes:
         name: of the candidate.
         trial: its number in the search.
-        chosen: whether it is there for its reward; the others were drawn at random, as a control.
+        chosen: whether it was selected for its reward; the others are a random control group.
         proxy: its reward in the search.
     """
 
@@ -37,84 +45,132 @@ class Entrant:
     proxy: float
 
 
-def judge(entrants: Sequence[Entrant], standings: Sequence[Standing], *, epochs: int, seed: int = 0) -> dict[str, Any]:
-    """Compares what a search had said of its cells with what became of them in a tournament.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of one candidate, see `Entrant`, with its validation accuracy after each epoch and after the last."""
+
+    place: int
+    name: str
+    trial: int
+    chosen: bool
+    proxy: float
+    epochs: int
+    accuracy: float | None
+    accuracies: tuple[float, ...]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTest:
+    """The rank test of the selected candidates against the random ones.
+
+    Attributes:
+        better: chance that a selected candidate places above a random one.
+        u: Mann-Whitney's U, with the two-sided p-value `p`.
+        shared_epochs: epochs that all candidates reached.
+        gain_at_shared_epochs: difference of mean accuracies after them; None if there is no such epoch.
+    """
+
+    better: Interval
+    u: float
+    p: float
+    shared_epochs: int
+    gain_at_shared_epochs: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class TournamentResult(PlainData):
+    """The result of a tournament.
+
+    Attributes:
+        ranking: all candidates, the winner first.
+        epochs: ``used``, and the number for all candidates ``in_full``.
+        correlation: Kendall's tau between proxy and final order, over ``all``, the ``chosen`` and the ``random`` ones.
+        precision: share of the k finally best that were among the k best by proxy, by k.
+        chosen_against_random: None without a control group.
+    """
+
+    ranking: tuple[Place, ...]
+    epochs: Mapping[str, int]
+    correlation: Mapping[str, Interval]
+    precision: Mapping[str, float]
+    chosen_against_random: GroupTest | None
+
+
+def judge(
+    entrants: Sequence[Entrant], standings: Sequence[Standing], *, epochs: int, seed: int = 0
+) -> TournamentResult:
+    """Compares the final order of the candidates with their rewards in the search.
 
     Args:
-        entrants: all that took part.
-        standings: of all of them, the winner first.
-        epochs: the full budget of one candidate.
+        entrants: all candidates.
+        standings: of all candidates, the winner first.
+        epochs: full budget of one candidate.
         seed: of the bootstrap.
-
-    Returns:
-        Plain data: ``ranking``, ``epochs`` (used, and of all in full), ``correlation`` (Kendall's tau between proxy and
-        final order, over all, the chosen and the random ones; null where it is not defined), ``precision`` (the share
-        of the k finally best that were among the k best by proxy) and ``chosen_against_random`` (null without a
-        control).
     """
     by_name = {entrant.name: entrant for entrant in entrants}
     ordered = [by_name[standing.name] for standing in standings]
-    return {
-        "ranking": [_row(place, by_name[standing.name], standing) for place, standing in enumerate(standings, start=1)],
-        "epochs": {
-            "used": sum(len(standing.accuracies) for standing in standings),
-            "in_full": epochs * len(standings),
-        },
-        "correlation": {
-            name: _as_json(kendall([entrant.proxy for entrant in group], list(range(len(group), 0, -1))))
-            for name, group in (
-                ("all", ordered),
-                ("chosen", [entrant for entrant in ordered if entrant.chosen]),
-                ("random", [entrant for entrant in ordered if not entrant.chosen]),
-            )
-        },
-        "precision": _precision(ordered),
-        "chosen_against_random": _chosen_against_random(ordered, standings, seed=seed),
+    groups = {
+        "all": ordered,
+        "chosen": [entrant for entrant in ordered if entrant.chosen],
+        "random": [entrant for entrant in ordered if not entrant.chosen],
     }
+    used = sum(len(standing.accuracies) for standing in standings)
+    return TournamentResult(
+        ranking=tuple(_place(place, *each) for place, each in enumerate(zip(ordered, standings, strict=True), start=1)),
+        epochs={"used": used, "in_full": epochs * len(standings)},
+        correlation={
+            name: kendall([entrant.proxy for entrant in group], list(range(len(group), 0, -1)))
+            for name, group in groups.items()
+        },
+        precision=_precision(ordered),
+        chosen_against_random=_chosen_against_random(ordered, standings, seed=seed),
+    )
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> Interval:
-    """Kendall's tau-b between two orders, with a 95 % interval.
+    """Computes Kendall's tau-b between two orders, with a 95 % interval.
 
     The interval is that of Fisher's transformation with the variance of Fieller, Hartley and Pearson (1957). There is
-    none for fewer than five pairs, nor where the orders agree or disagree completely; NaN where nothing can be said.
+    none for fewer than five pairs, or if the orders agree or disagree completely; tau is NaN for fewer than two pairs.
     """
     if len(first) < 2:
-        return Interval(math.nan, math.nan, math.nan)
+        return Interval(math.nan)
     tau = round(float(stats.kendalltau(first, second).statistic), 12)
-    if len(first) < _LEAST_FOR_INTERVAL or not abs(tau) < 1:
-        return Interval(tau, math.nan, math.nan)
+    if len(first) < _MIN_FOR_INTERVAL or not abs(tau) < 1:
+        return Interval(tau)
     width = stats.norm.ppf((1 + CONFIDENCE) / 2) * math.sqrt(_KENDALL_VARIANCE / (len(first) - 4))
     return Interval(tau, math.tanh(math.atanh(tau) - width), math.tanh(math.atanh(tau) + width))
 
 
-def verdict(judged: Mapping[str, Any]) -> list[str]:
-    """What follows from it, in sentences."""
-    used, in_full = judged["epochs"]["used"], judged["epochs"]["in_full"]
-    winner = judged["ranking"][0]
-    came = "chosen for its reward" if winner["chosen"] else "a random pick"
+def verdict(result: TournamentResult) -> list[str]:
+    """States the conclusions as sentences."""
+    used, in_full = result.epochs["used"], result.epochs["in_full"]
+    winner = result.ranking[0]
+    origin = "selected by reward" if winner.chosen else "drawn at random"
     sentences = [
-        f"Trial {winner['trial']}, {came}, won with {winner['accuracy']:.2%} of validation accuracy.",
-        f"{used} epochs were trained, {used / in_full:.0%} of the {in_full} that all in full would take.",
-        _about_correlation(judged["correlation"]["all"]),
+        f"Trial {winner.trial}, {origin}, won with {winner.accuracy:.2%} validation accuracy.",
+        f"The tournament took {used} epochs, {used / in_full:.0%} of the {in_full} for training all in full.",
+        _about_correlation(result.correlation["all"]),
     ]
-    if (against := judged["chosen_against_random"]) is not None:
-        sentences.append(_about_chosen(against))
+    if result.chosen_against_random is not None:
+        sentences.append(_about_groups(result.chosen_against_random))
     return sentences
 
 
-def _row(place: int, entrant: Entrant, standing: Standing) -> dict[str, Any]:
-    return {
-        "place": place,
-        "name": entrant.name,
-        "trial": entrant.trial,
-        "chosen": entrant.chosen,
-        "proxy": entrant.proxy,
-        "epochs": len(standing.accuracies),
-        "accuracy": standing.accuracies[-1] if standing.accuracies else None,
-        "accuracies": list(standing.accuracies),
-        "error": standing.error,
-    }
+def _place(place: int, entrant: Entrant, standing: Standing) -> Place:
+    accuracies = tuple(standing.accuracies)
+    return Place(
+        place,
+        entrant.name,
+        entrant.trial,
+        entrant.chosen,
+        entrant.proxy,
+        len(accuracies),
+        accuracies[-1] if accuracies else None,
+        accuracies,
+        standing.error,
+    )
 
 
 def _precision(ordered: Sequence[Entrant]) -> dict[str, float]:
@@ -128,52 +184,40 @@ def _precision(ordered: Sequence[Entrant]) -> dict[str, float]:
     return found
 
 
-def _chosen_against_random(
-    ordered: Sequence[Entrant], standings: Sequence[Standing], *, seed: int
-) -> dict[str, Any] | None:
-    """Final places, and accuracies after the last epoch that all of them reached."""
+def _chosen_against_random(ordered: Sequence[Entrant], standings: Sequence[Standing], *, seed: int) -> GroupTest | None:
+    """Compares final places, and accuracies after the last epoch that all candidates reached."""
     heights = np.arange(len(ordered), 0.0, -1.0)  # the winner's is the greatest
     chosen = np.array([entrant.chosen for entrant in ordered])
     if chosen.all() or not chosen.any():
         return None
     u, p = mann_whitney(heights[chosen], heights[~chosen])
-    shared = min((len(standing.accuracies) for standing in standings if standing.error is None), default=0)
+    sound = [pair for pair in zip(ordered, standings, strict=True) if pair[1].error is None]
+    shared = min((len(standing.accuracies) for _, standing in sound), default=0)
     gain = None
     if shared:
-        sound = [
-            (entrant.chosen, standing.accuracies[shared - 1])
-            for entrant, standing in zip(ordered, standings, strict=True)
-            if standing.error is None
-        ]
-        groups = [np.array([value for of, value in sound if of == wanted]) for wanted in (True, False)]
+        groups = [_accuracies(sound, shared - 1, chosen=wanted) for wanted in (True, False)]
         if all(group.size for group in groups):
-            gain = _as_json(difference(groups[0], groups[1], seed=seed))
-    return {
-        "better": _as_json(probability_of_improvement(heights[chosen], heights[~chosen], seed=seed)),
-        "u": u,
-        "p": p,
-        "shared_epochs": shared,
-        "gain_at_shared_epochs": gain,
-    }
+            gain = difference(groups[0], groups[1], seed=seed)
+    better = probability_of_improvement(heights[chosen], heights[~chosen], seed=seed)
+    return GroupTest(better, u, p, shared, gain)
 
 
-def _about_correlation(tau: Mapping[str, float | None] | None) -> str:
-    if tau is None or tau["value"] is None:
-        return "Whether the search had foretold the order cannot be said with so few candidates."
-    told = "Kendall's tau between the search's order and the final one is"
-    if tau["low"] is None:
-        return f"{told} {tau['value']:.2f}, without an interval."
-    return f"{told} {tau['value']:.2f} (95 % interval {tau['low']:.2f} to {tau['high']:.2f})."
+def _accuracies(pairs: Sequence[tuple[Entrant, Standing]], epoch: int, *, chosen: bool) -> FloatArray:
+    return np.array([standing.accuracies[epoch] for entrant, standing in pairs if entrant.chosen == chosen])
 
 
-def _about_chosen(against: Mapping[str, Any]) -> str:
-    shown = against["p"] < 1 - CONFIDENCE
-    way = "above" if against["better"]["value"] > 0.5 else "below"
-    found = f"The chosen end {way} the random picks" if shown else "The chosen cannot be told from the random picks"
-    share = against["better"]["value"]
-    return f"{found}: of all pairs the chosen one ends above in {share:.0%}, p = {against['p']:.2g}."
+def _about_correlation(tau: Interval) -> str:
+    if math.isnan(tau.value):
+        return "There are too few candidates to correlate the rewards in the search with the final order."
+    shown = interval_text(tau, scale=1, prefix=CONFIDENCE_INTERVAL)
+    missing = "" if tau.bounded else " (no interval)"
+    return f"Kendall's tau between the rewards in the search and the final order is {shown}{missing}."
 
 
-def _as_json(interval: Interval) -> dict[str, float | None]:
-    values = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
+def _about_groups(test: GroupTest) -> str:
+    share = test.better.value
+    if test.p < 1 - CONFIDENCE:
+        found = f"The selected candidates place {'above' if share > 0.5 else 'below'} the random ones"
+    else:
+        found = "The places of the selected and the random candidates do not differ significantly"
+    return f"{found}: the selected one is better in {share:.0%} of all pairs, p = {test.p:.2g}."

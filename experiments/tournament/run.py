@@ -114,7 +114,7 @@ def _compete(
     shutil.copyfile(arena.candidate_folder(winner.name) / NETWORK_FILE, out / NETWORK_FILE)
     figures = draw_tournament(judged, out)
     result = {
-        **judged,
+        **judged.to_json(),
         "test": tested["test"],
         "verdict": [*verdict(judged), *_say_test(tested["test"])],
         "files": [str(out / name) for name in (RESULT_FILE, *figures, NETWORK_FILE)],

@@ -4,13 +4,19 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from experiments.architectures.count import count_architecture, describe_network, find_figure, network_line, print_count
+from experiments.architectures.count import (
+    NetworkCount,
+    count_architecture,
+    describe_network,
+    find_figure,
+    network_line,
+    print_count,
+)
 from experiments.architectures.find import ArchitectureSource, NetworkOptions, find_architecture, network_spec
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.models.presets import PRESETS
@@ -25,7 +31,7 @@ GOLDEN = [
 
 @pytest.mark.parametrize(("name", "preset", "num_parameters", "million_multiply_adds", "auxiliary"), GOLDEN)
 def test_published_networks_have_the_published_counts(name, preset, num_parameters, million_multiply_adds, auxiliary):
-    value = count_architecture(find_architecture(name), NetworkOptions(preset=preset))
+    value = count_architecture(find_architecture(name), NetworkOptions(preset=preset)).to_json()
     assert json.loads(json.dumps(value)) == json.loads(json.dumps(value, allow_nan=False))
     assert value["num_parameters"] == num_parameters
     assert round(value["num_multiply_adds"] / 1e6, 1) == million_multiply_adds
@@ -43,7 +49,7 @@ def _loose_ends(architecture: Architecture) -> Architecture:
 
 def test_loose_ends_alone_give_fewer():
     source = ArchitectureSource("loose", _loose_ends(find_architecture("nasnet-a").architecture))
-    value = count_architecture(source, NetworkOptions(preset="cifar10"))
+    value = count_architecture(source, NetworkOptions(preset="cifar10")).to_json()
     assert value["num_parameters"] == 3_076_906
     assert round(value["num_multiply_adds"] / 1e6, 1) == 499.2
     assert value["paper"] is None
@@ -60,21 +66,21 @@ def test_the_papers_figure_stands_beside_its_own_network_only():
 
 def test_pnasnets_stages_begin_with_a_reduction():
     text = _print(count_architecture(find_architecture("pnasnet-5"), NetworkOptions(preset="pnasnet-large")))
-    assert "4 cells a stage (the first a reduction from stage 2 on), 216 filters" in text
+    assert "4 cells per stage (the first a reduction from stage 2 on), 216 filters" in text
 
 
 def test_a_reference_network_has_no_stack():
     value = count_architecture(find_architecture("resnet18"), NetworkOptions(preset="imagenet-mobile"))
-    assert not {"num_repeats", "num_filters", "reduction_in_stage", "stack"} & value.keys()
+    assert not {"num_repeats", "num_filters", "reduction_in_stage", "stack"} & value.to_json().keys()
     assert _print(value).startswith("resnet18: 224 x 224 pixels, 1000 classes\n")
 
 
 @pytest.fixture(scope="module")
-def mobile() -> dict[str, Any]:
+def mobile() -> NetworkCount:
     return count_architecture(find_architecture("nasnet-a"), NetworkOptions(preset="imagenet-mobile"))
 
 
-def _print(value: dict[str, Any]) -> str:
+def _print(value: NetworkCount) -> str:
     stream = io.StringIO()
     print_count(value, Console(file=stream, width=120))
     return stream.getvalue()
@@ -90,8 +96,8 @@ def test_figures_that_nobody_reproduces_are_said_to_be_so(mobile):
     source = find_architecture("nasnet-a")
     figure = find_figure(source, network_spec(source, NetworkOptions(stack="7@2304")))
     assert figure is not None
-    assert "no published wiring" in _print({**mobile, "paper": asdict(figure)})
-    assert "the paper" not in _print({**mobile, "paper": None, "auxiliary_num_parameters": 0})
+    assert "no published wiring" in _print(replace(mobile, paper=figure))
+    assert "reported" not in _print(replace(mobile, paper=None))
 
 
 def test_a_network_is_described_in_a_few_words():
@@ -105,13 +111,13 @@ def test_what_a_budget_chose_is_said():
     value = count_architecture(source, NetworkOptions(stack="1@8", image_size=16, multiply_adds="5M"))
     line = network_line(value)
     assert line.startswith(
-        f"{value['stack']}, 1 normal cell a stage, {value['num_filters']} filters, 16 x 16 pixels, 10 "
+        f"{value.stack}, 1 normal cell per stage, {value.spec.num_filters} filters, 16 x 16 pixels, 10 "
     )
-    assert line.endswith(" M multiply-adds, as wide as 5,000,000 multiply-adds allow")
-    assert "as wide as 5,000,000 multiply-adds allow\n" in _print(value)
-    free = count_architecture(source, NetworkOptions(stack=value["stack"], image_size=16))
-    assert free["num_filters"] == value["num_filters"]
-    assert "allow" not in network_line(free)
+    assert line.endswith(" M multiply-adds, the widest network within 5,000,000 multiply-adds")
+    assert "the widest network within 5,000,000 multiply-adds\n" in _print(value)
+    free = count_architecture(source, NetworkOptions(stack=value.stack, image_size=16))
+    assert free.spec == value.spec
+    assert "widest" not in network_line(free)
 
 
 def test_counting_the_large_network_takes_little_memory():

@@ -90,7 +90,7 @@ def test_a_trained_network_can_be_a_program_as_well(run: Path, tmp_path: Path) -
 
 
 def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="only a trained network can be exported as a program"):
+    with pytest.raises(ValueError, match="a network must be trained to be exported as a program"):
         export_architecture(find_architecture("nasnet-a"), tmp_path / "out", programs=["onnx"])
     with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, features, got 'tflite'"):
         export_architecture(find_architecture(str(run)), tmp_path / "out", programs=["tflite"])
@@ -99,7 +99,7 @@ def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> Non
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(ValueError, match="an export needs a folder, got the file"):
+    with pytest.raises(ValueError, match="the target of an export must be a folder, got the file"):
         export_architecture(ArchitectureSource("x", PUBLISHED["nasnet-a"]), tmp_path / "out")
 
 

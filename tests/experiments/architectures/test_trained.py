@@ -51,7 +51,7 @@ def test_a_run_brings_its_images_and_its_shifts(run):
 
 def test_a_trial_without_weights_and_what_is_not_trained_are_refused(run):
     for name in (f"{run}@2", "nasnet-a"):
-        with pytest.raises(ValueError, match="has no trained weights: a run keeps those of its best trials"):
+        with pytest.raises(ValueError, match="has no trained weights; a run keeps those of its best trials"):
             find_trained(name)
 
 
@@ -66,14 +66,14 @@ def test_images_can_be_named_and_limited(checkpoints):
 
 
 def test_a_single_file_does_not_say_which_images_it_is_for(checkpoints):
-    with pytest.raises(ValueError, match="--data must name a folder, or digits"):
+    with pytest.raises(ValueError, match="the images must be named with --data"):
         load_test_images([find_trained(str(checkpoints[0]))], None)
 
 
 def test_images_must_fit_the_network(checkpoints, tmp_path):
     network = find_trained(str(checkpoints[0]))
     write_folder(tmp_path / "other", ["cat", "dog"])
-    with pytest.raises(ValueError, match=r"classes of the images must be 0, 1, .*got cat, dog"):
+    with pytest.raises(ValueError, match=r"classes of the images must be those of .*0, 1, .*got cat, dog"):
         load_test_images([network], str(tmp_path / "other"))
     write_folder(tmp_path / "digits", [str(digit) for digit in range(10)])
     with pytest.raises(ValueError, match="images must have 1 channels"):

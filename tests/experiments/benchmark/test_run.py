@@ -40,32 +40,32 @@ def test_each_controller_and_seed_has_a_run_and_all_are_compared(done):
     out, comparisons = done
     assert len(list((out / "runs").glob("*.json"))) == 4
     (comparison,) = comparisons.values()
-    assert [len(strategy["runs"]) for strategy in comparison["strategies"]] == [2, 2]
-    assert "comparison.json" in " ".join(map(str, comparison["files"]))
-    json.dumps(comparison["strategies"], allow_nan=False)
+    assert [len(strategy.runs) for strategy in comparison.strategies] == [2, 2]
+    assert "comparison.json" in " ".join(map(str, comparison.files))
+    json.dumps(comparison.to_json(), allow_nan=False)
 
 
 def test_the_comparison_says_what_was_compared(done, table):
     _, comparisons = done
     comparison = comparisons[""]
-    common = comparison["configuration"]["common"]
+    common = comparison.configuration.common
     assert common["table.file"] == table.name
     assert (common["table.valid"], common["table.test"], common["table.seconds"]) == ("valid", "test", "seconds")
     assert (common["num_trials"], common["num_seeds"], common["failure_reward"]) == (30, 2, 0.0)
     assert len(common["table.sha256"]) == 64
-    differing = {row["key"]: row["values"] for row in comparison["configuration"]["differing"]}
+    differing = {row.key: row.values for row in comparison.configuration.differing}
     assert differing["controller.name"] == {"random": "random", "evolution": "evolution"}
     assert differing["controller.population_size"] == {"random": None, "evolution": 10}
-    assert comparison["environment"]["common"]["python"]
+    assert comparison.environment.common["python"]
 
 
 def test_the_best_are_named_by_what_they_are(done, table):
     out, comparisons = done
-    for strategy in comparisons[""]["strategies"]:
-        best = strategy["best"][0]
-        assert best["architecture"]["arch"] in table.read_text()
-        assert best["fingerprint"] == EdgeCell.from_json(best["architecture"]).fingerprint
-        assert best["trial"] in range(30)
+    for strategy in comparisons[""].strategies:
+        best = strategy.best[0]
+        assert best.architecture["arch"] in table.read_text()
+        assert best.fingerprint == EdgeCell.from_json(best.architecture).fingerprint
+        assert best.trial in range(30)
     report = (out / "report.html").read_text()
     for part in ("Configuration", "Environment", "table.sha256", "controller.population_size", "The best cell"):
         assert part in report

@@ -114,7 +114,7 @@ def test_export_writes_the_programs_it_is_asked_for(run_cli, tmp_path, finished_
     assert (code, "model.pt2" in out, "model.onnx" in out) == (0, True, False)
     assert (tmp_path / "out" / "model.pt2").stat().st_size > 0
     code, _, err = run_cli("export", "nasnet-a", "--out", tmp_path / "published", "--onnx")
-    assert (code, "only a trained network" in err) == (2, True)
+    assert (code, "must be trained to be exported" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_panels_follow_what_there_is(single, several):
 def test_single_runs_show_every_trial(single):
     axes = draw(single, "trials")
     shown = sum(len(dots.get_offsets()) for dots in axes.collections)
-    measured = sum(value is not None for each in single["strategies"] for value in each["runs"][0]["accuracy"])
+    measured = sum((~np.isnan(each.runs[0].accuracy)).sum() for each in single.strategies)
     assert shown == measured
     low, high = axes.get_ylim()
     for dots in axes.collections:
@@ -59,9 +59,9 @@ def test_single_runs_show_every_trial(single):
 def test_incumbents_of_several_seeds_have_mean_band_and_interquartile_mean(several):
     axes = draw(several, "incumbent_trials")
     mean, iqm = lines_of(axes, PALETTE[0])
-    curve = several["strategies"][0]["curves"]["trials"]["incumbent_test"]
-    np.testing.assert_allclose(mean.get_ydata(), 100 * np.array(curve["mean"]["value"]))
-    np.testing.assert_allclose(iqm.get_ydata(), 100 * np.array(curve["iqm"]["value"]))
+    curve = several.strategies[0].curves["trials"].by_name["incumbent_test"]
+    np.testing.assert_allclose(mean.get_ydata(), 100 * np.array(curve.mean.value))
+    np.testing.assert_allclose(iqm.get_ydata(), 100 * np.array(curve.iqm.value))
     assert len(lines_of(axes, BASELINE)) == 2
     assert len(axes.collections) == 2
     assert axes.get_ylabel() == "Test accuracy (%)"
@@ -101,7 +101,7 @@ def test_short_axes_of_time_are_linear_and_a_clock_has_its_own():
     run = Run("a", np.linspace(0.5, 0.9, 5), np.full(5, 1.0), elapsed_seconds=np.arange(10.0, 15.0))
     compared = compare_strategies([Strategy("ppo", (run,))])
     assert draw(compared, "incumbent_worker_seconds").get_xscale() == "linear"
-    assert draw(compared, "incumbent_elapsed_seconds").get_xlabel() == "Time on the clock (seconds)"
+    assert draw(compared, "incumbent_elapsed_seconds").get_xlabel() == "Elapsed time (seconds)"
 
 
 def test_means_of_the_best_few_differ_in_their_dashes(several):

@@ -30,8 +30,8 @@ def draw(panel, comparison):
 
 def test_every_run_is_a_dot_where_it_ended(comparison):
     axes = draw(ends_panel, comparison)
-    for each, dots in zip(comparison["strategies"], axes.collections, strict=True):
-        assert sorted(dots.get_offsets()[:, 0]) == pytest.approx(sorted(100 * run["final"] for run in each["runs"]))
+    for each, dots in zip(comparison.strategies, axes.collections, strict=True):
+        assert sorted(dots.get_offsets()[:, 0]) == pytest.approx(sorted(100 * run.final for run in each.runs))
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["PPO", "Random search"]
 
 
@@ -39,10 +39,10 @@ def test_every_test_has_an_interval_filled_if_it_shows_something(comparison):
     axes = draw(differences_panel, comparison)
     dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
     assert [dot.get_xdata()[0] for dot in dots] == pytest.approx(
-        [100 * row["difference"]["value"] for row in comparison["tests"]]
+        [100 * row.difference.value for row in comparison.tests]
     )
     assert [to_hex(dot.get_markerfacecolor()) for dot in dots] == [
-        PALETTE[0] if row["shown"] else PAPER for row in comparison["tests"]
+        PALETTE[0] if row.shown else PAPER for row in comparison.tests
     ]
     names = [tick.get_text() for tick in axes.get_yticklabels()]
     assert names == ["", "3 trials", "8 trials", "15 trials", "30 trials", "equal worker time"]
@@ -53,14 +53,13 @@ def test_many_pairs_show_the_end_only(make_strategy):
     names = ("ppo", "reinforce", "evolution", "random")
     pairs = pairs_of_tests(compare_strategies([make_strategy(name, seeds=2, trials=10) for name in names]))
     assert len(pairs) == 6
-    assert {row["share"] for rows in pairs.values() for row in rows} == {1.0}
+    assert {row.share for rows in pairs.values() for row in rows} == {1.0}
 
 
-def test_long_names_are_broken_and_counted():
-    named = {"strategies": [{"name": "evolution:population_size=10:tournament_size=3"}, {"name": "random"}]}
-    first, second = (each["name"] for each in named["strategies"])
+def test_long_names_are_broken_and_counted(make_strategy):
+    first, second = "evolution:population_size=10:tournament_size=3", "random"
     assert pair_title(second, "ppo") == ["Random search over PPO"]
     assert pair_title(first, second) == ["Evolution, population_size=10, tournament_size=3", "over random search"]
-    rows = [{"first": first, "second": second, "share": share} for share in (0.5, 1)]
-    assert num_rows(named | {"tests": rows}) == 4
-    assert num_lines(named) == 4
+    comparison = compare_strategies([make_strategy(name, seeds=2, trials=10) for name in (first, second)])
+    assert num_rows(comparison) == 2 + len(comparison.tests)
+    assert num_lines(comparison) == 4

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +15,7 @@ from experiments.comparison.figure_style import (
     INK,
     PALETTE,
     PAPER,
+    add_colour_legend,
     add_legend,
     coloured,
     colours,
@@ -27,11 +29,11 @@ from experiments.comparison.figure_style import (
 
 
 def comparison(*names):
-    return {
-        "strategies": [
-            {"name": name, "random": name == "random", "num_runs": 1 + place} for place, name in enumerate(names)
-        ]
-    }
+    strategies = [
+        SimpleNamespace(name=name, random=name.startswith("random"), num_runs=1 + place)
+        for place, name in enumerate(names)
+    ]
+    return SimpleNamespace(strategies=strategies)
 
 
 def drawn(colour=PALETTE[0]):
@@ -56,8 +58,7 @@ def test_random_search_is_grey_and_takes_no_colour_from_the_others():
 
 
 def test_a_second_random_search_is_told_from_the_first():
-    both = {"strategies": [{"name": name, "random": True, "num_runs": 1} for name in ("random", "random, batch=2")]}
-    assert colours(both) == {"random": BASELINE, "random, batch=2": PALETTE[0]}
+    assert colours(comparison("random", "random, batch=2")) == {"random": BASELINE, "random, batch=2": PALETTE[0]}
 
 
 def test_many_strategies_share_colours_rather_than_fail():
@@ -116,6 +117,14 @@ def test_legend_names_strategies_and_seeds():
         figure = Figure(layout="constrained")
         add_legend(figure, comparison("random", "ppo"))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Random search (1 seed)", "PPO (2 seeds)"]
+
+
+def test_a_legend_of_colours_names_them_in_turn():
+    with style():
+        figure = Figure(layout="constrained")
+        add_colour_legend(figure, [f"network {place}" for place in range(7)])
+    handles = figure.legends[0].legend_handles
+    assert [handle.get_color() for handle in handles] == [*PALETTE, PALETTE[0]]
 
 
 def test_axis_of_names_keeps_its_ticks():

@@ -54,11 +54,11 @@ def test_single_runs_have_a_wide_panel_above_two(make_strategy):
 
 def test_differences_stand_beside_the_ends(comparison):
     left, right = draw_differences(comparison).axes
-    assert left.get_title(loc="left") == "Where the runs end"
-    assert right.get_title(loc="left") == "How far they are apart"
+    assert left.get_title(loc="left") == "Final values"
+    assert right.get_title(loc="left") == "Differences"
 
 
-def test_a_panel_alone_has_a_legend_if_asked_for(comparison):
-    panel = partial(ends_panel, comparison=comparison)
-    assert not draw_panel(panel).legends
-    assert draw_panel(panel, legend=comparison, height=4.0).legends
+def test_a_panel_alone_has_no_legend(comparison):
+    figure = draw_panel(partial(ends_panel, comparison=comparison), height=4.0)
+    assert not figure.legends
+    assert figure.get_figheight() == 4

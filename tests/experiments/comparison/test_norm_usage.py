@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.comparison.norm_usage import norm_usage
+from experiments.comparison.norm_usage import StageNorms, norm_usage
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity, NetworkSpec
@@ -28,8 +28,8 @@ def record(number, norms, *, reduction=None, accuracy=0.5, stages=None, num_stag
 def test_shares_by_stage_are_those_of_the_blocks_that_stand_there():
     """One normal cell a stage; the second stage begins with the reduction cell."""
     (first, second) = norm_usage([record(0, ("in", "bn"), reduction=("gn", "gn"))], Accuracy())
-    assert first == {"stage": 1, "all": {"bn": 0.5, "in": 0.5}, "best": {"bn": 0.5, "in": 0.5}}
-    assert second["all"] == {"bn": 0.25, "in": 0.25, "gn": 0.5}
+    assert first == StageNorms(1, {"bn": 0.5, "in": 0.5}, {"bn": 0.5, "in": 0.5})
+    assert second.all == {"bn": 0.25, "in": 0.25, "gn": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_shares_by_stage_are_those_of_the_blocks_that_stand_there():
 )
 def test_deep_stages_have_batch_norm_where_the_architecture_says_so(stages, shallow, deep):
     usage = norm_usage([record(0, ("in", "gn"), stages=stages)], Accuracy())
-    assert usage[0]["all"] == {shallow: 0.5, "gn": 0.5}
-    assert usage[1]["all"] == {deep: 0.5, "gn": 0.5}
+    assert usage[0].all == {shallow: 0.5, "gn": 0.5}
+    assert usage[1].all == {deep: 0.5, "gn": 0.5}
 
 
 def test_the_ten_best_by_reward_are_counted_apart_and_each_architecture_once():
@@ -46,10 +46,10 @@ def test_the_ten_best_by_reward_are_counted_apart_and_each_architecture_once():
     worse = [record(10 + place, ("gn",) * (place + 1), accuracy=0.1) for place in range(10)]
     again = replace(worse[0], outcome=Success(10, 1.0))
     usage = norm_usage([*worse, *best, again, record(99, ("bn",), accuracy=None)], Accuracy())
-    assert usage[0]["best"] == {"in": 1.0}
-    assert usage[0]["all"] == {"in": 0.5, "gn": 0.5}
+    assert usage[0].best == {"in": 1.0}
+    assert usage[0].all == {"in": 0.5, "gn": 0.5}
 
 
 def test_where_norms_were_not_searched_there_is_nothing_to_say():
-    assert norm_usage([record(0, ("bn", "bn")), record(1, ("bn",))], Accuracy()) == []
-    assert norm_usage([], Accuracy()) == []
+    assert norm_usage([record(0, ("bn", "bn")), record(1, ("bn",))], Accuracy()) == ()
+    assert norm_usage([], Accuracy()) == ()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.report import report_page, write_report
+from experiments.comparison.results import Difference, Settings
 from experiments.comparison.run import compare_runs
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
@@ -78,35 +80,35 @@ def test_page_holds_every_part(page, comparison):
     parsed = Page(page)
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
-        "What was compared",
+        "Strategies",
         "Curves",
         "Tests",
         "Best architectures",
         "Trials, failures and cost",
         "Configuration",
         "Environment",
-        "How the numbers are made",
+        "Methods",
     ]
     assert parsed.text.startswith("PPO and random search compared")
-    for sentence in (*comparison["verdict"], *comparison["notes"]):
+    for sentence in (*comparison.verdict, *comparison.notes):
         assert " ".join(sentence.split()) in parsed.text
     assert page.count("<svg ") == 4 + 2 + 2  # curves, tests, cells
     for words in (
         "recipe.epochs",
         "search.seed",
         "hardware.num_cpus",
-        comparison["strategies"][0]["best"][0]["fingerprint"][:12],
+        comparison.strategies[0].best[0].fingerprint[:12],
     ):
         assert words in parsed.text
 
 
 def test_numbers_of_the_page_are_those_of_the_comparison(page, comparison):
     parsed = Page(page)
-    for each in comparison["strategies"]:
-        value, low, high = (f"{100 * each['final'][key]:.2f}" for key in ("value", "low", "high"))
+    for each in comparison.strategies:
+        value, low, high = (f"{100 * number:.2f}" for number in (each.final.value, each.final.low, each.final.high))
         assert f"{value} ({low} to {high})" in parsed.text
-    for row in comparison["tests"]:
-        assert f"{row['u']:g}" in parsed.text
+    for row in comparison.tests:
+        assert f"{row.u:g}" in parsed.text
 
 
 def test_page_suits_phones_print_and_dark_rooms(page):
@@ -117,21 +119,19 @@ def test_page_suits_phones_print_and_dark_rooms(page):
 
 def test_text_of_others_is_escaped(comparison, tmp_path):
     nasty = "<img src=x onerror=alert(1)>"
-    strategies = [{**each, "name": f"ppo, {nasty}{place}"} for place, each in enumerate(comparison["strategies"])]
-    best = {**strategies[0]["best"][0], "run": nasty, "architecture": {"ops": [nasty]}, "fingerprint": nasty}
-    strategies[0] = {**strategies[0], "best": [best], "trials": {**strategies[0]["trials"], "failed": {nasty: 1}}}
-    changed = {
-        **comparison,
-        "strategies": strategies,
-        "verdict": [nasty],
-        "notes": [nasty],
-        "tests": [],
-        "configuration": {
-            "common": {nasty: nasty, "data.name": nasty},
-            "differing": [{"key": nasty, "values": {nasty: nasty}}],
-        },
-        "environment": {"common": {}, "differing": []},
-    }
+    strategies = [replace(each, name=f"ppo, {nasty}{place}") for place, each in enumerate(comparison.strategies)]
+    first = strategies[0]
+    best = replace(first.best[0], run=nasty, architecture={"ops": [nasty]}, fingerprint=nasty)
+    strategies[0] = replace(first, best=(best,), trials=replace(first.trials, failed={nasty: 1}))
+    changed = replace(
+        comparison,
+        strategies=tuple(strategies),
+        verdict=(nasty,),
+        notes=(nasty,),
+        tests=(),
+        configuration=Settings({nasty: nasty, "data.name": nasty}, (Difference(nasty, {nasty: nasty}),)),
+        environment=Settings({}, ()),
+    )
     write_report(changed, tmp_path / "report.html")
     written = (tmp_path / "report.html").read_text()
     assert "<img" not in written
@@ -149,5 +149,5 @@ def test_page_of_plain_arrays_has_no_configuration_and_no_cells(make_strategy):
 
 def test_architectures_that_are_not_made_of_cells_are_shown_as_they_are(make_strategy):
     comparison = compare_strategies([make_strategy("ppo", seeds=1, trials=12)])
-    comparison["strategies"][0]["best"][0]["architecture"] = {"edges": ["none", "skip"]}
+    comparison = comparison.with_best(lambda best: replace(best, architecture={"edges": ["none", "skip"]}))
     assert "&quot;edges&quot;: [&quot;none&quot;, &quot;skip&quot;]" in report_page(comparison)

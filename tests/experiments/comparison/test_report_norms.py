@@ -1,18 +1,18 @@
+from types import SimpleNamespace
+
+from experiments.comparison.norm_usage import StageNorms
 from experiments.comparison.report_norms import norms_section
 
-STAGES = [
-    {"stage": 1, "all": {"bn": 0.5, "in": 0.5}, "best": {"in": 1.0}},
-    {"stage": 2, "all": {"bn": 1.0}, "best": {"bn": 0.125, "gn": 0.875}},
-]
+STAGES = (StageNorms(1, {"bn": 0.5, "in": 0.5}, {"in": 1.0}), StageNorms(2, {"bn": 1.0}, {"bn": 0.125, "gn": 0.875}))
 
 
 def comparison(*norms):
-    strategies = [{"name": name, "random": name == "random", "norms": each} for name, each in norms]
-    return {"strategies": strategies}
+    strategies = [SimpleNamespace(name=name, random=name == "random", norms=each) for name, each in norms]
+    return SimpleNamespace(strategies=strategies)
 
 
 def test_every_share_stands_in_the_table():
-    page = norms_section(comparison(("ppo", STAGES), ("random", [])))
+    page = norms_section(comparison(("ppo", STAGES), ("random", ())))
     assert "Norms by stage" in page
     for part in (
         "1 of 2",
@@ -31,5 +31,5 @@ def test_every_share_stands_in_the_table():
 
 
 def test_without_a_choice_of_norms_there_is_no_section():
-    assert norms_section(comparison(("ppo", []))) == ""
-    assert norms_section({"strategies": [{"name": "ppo"}]}) == ""
+    assert norms_section(comparison(("ppo", ()))) == ""
+    assert norms_section(comparison(("ppo", None))) == ""

@@ -9,7 +9,6 @@ from experiments.comparison.report_parts import (
     code,
     count,
     details,
-    duration,
     figure,
     interval,
     paragraph,
@@ -20,6 +19,7 @@ from experiments.comparison.report_parts import (
     table,
     text,
 )
+from experiments.comparison.statistics import Interval
 
 NASTY = '<script>alert("x")</script>&'
 SAFE = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;"
@@ -70,26 +70,18 @@ def test_figures_have_a_name():
 
 
 def test_intervals():
-    values = {"value": -0.0123, "low": -0.02, "high": 0.001}
+    values = Interval(-0.0123, -0.02, 0.001)
     assert interval(values, signed=True).html == (
         '<span class="whole">\u22121.23</span> <span class="whole quiet">(\u22122.00 to +0.10)</span>'
     )
-    assert interval({"value": 0.5, "low": None, "high": None}, scale=1.0).html == '<span class="whole">0.50</span>'
+    assert interval(Interval(0.5), scale=1.0).html == '<span class="whole">0.50</span>'
     assert interval(None) is None
-    assert interval({"value": None, "low": None, "high": None}) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(0.0, "0.0 s"), (119.0, "119 s"), (150.0, "2.5 min"), (7200.0, "2.0 h"), (1e6, "11.6 d"), (1e9, "11,574 d")],
-)
-def test_durations(seconds, shown):
-    assert duration(seconds) == shown
+    assert interval(Interval(float("nan"))) is None
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, None), (float("nan"), None), (12, "12"), (1234, "1.23 k"), (3.3e6, "3.3 M"), (2e9, "2 G")],
+    [(None, None), (0, None), (12, "12"), (1234, "1.23 k"), (3_300_000, "3.3 M"), (2 * 10**9, "2 G")],
 )
 def test_counts(value, shown):
     assert count(value) == shown
@@ -102,4 +94,5 @@ def test_settings_stand_as_in_a_configuration_with_the_runs_that_have_them():
         '<code>1</code> <span class="quiet">a, c</span><br>\u2013 <span class="quiet">b</span>'
     )
     assert percent(None) is None
+    assert percent(float("nan")) is None
     assert percent(0.5) == "50.00\u00a0%"

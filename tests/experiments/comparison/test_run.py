@@ -34,34 +34,34 @@ def printed(comparison, width=120):
 
 def test_runs_are_compared_and_everything_is_written(compared, out):
     names = ["comparison.json", "curves.png", "curves.svg", "differences.png", "differences.svg", "report.html"]
-    assert compared["files"] == [str(out / name) for name in names]
+    assert list(compared.files) == [str(out / name) for name in names]
     assert all((out / name).stat().st_size > 1000 for name in names)
     stored = json.loads((out / "comparison.json").read_text(), parse_constant=pytest.fail)
-    assert stored == {key: value for key, value in compared.items() if key != "files"}
+    assert stored == {key: value for key, value in compared.to_json().items() if key != "files"}
     assert [each["name"] for each in stored["strategies"]] == ["ppo", "random"]
     assert stored["strategies"][0]["final"]["value"] > stored["strategies"][1]["final"]["value"]
     assert stored["objections"] == []
 
 
 def test_the_best_are_given_with_their_architectures(compared, make_trial):
-    best = compared["strategies"][0]["best"][0]
-    assert best["architecture"] == make_trial(best["trial"]).architecture.to_json()
-    assert (best["num_parameters"], best["num_multiply_adds"]) == (1000, 20_000)
+    best = compared.strategies[0].best[0]
+    assert best.architecture == make_trial(best.trial).architecture.to_json()
+    assert (best.num_parameters, best.num_multiply_adds) == (1000, 20_000)
 
 
 def test_configuration_and_environment_show_what_differs(compared, runs):
-    assert compared["configuration"]["common"]["recipe.epochs"] == 3
-    differing = {row["key"] for row in compared["configuration"]["differing"]}
+    assert compared.configuration.common["recipe.epochs"] == 3
+    differing = {row.key for row in compared.configuration.differing}
     assert differing == {"controller.name", "data.root", "search.seed", "workers.num_workers"}
-    assert compared["environment"]["common"] == {"python": "3.12.0"}
-    assert compared["environment"]["differing"][0]["values"][str(runs[1])] == 3
+    assert compared.environment.common == {"python": "3.12.0"}
+    assert compared.environment.differing[0].values[str(runs[1])] == 3
 
 
 def test_single_runs_are_drawn_and_not_tested(write_run, tmp_path):
     out = tmp_path / "out"
     comparison = compare_runs([write_run("a", "ppo", 0), write_run("b", "random", 0)], out)
     assert sorted(path.name for path in out.iterdir()) == ["comparison.json", "curves.png", "curves.svg", "report.html"]
-    assert "nothing can be tested" in comparison["verdict"][0]
+    assert "No test is possible" in comparison.verdict[0]
 
 
 def test_runs_that_differ_are_refused_unless_forced_and_unfinished_ones_named(write_run, tmp_path):
@@ -69,13 +69,13 @@ def test_runs_that_differ_are_refused_unless_forced_and_unfinished_ones_named(wr
         write_run("a", "ppo", 0, search__num_trials=9),
         write_run("b", "random", 0, search__num_trials=9, recipe__epochs=9),
     ]
-    with pytest.raises(ValueError, match=r"may not be compared, unless with --force: recipe.epochs is 3 in .*, 9 in"):
+    with pytest.raises(ValueError, match=r"are not comparable .*: recipe.epochs is 3 in .*, 9 in"):
         compare_runs(runs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     comparison = compare_runs(runs, tmp_path / "out", force=True)
-    assert "recipe.epochs is 3" in comparison["objections"][0]
-    assert comparison["notes"][0].startswith("The comparison was forced")
-    assert f"{runs[0]} is not finished: 6 of 9 trials." in comparison["notes"]
+    assert "recipe.epochs is 3" in comparison.objections[0]
+    assert comparison.notes[0].startswith("The comparison was forced")
+    assert f"{runs[0]} is not finished: 6 of 9 trials." in comparison.notes
     assert "The comparison was forced" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -90,16 +90,16 @@ def test_no_run_and_a_run_twice_are_refused(write_run, tmp_path):
     with pytest.raises(ValueError, match="at least one run"):
         compare_runs([], tmp_path / "out")
     run = write_run("a", "ppo", 0)
-    with pytest.raises(ValueError, match="every run must be given once"):
+    with pytest.raises(ValueError, match="each run must be given once"):
         compare_runs([run, run / ".." / run.name], tmp_path / "out")
 
 
 def test_one_run_alone_is_shown_with_its_failures(write_run, tmp_path):
     outcomes = [Failure(0, "timeout", "x", 4.0), Success(1, 0.5, 1, 1, 2.0), Success(2, 0.4, 1, 1, cached=True)]
     comparison = compare_runs([write_run("a", "ppo", 0, outcomes=outcomes)], tmp_path / "out")
-    assert comparison["verdict"] == ["There is nothing to compare PPO with."]
-    trials = comparison["strategies"][0]["trials"]
-    assert (trials["trained"], trials["cached"], trials["failed"]) == (1, 1, {"timeout": 1})
+    assert comparison.verdict == ("PPO is the only strategy, so there is no comparison.",)
+    trials = comparison.strategies[0].trials
+    assert (trials.trained, trials.cached, trials.failed) == (1, 1, {"timeout": 1})
 
 
 def test_comparisons_of_plain_arrays_are_written_as_well(make_strategy, tmp_path):
@@ -112,9 +112,9 @@ def test_comparisons_of_plain_arrays_are_written_as_well(make_strategy, tmp_path
 
 def test_printing_shows_strategies_and_verdict(compared):
     text = printed(compared)
-    assert "validation accuracy (95 %)" in text
+    assert "validation accuracy, %" in text
     assert "random search" in text
-    assert "PPO and random search is shown after 6 trials" in text
+    assert "The difference between PPO and random search after 6 trials is not significant" in text
     assert "report.html" in text
 
 

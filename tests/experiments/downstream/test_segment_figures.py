@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from experiments.downstream.norm_results import NormScores, NormStudy, SeedInterval
 from experiments.downstream.segment_figures import coloured, draw_curves, draw_norms, draw_pictures
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED
@@ -64,16 +65,18 @@ def test_pictures_show_what_is_said(segmentation_folder, tmp_path):
 
 
 def test_norms(tmp_path):
-    def cell(value):
-        return {"value": value, "low": value - 0.1, "high": value + 0.1}
+    def scores(home, fog, **bounds):
+        return {"home": SeedInterval(home, home - 0.1, home + 0.1), "fog": SeedInterval(fog, **bounds)}
 
-    norms = [{"name": name, "mean_iou": {"home": cell(0.5), "fog": cell(0.25)}} for name in ("bn", "ibn_a")]
-    norms[1]["mean_iou"]["fog"] = {"value": 0.3, "low": None, "high": None}
-    value = {
-        "domains": ["home", "fog"],
-        "norms": norms,
-        "num_seeds": 2,
-        "constant": {name: {"mean_iou": 0.1} for name in ("home", "fog")},
-    }
-    draw_norms(value, tmp_path / "norms.png")
+    bn = NormScores("bn", scores(0.5, 0.25, low=0.2, high=0.3), {}, {})
+    ibn = NormScores("ibn_a", scores(0.5, 0.3), {}, {})
+    study = NormStudy(
+        num_seeds=2,
+        num_parameters={},
+        domains=("home", "fog"),
+        looks={},
+        constant={name: {"mean_iou": 0.1} for name in ("home", "fog")},
+        norms=(bn, ibn),
+    )
+    draw_norms(study, tmp_path / "norms.png")
     assert size(tmp_path / "norms.png")[0] == 1280

@@ -10,7 +10,7 @@ from rich.console import Console
 from experiments.downstream import segment
 from experiments.downstream.inputs import DenseOptions
 from experiments.downstream.segment import SegmentResult
-from experiments.downstream.segment_norms import markdown_table, norms_table, run_norms, summarize, with_norm
+from experiments.downstream.segment_norms import markdown_norms, norms_table, run_norms, summarize, with_norm
 from nas.fidelity import NetworkSpec
 from nas.models.resnet import ReferenceNetwork
 from search_spaces.published import PUBLISHED
@@ -54,29 +54,31 @@ def test_the_table_by_hand():
         "ibn_b": [found(0.3, 0.3, 0.2), found(0.3, 0.3, 0.3)],
     }
     value = summarize(results)
-    bn, ibn = value["norms"]
-    assert bn["mean_iou"]["validation"]["value"] == pytest.approx(0.35)
-    assert bn["mean_iou"]["validation"]["values"] == [0.3, 0.4]
-    assert bn["mean_iou"]["mean of the shifts"]["values"] == pytest.approx([0.15, 0.2])
-    assert bn["mean_iou"]["mean drop under the shifts"]["value"] == pytest.approx((0.15 + 0.2) / 2)
-    assert ibn["less_first"]["fog"]["values"] == pytest.approx([0.1, 0.1])
-    assert bn["mean_iou"]["validation"]["low"] < 0.35 < bn["mean_iou"]["validation"]["high"]
-    text = markdown_table(value)
-    assert "| pictures | bn | ibn_b | most frequent class |\n|---|---|---|---|\n" in text
+    bn, ibn = value.norms
+    assert bn.mean_iou["validation"].value == pytest.approx(0.35)
+    assert bn.mean_iou["validation"].values == (0.3, 0.4)
+    assert bn.mean_iou["mean of the shifts"].values == pytest.approx([0.15, 0.2])
+    assert bn.mean_iou["mean drop under the shifts"].value == pytest.approx((0.15 + 0.2) / 2)
+    assert ibn.less_first["fog"].values == pytest.approx([0.1, 0.1])
+    assert bn.mean_iou["validation"].low < 0.35 < bn.mean_iou["validation"].high
+    text = markdown_norms(value)
+    assert "| images | bn | ibn_b | most frequent class |\n|---|---:|---:|---:|\n" in text
     assert "| fog, severity 3 | +10.0 (+10.0 to +10.0) |" in text
     assert "mean of 2 seeds with 95% intervals" in text
     nearly = {"bn": [found(0.3, 0.2, 0.1)], "ibn_b": [found(0.2999, 0.2, 0.1)]}
-    assert "| validation | +0.0 |" in markdown_table(summarize(nearly))
+    assert "| validation | +0.0 |" in markdown_norms(summarize(nearly))
     assert norms_table(value).row_count == 5
-    assert json.loads(json.dumps(value, allow_nan=False)) == value
+    plain = value.to_json()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
 
 
 def test_one_seed_has_no_interval_and_no_shifts_no_drop():
     only = SegmentResult({"num_parameters": 7}, {"validation": scores(0.3)})
     value = summarize({"bn": [only]})
-    assert value["norms"][0]["mean_iou"] == {"validation": {"value": 0.3, "low": None, "high": None, "values": [0.3]}}
-    assert "Mean IoU in %, one seed:" in markdown_table(value)
-    assert "less that of" not in markdown_table(value)
+    only_value = {"value": 0.3, "low": None, "high": None, "values": [0.3]}
+    assert value.to_json()["norms"][0]["mean_iou"] == {"validation": only_value}
+    assert "Mean IoU in %, one seed:" in markdown_norms(value)
+    assert "minus that of" not in markdown_norms(value)
 
 
 def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
@@ -93,13 +95,16 @@ def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
     value = run(["bn", "ibn_a"], 1)
     assert (tmp_path / "out" / "ibn_a" / "seed-0" / "segmenter.safetensors").is_file()
     assert {path.name for path in (tmp_path / "out").glob("norms.*")} == {"norms.json", "norms.md", "norms.png"}
-    assert json.loads((tmp_path / "out" / "norms.json").read_text()) == value
+    assert json.loads((tmp_path / "out" / "norms.json").read_text()) == {
+        "config": str(segmentation_config),
+        **value.to_json(),
+    }
     stored = json.loads((tmp_path / "out" / "ibn_a" / "seed-0" / "architecture.json").read_text())
     assert stored["normal"]["blocks"][0]["norm"] == "ibn_a"
     monkeypatch.setattr(segment, "run_segmentation", None)  # it would be called to train
-    assert run(["bn", "ibn_a"], 1) == value
-    with pytest.raises(ValueError, match="norms must be different from one another, got bn, bn"):
+    assert run(["bn", "ibn_a"], 1).to_json() == value.to_json()
+    with pytest.raises(ValueError, match="norms must be one or more, all distinct, got bn, bn"):
         run(["bn", "bn"], 1)
     options = dataclasses.replace(options, settings=("segmentation.start=here.safetensors",))
-    with pytest.raises(ValueError, match="weights fit one norm only"):
+    with pytest.raises(ValueError, match="weights match one norm only"):
         run(["bn"], 1)

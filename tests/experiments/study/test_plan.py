@@ -57,7 +57,7 @@ def test_fewer_pictures_are_part_of_more_and_the_same_for_all(arrange):
 
 def test_fractions_that_are_no_different_and_schedules_too_short_are_refused(arrange):
     config, data = arrange(fractions=[0.9, 1])
-    with pytest.raises(ValueError, match=r"fractions 0\.9 and 1 of 4 pictures are both 4"):
+    with pytest.raises(ValueError, match=r"fractions 0\.9 and 1 of 4 images are both 4"):
         plan_trainings(config, ARCHITECTURE, data)
     config, data = arrange(fractions=[0.25, 1])
     config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, batch_size=16))
@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_said_before_anything_is_trained(arrange):
     with pytest.raises(ValueError, match=r"nowhere\.safetensors"):
         check_trainings(trainings, data)
     empty = dataclasses.replace(data, evaluation=dataclasses.replace(data.evaluation, objects={}))
-    with pytest.raises(ValueError, match=r"instances_val\.json: there is no object in the pictures to be measured on"):
+    with pytest.raises(ValueError, match=r"instances_val\.json: there must be at least one object in the images"):
         check_trainings(trainings, empty)
 
 

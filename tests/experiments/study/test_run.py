@@ -92,7 +92,7 @@ def save(path, *, seed):
 
 def scores(value):
     """All that a study measures, without times."""
-    return [{key: each[key] for key in ("name", "scores", "loss", "num_iterations")} for each in value["results"]]
+    return [{key: each[key] for key in ("name", "scores", "loss", "num_iterations")} for each in value.results]
 
 
 def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange, tmp_path, monkeypatch):
@@ -104,8 +104,9 @@ def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange
         *("study.md", "study.json", "config.yaml", "origin.json", "environment.json", "trainings"),
         *("curves.png", "curves.svg", "data_val.png", "data_train.svg"),
     }
-    assert [(each["num_pictures"], each["num_iterations"]) for each in expected["settings"]] == [(2, 3), (4, 6)]
-    assert json.loads((tmp_path / "alone" / "study.json").read_text()) == expected
+    assert [(each.num_pictures, each.num_iterations) for each in expected.settings] == [(2, 3), (4, 6)]
+    stored = json.loads((tmp_path / "alone" / "study.json").read_text())
+    assert stored == {"config": stored["config"], **expected.to_json()}
 
     def kill_second(jobs, resources):
         yield jobs[0], train_and_measure(jobs[0])
@@ -127,7 +128,7 @@ def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange
     assert scores(run_study(*arrange("killed"))) == scores(expected)
     assert asked == []
     source, options, console = arrange("killed", fractions="1", seeds=2)
-    assert run_study(source, options, console)["num_seeds"] == 2
+    assert run_study(source, options, console).num_seeds == 2
     assert asked == ["scratch-1x-1.0-seed-1", "pretrained-1x-1.0-seed-1"]
     said = console.file.getvalue()
     assert "4 trainings, 2 of them done" in said
@@ -142,11 +143,11 @@ def test_a_failed_training_is_a_value_and_tried_again_next_time(arrange, tmp_pat
     monkeypatch.setattr(study, "run_jobs", fail_first)
     source, options, console = arrange(fractions="1")
     value = run_study(source, options, console)
-    assert value["results"][0]["error"] == "DivergedError: the loss is nan"
-    assert value["verdict"][0].startswith("1 of 2 trainings failed and are left out")
+    assert value.results[0]["error"] == "DivergedError: the loss is nan"
+    assert value.verdict[0].startswith("1 of 2 trainings failed and are excluded")
     assert "scratch-1x-1.0-seed-0 failed: DivergedError" in console.file.getvalue()
     monkeypatch.setattr(study, "run_jobs", make_up)
-    assert "error" not in run_study(source, options, console)["results"][0]
+    assert "error" not in run_study(source, options, console).results[0]
 
 
 def test_all_that_is_another_study_is_refused(arrange, tmp_path):

@@ -19,55 +19,56 @@ def tournament(finals, *, num_chosen, broken=()):
     return entrants, ranked(standings)
 
 
-def test_a_search_that_foretold_everything():
+def test_a_search_that_predicted_the_order():
     entrants, standings = tournament([0.9 - i / 100 for i in range(8)], num_chosen=4)
     judged = judge(entrants, standings, epochs=5)
-    assert judged == json.loads(json.dumps(judged, allow_nan=False))
-    assert [row["trial"] for row in judged["ranking"]] == list(range(8))
-    assert judged["epochs"] == {"used": 16, "in_full": 40}
-    assert judged["correlation"]["all"] == {"value": 1.0, "low": None, "high": None}
-    assert judged["precision"] == {"1": 1.0, "3": 1.0, "4": 1.0, "5": 1.0}
-    against = judged["chosen_against_random"]
-    assert against["better"]["value"] == 1
-    assert against["p"] == pytest.approx(2 / math.comb(8, 4))
-    assert against["shared_epochs"] == 2
-    assert against["gain_at_shared_epochs"]["value"] == pytest.approx(0.04)
+    plain = judged.to_json()
+    assert plain == json.loads(json.dumps(plain, allow_nan=False))
+    assert [row.trial for row in judged.ranking] == list(range(8))
+    assert judged.epochs == {"used": 16, "in_full": 40}
+    assert plain["correlation"]["all"] == {"value": 1.0, "low": None, "high": None}
+    assert judged.precision == {"1": 1.0, "3": 1.0, "4": 1.0, "5": 1.0}
+    against = judged.chosen_against_random
+    assert against.better.value == 1
+    assert against.p == pytest.approx(2 / math.comb(8, 4))
+    assert against.shared_epochs == 2
+    assert against.gain_at_shared_epochs.value == pytest.approx(0.04)
     said = verdict(judged)
-    assert "Trial 0, chosen for its reward, won with 90.00% of validation accuracy." in said
-    assert "16 epochs were trained, 40% of the 40 that all in full would take." in said
-    assert any("The chosen end above the random picks" in line for line in said)
+    assert "Trial 0, selected by reward, won with 90.00% validation accuracy." in said
+    assert "The tournament took 16 epochs, 40% of the 40 for training all in full." in said
+    assert any("The selected candidates place above the random ones" in line for line in said)
 
 
-def test_a_search_that_foretold_the_contrary():
+def test_a_search_that_predicted_the_opposite():
     entrants, standings = tournament([0.5 + i / 100 for i in range(8)], num_chosen=4)
     judged = judge(entrants, standings, epochs=2)
-    assert judged["correlation"]["all"]["value"] == -1
-    assert judged["precision"] == {"1": 0.0, "3": 0.0, "4": 0.0, "5": pytest.approx(2 / 5)}
-    assert any("The chosen end below the random picks" in line for line in verdict(judged))
-    assert "a random pick, won" in verdict(judged)[0]
+    assert judged.correlation["all"].value == -1
+    assert judged.precision == {"1": 0.0, "3": 0.0, "4": 0.0, "5": pytest.approx(2 / 5)}
+    assert any("The selected candidates place below the random ones" in line for line in verdict(judged))
+    assert "drawn at random, won" in verdict(judged)[0]
 
 
 def test_those_that_failed_are_last_and_their_accuracy_does_not_count():
     entrants, standings = tournament([0.9, 0.8, 0.7, 0.6], num_chosen=2, broken=(0,))
     judged = judge(entrants, standings, epochs=2)
-    assert judged["ranking"][-1]["trial"] == 0
-    assert judged["ranking"][-1]["error"] == "RuntimeError: no"
-    assert judged["chosen_against_random"]["gain_at_shared_epochs"]["value"] == pytest.approx(0.8 - 0.65)
-    assert any("cannot be told from the random picks" in line for line in verdict(judged))
+    assert judged.ranking[-1].trial == 0
+    assert judged.ranking[-1].error == "RuntimeError: no"
+    assert judged.chosen_against_random.gain_at_shared_epochs.value == pytest.approx(0.8 - 0.65)
+    assert any("do not differ significantly" in line for line in verdict(judged))
 
 
 def test_without_a_control_there_is_nothing_to_choose_against():
     entrants, standings = tournament([0.9, 0.8, 0.85], num_chosen=3)
     judged = judge(entrants, standings, epochs=2)
-    assert judged["chosen_against_random"] is None
-    assert judged["correlation"]["random"] == {"value": None, "low": None, "high": None}
-    assert any("without an interval" in line for line in verdict(judged))
+    assert judged.chosen_against_random is None
+    assert judged.to_json()["correlation"]["random"] == {"value": None, "low": None, "high": None}
+    assert any("(no interval)" in line for line in verdict(judged))
 
 
 def test_a_single_candidate_says_nothing_of_the_order():
     judged = judge(*tournament([0.9], num_chosen=1), epochs=2)
-    assert any("cannot be said with so few candidates" in line for line in verdict(judged))
-    assert judged["precision"] == {}
+    assert any("too few candidates" in line for line in verdict(judged))
+    assert judged.precision == {}
 
 
 def test_kendall_agrees_with_scipy_and_lies_between_its_bounds():

@@ -18,12 +18,12 @@ def test_both_files_are_pictures_and_the_same_each_time(tmp_path):
     assert first == again
     assert first["tournament.png"].startswith(b"\x89PNG")
     text = first["tournament.svg"].decode()
-    for part in ("The tournament", "Chosen for its reward", "Random pick", "Kendall's tau"):
+    for part in ("Tournament", "Selected by reward", "Drawn at random", "Kendall's tau"):
         assert part in text or part.replace("'", "&apos;") in text or part.replace("'", "&#x27;") in text
 
 
 def test_without_a_control_none_is_named(tmp_path):
-    assert "Random pick" not in drawn(6, tmp_path / "a")["tournament.svg"].decode()
+    assert "Drawn at random" not in drawn(6, tmp_path / "a")["tournament.svg"].decode()
 
 
 def test_a_candidate_that_failed_at_once_and_a_single_one_are_drawn(tmp_path):

@@ -66,7 +66,7 @@ def test_a_budget_chooses_what_nas_count_chooses(config):
     counted = network_spec(type(source)(source.name, source.architecture, base), options)
     assert network.num_filters == counted.num_filters > 2
     assert said.startswith("network: 1@")
-    assert said.endswith("as wide as 1,000,000 multiply-adds allow\n")
+    assert said.endswith("the widest network within 1,000,000 multiply-adds\n")
     assert architecture == source.architecture
 
 

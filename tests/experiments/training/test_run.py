@@ -135,7 +135,7 @@ def test_a_training_by_a_budget_goes_on_with_the_same_command_and_without_naming
     budget = NetworkOptions(parameters="5K")
     _code, text = train(folder, "fitted", network=budget)
     line = next(each for each in text.splitlines() if each.startswith("network: "))
-    assert line.endswith("as wide as 5,000 parameters allow")
+    assert line.endswith("the widest network within 5,000 parameters")
     result = json.loads((folder / "fitted" / "result.json").read_text())
     filters = result["network"]["num_filters"]
     assert result["num_parameters"] <= 5000

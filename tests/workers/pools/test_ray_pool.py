@@ -15,7 +15,7 @@ from controllers.regularized_evolution import EvolutionSettings, RegularizedEvol
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
 from nas.protocols import MoreRoom
-from nas.search import search
+from nas.search import SearchPlan, search
 from nas.trial import Failure, Success
 from search_spaces.tiny import TINY
 from workers.cluster.resources import WorkerResources
