@@ -93,7 +93,7 @@ def test_a_detector_is_trained_and_shown_and_trained_no_more(arrange, run_cli, t
 def test_a_detector_that_was_killed_goes_on_to_the_same_weights(arrange, run_cli, tmp_path):
     longer = ("--set", "recipe.iterations=16")
     assert run_cli(*arrange("alone", *longer))[0] == 0
-    words = [sys.executable, "-m", "experiments.cli.main", *(str(word) for word in arrange("killed", *longer))]
+    words = [sys.executable, "-m", "experiments.cli", *(str(word) for word in arrange("killed", *longer))]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True)
     with process:
         for line in process.stdout:

@@ -282,7 +282,7 @@ def test_ctrl_c_twice_lets_go_of_the_trial_in_flight(tmp_path, config, monkeypat
 
 
 def test_ctrl_c_in_a_process_of_its_own(tmp_path, config):
-    command = [sys.executable, "-m", "experiments.cli.main", "search", config, "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "experiments.cli", "search", config, "--out", str(tmp_path / "run")]
     process = subprocess.Popen([*command, "--trials", "100000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(60, process.kill)
     timer.start()
