@@ -13,8 +13,9 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from experiments.cli.main import app
-from experiments.config.config_file import apply_setting, load_document
-from experiments.config.search_config import parse_config
+from experiments.config.documents import apply_setting, load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import SearchConfig
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -70,10 +71,10 @@ def test_commands_of_ours_exist_with_their_options(page, command):
     words = shlex.split(command)[1:]
     settings = parse(typer.main.get_command(app), words)
     if words[0] == "search":
-        document = load_document(settings["config"])
+        document = load_document(settings["config"], SEARCH)
         for setting in settings["settings"] or ():
             apply_setting(document, setting)
-        parse_config(document)
+        SearchConfig.parse(document)
 
 
 @pytest.mark.parametrize(("page", "command"), OF_RAY)
@@ -103,7 +104,7 @@ def test_the_ray_cluster_holds_together():
 
 def children(resources, num_nodes):
     """How many children of cifar10_ppo the nodes hold at a time."""
-    workers = parse_config(load_document("cifar10_ppo")).workers
+    workers = SearchConfig.parse(load_document("cifar10_ppo", SEARCH)).workers
     return num_nodes * int(min(resources["CPU"] / workers.cpus, resources["GPU"] / workers.gpus))
 
 

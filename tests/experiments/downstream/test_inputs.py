@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from experiments.config.config_file import SEGMENTATION
-from experiments.config.segmentation_config import parse_segmentation
+from experiments.config.dense_config import SegmentationConfig
 from experiments.downstream.inputs import DenseOptions, find_weights, open_dense, resolve_dense
 from experiments.runs.run_folder import RunFolder
 from nas.data.digits import load_digits
@@ -88,16 +88,16 @@ def test_what_is_missing_is_said(segmentation_config, options, tmp_path):
 
 def test_a_folder_knows_its_backbone_and_pictures_and_holds_one_training(segmentation_config, options, tmp_path):
     document, architecture = resolve(segmentation_config, options, tmp_path / "out")
-    config = parse_segmentation(document)
+    config = SegmentationConfig.parse(document)
     with open_dense(tmp_path / "out", config, architecture, parse_segmentation):
         pass
     again, known = resolve(segmentation_config, DenseOptions(), tmp_path / "out")
-    assert parse_segmentation(again) == config
+    assert SegmentationConfig.parse(again) == config
     assert known == architecture
     freed = dataclasses.replace(config, test=dataclasses.replace(config.test, severity=5))
     with open_dense(tmp_path / "out", freed, architecture, parse_segmentation):
         pass  # where it is measured may change
-    moved = parse_segmentation({**again, "data": {**again["data"], "root": "elsewhere"}})
+    moved = SegmentationConfig.parse({**again, "data": {**again["data"], "root": "elsewhere"}})
     for is_begun, root in ((False, "elsewhere"), (True, config.data.root)):
         with open_dense(tmp_path / "out", config, architecture, parse_segmentation):
             pass
@@ -106,7 +106,7 @@ def test_a_folder_knows_its_backbone_and_pictures_and_holds_one_training(segment
         with open_dense(tmp_path / "out", moved, architecture, parse_segmentation):
             stored = RunFolder(tmp_path / "out").stored_document()
             assert stored["data"]["root"] == root  # other pictures may be refused later on
-    other = parse_segmentation({**again, "head": {"kind": "deeplab"}})
+    other = SegmentationConfig.parse({**again, "head": {"kind": "deeplab"}})
     with (
         pytest.raises(ValueError, match=r"holds a training with other settings \(head.kind: .*; choose another --out"),
         open_dense(tmp_path / "out", other, architecture, parse_segmentation),

@@ -107,6 +107,6 @@ def test_several_workers_are_given_plan_and_pictures(segmentation_config, option
     monkeypatch.setattr(data_parallel, "train_in_parallel", train_in_parallel)
     settings = ("workers.gpus=0", "workers.cpus=0.5", "test.shifts=[]")
     said = run(segmentation_config, dataclasses.replace(options, workers=2, settings=settings))
-    assert seen == [data_parallel.ParallelSettings(2, 0.5, 0, None)]
+    assert seen == [data_parallel.ParallelWorkers(2, 0.5, 0, None)]
     assert "goes on after iteration 6 of 6" in said
     assert (tmp_path / "out" / "segmenter.safetensors").is_file()

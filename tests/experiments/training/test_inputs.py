@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments.architectures.find import NetworkOptions, find_architecture, network_spec
-from experiments.config.training_config import parse_training
+from experiments.config.training_config import TrainingConfig
 from experiments.runs.run_folder import RunFolder
 from experiments.training.inputs import TrainOptions, load_training, resolve
 from nas.models.presets import PRESETS
@@ -62,7 +62,7 @@ def test_a_budget_chooses_what_nas_count_chooses(config):
     options = NetworkOptions(multiply_adds="1M", image_size=8)
     network, architecture, said = load(config, TrainOptions("nasnet-a", network=options))
     source = find_architecture("nasnet-a")
-    base = parse_training(resolve(config, TrainOptions())).fidelity
+    base = TrainingConfig.parse(resolve(config, TrainOptions())).fidelity
     counted = network_spec(type(source)(source.name, source.architecture, base), options)
     assert network.num_filters == counted.num_filters > 2
     assert said.startswith("network: 1@")

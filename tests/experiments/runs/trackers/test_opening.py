@@ -11,7 +11,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments.search import run as search_module
-from experiments.config.search_config import parse_config
+from experiments.config.search_config import SearchConfig
 from experiments.search.run import SearchOptions, run_search
 from experiments.runs.trackers.opening import Trackers, open_trackers
 from nas.trial import Failure, Success
@@ -55,7 +55,7 @@ def accuracies(folder):
 def test_trackers_are_off_unless_asked_for(search, tmp_path):
     assert search(3)[0] == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} & {"tensorboard", "mlflow.json"} == set()
-    assert open_trackers(parse_config({"search": {"num_trials": 1}}), None, [], print)._threads == []
+    assert open_trackers(SearchConfig.parse({"search": {"num_trials": 1}}), None, [], print)._threads == []
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
