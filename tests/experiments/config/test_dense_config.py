@@ -3,7 +3,6 @@ import pytest
 from experiments.config.dense_config import DetectionConfig, SegmentationConfig
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import DETECTION, SEGMENTATION
-
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import PictureForm
 from nas.models.resnet import ReferenceNetwork

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config.documents import apply_setting, config_names, find_config, load_document, set_value, split_sections
+from experiments.config.documents import (
+    apply_setting,
+    config_names,
+    find_config,
+    load_document,
+    set_value,
+    split_sections,
+)
 from experiments.config.kinds import ABLATION, DETECTION, SEARCH, STUDY, TOURNAMENT, TRAINING
 
 

@@ -76,7 +76,9 @@ def test_what_determines_results_must_stay_and_the_rest_may_differ(kind, free, b
 def test_a_tournament_has_one_worker_for_each_candidate():
     convert = TOURNAMENT.converts["train"]
     assert convert({"training": {}, "workers": {"num_workers": 1, "cpus": 2}})["workers"] == {"cpus": 2}
-    with pytest.raises(ValueError, match=r"is trained by 1 worker, got workers\.num_workers 2; --workers sets how many"):
+    with pytest.raises(
+        ValueError, match=r"is trained by 1 worker, got workers\.num_workers 2; --workers sets how many"
+    ):
         convert({"training": {}, "workers": {"num_workers": 2}})
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from experiments.architectures.find import find_architecture
-from experiments.search.status import run_status
 from experiments.config.named import parse_reward, split_named, stored_reward
+from experiments.search.status import run_status
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger

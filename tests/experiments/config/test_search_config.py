@@ -61,7 +61,9 @@ def test_every_controller_is_built(name):
 
 
 def test_controllers_get_settings_and_seed():
-    config = SearchConfig.parse({"search": {"num_trials": 3, "seed": 5}, "controller": {"name": "ppo", "batch_size": 7}})
+    config = SearchConfig.parse(
+        {"search": {"num_trials": 3, "seed": 5}, "controller": {"name": "ppo", "batch_size": 7}}
+    )
     controller = config.build_controller()
     assert isinstance(controller, PPO)
     assert controller.settings == PPOSettings(batch_size=7)
@@ -136,7 +138,9 @@ _KEYS = st.sampled_from(["name", "ops", "norms", "seed", "num_trials", "epochs",
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(SEARCH.sections), _PLAIN | st.dictionaries(_KEYS, _PLAIN, max_size=3), max_size=4))
+@given(
+    st.dictionaries(st.sampled_from(SEARCH.sections), _PLAIN | st.dictionaries(_KEYS, _PLAIN, max_size=3), max_size=4)
+)
 def test_no_document_gives_anything_but_a_configuration_or_a_value_error(document):
     try:
         config = SearchConfig.parse(document)

@@ -61,7 +61,9 @@ def test_bad_settings_are_refused(changes, message):
 
 
 def test_a_configuration_for_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"this is a configuration of `nas train`; those of `nas study pretraining` are coco_faster"):
+    with pytest.raises(
+        ValueError, match=r"this is a configuration of `nas train`; those of `nas study pretraining` are coco_faster"
+    ):
         load_document("cifar10_small", STUDY)
 
 

@@ -80,7 +80,9 @@ def test_trainings_use_gpus_where_there_are_some(monkeypatch, available):
 
 def test_each_training_of_a_study_has_a_worker(monkeypatch):
     each = StudyWorkers(num_workers=4, cpus=2, gpus=1, max_retries=1).each()
-    assert each == WorkerResources(cpus=2, gpus=1, max_retries=1, max_workers=4, recycle_after=1)  # Ray keeps GPU workers
+    assert each == WorkerResources(
+        cpus=2, gpus=1, max_retries=1, max_workers=4, recycle_after=1
+    )  # Ray keeps GPU workers
     assert StudyWorkers(gpus=0).each().recycle_after == 0
 
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 import torch
-
 from experiments.config.config_file import SEGMENTATION
+
 from experiments.config.dense_config import SegmentationConfig
 from experiments.downstream.inputs import DenseOptions, find_weights, open_dense, resolve_dense
 from experiments.runs.run_folder import RunFolder

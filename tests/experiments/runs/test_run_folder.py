@@ -145,7 +145,10 @@ def test_a_folder_takes_settings_that_may_differ(bound):
     ("changes", "difference"),
     [
         ({"config": OTHER}, r"training\.seed: 1 in the folder, 2 requested"),
-        ({"architecture": PUBLISHED["amoebanet-a"]}, "architecture: [0-9a-f]{12} in the folder, [0-9a-f]{12} requested"),
+        (
+            {"architecture": PUBLISHED["amoebanet-a"]},
+            "architecture: [0-9a-f]{12} in the folder, [0-9a-f]{12} requested",
+        ),
         ({"origin": {"data": "34cd"}}, 'data: "12ab" in the folder, "34cd" requested'),
     ],
 )
