@@ -33,6 +33,11 @@ def test_options_reach_the_study(run_cli, monkeypatch, tmp_path):
     assert run_cli("study", "pretraining", "small", *words)[:2] == (1, "value\n")
 
 
+def test_fractions_are_numbers(run_cli):
+    code, _, err = run_cli("study", "pretraining", "coco_study_small", "--fractions", "half")
+    assert (code, err) == (2, "error: fractions must be numbers such as 0.5,1, got 'half'\n")
+
+
 def test_bad_input_is_one_line(run_cli, tmp_path):
     for words in (["nowhere"], ["coco_study_small"], ["coco_study_small", "--fractions", "x"], ["digits_ppo"]):
         code, _, err = run_cli("study", "pretraining", *words, "--out", tmp_path / "out")
