@@ -194,7 +194,7 @@ def test_moved_pictures_and_weights_are_the_same_study(arrange, tmp_path, coco_f
         ({"pretrained": None}, "a trained classifier must be given with --pretrained"),
         ({"pretrained": "nasnet-a"}, "nasnet-a has no trained weights"),
         ({"backbone": "nasnet-a"}, r"classifier\.safetensors"),
-        ({"data": None}, "must be given with --data"),
+        ({"data": None}, "with --data, or data.root"),
         ({"fractions": ["half"]}, r"study\.fractions\.0: .*got 'half'"),
         ({"fractions": [0.9, 1]}, "are both 4"),
         ({"schedules": ["1x", "y"]}, "a schedule must be 1x"),
