@@ -109,7 +109,7 @@ def row(controller: str, folder: RunFolder, options: argparse.Namespace) -> str:
     again = [sys.executable, __file__, "--drive", controller, "--out", str(options.out)]
     again += ["--trials", str(options.trials), "--every", str(options.every), "--pool", "serial"]
     resume, resume_cpu = timed(again)
-    status, status_cpu = timed([sys.executable, "-m", "experiments.cli.main", "status", str(folder.path)])
+    status, status_cpu = timed([sys.executable, "-m", "experiments.cli", "status", str(folder.path)])
     measures = [json.loads(line) for line in (folder.path / "measures.jsonl").read_text().splitlines()]
     by_end = {measure["done"]: measure for measure in measures}
     first, second, last = (by_end[number] for number in (options.every, 2 * options.every, options.trials))

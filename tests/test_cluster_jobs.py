@@ -154,7 +154,7 @@ def check(run_folder, marks):
 
 
 def test_a_submitted_job_brings_its_working_directory(cluster, environment, code, tmp_path):
-    search = (sys.executable, "-m", "experiments.cli.main", "search", "tiny.yaml", "--out", str(tmp_path / "run"))
+    search = (sys.executable, "-m", "experiments.cli", "search", "tiny.yaml", "--out", str(tmp_path / "run"))
     submit = (*RAY, "job", "submit", "--address", cluster[1], "--working-dir", str(code), "--", *search)
     said = run(submit, env=environment, cwd=tmp_path)
     assert "succeeded" in said
@@ -163,7 +163,7 @@ def test_a_submitted_job_brings_its_working_directory(cluster, environment, code
 
 
 def test_the_children_of_a_search_on_a_node_run_its_code(cluster, environment, code, tmp_path):
-    command = (sys.executable, "-m", "experiments.cli.main", "search", "tiny.yaml", "--address", cluster[0])
+    command = (sys.executable, "-m", "experiments.cli", "search", "tiny.yaml", "--address", cluster[0])
     said = run([*command, "--out", str(tmp_path / "run")], env={**environment, "PYTHONPATH": str(code)}, cwd=code)
     assert "2 trials, best: trial" in said
     check(tmp_path / "run", environment["MARKS"])  # where from cannot be told: Ray passes the search's paths on, too

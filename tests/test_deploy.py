@@ -14,7 +14,9 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
 from experiments.cli.main import app
-from experiments.config.search_config import parse_config
+from experiments.config.documents import apply_setting, load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import SearchConfig
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -70,10 +72,10 @@ def test_nas_commands_are_valid(page, command):
     words = shlex.split(command)[1:]
     settings = parse(typer.main.get_command(app), words)
     if words[0] == "search":
-        document = load_document(settings["config"])
+        document = load_document(settings["config"], SEARCH)
         for setting in settings["settings"] or ():
             apply_setting(document, setting)
-        parse_config(document)
+        SearchConfig.parse(document)
 
 
 @pytest.mark.parametrize(("page", "command"), OF_RAY)
@@ -101,9 +103,9 @@ def test_the_cluster_file_is_consistent():
     assert "--dashboard-host=127.0.0.1" in " ".join(RAY_CLUSTER["head_start_ray_commands"])
 
 
-def num_trials(resources, num_nodes):
-    """Returns the number of trials of cifar10_ppo that the nodes run at a time."""
-    workers = parse_config(load_document("cifar10_ppo")).workers
+def children(resources, num_nodes):
+    """How many children of cifar10_ppo the nodes hold at a time."""
+    workers = SearchConfig.parse(load_document("cifar10_ppo", SEARCH)).workers
     return num_nodes * int(min(resources["CPU"] / workers.cpus, resources["GPU"] / workers.gpus))
 
 

@@ -17,7 +17,9 @@ from controllers.random_search import RandomSearch
 from experiments.architectures.find import read_architecture
 from experiments.cli.main import BAD_INPUT, main
 from experiments.comparison.loading import group_runs, load_run, objections
-from experiments.config.search_config import parse_config
+from experiments.config.documents import load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import SearchConfig
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
 from nas.models.checkpoint import load_checkpoint
@@ -187,8 +189,8 @@ def test_configuration(tmp_path_factory, data):
     }
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(damaged(data, document, tuple(HOSTILE_YAML)).encode("utf-8", "surrogatepass"))
-    is_valid = answers(lambda: parse_config(load_document(str(path))))
-    if not is_valid:  # a valid configuration might start a search of hours
+    is_valid = answers(lambda: SearchConfig.parse(load_document(str(path), SEARCH)))
+    if not is_valid:  # what is valid might be searched for hours
         assert command("search", path, "--out", path.parent / "run")[0] == BAD_INPUT
         assert not (path.parent / "run").exists()
 

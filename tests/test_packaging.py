@@ -41,8 +41,9 @@ def test_the_wheel_runs_without_the_checkout(tmp_path):
     assert {f"experiments/configs/{path.name}" for path in (ROOT / "experiments" / "configs").iterdir()} <= set(names)
     code = (
         "import nas, search_spaces.nasnet, controllers.random_search, workers.pools.guard\n"
-        "from experiments.config.config_file import load_document\n"
-        "print(nas.__file__, load_document('digits_ppo')['data']['name'])"
+        "from experiments.config.documents import load_document\n"
+        "from experiments.config.kinds import SEARCH\n"
+        "print(nas.__file__, load_document('digits_ppo', SEARCH)['data']['name'])"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     command = (sys.executable, "-c", code)

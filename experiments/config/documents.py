@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.config.kinds import ConfigKind, Document, kind_of
+from experiments.config.kinds import SEARCH, ConfigKind, Document, kind_of
 from experiments.config.unknown_names import unknown_name
 from experiments.config.yaml_file import parse_yaml, read_yaml
 
@@ -77,7 +77,7 @@ def find_config(source: str, kind: ConfigKind) -> Path:
 def set_value(sections: Document, section: str, key: str, value: Any) -> None:  # noqa: ANN401 - whatever YAML holds
     """Changes one setting in place; naming another entry of a table drops the settings of the former one."""
     target = sections[section]
-    if key == "name" and "name" in target and target["name"] != value:
+    if key == "name" and section in SEARCH.named and target.get("name") != value:
         target.clear()
     *outer, last = key.split(".")
     for name in outer:

@@ -59,6 +59,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     data = None
     if stored is None:  # bad input must leave no folder behind
         data, config = _load(document, request, console)
+    Binding(folder, config).check()  # a folder of another run stays as it is
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
         Binding(folder, config).check()

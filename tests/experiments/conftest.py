@@ -12,6 +12,7 @@ import yaml
 
 from experiments.cli.main import main
 from experiments.comparison.curves import Run, Strategy
+from experiments.config import search_config
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.decisions import Rollout
@@ -122,6 +123,18 @@ def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def set_evaluator(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts an entry into the table of evaluators for a test; without a name it replaces the training of networks."""
+
+    def set_(evaluate: Callable[..., Outcome], name: str = "train_and_validate", **kind: Any) -> None:
+        table = {**search_config.EVALUATORS, name: search_config.EvaluatorKind(evaluate, **kind)}
+        monkeypatch.setattr(search_config, "EVALUATORS", table)
+        monkeypatch.setattr("experiments.search.run.EVALUATORS", table)
+
+    return set_
 
 
 TINY_CONFIG: dict[str, Any] = {

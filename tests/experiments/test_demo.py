@@ -8,8 +8,9 @@ from rich.console import Console
 
 from experiments import demo
 from experiments.architectures.find import ArchitectureSource, find_architecture
-from experiments.config.config_file import load_document
-from experiments.config.search_config import parse_config
+from experiments.config.documents import load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import SearchConfig
 from experiments.runs.run_folder import RunFolder
 from nas.ledger.writer import read_ledger
 from search_spaces.published import PUBLISHED
@@ -88,7 +89,7 @@ def test_errors_end_as_those_of_the_command_line(monkeypatch, capsys):
 
 
 def test_both_strategies_get_thirty_trials_of_one_proxy_through_ray():
-    first, second = (parse_config(load_document(name)) for name in demo.STRATEGIES.values())
+    first, second = (SearchConfig.parse(load_document(name, SEARCH)) for name in demo.STRATEGIES.values())
     assert first.fidelity == second.fidelity
     assert first.search.num_trials == second.search.num_trials >= 30
     assert first.workers.pool == second.workers.pool == "ray"

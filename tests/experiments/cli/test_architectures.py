@@ -101,12 +101,12 @@ def test_export_says_why_there_are_no_weights(run_cli, tmp_path, finished_run):
     assert (code, "weights.safetensors" in out) == (0, False)
     assert out.splitlines()[-1].startswith("1@")
     assert "16 x 16 pixels, 10 classes: " in out
-    assert "without weights: the options ask for another network" in err
+    assert "without weights: the options describe another network" in err
     copied = shutil.copytree(finished_run, tmp_path / "run")
     shutil.rmtree(copied / "weights")
     code, out, err = run_cli("export", copied, "--out", tmp_path / "bare")
     assert (code, "weights.safetensors" in out) == (0, False)
-    assert "without weights: the run kept none of it" in err
+    assert "without weights: the run kept none" in err
 
 
 def test_export_writes_the_programs_it_is_asked_for(run_cli, tmp_path, finished_run):

@@ -5,10 +5,12 @@ import typer
 
 from experiments.architectures.find import NetworkOptions
 from experiments.cli import architectures as cli_arch
-from experiments.cli import training as cli_training
-from experiments.cli.options import named_folder, network_options
+from experiments.cli.ablate import ablate
+from experiments.cli.options import config_request, named_folder, network_options
+from experiments.cli.train import train
+from experiments.config.resolve import ConfigRequest
 
-COMMANDS = (cli_arch.draw, cli_arch.export, cli_arch.count, cli_training.train, cli_training.ablate)
+COMMANDS = (cli_arch.draw, cli_arch.export, cli_arch.count, train, ablate)
 
 
 def test_options_become_those_of_a_network():
@@ -32,3 +34,10 @@ def test_a_folder_must_have_a_name():
     for text in ("", " "):
         with pytest.raises(typer.BadParameter, match="it must name a folder, got nothing"):
             named_folder(text)
+
+
+def test_options_become_a_request():
+    request = config_request("digits_full", ["recipe.epochs=1"], data__root="images", search__num_trials=None)
+    changes = {("data", "root"): "images", ("search", "num_trials"): None}
+    assert request == ConfigRequest("digits_full", changes, ("recipe.epochs=1",))
+    assert config_request("digits_full", None) == ConfigRequest("digits_full")

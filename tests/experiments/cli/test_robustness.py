@@ -22,7 +22,7 @@ def test_names():
     assert split_names("blur, noise ,") == ("blur", "noise")
     assert split_names(None) == ()
     for text in ("", " , "):
-        with pytest.raises(ValueError, match="names must stand with commas between, at least one, got"):
+        with pytest.raises(ValueError, match="names must be one or more, separated by commas, got"):
             split_names(text)
 
 

@@ -1,22 +1,30 @@
 """The command line of `nas segment`: options reach the work, and bad input is one line and exit 2."""
 
+from pathlib import Path
+
 import pytest
 
 from experiments.cli.main import main
 from experiments.downstream import segment, segment_norms
+from experiments.downstream.inputs import BackboneRequest
 
 
 def test_options_reach_the_training(monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr(segment, "run_segment", lambda *arguments, **named: seen.append((*arguments, named)) or 0)
+    monkeypatch.setattr(segment, "run_segment", lambda *arguments: seen.append(arguments) or 0)
     words = ["segment", "coco_segment_small", "--backbone", "nasnet-a", "--data", "d", "--test-data", "t", "--scratch"]
     words += ["--out", str(tmp_path), "--seed", "3", "--workers", "2", "--address", "auto", "--set", "head.kind=fcn"]
     assert main(words) == 0
-    ((source, options, _, named),) = seen
-    assert (source, str(named["test_data"])) == ("coco_segment_small", "t")
-    assert (options.backbone, str(options.data), options.out) == ("nasnet-a", "d", tmp_path)
-    assert (options.seed, options.workers, options.address, options.scratch) == (3, 2, "auto", True)
-    assert options.settings == ("head.kind=fcn",)
+    ((request, backbone, out, _),) = seen
+    assert (request.source, request.settings, out) == ("coco_segment_small", ("head.kind=fcn",), tmp_path)
+    assert request.changes == {
+        ("data", "root"): Path("d"),
+        ("test", "root"): Path("t"),
+        ("segmentation", "seed"): 3,
+        ("workers", "num_workers"): 2,
+        ("workers", "address"): "auto",
+    }
+    assert backbone == BackboneRequest("nasnet-a", scratch=True)
 
 
 def test_norms_and_seeds_make_a_table(monkeypatch):
@@ -24,7 +32,7 @@ def test_norms_and_seeds_make_a_table(monkeypatch):
     monkeypatch.setattr(segment_norms, "run_norms", lambda *_, **named: seen.append(named))
     monkeypatch.setattr(segment_norms, "norms_table", lambda _: "table")
     assert main(["segment", "coco_segment_small", "--norms", "bn, ibn_a", "--seeds", "2"]) == 0
-    assert seen == [{"norms": ["bn", "ibn_a"], "num_seeds": 2, "test_data": None}]
+    assert seen == [{"norms": ["bn", "ibn_a"], "num_seeds": 2}]
 
 
 def test_an_example_is_shown(capsys):
@@ -35,14 +43,14 @@ def test_an_example_is_shown(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the backbone must be named with --backbone"),
-        (["--backbone", "nasnet-a"], "the folder of the pictures must be named with --data"),
+        (["--data", "d"], "the backbone must be given with --backbone"),
+        (["--backbone", "nasnet-a"], "the folder of the images must be given with --data"),
         (["--backbone", "nasnet-z", "--data", "d"], "unknown architecture"),
         (["--backbone", "nasnet-a", "--data", "nowhere"], "there must be a folder"),
         (["--backbone", "nasnet-a", "--data", "d", "--set", "head.kind=unet"], "head.kind"),
         (["--backbone", "nasnet-a", "--data", "d", "--norms", "bn,ibn"], "there must be a folder"),
         (["--backbone", "resnet18", "--data", "d", "--norms", "gn"], "unknown norm of a residual network"),
-        (["--seeds", "2"], "--seeds counts the trainings with each of --norms"),
+        (["--seeds", "2"], "--seeds is the number of trainings with each of --norms"),
         (["--norms", ""], "unknown norm"),
     ],
 )

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,10 +27,10 @@ def test_select_prints_json_or_a_table(ray_cluster, run_cli, finished_run, tmp_p
     ("options", "message"),
     [
         (("--top", 50), "different successful architectures for --top 50"),
-        (("--top", 0), "top must be at least 1"),
-        (("--grace", 0), "grace_epochs must be at least 1"),
-        (("--reduction", 1), "reduction_factor must be above 1"),
-        (("--config", "digits_ppo", "--top", 1, "--random", 0), "for `nas train`|for `nas search`"),
+        (("--top", 0), "tournament.top: "),
+        (("--grace", 0), "tournament.grace_epochs: "),
+        (("--reduction", 1), "tournament.reduction_factor: "),
+        (("--config", "digits_ppo", "--top", 1, "--random", 0), "this is a configuration of `nas search`"),
         (("--config", "nothing", "--top", 1, "--random", 0), "unknown configuration"),
         (("--set", "recipe.epoch=3", "--top", 1, "--random", 0), "did you mean epochs"),
     ],
@@ -41,3 +42,25 @@ def test_bad_input_is_one_line(run_cli, finished_run, tmp_path, options, message
     assert len(err.strip().splitlines()) == 1
     assert any(part in err for part in message.split("|"))
     assert not (tmp_path / "out").exists()
+
+
+def test_options_reach_the_tournament(run_cli, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr("experiments.tournament.run.run_select", lambda *arguments: seen.append(arguments) or {"a": 1})
+    words = ["--config", "digits_full", "--out", tmp_path, "--top", 2, "--random", 3, "--grace", 1, "--reduction", 2.5]
+    words += ["--data", "d", "--workers", 4, "--address", "auto", "--seed", 5, "--set", "recipe.epochs=1", "--json"]
+    code, out, _ = run_cli("select", "run", *words)
+    assert (code, json.loads(out)) == (0, {"a": 1})
+    ((request, out, _),) = seen
+    assert (request.source, request.settings, out) == ("digits_full", ("recipe.epochs=1",), tmp_path)
+    assert request.changes == {
+        ("tournament", "run"): Path("run"),
+        ("tournament", "top"): 2,
+        ("tournament", "random"): 3,
+        ("tournament", "seed"): 5,
+        ("tournament", "grace_epochs"): 1,
+        ("tournament", "reduction_factor"): 2.5,
+        ("data", "root"): Path("d"),
+        ("workers", "num_workers"): 4,
+        ("workers", "address"): "auto",
+    }

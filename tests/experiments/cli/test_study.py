@@ -11,19 +11,31 @@ def test_the_command_explains_itself(run_cli):
 
 def test_options_reach_the_study(run_cli, monkeypatch, tmp_path):
     seen, settings = [], [{"num_failed": 0}, {"num_failed": 0}]
-    value = {"settings": settings}
-    monkeypatch.setattr(study, "run_study", lambda config, options, console: seen.append((config, options)) or value)
+    monkeypatch.setattr(study, "run_study", lambda *arguments: seen.append(arguments) or {"settings": settings})
     monkeypatch.setattr(study_table, "print_study", lambda value, console: console.print("value"))
     words = ["--backbone", "nasnet-a", "--pretrained", "p", "--data", tmp_path, "--out", tmp_path / "o", "--seeds", 2]
     words += ["--schedules", "1x,2x", "--fractions", "0.5,1", "--workers", 3, "--address", "auto"]
     code, out, _ = run_cli("study", "pretraining", "small", *words, "--set", "recipe.flip=false")
     assert (code, out) == (0, "value\n")
-    wanted = study.StudyOptions(
-        "nasnet-a", "p", tmp_path, tmp_path / "o", 2, "1x,2x", "0.5,1", 3, "auto", ("recipe.flip=false",)
-    )
-    assert seen == [("small", wanted)]
+    ((request, backbone, folder, _),) = seen
+    assert (request.source, request.settings) == ("small", ("recipe.flip=false",))
+    assert request.changes == {
+        ("study", "pretrained"): "p",
+        ("study", "num_seeds"): 2,
+        ("study", "schedules"): ["1x", "2x"],
+        ("study", "fractions"): [0.5, 1.0],
+        ("data", "root"): tmp_path,
+        ("workers", "num_workers"): 3,
+        ("workers", "address"): "auto",
+    }
+    assert (backbone, folder) == ("nasnet-a", tmp_path / "o")
     settings[1]["num_failed"] = 1
     assert run_cli("study", "pretraining", "small", *words)[:2] == (1, "value\n")
+
+
+def test_fractions_are_numbers(run_cli):
+    code, _, err = run_cli("study", "pretraining", "coco_study_small", "--fractions", "half")
+    assert (code, err) == (2, "error: fractions must be numbers such as 0.5,1, got 'half'\n")
 
 
 def test_bad_input_is_one_line(run_cli, tmp_path):

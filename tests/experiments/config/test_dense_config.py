@@ -1,7 +1,8 @@
 import pytest
-from experiments.config.config_file import DETECTION, config_names, load_document
-from experiments.config.detection_config import parse_detection
 
+from experiments.config.dense_config import DetectionConfig, SegmentationConfig
+from experiments.config.documents import config_names, load_document
+from experiments.config.kinds import DETECTION, SEGMENTATION
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import ImageForm
 from nas.models.resnet import ReferenceNetwork
@@ -11,8 +12,8 @@ MINIMAL = {"detection": {}}
 
 
 def test_a_configuration_goes_to_plain_data_and_back():
-    config = parse_detection({"detection": {"schedule": "2x", "seed": 4}, "detector": {"masks": True}})
-    assert parse_detection(config.to_document()) == config
+    config = DetectionConfig.parse({"detection": {"schedule": "2x", "seed": 4}, "detector": {"masks": True}})
+    assert DetectionConfig.parse(config.to_document()) == config
     plan = config.plan(PUBLISHED["nasnet-a"])
     assert (plan.length, plan.seed, plan.start, plan.detector.masks) == ("2x", 4, None, True)
 
@@ -26,15 +27,15 @@ def test_a_configuration_goes_to_plain_data_and_back():
         ({**MINIMAL, "recipe": {"scales": [900, 2000]}}, "recipe: scales must be one or more sides up to max_side"),
         ({**MINIMAL, "recipe": {"epochs": 3}}, "unknown key in section recipe 'epochs'"),
         ({**MINIMAL, "workers": {"num_workers": 3}}, "recipe.batch_size must be divisible by the number of workers, 3"),
-        ({**MINIMAL, "network": {"in_channels": 1}}, "network.in_channels must be 3, pictures being in colour, got 1"),
+        ({**MINIMAL, "network": {"in_channels": 1}}, "network.in_channels must be 3 for colour images, got 1"),
         ({**MINIMAL, "data": {"evaluate": "test"}}, "data.evaluate: "),
         ({**MINIMAL, "search": {}}, "unknown section 'search'"),
-        ({"training": {}}, "this is a configuration for `nas train`; for `nas detect` there are .*coco_small"),
+        ({"training": {}}, "this is a configuration of `nas train`; those of `nas detect` are .*coco_small"),
     ],
 )
 def test_what_is_no_configuration_is_refused_in_one_line(document, message):
     with pytest.raises(ValueError, match=message) as caught:
-        parse_detection(document)
+        DetectionConfig.parse(document)
     assert "\n" not in str(caught.value)
 
 
@@ -54,10 +55,56 @@ def test_every_configuration_that_comes_along_is_tested():
 def test_the_detectors_of_all_configurations_can_be_built(name):
     import torch
 
-    config = parse_detection(load_document(name, DETECTION))
+    config = DetectionConfig.parse(load_document(name, DETECTION))
     architecture, coarsest = BACKBONES[name]
     form = ImageForm(tuple((number, str(number)) for number in range(80)))
     description = DetectorDescription(architecture, config.network, config.detector, form)
     with torch.device("meta"):
         network = description.build(seed=0)
     assert network.backbone.strides[-2] == coarsest
+
+
+@pytest.mark.parametrize("name", config_names(SEGMENTATION))
+def test_segmenters_of_this_package_are_valid_and_written_out_in_full(name):
+    config = SegmentationConfig.parse(load_document(name, SEGMENTATION))
+    assert SegmentationConfig.parse(config.to_document()) == config
+    plan = config.plan(ReferenceNetwork("resnet18"))
+    assert (plan.network, plan.head, plan.recipe, plan.pictures) == (
+        config.network,
+        config.head,
+        config.recipe,
+        config.data,
+    )
+
+
+def test_the_large_one_is_120_epochs_of_ade20k():
+    recipe = SegmentationConfig.parse(load_document("segment_fcn_resnet50", SEGMENTATION)).recipe
+    assert recipe.iterations * recipe.batch_size == 120 * 20_210
+    assert (recipe.schedule, recipe.power) == ("polynomial", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"segmentation": {"sed": 1}}, "unknown key in section segmentation 'sed'; did you mean seed"),
+        ({"segmentation": None, "head": {"kind": "unet"}}, "head.kind: .*'fcn' or 'deeplab'.*got 'unet'"),
+        ({"segmentation": None, "data": {"unlabelled": 7}}, "data.unlabelled: .*got 7"),
+        ({"segmentation": None, "data": {"crop": True}}, "data.crop"),
+        ({"segmentation": None, "test": {"shifts": ["rain"]}}, "test: a shift must be one of .*got 'rain'"),
+        ({"segmentation": None, "test": {"severity": 6}}, "test.severity"),
+        ({"segmentation": None, "network": {"in_channels": 1}}, "network.in_channels must be 3"),
+        (
+            {"segmentation": None, "workers": {"num_workers": 3}},
+            "recipe.batch_size must be divisible by the number of workers, 3, got 16",
+        ),
+    ],
+)
+def test_bad_settings_of_a_segmenter_are_named(document, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        SegmentationConfig.parse(document)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_segmenter_is_told_apart_from_other_configurations():
+    with pytest.raises(ValueError, match=r"of `nas train`; those of `nas segment` are .*coco_segment_small"):
+        SegmentationConfig.parse({"training": {}})

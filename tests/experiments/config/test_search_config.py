@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
-from experiments.config.config_file import SECTIONS, config_names, load_document
-from experiments.config.search_config import CONTROLLERS, parse_config
+from experiments.config.documents import config_names, load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import CONTROLLERS, SearchConfig
 from experiments.config.yaml_file import parse_yaml
 from nas.rewards import Accuracy, CostedAccuracy
 from search_spaces.nasnet import NASNET
@@ -18,7 +19,7 @@ MINIMAL = {"search": {"num_trials": 3}}
 
 
 def test_what_is_left_out_has_defaults():
-    config = parse_config(MINIMAL)
+    config = SearchConfig.parse(MINIMAL)
     assert config.space == NASNET
     assert config.controller == PPOSettings()
     assert config.reward == Accuracy()
@@ -26,26 +27,26 @@ def test_what_is_left_out_has_defaults():
     assert config.workers.keep_weights == 10
 
 
-@pytest.mark.parametrize("name", config_names())
+@pytest.mark.parametrize("name", config_names(SEARCH))
 def test_configurations_of_the_package_are_valid_and_come_back(name):
-    config = parse_config(load_document(name))
+    config = SearchConfig.parse(load_document(name, SEARCH))
     document = config.to_document()
-    assert parse_config(json.loads(json.dumps(document))) == config
-    assert parse_config(document).to_document() == document
+    assert SearchConfig.parse(json.loads(json.dumps(document))) == config
+    assert SearchConfig.parse(document).to_document() == document
 
 
-@pytest.mark.parametrize("name", config_names())
+@pytest.mark.parametrize("name", config_names(SEARCH))
 def test_every_comparison_differs_in_its_controller_only(name):
     if not name.endswith("_random"):
         return
-    baseline, other = (parse_config(load_document(n)) for n in (name, name.replace("_random", "_ppo")))
+    baseline, other = (SearchConfig.parse(load_document(n, SEARCH)) for n in (name, name.replace("_random", "_ppo")))
     assert baseline.fidelity == other.fidelity
     assert (baseline.space, baseline.search, baseline.workers) == (other.space, other.search, other.workers)
     assert (baseline.controller_name, other.controller_name) == ("random", "ppo")
 
 
 def test_cifar_searches_have_the_papers_proxy():
-    fidelity = parse_config(load_document("cifar10_ppo")).fidelity
+    fidelity = SearchConfig.parse(load_document("cifar10_ppo", SEARCH)).fidelity
     assert (fidelity.network.num_repeats, fidelity.network.num_filters, fidelity.recipe.epochs) == (2, 32, 20)
     assert fidelity.data.num_train is None
     assert fidelity.data.validation_fraction == 0.1  # 5,000 of 50,000
@@ -53,35 +54,37 @@ def test_cifar_searches_have_the_papers_proxy():
 
 @pytest.mark.parametrize("name", list(CONTROLLERS))
 def test_every_controller_is_built(name):
-    config = parse_config({**MINIMAL, "controller": name, "space": "tiny"})
+    config = SearchConfig.parse({**MINIMAL, "controller": name, "space": "tiny"})
     controller = config.build_controller()
     rollout = controller.ask([0])[0]
     config.space.decode(rollout.decisions)
 
 
 def test_controllers_get_settings_and_seed():
-    config = parse_config({"search": {"num_trials": 3, "seed": 5}, "controller": {"name": "ppo", "batch_size": 7}})
+    config = SearchConfig.parse(
+        {"search": {"num_trials": 3, "seed": 5}, "controller": {"name": "ppo", "batch_size": 7}}
+    )
     controller = config.build_controller()
     assert isinstance(controller, PPO)
     assert controller.settings == PPOSettings(batch_size=7)
-    assert isinstance(parse_config({**MINIMAL, "controller": "random"}).build_controller(), RandomSearch)
+    assert isinstance(SearchConfig.parse({**MINIMAL, "controller": "random"}).build_controller(), RandomSearch)
 
 
 def test_a_preset_is_the_base_of_the_settings():
     section = {"name": "ppo", "preset": "nasnet", "batch_size": 7}
-    settings = parse_config({**MINIMAL, "controller": section}).controller
+    settings = SearchConfig.parse({**MINIMAL, "controller": section}).controller
     assert settings.learning_rate == PRESETS["nasnet"].learning_rate == 0.00035
     assert settings.batch_size == 7
 
 
 def test_a_space_keeps_what_is_not_replaced():
-    space = parse_config({**MINIMAL, "space": {"name": "nasnet", "norms": ["bn"], "num_blocks": 4}}).space
+    space = SearchConfig.parse({**MINIMAL, "space": {"name": "nasnet", "norms": ["bn"], "num_blocks": 4}}).space
     assert (space.norms, space.num_blocks, space.ops) == (("bn",), 4, NASNET.ops)
 
 
 def test_a_reward_has_settings():
     section = {"name": "costed_accuracy", "target_multiply_adds": 1e6, "exponent": -0.1}
-    assert parse_config({**MINIMAL, "reward": section}).reward == CostedAccuracy(1e6, -0.1)
+    assert SearchConfig.parse({**MINIMAL, "reward": section}).reward == CostedAccuracy(1e6, -0.1)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +120,13 @@ def test_a_reward_has_settings():
 )
 def test_bad_configurations_give_one_clear_line(text, message):
     with pytest.raises(ValueError, match=message) as caught:
-        parse_config({**MINIMAL, **parse_yaml(text)})
+        SearchConfig.parse({**MINIMAL, **parse_yaml(text)})
     assert "\n" not in str(caught.value)
 
 
 def test_num_trials_must_be_given():
     with pytest.raises(ValueError, match=r"search\.num_trials: Field required"):
-        parse_config({})
+        SearchConfig.parse({})
 
 
 _PLAIN = st.recursive(
@@ -135,10 +138,12 @@ _KEYS = st.sampled_from(["name", "ops", "norms", "seed", "num_trials", "epochs",
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(SECTIONS), _PLAIN | st.dictionaries(_KEYS, _PLAIN, max_size=3), max_size=4))
+@given(
+    st.dictionaries(st.sampled_from(SEARCH.sections), _PLAIN | st.dictionaries(_KEYS, _PLAIN, max_size=3), max_size=4)
+)
 def test_no_document_gives_anything_but_a_configuration_or_a_value_error(document):
     try:
-        config = parse_config(document)
+        config = SearchConfig.parse(document)
     except ValueError:
         return
-    assert parse_config(config.to_document()) == config
+    assert SearchConfig.parse(config.to_document()) == config

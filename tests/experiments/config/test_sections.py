@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config.search_settings import SearchSettings, WorkerSettings
+from experiments.config.search_settings import SearchSettings
 from experiments.config.sections import dump_settings, validate_section
+from experiments.config.workers import SearchWorkers
 from nas.fidelity import TrainRecipe
 from nas.rewards import Accuracy, CostedAccuracy
 from search_spaces.cell_space import CellSpace
@@ -44,7 +45,7 @@ def test_bad_settings_give_one_line_with_the_place(kind, section, message):
     [
         (SearchSettings, {"num_trials": True}, "x.num_trials"),
         (TrainRecipe, {"learning_rate": True}, "x.learning_rate"),
-        (WorkerSettings, {"resources": {"accelerator": True}}, "x.resources"),
+        (SearchWorkers, {"resources": {"accelerator": True}}, "x.resources"),
         (CellSpace, {"ops": ["identity"], "appearance_stages": [None, True]}, "x.appearance_stages"),
     ],
 )

@@ -2,8 +2,9 @@
 
 import pytest
 
-from experiments.config.config_file import load_document
-from experiments.config.search_config import parse_config
+from experiments.config.documents import load_document
+from experiments.config.kinds import SEARCH
+from experiments.config.search_config import SearchConfig
 from experiments.config.sections import validate_section
 from experiments.config.shift_settings import ShiftSettings
 from nas.rewards import ShiftedAccuracy
@@ -36,22 +37,22 @@ def test_overlapping_and_unknown_shifts_are_one_clear_line():
 def test_a_reward_of_shifts_needs_shifts():
     document = {"search": {"num_trials": 1}, "reward": "shifted_accuracy"}
     with pytest.raises(ValueError, match=r"name some in shifts\.reward"):
-        parse_config(document)
-    config = parse_config({**document, "shifts": {"reward": ["blur"]}})
+        SearchConfig.parse(document)
+    config = SearchConfig.parse({**document, "shifts": {"reward": ["blur"]}})
     assert isinstance(config.reward, ShiftedAccuracy)
     assert config.shifts.plan == ShiftPlan(("blur",))
-    assert parse_config(config.to_document()) == config
+    assert SearchConfig.parse(config.to_document()) == config
 
 
 def test_grey_images_have_no_colour_to_shift():
     document = {"search": {"num_trials": 1}, "network": {"in_channels": 1}, "shifts": {"test": ["add_red"]}}
     with pytest.raises(ValueError, match="shift add_red needs images of 3 channels"):
-        parse_config(document)
+        SearchConfig.parse(document)
 
 
 @pytest.mark.parametrize("name", ["digits_robust", "cifar10_robust"])
 def test_the_papers_shifts_are_kept_for_the_test(name):
-    config = parse_config(load_document(name))
+    config = SearchConfig.parse(load_document(name, SEARCH))
     assert config.reward_name == "shifted_accuracy"
     assert set(config.shifts.test) >= set(PAPER_SHIFTS) - {"add_red"}
     assert {"in", "ibn_a", "ibn_b"} < set(config.space.norms)

@@ -1,35 +1,36 @@
 import pytest
 import yaml
 
-from experiments.config.config_file import DETECTION, STUDY, config_names
-from experiments.config.study_config import load_study, num_pictures, parse_study
+from experiments.config.documents import config_names, load_document
+from experiments.config.kinds import DETECTION, STUDY
+from experiments.config.study_config import StudyConfig, num_pictures
 
 
 def test_a_study_is_written_out_and_read_again():
-    config = parse_study(load_study("coco_study_small"))
+    config = StudyConfig.parse(load_document("coco_study_small", STUDY))
     assert config.study.schedules == ("1x", "3x", "6x")
-    assert parse_study(config.to_document()) == config
+    assert StudyConfig.parse(config.to_document()) == config
 
 
-@pytest.mark.parametrize("name", config_names(STUDY))
+@pytest.mark.parametrize("name", sorted({*config_names(STUDY)} - {*config_names(DETECTION)}))
 def test_every_study_that_comes_along_is_valid(name):
-    assert parse_study(load_study(name))
+    assert StudyConfig.parse(load_document(name, STUDY))
 
 
 @pytest.mark.parametrize("name", config_names(DETECTION))
 def test_a_detector_can_be_studied_too(name):
-    document = load_study(name)
+    document = load_document(name, STUDY)
     document["workers"] |= {"max_retries": 1}
     if document["detector"].get("norm") == "frozen_bn":
         document["detector"]["norm"] = "gn"
-    assert parse_study(document).study.schedules == ("1x", "2x", "3x")
+    assert StudyConfig.parse(document).study.schedules == ("1x", "2x", "3x")
 
 
 def test_of_a_detector_seed_start_and_what_a_worker_gets_are_taken_over(tmp_path):
     path = tmp_path / "detector.yaml"
     detection = {"seed": 4, "start": "a.safetensors", "schedule": "9x"}
     path.write_text(yaml.safe_dump({"detection": detection, "workers": {"num_workers": 8, "cpus": 2}}))
-    config = parse_study(load_study(str(path)))
+    config = StudyConfig.parse(load_document(str(path), STUDY))
     assert (config.study.seed, config.study.pretrained) == (4, "a.safetensors")
     assert (config.workers.num_workers, config.workers.cpus) == (None, 2)
 
@@ -56,12 +57,14 @@ def test_of_a_detector_seed_start_and_what_a_worker_gets_are_taken_over(tmp_path
 )
 def test_bad_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        parse_study({"study": {}, **changes})
+        StudyConfig.parse({"study": {}, **changes})
 
 
 def test_a_configuration_for_something_else_is_refused():
-    with pytest.raises(ValueError, match=r"this is a configuration for `nas train`; for `nas study pretraining` there"):
-        load_study("cifar10_small")
+    with pytest.raises(
+        ValueError, match=r"this is a configuration of `nas train`; those of `nas study pretraining` are coco_faster"
+    ):
+        load_document("cifar10_small", STUDY)
 
 
 @pytest.mark.parametrize(("fraction", "number"), [(1, 7), (0.5, 4), (0.01, 1), (0.3, 2)])

@@ -1,14 +1,15 @@
 import pytest
 
-from experiments.config.config_file import TRAINING, config_names, load_document
-from experiments.config.training_config import parse_training
+from experiments.config.documents import config_names, load_document
+from experiments.config.kinds import TRAINING
+from experiments.config.training_config import TrainingConfig
 from experiments.config.yaml_file import parse_yaml
 
 
 @pytest.mark.parametrize("name", config_names(TRAINING))
 def test_each_configuration_is_valid_and_comes_back_from_its_plain_data(name):
-    config = parse_training(load_document(name, TRAINING))
-    assert parse_training(config.to_document()) == config
+    config = TrainingConfig.parse(load_document(name, TRAINING))
+    assert TrainingConfig.parse(config.to_document()) == config
 
 
 @pytest.mark.parametrize(
@@ -26,5 +27,5 @@ def test_each_configuration_is_valid_and_comes_back_from_its_plain_data(name):
 )
 def test_bad_configurations_give_one_clear_line(text, message):
     with pytest.raises(ValueError, match=message) as caught:
-        parse_training({"training": None, **parse_yaml(text)})
+        TrainingConfig.parse({"training": None, **parse_yaml(text)})
     assert "\n" not in str(caught.value)

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config.search_settings import TrackerSettings, WorkerSettings
 from experiments.config.sections import validate_section
+from experiments.config.workers import SearchWorkers, StudyWorkers, TrainingWorkers
+from workers.cluster.resources import WorkerResources
+from workers.jobs.data_parallel import ParallelWorkers
 
 
-def test_worker_settings_become_ray_resources():
-    settings = WorkerSettings(num_workers=3, cpus=0.5, gpus=0.25, resources={"tpu": 1}, memory_gib=2, max_retries=1)
-    resources = settings.ray_resources()
+def test_worker_settings_become_each():
+    settings = SearchWorkers(num_workers=3, cpus=0.5, gpus=0.25, resources={"tpu": 1}, memory_gib=2, max_retries=1)
+    resources = settings.each()
     assert (resources.cpus, resources.gpus, resources.max_workers, resources.max_retries) == (0.5, 0.25, 3, 1)
     assert dict(resources.custom) == {"tpu": 1}
     assert resources.memory_gib == 2
@@ -18,7 +20,7 @@ def test_a_connection_names_what_the_nodes_need():
     settings = validate_section(
         "workers",
         {"runtime_env": {"env_vars": {"NAS_CACHE": "/fast"}, "pip": ["timm"]}, "min_workers": 8},
-        WorkerSettings,
+        SearchWorkers,
     )
     assert settings.connection() == {
         "address": None,
@@ -26,15 +28,14 @@ def test_a_connection_names_what_the_nodes_need():
         "dashboard": False,
         "runtime_env": {"env_vars": {"NAS_CACHE": "/fast"}, "pip": ["timm"]},
     }
-    assert settings.ray_resources().min_workers == 8
-    assert WorkerSettings(address="auto").connection()["runtime_env"] == {}
-    assert TrackerSettings() == TrackerSettings(tensorboard=False, mlflow=False)
+    assert settings.each().min_workers == 8
+    assert SearchWorkers(address="auto").connection()["runtime_env"] == {}
 
 
 def test_a_ray_started_here_has_room_for_the_workers_asked_for():
-    assert WorkerSettings(num_workers=4, cpus=1.5).local_cpus == 6
-    assert WorkerSettings(num_workers=3, cpus=0, gpus=1).local_cpus == 1
-    assert WorkerSettings().local_cpus is None
+    assert SearchWorkers(num_workers=4, cpus=1.5).local_cpus == 6
+    assert SearchWorkers(num_workers=3, cpus=0, gpus=1).local_cpus == 1
+    assert SearchWorkers().local_cpus is None
 
 
 @pytest.mark.parametrize(
@@ -55,5 +56,38 @@ def test_a_ray_started_here_has_room_for_the_workers_asked_for():
 )
 def test_impossible_workers_are_refused(section, message):
     with pytest.raises(ValueError, match=message) as caught:
-        validate_section("workers", section, WorkerSettings)
+        validate_section("workers", section, SearchWorkers)
     assert "\n" not in str(caught.value)
+
+
+def test_the_workers_of_a_training_share_it():
+    assert TrainingWorkers().is_local
+    assert not TrainingWorkers(address="auto").is_local
+    workers = TrainingWorkers(num_workers=2, address="auto", cpus=0.5, gpus=0)
+    assert workers.parallel() == ParallelWorkers(2, WorkerResources(cpus=0.5, gpus=0), "auto")
+    workers.check_batch(4)
+    with pytest.raises(ValueError, match=r"recipe\.batch_size must be divisible by the number of workers, 2, got 3"):
+        workers.check_batch(3)
+
+
+@pytest.mark.parametrize("available", [True, False])
+def test_trainings_use_gpus_where_there_are_some(monkeypatch, available):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: available)
+    assert TrainingWorkers(num_workers=2).parallel().use_gpu is available
+    assert not TrainingWorkers(num_workers=2, gpus=0).parallel().use_gpu
+    assert StudyWorkers().each().gpus == int(available)
+
+
+def test_each_training_of_a_study_has_a_worker(monkeypatch):
+    each = StudyWorkers(num_workers=4, cpus=2, gpus=1, max_retries=1).each()
+    assert each == WorkerResources(
+        cpus=2, gpus=1, max_retries=1, max_workers=4, recycle_after=1
+    )  # Ray keeps GPU workers
+    assert StudyWorkers(gpus=0).each().recycle_after == 0
+
+
+@pytest.mark.parametrize("kind", [TrainingWorkers, StudyWorkers])
+@pytest.mark.parametrize("section", [{"num_workers": 0}, {"cpus": 0}, {"gpus": 2}, {"address": 3}, {"num_worker": 1}])
+def test_impossible_workers_of_trainings_are_refused(kind, section):
+    with pytest.raises(ValueError, match=rf"workers\.{next(iter(section))}: |did you mean num_workers"):
+        validate_section("workers", section, kind)

@@ -87,13 +87,13 @@ def test_a_detector_is_trained_and_shown_and_trained_no_more(arrange, run_cli, t
     assert (folder / "ap.png").exists()
     code, _, err = run_cli(*arrange("run", "--set", "detector.features=20"))
     assert code == 2
-    assert "holds a training with other settings (detector.features: 16 in the folder, 20 asked for)" in err
+    assert "holds a run with another configuration (detector.features: 16 in the folder, 20 requested)" in err
 
 
 def test_a_detector_that_was_killed_goes_on_to_the_same_weights(arrange, run_cli, tmp_path):
     longer = ("--set", "recipe.iterations=16")
     assert run_cli(*arrange("alone", *longer))[0] == 0
-    words = [sys.executable, "-m", "experiments.cli.main", *(str(word) for word in arrange("killed", *longer))]
+    words = [sys.executable, "-m", "experiments.cli", *(str(word) for word in arrange("killed", *longer))]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True)
     with process:
         for line in process.stdout:
@@ -197,7 +197,7 @@ def test_what_does_not_fit_together_is_one_line(arrange, run_cli, tmp_path, word
 
 def test_backbone_and_pictures_must_be_named(arrange, run_cli, coco_folder):
     code, _, err = run_cli(*arrange("run", backbone=False))
-    assert (code, "the backbone must be named with --backbone" in err) == (2, True)
+    assert (code, "the backbone must be given with --backbone" in err) == (2, True)
     shutil.rmtree(coco_folder / "annotations")
     code, _, err = run_cli(*arrange("run"))
     assert (code, "must hold annotations/instances_train.json" in err) == (2, True)
@@ -209,7 +209,7 @@ def test_several_workers_are_started_once_all_fits_together(arrange, run_cli, mo
     started = []
 
     def train_in_parallel(plan, out, settings, after_record, *, train):
-        started.append((settings.num_workers, settings.cpus, settings.gpus, settings.address))
+        started.append((settings.num_workers, settings.each.cpus, settings.each.gpus, settings.address))
         train(plan, out)
         return json.loads((out / "result.json").read_text())
 

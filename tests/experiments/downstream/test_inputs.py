@@ -1,25 +1,20 @@
-"""Settings, backbones and folders of detectors and segmenters."""
+"""Configurations and backbones of detectors and segmenters."""
 
-import dataclasses
 import json
 
 import pytest
 import torch
 
-from experiments.config.config_file import SEGMENTATION
-from experiments.config.segmentation_config import parse_segmentation
-from experiments.downstream.inputs import DenseOptions, find_weights, open_dense, resolve_dense
-from experiments.runs.run_folder import RunFolder
+from experiments.config.dense_config import SegmentationConfig
+from experiments.config.kinds import SEGMENTATION
+from experiments.config.resolve import ConfigRequest
+from experiments.downstream.inputs import BackboneRequest, find_weights, resolve_dense
+from experiments.runs.run_folder import Binding, RunFolder
 from nas.data.digits import load_digits
 from nas.export.folder import export_checkpoint
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build, description_from_json
 from nas.models.checkpoint import save_checkpoint
-
-
-@pytest.fixture
-def options(small_cells, tmp_path):
-    return DenseOptions(backbone=str(small_cells), data=tmp_path / "pictures")
 
 
 @pytest.fixture
@@ -31,13 +26,21 @@ def checkpoint(small_cells, tmp_path):
     return tmp_path / "trained.safetensors"
 
 
-def resolve(source, options, folder):
-    return resolve_dense(str(source), options, SEGMENTATION, RunFolder(folder))
+@pytest.fixture
+def resolve(segmentation_config, small_cells, tmp_path):
+    """Resolves a request; the backbone and the folder of the images may be changed or, with None, left out."""
+
+    def resolve(*settings, backbone=small_cells, scratch=False, data=tmp_path / "pictures", changes=None):
+        request = ConfigRequest(str(segmentation_config), {("data", "root"): data, **(changes or {})}, settings)
+        asked = BackboneRequest(None if backbone is None else str(backbone), scratch)
+        return resolve_dense(SEGMENTATION, request, asked, RunFolder(tmp_path / "out"))
+
+    return resolve
 
 
-def test_options_come_after_the_file_and_settings_after_options(segmentation_config, options, tmp_path):
-    options = dataclasses.replace(options, seed=5, workers=2, settings=("recipe.iterations=9", "workers.num_workers=4"))
-    document, architecture = resolve(segmentation_config, options, tmp_path / "out")
+def test_options_come_after_the_file_and_settings_after_options(resolve, tmp_path):
+    changes = {("segmentation", "seed"): 5, ("workers", "num_workers"): 2}
+    document, architecture = resolve("recipe.iterations=9", "workers.num_workers=4", changes=changes)
     assert document["segmentation"]["seed"] == 5
     assert document["recipe"]["iterations"] == 9
     assert document["workers"]["num_workers"] == 4
@@ -45,16 +48,13 @@ def test_options_come_after_the_file_and_settings_after_options(segmentation_con
     assert architecture.normal.blocks[0].left.op == "conv_3x3"
 
 
-def test_a_trained_backbone_brings_its_weights_and_the_network_around_it(
-    segmentation_config, checkpoint, options, tmp_path
-):
+def test_a_trained_backbone_brings_its_weights_and_the_network_around_it(resolve, checkpoint, tmp_path):
     export_checkpoint(checkpoint, tmp_path / "best")
-    for text, file in ((checkpoint, checkpoint), (tmp_path / "best", tmp_path / "best" / "weights.safetensors")):
-        chosen = dataclasses.replace(options, backbone=str(text))
-        document, architecture = resolve(segmentation_config, chosen, tmp_path / "out")
+    for name, file in ((checkpoint, checkpoint), (tmp_path / "best", tmp_path / "best" / "weights.safetensors")):
+        document, architecture = resolve(backbone=name)
         assert document["segmentation"]["start"] == str(file)
         assert document["network"]["num_filters"] == 4
-        anew, same = resolve(segmentation_config, dataclasses.replace(chosen, scratch=True), tmp_path / "out")
+        anew, same = resolve(backbone=name, scratch=True)
         assert anew["segmentation"].get("start") is None
         assert anew["network"]["num_filters"] == 4
         assert same == architecture
@@ -67,60 +67,43 @@ def test_what_holds_weights(checkpoint, small_cells, tmp_path):
     assert find_weights("nasnet-a") is None
 
 
-def test_a_segmenters_folder_gives_its_architecture_when_asked_for(segmentation_config, options, small_cells, tmp_path):
+def test_a_segmenters_folder_gives_its_architecture_when_asked_for(resolve, small_cells, tmp_path):
     (tmp_path / "architecture.json").write_text(small_cells.read_text())
     (tmp_path / "segmenter.safetensors").touch()
-    chosen = dataclasses.replace(options, backbone=str(tmp_path))
-    with pytest.raises(ValueError, match="holds a detector or segmenter, and a backbone starts from a classifier"):
-        resolve(segmentation_config, chosen, tmp_path / "out")
-    _, architecture = resolve(segmentation_config, dataclasses.replace(chosen, scratch=True), tmp_path / "out")
+    with pytest.raises(ValueError, match="holds a detector or segmenter; a backbone is initialized from a classifier"):
+        resolve(backbone=tmp_path)
+    _, architecture = resolve(backbone=tmp_path, scratch=True)
     assert architecture.normal.blocks[0].left.op == "conv_3x3"
 
 
-def test_what_is_missing_is_said(segmentation_config, options, tmp_path):
-    with pytest.raises(ValueError, match="the backbone must be named with --backbone"):
-        resolve(segmentation_config, dataclasses.replace(options, backbone=None), tmp_path / "out")
-    with pytest.raises(ValueError, match="the folder of the pictures must be named with --data"):
-        resolve(segmentation_config, dataclasses.replace(options, data=None), tmp_path / "out")
+def test_what_is_missing_is_said(resolve):
+    with pytest.raises(ValueError, match="the backbone must be given with --backbone"):
+        resolve(backbone=None)
+    with pytest.raises(ValueError, match="the folder of the images must be given with --data"):
+        resolve(data=None)
     with pytest.raises(ValueError, match="unknown architecture"):
-        resolve(segmentation_config, dataclasses.replace(options, backbone="nasnet-z"), tmp_path / "out")
+        resolve(backbone="nasnet-z")
 
 
-def test_a_folder_knows_its_backbone_and_pictures_and_holds_one_training(segmentation_config, options, tmp_path):
-    document, architecture = resolve(segmentation_config, options, tmp_path / "out")
-    config = parse_segmentation(document)
-    with open_dense(tmp_path / "out", config, architecture, parse_segmentation):
-        pass
-    again, known = resolve(segmentation_config, DenseOptions(), tmp_path / "out")
-    assert parse_segmentation(again) == config
-    assert known == architecture
-    freed = dataclasses.replace(config, test=dataclasses.replace(config.test, severity=5))
-    with open_dense(tmp_path / "out", freed, architecture, parse_segmentation):
-        pass  # where it is measured may change
-    moved = parse_segmentation({**again, "data": {**again["data"], "root": "elsewhere"}})
-    for is_begun, root in ((False, "elsewhere"), (True, config.data.root)):
-        with open_dense(tmp_path / "out", config, architecture, parse_segmentation):
-            pass
-        if is_begun:
-            (tmp_path / "out" / "state.safetensors").touch()
-        with open_dense(tmp_path / "out", moved, architecture, parse_segmentation):
-            stored = RunFolder(tmp_path / "out").stored_document()
-            assert stored["data"]["root"] == root  # other pictures may be refused later on
-    other = parse_segmentation({**again, "head": {"kind": "deeplab"}})
-    with (
-        pytest.raises(ValueError, match=r"holds a training with other settings \(head.kind: .*; choose another --out"),
-        open_dense(tmp_path / "out", other, architecture, parse_segmentation),
-    ):
-        pass
-    cell = dataclasses.replace(architecture.normal, concat=(2, 1))
-    with (
-        pytest.raises(ValueError, match=r"the backbone .* in the folder, .* asked for"),
-        open_dense(tmp_path / "out", config, dataclasses.replace(architecture, normal=cell), parse_segmentation),
-    ):
-        pass
-    (tmp_path / "out" / "config.yaml").write_text("segmentation: {sed: 1}")
-    with (
-        pytest.raises(ValueError, match=r"config.yaml: unknown key"),
-        open_dense(tmp_path / "out", config, architecture, parse_segmentation),
-    ):
-        pass
+@pytest.fixture
+def bound(resolve, checkpoint, tmp_path):
+    """The configuration and the architecture of a segmenter in training, whose backbone is a trained classifier."""
+    document, architecture = resolve(backbone=checkpoint)
+    document["network"]["in_channels"] = 3
+    config = SegmentationConfig.parse(document)
+    folder = RunFolder(tmp_path / "out")
+    with Binding(folder, config, architecture).hold():
+        (folder.path / "state.safetensors").write_text("weights")
+    return config, architecture
+
+
+def test_a_folder_knows_its_backbone_and_images(resolve, bound):
+    document, architecture = resolve(backbone=None, data=None)
+    assert (SegmentationConfig.parse(document), architecture) == bound
+
+
+def test_a_folder_gives_no_backbone_if_one_is_named(resolve, bound, small_cells):
+    document, architecture = resolve(backbone=small_cells, data=None)
+    assert document["segmentation"].get("start") is None
+    assert document["network"]["num_filters"] == 8
+    assert architecture == bound[1]

@@ -1,30 +1,37 @@
 """`nas segment` from its configuration to its files."""
 
-import dataclasses
 import io
 import json
 
 import pytest
 from rich.console import Console
 
-from experiments.downstream.inputs import DenseOptions
+from experiments.config.resolve import ConfigRequest
+from experiments.downstream.inputs import BackboneRequest
 from experiments.downstream.segment import domain_table, run_segment
 from nas.downstream.segmentation.checkpoint import load_segmenter
+from workers.cluster.resources import WorkerResources
 
-
-def run(source, options, test_data=None):
-    console = Console(file=io.StringIO(), width=160)
-    assert run_segment(str(source), options, console, test_data=test_data) == 0
-    return console.file.getvalue()
+PLACES = {"test_data": ("test", "root"), "seed": ("segmentation", "seed"), "workers": ("workers", "num_workers")}
 
 
 @pytest.fixture
-def options(segmentation_folder, small_cells, tmp_path):
-    return DenseOptions(str(small_cells), data=segmentation_folder, out=tmp_path / "out")
+def run(segmentation_config, segmentation_folder, small_cells, tmp_path):
+    """Trains a segmenter with settings; options may be changed or, with None, left out."""
+
+    def run(*settings, backbone=small_cells, data=segmentation_folder, **options):
+        console = Console(file=io.StringIO(), width=160)
+        changes = {("data", "root"): data} | {PLACES[name]: value for name, value in options.items()}
+        request = ConfigRequest(str(segmentation_config), changes, settings)
+        asked = BackboneRequest(None if backbone is None else str(backbone))
+        assert run_segment(request, asked, tmp_path / "out", console) == 0
+        return console.file.getvalue()
+
+    return run
 
 
-def test_a_training_is_shown_measured_and_gone_on_with(segmentation_config, options, segmentation_folder, tmp_path):
-    said = run(segmentation_config, options, segmentation_folder)
+def test_a_training_is_shown_measured_and_resumed(run, segmentation_folder, tmp_path):
+    said = run(test_data=segmentation_folder)
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files >= {
         "config.yaml",
@@ -54,36 +61,35 @@ def test_a_training_is_shown_measured_and_gone_on_with(segmentation_config, opti
     assert domains["val of data"]["iou"] == result["evaluation"]["iou"]
     assert load_segmenter(tmp_path / "out" / "segmenter.safetensors")[1].sides == (20, 60)
     before = (tmp_path / "out" / "segmenter.safetensors").stat().st_mtime_ns
-    again = run(segmentation_config, DenseOptions(out=tmp_path / "out"))
+    again = run(backbone=None, data=None)
     assert "iteration" not in again
     assert (tmp_path / "out" / "segmenter.safetensors").stat().st_mtime_ns == before
 
 
-def test_what_a_kill_at_the_very_end_left_out_is_made_up_for(segmentation_config, options, tmp_path):
-    run(segmentation_config, options)
+def test_what_a_kill_at_the_very_end_left_out_is_made_up_for(run, tmp_path):
+    run()
     for name in ("curves.png", "pictures.png", "domains.json"):
         (tmp_path / "out" / name).unlink()
-    assert "iteration" not in run(segmentation_config, options)
+    assert "iteration" not in run()
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"curves.png", "pictures.png", "domains.json"}
 
 
-def test_a_backbone_that_does_not_fit_is_said_before_there_is_a_folder(segmentation_config, options, tmp_path):
-    narrow = dataclasses.replace(options, settings=("network.num_filters=2", "network.num_stages=1"))
+def test_a_backbone_that_does_not_fit_is_said_before_there_is_a_folder(run, tmp_path):
     with pytest.raises(ValueError, match="must have at least 4 channels"):
-        run(segmentation_config, narrow)
+        run("network.num_filters=2", "network.num_stages=1")
     assert not (tmp_path / "out").exists()
 
 
-def test_another_seed_needs_another_folder(segmentation_config, options):
-    run(segmentation_config, options)
-    with pytest.raises(ValueError, match=r"segmentation\.seed: 3 in the folder, 4 asked for"):
-        run(segmentation_config, dataclasses.replace(options, seed=4))
+def test_another_seed_needs_another_folder(run):
+    run()
+    with pytest.raises(ValueError, match=r"segmentation\.seed: 3 in the folder, 4 requested"):
+        run(seed=4)
 
 
-def test_bad_pictures_are_said_before_there_is_a_folder(segmentation_config, options, segmentation_folder, tmp_path):
+def test_bad_pictures_are_said_before_there_is_a_folder(run, segmentation_folder, tmp_path):
     (segmentation_folder / "semantic" / "val" / "1.png").unlink()
     with pytest.raises(ValueError, match=r"1\.jpg must have a mask"):
-        run(segmentation_config, options)
+        run()
     assert not (tmp_path / "out").exists()
 
 
@@ -92,7 +98,7 @@ def test_a_class_that_is_nowhere_has_no_share():
     assert domain_table({"validation": scores}).row_count == 1
 
 
-def test_several_workers_are_given_plan_and_pictures(segmentation_config, options, tmp_path, monkeypatch):
+def test_several_workers_are_given_plan_and_pictures(run, tmp_path, monkeypatch):
     """That they share batches and pictures is tested where they do."""
     from workers.jobs import data_parallel
 
@@ -105,8 +111,7 @@ def test_several_workers_are_given_plan_and_pictures(segmentation_config, option
         return json.loads((out / "result.json").read_text())
 
     monkeypatch.setattr(data_parallel, "train_in_parallel", train_in_parallel)
-    settings = ("workers.gpus=0", "workers.cpus=0.5", "test.shifts=[]")
-    said = run(segmentation_config, dataclasses.replace(options, workers=2, settings=settings))
-    assert seen == [data_parallel.ParallelSettings(2, 0.5, 0, None)]
+    said = run("workers.gpus=0", "workers.cpus=0.5", "test.shifts=[]", workers=2)
+    assert seen == [data_parallel.ParallelWorkers(2, WorkerResources(cpus=0.5), None)]
     assert "goes on after iteration 6 of 6" in said
     assert (tmp_path / "out" / "segmenter.safetensors").is_file()

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 from experiments.config.config_file import SEGMENTATION, load_document
-from experiments.config.segmentation_config import SegmentationTest, parse_segmentation
+from experiments.config.segmentation_config import SegmentationTest
 from PIL import Image
 from torch import nn
 
+from experiments.config.dense_config import SegmentationConfig, SegmentationTest
+from experiments.config.documents import load_document
+from experiments.config.kinds import SEGMENTATION
 from experiments.downstream.segment_domains import find_domains, measure_domains
 from nas.downstream.segmentation.data import read_folder
 from nas.models.resnet import ReferenceNetwork
@@ -30,7 +33,9 @@ class Constant(nn.Module):
 
 @pytest.fixture
 def setting(segmentation_config, segmentation_folder):
-    plan = parse_segmentation(load_document(str(segmentation_config), SEGMENTATION)).plan(ReferenceNetwork("resnet18"))
+    plan = SegmentationConfig.parse(load_document(str(segmentation_config), SEGMENTATION)).plan(
+        ReferenceNetwork("resnet18")
+    )
     return plan, read_folder(segmentation_folder, plan.data)
 
 

@@ -7,8 +7,9 @@ import json
 import pytest
 from rich.console import Console
 
+from experiments.config.resolve import ConfigRequest
 from experiments.downstream import segment
-from experiments.downstream.inputs import DenseOptions
+from experiments.downstream.inputs import BackboneRequest
 from experiments.downstream.segment import SegmentResult
 from experiments.downstream.segment_norms import markdown_norms, norms_table, run_norms, summarize, with_norm
 from nas.fidelity import NetworkSpec
@@ -84,13 +85,12 @@ def test_one_seed_has_no_interval_and_no_shifts_no_drop():
 def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
     segmentation_config, segmentation_folder, small_cells, tmp_path, monkeypatch
 ):
-    options = DenseOptions(
-        str(small_cells), data=segmentation_folder, out=tmp_path / "out", settings=("test.training=false",)
-    )
-
-    def run(norms, num_seeds):
+    def run(norms, num_seeds, *settings):
         console = Console(file=io.StringIO(), width=120)
-        return run_norms(str(segmentation_config), options, console, norms=norms, num_seeds=num_seeds)
+        changes = {("data", "root"): segmentation_folder}
+        request = ConfigRequest(str(segmentation_config), changes, ("test.training=false", *settings))
+        backbone = BackboneRequest(str(small_cells))
+        return run_norms(request, backbone, tmp_path / "out", console, norms=norms, num_seeds=num_seeds)
 
     value = run(["bn", "ibn_a"], 1)
     assert (tmp_path / "out" / "ibn_a" / "seed-0" / "segmenter.safetensors").is_file()
@@ -105,6 +105,5 @@ def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
     assert run(["bn", "ibn_a"], 1).to_json() == value.to_json()
     with pytest.raises(ValueError, match="norms must be one or more, all distinct, got bn, bn"):
         run(["bn", "bn"], 1)
-    options = dataclasses.replace(options, settings=("segmentation.start=here.safetensors",))
     with pytest.raises(ValueError, match="weights match one norm only"):
-        run(["bn"], 1)
+        run(["bn"], 1, "segmentation.start=here.safetensors")

@@ -18,9 +18,9 @@ from PIL import Image
 from rich.console import Console
 
 from experiments.architectures.find import find_architecture
+from experiments.config.resolve import ConfigRequest
 from experiments.runs.run_folder import RunFolder
-from experiments.search import run as search_module
-from experiments.search.run import INTERRUPTED, SearchOptions, run_search
+from experiments.search.run import INTERRUPTED, run_search
 from nas.ledger.writer import Ledger, read_ledger
 from nas.models.checkpoint import load_checkpoint
 from nas.trial import Failure, Success
@@ -43,11 +43,20 @@ def config(tmp_path):
     return str(path)
 
 
-def _search(config, out, *, console=None, **options) -> tuple[int, str]:
+OPTIONS = {
+    "data": ("data", "root"),
+    "controller": ("controller", "name"),
+    "trials": ("search", "num_trials"),
+    "seed": ("search", "seed"),
+    "address": ("workers", "address"),
+}
+
+
+def _search(config, out, *, console=None, settings=(), **options) -> tuple[int, str]:
     stream = io.StringIO()
     console = console or Console(file=stream, width=200)
-    settings = tuple(options.pop("settings", ()))
-    code = run_search(config, SearchOptions(out=out, settings=settings, **options), console)
+    changes = {OPTIONS[name]: value for name, value in options.items()}
+    code = run_search(ConfigRequest(config, changes, tuple(settings)), out, console)
     return code, stream.getvalue()
 
 
@@ -57,8 +66,8 @@ def _measured_at_once(trial, **_arguments):
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(search_module, "train_and_validate", _measured_at_once)
+def quick(set_evaluator):
+    set_evaluator(_measured_at_once)
 
 
 def test_a_serial_search_on_real_images_to_the_end(tmp_path, config):
@@ -125,11 +134,11 @@ def test_a_finished_run_says_so_and_stays_as_it_is(tmp_path, config, quick):
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        ({"seed": 4}, "search.seed: 3 in the folder, 4 asked for"),
-        ({"controller": "ppo"}, 'controller.name: "random" in the folder, "ppo" asked for'),
-        ({"settings": ["recipe.epochs=2"]}, "recipe.epochs: 1 in the folder, 2 asked for"),
-        ({"settings": ["workers.max_parameters=5"]}, "workers.max_parameters: null in the folder, 5 asked for"),
-        ({"settings": ["network.num_classes=12"]}, "network.num_classes: 10 in the folder, 12 asked for"),
+        ({"seed": 4}, "search.seed: 3 in the folder, 4 requested"),
+        ({"controller": "ppo"}, 'controller.name: "random" in the folder, "ppo" requested'),
+        ({"settings": ["recipe.epochs=2"]}, "recipe.epochs: 1 in the folder, 2 requested"),
+        ({"settings": ["workers.max_parameters=5"]}, "workers.max_parameters: null in the folder, 5 requested"),
+        ({"settings": ["network.num_classes=12"]}, "network.num_classes: 10 in the folder, 12 requested"),
     ],
 )
 def test_another_configuration_is_refused_with_the_difference(tmp_path, config, quick, options, difference):
@@ -172,13 +181,13 @@ def test_bad_input_leaves_no_folder_behind(tmp_path, config):
 
 
 def test_a_folder_for_images_that_come_with_a_library_is_refused(tmp_path, config):
-    with pytest.raises(ValueError, match=r"data set digits comes with a library and reads no folder"):
+    with pytest.raises(ValueError, match=r"data set digits comes with a library and is read from no folder"):
         _search(config, tmp_path / "run", data=tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, config, quick):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RuntimeError, match=r"the folder .*file/run cannot be made: Not a directory"):
+    with pytest.raises(RuntimeError, match=r"the folder .*file/run cannot be created: Not a directory"):
         _search(config, tmp_path / "file" / "run")
 
 
@@ -254,34 +263,34 @@ def _interrupting(at: int, times: int):
     return evaluate
 
 
-def test_ctrl_c_once_waits_for_the_trial_in_flight(tmp_path, config, monkeypatch):
-    monkeypatch.setattr(search_module, "train_and_validate", _interrupting(at=2, times=1))
+def test_ctrl_c_once_waits_for_the_trial_in_flight(tmp_path, config, set_evaluator):
+    set_evaluator(_interrupting(at=2, times=1))
     code, said = _search(config, tmp_path / "run", trials=8)
     contents = read_ledger(RunFolder(tmp_path / "run").ledger)
     assert code == INTERRUPTED
     assert "stopping" in said
-    assert "the same command goes on" in said
+    assert "Run the same command to resume." in said
     assert {record.trial.id for record in contents.finished} >= {0, 1, 2}
     assert not contents.pending
     assert _search(config, tmp_path / "run", trials=8)[0] == 0
     assert len(_decisions(tmp_path / "run")) == 8
 
 
-def test_ctrl_c_twice_lets_go_of_the_trial_in_flight(tmp_path, config, monkeypatch):
-    monkeypatch.setattr(search_module, "train_and_validate", _interrupting(at=2, times=2))
+def test_ctrl_c_twice_lets_go_of_the_trial_in_flight(tmp_path, config, set_evaluator):
+    set_evaluator(_interrupting(at=2, times=2))
     code, said = _search(config, tmp_path / "run", trials=8)
     contents = read_ledger(RunFolder(tmp_path / "run").ledger)
     assert code == INTERRUPTED
-    assert "let go of" in said
+    assert "abandoned 1 running trials" in said
     assert [record.trial.id for record in contents.finished] == [0, 1]
     assert 2 in [trial.id for trial in contents.pending]
-    monkeypatch.setattr(search_module, "train_and_validate", _measured_at_once)
+    set_evaluator(_measured_at_once)
     assert _search(config, tmp_path / "run", trials=8)[0] == 0
     assert len(_decisions(tmp_path / "run")) == 8
 
 
 def test_ctrl_c_in_a_process_of_its_own(tmp_path, config):
-    command = [sys.executable, "-m", "experiments.cli.main", "search", config, "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "experiments.cli", "search", config, "--out", str(tmp_path / "run")]
     process = subprocess.Popen([*command, "--trials", "100000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(60, process.kill)
     timer.start()
@@ -348,4 +357,4 @@ def test_a_start_without_a_trial_does_not_bind_the_folder(config, tmp_path, monk
 
 def test_the_advice_of_a_finished_run_is_more_than_it_has(config, tmp_path):
     _search(config, tmp_path / "run")
-    assert "ask for more with --trials 8" in _search(config, tmp_path / "run", trials=2)[1]
+    assert "add trials with --trials 8" in _search(config, tmp_path / "run", trials=2)[1]

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from experiments.config.study_config import parse_study
+from experiments.config.study_config import StudyConfig
 from experiments.study.plan import check_trainings, plan_trainings, training_folder
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.downstream.detection.data import load_detection_data
@@ -24,7 +24,7 @@ def arrange(coco_folder):
             "recipe": {"batch_size": 2, "scales": [40], "max_side": 72},
             "data": {"root": str(coco_folder)},
         }
-        config = parse_study(document)
+        config = StudyConfig.parse(document)
         return config, load_detection_data(config.data, masks=False)
 
     return make

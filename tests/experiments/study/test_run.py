@@ -11,9 +11,10 @@ import torch
 import yaml
 from rich.console import Console
 
+from experiments.config.resolve import ConfigRequest
 from experiments.study import run as study
 from experiments.study.figures import draw_study
-from experiments.study.run import StudyOptions, run_study
+from experiments.study.run import run_study
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
@@ -45,6 +46,16 @@ CONFIG = {
 }
 
 
+OPTIONS = {
+    "pretrained": ("study", "pretrained"),
+    "data": ("data", "root"),
+    "seeds": ("study", "num_seeds"),
+    "schedules": ("study", "schedules"),
+    "fractions": ("study", "fractions"),
+    "workers": ("workers", "num_workers"),
+}
+
+
 class KilledError(BaseException):
     """What stands for kill -9."""
 
@@ -66,17 +77,18 @@ def make_up(jobs, resources):
 
 @pytest.fixture
 def arrange(tmp_path, coco_folder, monkeypatch):
-    """Options of a tiny study whose trainings and figures are made up, and a console that remembers."""
+    """The arguments of a tiny study whose trainings and figures are made up."""
     monkeypatch.setattr(study, "draw_study", lambda value, folder: [])
     monkeypatch.setattr(study, "connect", lambda address: nullcontext())
     monkeypatch.setattr(study, "run_jobs", make_up)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     save(tmp_path / "classifier.safetensors", seed=0)
 
-    def make(out="study", **changes):
-        given = {"pretrained": str(tmp_path / "classifier.safetensors"), "data": coco_folder, "out": tmp_path / out}
+    def make(out="study", *, backbone=None, settings=(), **options):
+        given = {"pretrained": tmp_path / "classifier.safetensors", "data": coco_folder, **options}
+        changes = {OPTIONS[name]: value for name, value in given.items()}
         console = Console(file=io.StringIO(), width=200)
-        return str(tmp_path / "config.yaml"), StudyOptions(**{**given, **changes}), console
+        return ConfigRequest(str(tmp_path / "config.yaml"), changes, settings), backbone, tmp_path / out, console
 
     return make
 
@@ -127,8 +139,8 @@ def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange
     asked.clear()
     assert scores(run_study(*arrange("killed"))) == scores(expected)
     assert asked == []
-    source, options, console = arrange("killed", fractions="1", seeds=2)
-    assert run_study(source, options, console).num_seeds == 2
+    *arguments, console = arrange("killed", fractions=[1], seeds=2)
+    assert run_study(*arguments, console).num_seeds == 2
     assert asked == ["scratch-1x-1.0-seed-1", "pretrained-1x-1.0-seed-1"]
     said = console.file.getvalue()
     assert "4 trainings, 2 of them done" in said
@@ -141,56 +153,52 @@ def test_a_failed_training_is_a_value_and_tried_again_next_time(arrange, tmp_pat
         yield from make_up(jobs[1:], resources)
 
     monkeypatch.setattr(study, "run_jobs", fail_first)
-    source, options, console = arrange(fractions="1")
-    value = run_study(source, options, console)
+    *arguments, console = arrange(fractions=[1])
+    value = run_study(*arguments, console)
     assert value.results[0]["error"] == "DivergedError: the loss is nan"
     assert value.verdict[0].startswith("1 of 2 trainings failed and are excluded")
     assert "scratch-1x-1.0-seed-0 failed: DivergedError" in console.file.getvalue()
     monkeypatch.setattr(study, "run_jobs", make_up)
-    assert "error" not in run_study(source, options, console).results[0]
+    assert "error" not in run_study(*arguments, console).results[0]
 
 
 def test_all_that_is_another_study_is_refused(arrange, tmp_path):
-    source, options, console = arrange(fractions="1")
-    run_study(source, options, console)
+    run_study(*arrange(fractions=[1]))
     save(tmp_path / "other.safetensors", seed=1)
     others = {
-        "other pretrained": {"pretrained": str(tmp_path / "other.safetensors")},
-        "recipe.learning_rate: 0.02 in the folder, 0.1 asked for": {"settings": ("recipe.learning_rate=0.1",)},
-        "study.num_known": {"settings": ("study.num_known=3",)},
-        "other data": {"settings": ("data.num_evaluated=1",)},
+        'pretrained: "[0-9a-f]{64}" in the folder, "[0-9a-f]{64}" requested': {
+            "pretrained": tmp_path / "other.safetensors"
+        },
+        "recipe.learning_rate: 0.02 in the folder, 0.1 requested": {"settings": ("recipe.learning_rate=0.1",)},
+        "study.num_known: 500 in the folder, 3 requested": {"settings": ("study.num_known=3",)},
+        'data: ".*" in the folder, ".*" requested': {"settings": ("data.num_evaluated=1",)},
     }
     for message, changes in others.items():
-        with pytest.raises(ValueError, match=f"holds another study .*{message}.*choose another --out"):
-            run_study(*arrange(fractions="1", **changes))
-    (tmp_path / "study" / "origin.json").write_text("{")
-    with pytest.raises(ValueError, match="holds no study that can go on"):
-        run_study(*arrange())
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "letter.txt").touch()
-    with pytest.raises(ValueError, match="holds other things than a study"):
-        run_study(*arrange("full"))
+        with pytest.raises(
+            ValueError, match=f"holds a run with another configuration .*{message}.*choose another --out"
+        ):
+            run_study(*arrange(fractions=[1], **changes))
 
 
 def test_moved_pictures_and_weights_are_the_same_study(arrange, tmp_path, coco_folder, monkeypatch):
-    run_study(*arrange(fractions="1"))
+    run_study(*arrange(fractions=[1]))
     shutil.copytree(coco_folder, tmp_path / "moved")
     shutil.copy(tmp_path / "classifier.safetensors", tmp_path / "copy.safetensors")
     monkeypatch.setattr(study, "run_jobs", None)
-    changes = {"data": tmp_path / "moved", "pretrained": str(tmp_path / "copy.safetensors"), "workers": 2}
-    assert run_study(*arrange(fractions="1", **changes))
+    changes = {"data": tmp_path / "moved", "pretrained": tmp_path / "copy.safetensors", "workers": 2}
+    assert run_study(*arrange(fractions=[1], **changes))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pretrained": None}, "a trained classifier must be named with --pretrained"),
+        ({"pretrained": None}, "a trained classifier must be given with --pretrained"),
         ({"pretrained": "nasnet-a"}, "nasnet-a has no trained weights"),
         ({"backbone": "nasnet-a"}, r"classifier\.safetensors"),
-        ({"data": None}, "must be named with --data"),
-        ({"fractions": "half"}, "fractions must be numbers such as 0.5,1, got 'half'"),
-        ({"fractions": "0.9,1"}, "are both 4"),
-        ({"schedules": "1x,y"}, "a schedule must be 1x"),
+        ({"data": None}, "with --data, or data.root"),
+        ({"fractions": ["half"]}, r"study\.fractions\.0: .*got 'half'"),
+        ({"fractions": [0.9, 1]}, "are both 4"),
+        ({"schedules": ["1x", "y"]}, "a schedule must be 1x"),
         ({"seeds": 0}, r"study\.num_seeds"),
         ({"settings": ("detector.min_stride=64",)}, "stride"),
     ],
@@ -209,9 +217,9 @@ def test_each_training_gets_what_the_settings_say(arrange, monkeypatch):
         return make_up(jobs, resources)
 
     monkeypatch.setattr(study, "run_jobs", note)
-    monkeypatch.setattr(study.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     settings = ("workers.cpus=0.5", "workers.max_retries=1")
-    run_study(*arrange(fractions="1", workers=2, settings=settings))
+    run_study(*arrange(fractions=[1], workers=2, settings=settings))
     (resources,) = seen
     assert (resources.cpus, resources.gpus, resources.max_workers) == (0.5, 1, 2)
     assert (resources.max_retries, resources.recycle_after) == (1, 1)  # Ray lets no worker go that holds a GPU

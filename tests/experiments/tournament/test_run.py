@@ -5,10 +5,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from experiments.tournament.run import SelectOptions, print_selection, run_select
+from experiments.config.resolve import ConfigRequest
+from experiments.tournament.run import print_selection, run_select
 from nas.models.checkpoint import load_checkpoint
 from nas.trial import Failure, Success
-from workers.tune.tournament import Rules
 
 TRAINING = {
     "training": {"seed": 0},
@@ -17,7 +17,12 @@ TRAINING = {
     "data": {"name": "digits", "num_train": 100, "validation_fraction": 0.25},
 }
 ACCURACIES = (0.5, 0.9, 0.7, 0.8, 0.6)
-OPTIONS = SelectOptions(top=2, random=2, rules=Rules(grace_epochs=1))
+OPTIONS = {"top": 2, "random": 2, "grace_epochs": 1}
+
+
+def select(search, config, out, console, *, workers=None, **options):
+    changes = {("tournament", key): value for key, value in {"run": search, **OPTIONS, **options}.items()}
+    return run_select(ConfigRequest(config, {**changes, ("workers", "num_workers"): workers}), out, console)
 
 
 @pytest.fixture
@@ -35,22 +40,25 @@ def config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("options", "message"),
     [
-        ({"top": 0}, "top must be at least 1 and random at least 0, got 0 and 8"),
-        ({"random": -1}, "got 8 and -1"),
-        ({"workers": 0}, "workers must be at least 1, got 0"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"top": 0}, "tournament.top: .*greater than or equal to 1, got 0"),
+        ({"random": -1}, "tournament.random: .*greater than or equal to 0, got -1"),
+        ({"workers": 0}, "workers.num_workers: .*greater than or equal to 1, got 0"),
+        ({"seed": -1}, "tournament.seed: .*greater than or equal to 0, got -1"),
+        ({"grace_epochs": 0}, "tournament.grace_epochs: .*got 0"),
+        ({"reduction_factor": 1}, "tournament.reduction_factor: .*greater than 1, got 1"),
     ],
 )
-def test_impossible_options_are_refused(settings, message):
+def test_impossible_options_are_refused(search, config, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
-        SelectOptions(**settings)
+        select(search, config, tmp_path / "out", Console(quiet=True), **options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, search, config, tmp_path):
     out, stream = tmp_path / "out", io.StringIO()
-    result = run_select(search, config, out, OPTIONS, Console(file=stream))
+    result = select(search, config, out, Console(file=stream))
     assert json.loads((out / "tournament.json").read_text()) == result
     ranking = result["ranking"]
     assert {row["trial"] for row in ranking if row["chosen"]} == {1, 3}
@@ -74,24 +82,26 @@ def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, se
         assert part.replace(" ", "") in text.replace(" ", "")
 
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"}
-    assert run_select(search, config, out, OPTIONS, Console(file=stream)) == result
+    assert select(search, config, out, Console(file=stream)) == result
     assert "is finished" in stream.getvalue()
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"} == before
 
     (out / "tournament.json").unlink()  # as if it had been killed before the end
-    assert run_select(search, config, out, OPTIONS, Console(file=stream)) == result
-    other = SelectOptions(top=1, random=2, rules=Rules(grace_epochs=1))
-    with pytest.raises(ValueError, match=r"holds another tournament \(tournament.random|tournament.top"):
-        run_select(search, config, out, other, Console(file=stream))
+    assert select(search, config, out, Console(file=stream)) == result
+    message = r"holds a run with another configuration \(tournament.top: 2 in the folder, 1 requested\)"
+    with pytest.raises(ValueError, match=message):
+        select(search, config, out, Console(file=stream), top=1)
 
 
 def test_a_folder_of_something_else_is_refused(search, config, finished_run):
-    with pytest.raises(ValueError, match="holds something else than a tournament"):
-        run_select(search, config, finished_run, OPTIONS, Console(quiet=True))
+    with pytest.raises(ValueError, match="holds a run of `nas search`; choose another --out"):
+        select(search, config, finished_run, Console(quiet=True))
 
 
 def test_several_workers_for_one_candidate_are_refused(search, tmp_path):
     path = tmp_path / "training.yaml"
     path.write_text(yaml.safe_dump({**TRAINING, "workers": {"num_workers": 2}}))
-    with pytest.raises(ValueError, match=r"each candidate is trained by one worker, got workers.num_workers 2"):
-        run_select(search, str(path), tmp_path / "out", OPTIONS, Console(quiet=True))
+    with pytest.raises(
+        ValueError, match=r"each candidate of a tournament is trained by 1 worker, got workers.num_workers 2"
+    ):
+        select(search, str(path), tmp_path / "out", Console(quiet=True))

@@ -2,11 +2,13 @@ import io
 import json
 
 import pytest
+import yaml
 from rich.console import Console
 
+from experiments.config.resolve import ConfigRequest
 from experiments.training import ablation
 from experiments.training.ablation import markdown_table, print_ablation, run_ablation, summarize
-from experiments.training.inputs import TrainOptions
+from experiments.training.inputs import NetworkRequest
 from nas.architecture import Architecture, Block, Cell, Edge
 
 
@@ -70,22 +72,33 @@ def test_an_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     (tmp_path / "a.yaml").write_text(CONFIG)
     cell = Cell((Block(Edge(0, "identity"), Edge(1, "conv_1x1")),))
     (tmp_path / "cell.json").write_text(json.dumps(Architecture(cell, cell).to_json()))
-    options = TrainOptions(str(tmp_path / "cell.json"), tmp_path / "out")
     console = Console(file=io.StringIO(), width=200)
-    value = run_ablation(str(tmp_path / "a.yaml"), options, 1, console)
+
+    def run(num_seeds):
+        request = ConfigRequest(str(tmp_path / "a.yaml"), {("ablation", "num_seeds"): num_seeds})
+        return run_ablation(request, NetworkRequest(str(tmp_path / "cell.json")), tmp_path / "out", console)
+
+    value = run(1)
     assert [rung["name"] for rung in value["rungs"]] == ["plain", "+ average of weights"]
     assert json.loads((tmp_path / "out" / "ablation.json").read_text()) == value
     assert (tmp_path / "out" / "01-average-of-weights" / "seed-0" / "result.json").is_file()
-    monkeypatch.setattr(ablation, "train_folder", None)  # all is trained
-    assert run_ablation(str(tmp_path / "a.yaml"), options, 1, console) == value
+    with monkeypatch.context() as patch:
+        patch.setattr(ablation, "train_folder", None)  # everything is trained
+        assert run(1) == value
     print_ablation(value, console)
     said = console.file.getvalue()
-    assert "2 recipes, trainings of each: 1" in said
+    assert "2 recipes, 1 trainings of each" in said
     assert "seed-0: test " in said
-    assert "epoch 1 of" not in said  # one line a training is enough
+    assert "epoch 1 of" not in said  # one line for each training is enough
     assert "One seed says nothing" in said
-    with pytest.raises(ValueError, match="at least 1 seed"):
-        run_ablation(str(tmp_path / "a.yaml"), options, 0, console)
+    assert run(2)["num_seeds"] == 2
+    seeds = [
+        yaml.safe_load((tmp_path / "out" / "00-plain" / f"seed-{seed}" / "config.yaml").read_text())["training"]["seed"]
+        for seed in (0, 1)
+    ]
+    assert seeds == [5, 6]
+    with pytest.raises(ValueError, match="ablation.num_seeds: .*greater than or equal to 1, got 0"):
+        run(0)
     (tmp_path / "out" / "config.yaml").write_text("training: {}\n")
-    with pytest.raises(ValueError, match="holds something else than an ablation"):
-        run_ablation(str(tmp_path / "a.yaml"), options, 1, console)
+    with pytest.raises(ValueError, match="holds a run of `nas train`; choose another --out"):
+        run(1)

@@ -1,5 +1,6 @@
-from experiments.config.config_file import TRAINING, load_document
-from experiments.config.training_config import parse_training
+from experiments.config.documents import load_document
+from experiments.config.kinds import TRAINING
+from experiments.config.training_config import TrainingConfig
 from experiments.training.recipe_ladder import ladder
 from nas.fidelity import Fidelity, NetworkSpec, TrainRecipe
 
@@ -25,7 +26,7 @@ def test_tricks_are_added_one_at_a_time_up_to_the_recipe():
 
 
 def test_the_bag_of_tricks_has_the_rows_of_the_paper():
-    fidelity = parse_training(load_document("imagenet_bag_of_tricks", TRAINING)).fidelity
+    fidelity = TrainingConfig.parse(load_document("imagenet_bag_of_tricks", TRAINING)).fidelity
     names = [rung.name.removeprefix("+ ") for rung in ladder(fidelity)]
     paper = ["linear scaling", "warm-up", "zero gamma", "no bias decay", "low precision", "schedule", "label smoothing"]
     assert [name for name in names if name in [*paper, "mixup"]] == [*paper, "mixup"]

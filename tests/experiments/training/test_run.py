@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from experiments.architectures.find import NetworkOptions, find_architecture
 from experiments.architectures.trained import find_trained
 from experiments.cli.main import main
+from experiments.config.resolve import ConfigRequest
 from experiments.training import run as training
-from experiments.training.inputs import TrainOptions
+from experiments.training.inputs import NetworkRequest
 from experiments.training.run import run_train
 from nas.architecture import Architecture, Block, Cell, Edge
 
@@ -36,10 +37,14 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(folder, out, arch="cell.json", **options):
+def train(folder, out, arch="cell.json", *, network=NetworkOptions(), settings=(), **training):  # noqa: B008
     console = Console(file=io.StringIO(), width=200)
-    arch = None if arch is None else str(folder / arch)
-    code = run_train(str(folder / "digits.yaml"), TrainOptions(arch, folder / out, **options), console)
+    if arch is not None:
+        arch = str(folder / arch)
+    request = ConfigRequest(
+        str(folder / "digits.yaml"), {("training", key): value for key, value in training.items()}, settings
+    )
+    code = run_train(request, NetworkRequest(arch, network), folder / out, console)
     return code, console.file.getvalue()
 
 
@@ -57,7 +62,7 @@ def test_the_same_command_again_only_says_what_came_of_it(folder):
     code, text = train(folder, "done")
     assert code == 0
     assert "test, raw: top-1" in text
-    assert "images a second" in text
+    assert "images per second" in text
     assert (folder / "done" / "state.safetensors").stat().st_mtime_ns == before
     assert train(folder, "done", arch=None)[0] == 0  # the folder knows what it trains
 
@@ -75,9 +80,12 @@ def test_a_training_can_be_used_wherever_an_architecture_or_a_trained_network_is
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"out": "done", "seed": 2}, r"holds a training with other settings \(training.seed: 1 in the folder, 2 asked"),
-        ({"out": "done", "arch": "other.json"}, "other settings .the architecture .* in the folder, .* asked for"),
-        ({"out": "new", "arch": None}, "what is trained must be named with --arch, or --from a checkpoint"),
+        (
+            {"out": "done", "seed": 2},
+            r"holds a run with another configuration \(training.seed: 1 in the folder, 2 requested",
+        ),
+        ({"out": "done", "arch": "other.json"}, "another configuration .architecture: .* in the folder, .* requested"),
+        ({"out": "new", "arch": None}, "the architecture to train must be given with --arch, or --from a checkpoint"),
         (
             {"out": "new", "settings": ("network.num_classes=7",)},
             "network.num_classes must be 10, as the images have it",
@@ -119,16 +127,16 @@ def test_a_fine_tune_takes_the_network_from_the_checkpoint(folder):
 
 
 def test_a_fine_tune_takes_no_other_stack(folder):
-    with pytest.raises(ValueError, match="--parameters and --multiply-adds cannot stand beside --from"):
+    with pytest.raises(ValueError, match="cannot be combined with --preset, --stack, --parameters or --multiply-adds"):
         train(folder, "new", arch=None, start=str(folder / "done"), network=NetworkOptions(parameters="5K"))
     assert not (folder / "new").exists()
 
 
 def test_the_command_line_says_what_is_wrong_in_one_line(folder, capsys):
     assert main(["train", "digits_ppo", "--arch", str(folder / "cell.json")]) == 2
-    assert "this is a configuration for `nas search`" in capsys.readouterr().err
+    assert "this is a configuration of `nas search`" in capsys.readouterr().err
     assert main(["search", str(folder / "digits.yaml")]) == 2
-    assert "this is a configuration for `nas train`" in capsys.readouterr().err
+    assert "this is a configuration of `nas train`" in capsys.readouterr().err
 
 
 def test_a_training_by_a_budget_goes_on_with_the_same_command_and_without_naming_the_network(folder):
@@ -147,7 +155,7 @@ def test_a_training_by_a_budget_goes_on_with_the_same_command_and_without_naming
     same_stack = NetworkOptions(stack=line.split()[1].rstrip(","))
     assert train(folder, "fitted", network=same_stack)[0] == 0
     assert (folder / "fitted" / "state.safetensors").stat().st_mtime_ns == state
-    with pytest.raises(ValueError, match=rf"network.num_filters: {filters} in the folder, 2 asked for"):
+    with pytest.raises(ValueError, match=rf"network.num_filters: {filters} in the folder, 2 requested"):
         train(folder, "fitted")
 
 
@@ -156,7 +164,7 @@ def test_a_folder_in_which_no_epoch_was_done_is_bound_to_nothing(folder, monkeyp
         raise RuntimeError("no memory left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_folder", stop)
+        patch.setattr(training, "run_training", stop)
         with pytest.raises(RuntimeError, match="no memory left"):
             train(folder, "begun", seed=5)
     assert (folder / "begun" / "config.yaml").is_file()
@@ -174,8 +182,8 @@ def test_a_full_disk_is_said(folder, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training.RunFolder, "write_config", full)
-    with pytest.raises(RuntimeError, match=r"new2 cannot be written: No space left on device"):
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", full)
+    with pytest.raises(RuntimeError, match=r"new2/config.yaml cannot be written: No space left on device"):
         train(folder, "new2")
 
 

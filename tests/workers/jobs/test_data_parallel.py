@@ -12,8 +12,9 @@ from nas.downstream.detection.training import DetectionPlan, train_member
 from nas.downstream.recipe import DenseRecipe
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.training.run import TrainingPlan
+from workers.cluster.resources import WorkerResources
 from workers.jobs import data_parallel
-from workers.jobs.data_parallel import ParallelSettings, train_in_parallel
+from workers.jobs.data_parallel import ParallelWorkers, train_in_parallel
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
@@ -23,7 +24,7 @@ PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(nu
 
 def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_cluster, tmp_path):
     seen = []
-    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    settings = ParallelWorkers(2, WorkerResources(cpus=0.5))
     result = train_in_parallel(PLAN, tmp_path, settings, seen.append)
     assert result["num_workers"] == 2
     assert result["test"]["raw"]["num_images"] == 360
@@ -52,7 +53,7 @@ def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
     plan = DetectionPlan(PLAN.architecture, network, detector, recipe, DetectionData(root=str(coco_folder)))
     seen = []
     (tmp_path / "out").mkdir()
-    settings = ParallelSettings(2, gpus=0, cpus=0.5)
+    settings = ParallelWorkers(2, WorkerResources(cpus=0.5))
     result = train_in_parallel(plan, tmp_path / "out", settings, seen.append, train=train_member)
     assert result["num_workers"] == 2
     assert result["evaluation"]["num_pictures"] == 2
@@ -63,9 +64,9 @@ def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (ParallelSettings(3, gpus=0), "at most 2 workers, as the CPUs of this machine allow, got 3"),
-        (ParallelSettings(2, gpus=0, cpus=2), "at most 1 workers, as the CPUs of this machine allow, got 2"),
-        (ParallelSettings(2, gpus=1), "at most 1 workers, as the GPUs of this machine allow, got 2"),
+        (ParallelWorkers(3), "at most 2 workers, as the CPUs of this machine allow, got 3"),
+        (ParallelWorkers(2, WorkerResources(cpus=2)), "at most 1 workers, as the CPUs of this machine allow, got 2"),
+        (ParallelWorkers(2, WorkerResources(gpus=1)), "at most 1 workers, as the GPUs of this machine allow, got 2"),
     ],
 )
 def test_more_workers_than_devices_are_refused_before_ray_is_started(monkeypatch, tmp_path, settings, message):
@@ -75,8 +76,6 @@ def test_more_workers_than_devices_are_refused_before_ray_is_started(monkeypatch
         train_in_parallel(PLAN, tmp_path, settings, print)
 
 
-@pytest.mark.parametrize(("available", "expected"), [(True, True), (False, False)])
-def test_gpus_are_used_where_there_are_some(monkeypatch, available, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
-    assert ParallelSettings(2).use_gpu is expected
-    assert not ParallelSettings(2, gpus=0).use_gpu
+def test_gpus_are_used_where_each_worker_gets_one():
+    assert ParallelWorkers(2, WorkerResources(gpus=1)).use_gpu
+    assert not ParallelWorkers(2).use_gpu

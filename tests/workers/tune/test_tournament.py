@@ -12,11 +12,13 @@ from nas.training.evaluation import accuracy
 from nas.training.run import TrainingCallbacks
 from nas.training.state import read_state
 from search_spaces.tiny import TINY
+from workers.cluster.resources import WorkerResources
 from workers.tune.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament, ranked
 
 EPOCHS = 4
 RULES = Rules(grace_epochs=1, reduction_factor=2.0)
-DEMAND = {"CPU": 1.0}
+EACH = WorkerResources(cpus=1)
+ONE_AT_A_TIME, TWO_AT_A_TIME = (WorkerResources(cpus=1, max_workers=number) for number in (1, 2))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def held(ray_cluster, data, tmp_path_factory):
         with lock:
             heard.append(standing)
 
-    standings = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1, on_epoch=hear)
+    standings = hold_tournament(candidates(5), arena, RULES, each=ONE_AT_A_TIME, on_epoch=hear)
     return arena, standings, heard
 
 
@@ -78,7 +80,7 @@ def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
 def test_only_the_winner_is_tested(held):
     arena, standings, _ = held
     assert not list(arena.folder.glob("*/result.json"))
-    result = crown(next(each for each in candidates(5) if each.name == standings[0].name), arena, demand=DEMAND)
+    result = crown(next(each for each in candidates(5) if each.name == standings[0].name), arena, each=EACH)
     (tested,) = arena.folder.glob("*/result.json")
     assert tested.parent == arena.candidate_folder(standings[0].name)
     assert json.loads(tested.read_text()) == result
@@ -96,13 +98,13 @@ def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
     with pytest.raises(
         RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
     ):
-        crown(candidate, arena, demand=DEMAND)
+        crown(candidate, arena, each=EACH)
 
 
 def test_nothing_is_trained_twice(held, capfd):
     arena, standings, _ = held
     before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")}
-    again = hold_tournament(candidates(5), arena, RULES, demand=DEMAND, max_workers=1)
+    again = hold_tournament(candidates(5), arena, RULES, each=ONE_AT_A_TIME)
     assert again == standings
     assert not capfd.readouterr().out
     assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")} == before
@@ -110,7 +112,7 @@ def test_nothing_is_trained_twice(held, capfd):
 
 def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
     arena, standings, _ = held
-    backwards = hold_tournament(candidates(5)[::-1], arena, RULES, demand=DEMAND, max_workers=2)
+    backwards = hold_tournament(candidates(5)[::-1], arena, RULES, each=TWO_AT_A_TIME)
     assert backwards == standings
 
 
@@ -125,7 +127,7 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
     with pytest.raises(KeyboardInterrupt):
         arena.train(winner, TrainingCallbacks(after_epoch=interrupt))
     heard: list[Standing] = []
-    assert hold_tournament([winner], arena, RULES, demand=DEMAND, on_epoch=heard.append) == standings[:1]
+    assert hold_tournament([winner], arena, RULES, each=EACH, on_epoch=heard.append) == standings[:1]
     assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
     states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, arena)]
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
@@ -135,7 +137,7 @@ def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
     entrants = candidates(2)
     arena.candidate_folder("trial-0").mkdir()
     (arena.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
-    first, last = hold_tournament(entrants, arena, RULES, demand=DEMAND)
+    first, last = hold_tournament(entrants, arena, RULES, each=EACH)
     assert first.name == "trial-1"
     assert len(first.accuracies) == EPOCHS
     assert last.name == "trial-0"
@@ -158,7 +160,6 @@ def test_the_order_is_how_far_and_how_well():
         ({"grace_epochs": 0}, "grace_epochs must be at least 1, got 0"),
         ({"reduction_factor": 1.0}, "reduction_factor must be above 1, got 1.0"),
         ({"reduction_factor": float("nan")}, "reduction_factor must be above 1, got nan"),
-        ({"max_retries": -1}, "max_retries must be at least 0, got -1"),
     ],
 )
 def test_rules_are_checked(settings, message):
@@ -180,4 +181,4 @@ def test_a_name_must_be_fit_for_a_folder(name):
 def test_candidates_must_have_different_names(arena):
     for entrants in ([], candidates(1) * 2):
         with pytest.raises(ValueError, match="one or more with different names"):
-            hold_tournament(entrants, arena, RULES, demand=DEMAND)
+            hold_tournament(entrants, arena, RULES, each=EACH)

@@ -10,23 +10,23 @@ import yaml
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from experiments.config.search_config import parse_config
+from experiments.config.resolve import ConfigRequest
+from experiments.config.search_config import SearchConfig
 from experiments.runs.trackers.opening import Trackers, open_trackers
-from experiments.search import run as search_module
-from experiments.search.run import SearchOptions, run_search
+from experiments.search.run import run_search
 from nas.trial import Failure, Success
 
 TENSORBOARD = "trackers.tensorboard=true"
 
 
 @pytest.fixture
-def search(tmp_path, monkeypatch):
+def search(tmp_path, set_evaluator):
     """Runs a search, whose trials are measured at once, to so many trials; returns its exit code and what it said."""
 
     def measure(trial, **_arguments):
         return Failure(trial.id, "error", "text") if trial.id == 1 else Success(trial.id, 0.1 + trial.id / 10)
 
-    monkeypatch.setattr(search_module, "train_and_validate", measure)
+    set_evaluator(measure)
     config = tmp_path / "config.yaml"
     document = {
         "space": "tiny",
@@ -39,8 +39,8 @@ def search(tmp_path, monkeypatch):
 
     def run(trials, *settings):
         stream = io.StringIO()
-        options = SearchOptions(out=tmp_path / "run", trials=trials, settings=settings)
-        code = run_search(str(config), options, Console(file=stream, width=300))
+        request = ConfigRequest(str(config), {("search", "num_trials"): trials}, settings)
+        code = run_search(request, tmp_path / "run", Console(file=stream, width=300))
         return code, stream.getvalue()
 
     return run
@@ -55,7 +55,7 @@ def accuracies(folder):
 def test_trackers_are_off_unless_asked_for(search, tmp_path):
     assert search(3)[0] == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} & {"tensorboard", "mlflow.json"} == set()
-    assert open_trackers(parse_config({"search": {"num_trials": 1}}), None, [], print)._threads == []
+    assert open_trackers(SearchConfig.parse({"search": {"num_trials": 1}}), None, [], print)._threads == []
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorBoard's own
