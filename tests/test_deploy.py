@@ -9,7 +9,6 @@ import click
 import pytest
 import typer
 import yaml
-from experiments.config.config_file import apply_setting, load_document
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts.scripts import cli as ray_cli
 
@@ -103,8 +102,8 @@ def test_the_cluster_file_is_consistent():
     assert "--dashboard-host=127.0.0.1" in " ".join(RAY_CLUSTER["head_start_ray_commands"])
 
 
-def children(resources, num_nodes):
-    """How many children of cifar10_ppo the nodes hold at a time."""
+def num_trials(resources, num_nodes):
+    """The number of cifar10_ppo trials that the nodes hold at a time."""
     workers = SearchConfig.parse(load_document("cifar10_ppo", SEARCH)).workers
     return num_nodes * int(min(resources["CPU"] / workers.cpus, resources["GPU"] / workers.gpus))
 

@@ -8,7 +8,6 @@ from contextlib import redirect_stderr, redirect_stdout
 import numpy as np
 import pytest
 import yaml
-from experiments.config.config_file import load_document
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file

@@ -6,8 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from experiments.config.config_file import SEGMENTATION, load_document
-from experiments.config.segmentation_config import SegmentationTest
 from PIL import Image
 from torch import nn
 
