@@ -10,12 +10,13 @@ from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import SEARCH
-from experiments.config.search_config import CONTROLLERS, SearchConfig
+from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES, SearchConfig
 from experiments.config.yaml_file import parse_yaml
-from nas.rewards import Accuracy, CostedAccuracy
+from nas.rewards import REWARDS, Accuracy, CostedAccuracy
 from search_spaces.nasnet import NASNET
 
 MINIMAL = {"search": {"num_trials": 3}}
+SHIFTED = {**MINIMAL, "shifts": {"reward": ["blur"]}}
 
 
 def test_what_is_left_out_has_defaults():
@@ -58,6 +59,23 @@ def test_every_controller_is_built(name):
     controller = config.build_controller()
     rollout = controller.ask([0])[0]
     config.space.decode(rollout.decisions)
+
+
+_NEEDED = {"costed_accuracy": ", target_multiply_adds: 1e6, exponent: -0.1"}
+_TABLES = {"space": SPACES, "controller": CONTROLLERS, "reward": REWARDS, "evaluator": EVALUATORS}
+
+
+@pytest.mark.parametrize(("section", "name"), [(section, name) for section, table in _TABLES.items() for name in table])
+def test_every_entry_of_a_table_can_be_named_in_yaml(section, name):
+    base = SHIFTED if name == "shifted_accuracy" else MINIMAL
+    text = f"{section}: {{name: {name}{_NEEDED.get(name, '')}}}"
+    config = SearchConfig.parse({**base, **parse_yaml(text)})
+    assert getattr(config, f"{section}_name") == name
+    assert config.to_document()[section]["name"] == name
+    if name not in _NEEDED:
+        assert SearchConfig.parse({**base, **parse_yaml(f"{section}: {name}")}) == config
+    with pytest.raises(ValueError, match=f"unknown {section} '{name}x'"):
+        SearchConfig.parse({**MINIMAL, section: f"{name}x"})
 
 
 def test_controllers_get_settings_and_seed():

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_a_serial_search_on_real_images_to_the_end(tmp_path, config):
     assert load_checkpoint(source.weights).accuracy == best.outcome.accuracy
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Settings of an evaluator from outside."""
+
+    factor: float = 1.0
+
+
+def test_an_evaluator_from_outside_gets_its_settings_and_what_it_takes(tmp_path, config, set_evaluator):
+    seen = []
+
+    def measure(trial, **arguments):
+        seen.append(arguments)
+        return Success(trial.id, 0.1 * arguments["settings"].factor)
+
+    set_evaluator(measure, "scaled", takes=("data", "max_parameters"), settings=_Scale)
+    settings = ["evaluator.name=scaled", "evaluator.factor=3", "workers.max_parameters=7"]
+    assert _search(config, tmp_path / "run", trials=2, settings=settings)[0] == 0
+    assert all(arguments.keys() == {"data", "max_parameters", "settings"} for arguments in seen)
+    assert (seen[0]["data"].image_size, seen[0]["max_parameters"], seen[0]["settings"]) == ((8, 8), 7, _Scale(3.0))
+    document = RunFolder(tmp_path / "run").document()
+    assert document["evaluator"] == {"name": "scaled", "factor": 3.0}
+    outcomes = [record.outcome for record in read_ledger(RunFolder(tmp_path / "run").ledger).finished]
+    assert {round(outcome.accuracy, 6) for outcome in outcomes} == {0.3}
+    with pytest.raises(ValueError, match="unknown key in section evaluator 'factr'; did you mean factor"):
+        _search(config, tmp_path / "new", settings=["evaluator.name=scaled", "evaluator.factr=3"])
+
+
+@pytest.mark.ray
 def test_the_same_search_through_ray(tmp_path, config, ray_cluster):
     code, _ = _search(config, tmp_path / "run", settings=["workers.pool=ray"], trials=3)
     contents = read_ledger(RunFolder(tmp_path / "run").ledger)
