@@ -1,0 +1,1 @@
+"""Run folders, live displays and interrupts."""
