@@ -20,7 +20,7 @@ from experiments.architectures.find import ArchitectureSource, find_architecture
 from experiments.cli.output import report_errors
 from experiments.comparison.run import compare_runs, print_comparison
 from experiments.config.resolve import ConfigRequest
-from experiments.runs.live_search import describe_seconds
+from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say
 from experiments.search.run import run_search
 from nas.data.load import load_data

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def said_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
+def forward_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
     """Within it, messages of a logger and those below it are said; a logger that somebody has set up is left alone.
 
     Args:

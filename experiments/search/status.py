@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.config.named import stored_reward
-from experiments.runs.live_search import NUM_RECENT, describe_seconds
+from experiments.runs.live_display import describe_seconds
+from experiments.runs.live_search import NUM_RECENT
 from experiments.runs.printing import say
 from experiments.runs.run_folder import RunFolder
 from nas.ledger.writer import LedgerContents, read_ledger

@@ -16,7 +16,7 @@ from experiments.config.kinds import STUDY
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.sections import dump_settings
 from experiments.config.study_config import StudyConfig
-from experiments.runs.live_search import describe_seconds
+from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.study.figures import draw_study

@@ -10,10 +10,10 @@ from typing import Self
 import yaml
 
 from experiments.config.search_config import SearchConfig
-from experiments.runs.trackers.mlflow import MlflowTracker
 from experiments.runs.run_folder import RunFolder
-from experiments.runs.trackers.tensorboard import TensorBoardTracker
 from experiments.runs.trackers.background import Course, Tracker, TrackerThread
+from experiments.runs.trackers.mlflow import MlflowTracker
+from experiments.runs.trackers.tensorboard import TensorBoardTracker
 from nas.ledger.writer import Record
 from nas.trial import Outcome
 
