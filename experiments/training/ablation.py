@@ -174,7 +174,7 @@ def _interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str,
 
 
 def _score(result: _Result) -> Mapping[str, Any]:
-    """Returns the score of the weights selected on validation: on the test images, or on validation if there are none."""
+    """Returns the test score of the weights selected on validation, or their validation score if there is no test."""
     scores: Mapping[str, Any] = (result["test"] or result["validation"])[result["chosen"]]
     return scores
 
