@@ -1,4 +1,4 @@
-"""`nas study pretraining`: a detector from scratch and pre-trained, over schedules, amounts of data and seeds."""
+"""`nas study pretraining`: trains a detector from scratch and pre-trained, over schedules, data sizes and seeds."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _origin(config: StudyConfig, data: DetectionSet) -> dict[str, Any]:
 def _train_all(
     out: Path, trainings: Sequence[StudyTraining], config: StudyConfig, console: Console
 ) -> list[dict[str, Any]]:
-    """Trains what is not done; gives the results in the order of the trainings."""
+    """Runs the trainings that are missing; returns the results in the order of the trainings."""
     ended: dict[str, Scores | JobFailure] = {}
     for training in trainings:
         if (scores := read_scores(training_folder(out, training))) is not None:
