@@ -64,7 +64,7 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
     folder = RunFolder(out or request.default_folder)
     document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
     config = SegmentationConfig.parse(document, source=request.source)
-    data = read_pictures(config, console)
+    data = read_images(config, console)
     found = segment_folder(folder.path, config, architecture, data, console)
     for line in result_lines(folder.path, found.result):
         say(console, line)
@@ -73,7 +73,7 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
     return 0
 
 
-def read_pictures(config: SegmentationConfig, console: Console) -> SegmentationFolder:
+def read_images(config: SegmentationConfig, console: Console) -> SegmentationFolder:
     """Reads all images and masks, see `nas.downstream.segmentation.data.read_folder`."""
     with console.status("reading the images and masks"):
         return read_folder(Path(config.data.root or ""), config.data)

@@ -21,7 +21,7 @@ from experiments.config.kinds import SEGMENTATION
 from experiments.config.resolve import ConfigRequest
 from experiments.config.unknown_names import unknown_name
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
-from experiments.downstream.segment import SegmentResult, read_pictures, segment_folder
+from experiments.downstream.segment import SegmentResult, read_images, segment_folder
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
 from experiments.runs.printing import say
@@ -103,7 +103,7 @@ def run_norms(
     if config.segmentation.start is not None:
         raise ValueError("weights fit one norm only: with --norms the backbone is trained from scratch, see --scratch")
     chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}
-    data = read_pictures(config, console)
+    data = read_images(config, console)
     make_folder(folder.path)
     results: dict[str, list[SegmentResult]] = {norm: [] for norm in norms}
     with folder.lock():
