@@ -25,8 +25,8 @@ class LiveDisplay(ABC):
 
     def __init__(self, console: Console, *, transient: bool = False) -> None:
         self._console = console
-        self._silent = transient and not console.is_terminal
-        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4, transient=transient)
+        self._transient = transient
+        self._live: Live | None = None
 
     @abstractmethod
     def render(self) -> RenderableType:
@@ -42,13 +42,16 @@ class LiveDisplay(ABC):
 
     def say(self, text: str) -> None:
         """Prints a line of text, in a terminal above the drawing."""
-        if not self._silent:
+        if self.is_live or not self._transient:
             say(self._console, text)
 
     def __enter__(self) -> Self:
         """Starts drawing."""
         if self.is_live:
-            self._live.__enter__()
+            self._live = Live(
+                get_renderable=self.render, console=self._console, refresh_per_second=4, transient=self._transient
+            )
+            self._live.start(refresh=True)
         return self
 
     def __exit__(
@@ -56,8 +59,8 @@ class LiveDisplay(ABC):
     ) -> None:
         """Draws the last state and stops."""
         self.finish()
-        if self.is_live:
-            self._live.__exit__(kind, error, trace)
+        if self._live is not None:
+            self._live.stop()
 
 
 class TrainingDisplay(LiveDisplay):
