@@ -1,6 +1,6 @@
-"""`make demo`: PPO and random search on the embedded digits through Ray, compared, and the best cell taken away.
+"""`make demo`: runs PPO and random search on the embedded digits with Ray, compares them, and exports the best cell.
 
-Runs again at no cost: what is there is continued or kept.
+Running it again resumes, and keeps what is finished.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from experiments.architectures.find import ArchitectureSource, find_architecture
 from experiments.cli.output import report_errors
 from experiments.comparison.run import compare_runs, print_comparison
 from experiments.config.resolve import ConfigRequest
-from experiments.runs.live_search import describe_seconds
+from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say
 from experiments.search.run import run_search
 from nas.data.load import load_data
 
 ROOT = Path("runs/demo")
 STRATEGIES = {"ppo": "digits_ppo", "random": "digits_random"}
-"""The folder of each run below the root, and its configuration."""
+"""Configuration of each run, by the name of its folder."""
 
 CHECK = """
 import sys
@@ -42,22 +42,22 @@ ours = {"nas", "search_spaces", "controllers", "workers", "experiments", "ray"} 
 assert not ours, ours
 print((answers == split["labels"]).double().mean().item())
 """
-"""What somebody who has only torch, safetensors and the exported folder would write."""
+"""Code of a user who has only torch, safetensors and the exported folder."""
 
 
 def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> int:
     """Searches with both strategies, compares them, exports the best cell and checks it.
 
     Args:
-        root: the folder for everything; made if missing.
-        console: where progress is shown.
-        settings: changes to both configurations, as for ``nas search --set``.
+        root: The folder for all results; created if missing.
+        console: Where progress is shown.
+        settings: Changes to both configurations, as for ``nas search --set``.
 
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
 
     Raises:
-        RuntimeError: if the exported network does not reproduce the accuracy that was measured in the search.
+        RuntimeError: If the exported network does not reproduce the accuracy of the search.
     """
     started = time.monotonic()
     runs = {name: root / name for name in STRATEGIES}
@@ -70,23 +70,23 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
     best = max((find_architecture(str(run)) for run in runs.values()), key=_accuracy)
     export_architecture(best, root / "best")
     accuracy = check_export(best, root / "best")
-    _say_what_lies_where(root, best, accuracy, console)
+    _print_summary(root, best, accuracy, console)
     say(console, f"total time: {describe_seconds(time.monotonic() - started)}")
     return 0
 
 
 def check_export(source: ArchitectureSource, folder: Path) -> float:
-    """Measures an exported network in a Python of its own that imports none of our packages.
+    """Evaluates an exported network in a Python process that imports none of our packages.
 
     Args:
-        source: the trial of a run that was exported.
-        folder: where it was exported to.
+        source: The exported trial of a run.
+        folder: The exported folder.
 
     Returns:
         The accuracy on the validation split.
 
     Raises:
-        RuntimeError: if it is not the accuracy that the search measured.
+        RuntimeError: If it differs from the accuracy of the search.
     """
     if source.fidelity is None or source.outcome is None:
         raise ValueError(f"{source.name} must be a trial of a run to be checked")
@@ -95,7 +95,7 @@ def check_export(source: ArchitectureSource, folder: Path) -> float:
         images = Path(temporary) / "validation.safetensors"
         save_file({"images": validation.images, "labels": validation.labels}, images)
         command = [sys.executable, "-I", "-c", CHECK, str(folder.resolve()), str(images)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     if done.returncode:
         raise RuntimeError(f"{folder} cannot be used without this project: {done.stderr.strip()[-400:]}")
     accuracy = float(done.stdout)
@@ -108,19 +108,19 @@ def _accuracy(source: ArchitectureSource) -> float:
     return 0.0 if source.outcome is None else source.outcome.accuracy
 
 
-def _say_what_lies_where(root: Path, best: ArchitectureSource, accuracy: float, console: Console) -> None:
+def _print_summary(root: Path, best: ArchitectureSource, accuracy: float, console: Console) -> None:
     rows = [
-        ("the curves of both", root / "comparison" / "curves.png"),
-        ("the report", root / "comparison" / "report.html"),
-        ("the best cell", root / "best" / "cells.svg"),
-        ("as PyTorch code", root / "best" / "model.py"),
+        ("curves of both", root / "comparison" / "curves.png"),
+        ("report", root / "comparison" / "report.html"),
+        ("best cell", root / "best" / "cells.svg"),
+        ("its PyTorch code", root / "best" / "model.py"),
     ]
     lines = [f"  {what:<19} {path}" for what, path in rows]
     lines.append(
-        f"best: {best.name} with {accuracy:.2%} validation accuracy; model.py with its weights gives the same in a "
-        "Python that imports none of this project"
+        f"best: {best.name} with {accuracy:.2%} validation accuracy; model.py with its weights reproduces it in a "
+        "Python process that imports none of this project"
     )
-    lines.append("to try next, with `nas` from .venv/bin:")
+    lines.append("next steps, with `nas` from .venv/bin:")
     lines += [
         f"  nas status {root / 'ppo'}",
         f"  nas draw {root / 'ppo'}@2 --out second_best.svg",

@@ -18,6 +18,7 @@ from experiments.config.unknown_names import unknown_name
 from experiments.config.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
+from nas.export.folder import ARCHITECTURE_FILE
 from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
@@ -27,14 +28,13 @@ from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
 from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
 from nas.models.scaling import Budget, parse_amount, widest
+from nas.training.run import NETWORK_FILE
 from nas.trial import Success
 from search_spaces.published import PUBLISHED
 
 MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
 WEIGHTS_SUFFIX = ".safetensors"
-NETWORK_FILE = "network.safetensors"
-"""File with the final weights of `nas train`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +224,8 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
             stored = folder.stored_document() or {}
             data = validate_section("data", stored.get("data") or {}, DataSpec)
             return _from_weights(text, path / NETWORK_FILE, data)
-        if (path / "architecture.json").is_file():
-            return ArchitectureSource(text, read_architecture(path / "architecture.json"))
+        if (path / ARCHITECTURE_FILE).is_file():
+            return ArchitectureSource(text, read_architecture(path / ARCHITECTURE_FILE))
         raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
     document = read_yaml(folder.config) if folder.config.exists() else None
     best = read_ledger(folder.ledger).best(rank, stored_reward(document))

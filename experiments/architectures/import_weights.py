@@ -14,6 +14,7 @@ from experiments.architectures.draw import draw_architecture
 from experiments.architectures.export import CELLS_FILE
 from nas.data.data_set import DataSet, Split
 from nas.export.folder import export_checkpoint
+from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
 from nas.models.checkpoint import save_checkpoint
 from nas.models.import_timm import describe_timm, load_timm
@@ -21,7 +22,6 @@ from nas.models.network import build_network
 from search_spaces.published import PUBLISHED
 
 TIMM_NAMES = ("nasnetalarge", "pnasnet5large")
-WEIGHTS_FILE = "weights.safetensors"
 _MEAN = _STD = (0.5, 0.5, 0.5)
 """Normalization of images in timm, for both networks."""
 

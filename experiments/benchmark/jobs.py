@@ -1,4 +1,4 @@
-"""One run of `nas benchmark`: the real search loop on a table, kept in a file of its own."""
+"""One run of `nas benchmark`: the search loop on a table, with the result in its own file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiments.comparison.curves import CACHED, SUCCESS, Run
 from experiments.config.search_config import CONTROLLERS, parse_controller
-from experiments.config.sections import dump_settings
+from experiments.config.sections import dump_settings, flatten
 from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
@@ -34,44 +34,80 @@ from workers.pools.caching_pool import CachingPool
 from workers.pools.virtual_pool import VirtualPool
 
 FAILURE_REWARD = 0.0
-"""What a controller is told of a failure, as in a search at its defaults."""
+"""Reward of a failure, as in a search with default settings."""
 _COLUMNS = ("trial", "accuracy", "test", "seconds", "elapsed_seconds", "decisions", "status")
 
 
 @dataclass(frozen=True, slots=True)
+class JobKey:
+    """Everything that determines the result of a run.
+
+    Attributes:
+        format: Version of the result file.
+        table: SHA-256 digest of the table.
+        columns: Of the table.
+        controller: Name of the controller, with settings as given on the command line.
+        settings: All settings of the controller.
+        num_workers: Number of logical workers.
+        num_trials: Number of trials.
+        failure_reward: Reward of a failure.
+        seed: Of the run; each strategy derives its own seed from it.
+    """
+
+    format: int
+    table: str
+    columns: Columns
+    controller: str
+    settings: Mapping[str, Any]
+    num_workers: int
+    num_trials: int
+    failure_reward: float
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One run: the table's path, and all that its result depends on."""
+    """One run.
+
+    Attributes:
+        table: Path of the table.
+        key: Everything that determines the result.
+    """
 
     table: str
-    key: dict[str, Any]
+    key: JobKey
 
     @property
     def strategy(self) -> str:
-        """The name of the controller with its settings, and of its workers if there are several."""
-        number = self.key["num_workers"]
-        return f"{self.key['controller']}, {number} workers" if number > 1 else str(self.key["controller"])
+        """Controller with its settings, and the number of workers if there are several."""
+        number = self.key.num_workers
+        return f"{self.key.controller}, {number} workers" if number > 1 else self.key.controller
 
     @property
     def name(self) -> str:
-        """Of this run among all."""
-        return f"{self.strategy}, seed {self.key['seed']}"
+        """Strategy and seed."""
+        return f"{self.strategy}, seed {self.key.seed}"
 
     @property
     def derived_seed(self) -> int:
-        """A seed of its own for each strategy: with a common one, their first random trials would be the same."""
-        text = f"{self.strategy}, {self.key['seed']}"
+        """Seed of the run; it differs between strategies, so that their first random trials differ."""
+        text = f"{self.strategy}, {self.key.seed}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
 
     def file(self, folder: Path) -> Path:
-        """Where its result is kept."""
-        controller = self.key["controller"].replace(":", ",")
-        return folder / f"{controller},workers={self.key['num_workers']},seed={self.key['seed']}.json"
+        """Path of the result."""
+        controller = self.key.controller.replace(":", ",")
+        return folder / f"{controller},workers={self.key.num_workers},seed={self.key.seed}.json"
 
     def stored(self, folder: Path) -> dict[str, Any] | None:
-        """Its result, or None if it is missing.
+        """Returns the stored result, or None if there is none.
 
         Raises:
-            ValueError: if the file holds none, or one that was made in another way; the message shows the difference.
+            ValueError: If the file holds no result, or one of another configuration; the message shows the difference.
         """
         file = self.file(folder)
         try:
@@ -81,18 +117,22 @@ class Job:
         except ValueError as error:
             raise ValueError(f"{file} does not hold a run: {error}") from None
         key = result.get("key") if isinstance(result, dict) else None
-        if key != self.key:
-            made = key if isinstance(key, dict) else {}
-            differing = [name for name in self.key if made.get(name) != self.key[name]]
-            was = ", ".join(f"{name} {made.get(name)!r:.80} and not {self.key[name]!r:.80}" for name in differing)
-            raise ValueError(f"{file} was made with {was}; choose another folder")
+        old = dict(flatten(key)) if isinstance(key, dict) else {}
+        new = dict(flatten(self.key.to_json()))
+        if old != new:
+            different = "; ".join(
+                f"{name}: {old.get(name)!r:.80} in the folder, {new.get(name)!r:.80} requested"
+                for name in sorted({*old, *new})
+                if old.get(name) != new.get(name)
+            )
+            raise ValueError(f"{file} holds a run with another configuration ({different}); choose another --out")
         return dict(result)
 
     def read(self, folder: Path) -> tuple[Run, Sequence[int]]:
-        """The run as it is compared, and the numbers of its trials in the order of finishing."""
+        """Returns the run for the comparison, and its trial ids in the order of finishing."""
         result = self.stored(folder)
         if result is None:
-            raise RuntimeError(f"{self.file(folder)} has vanished")
+            raise RuntimeError(f"{self.file(folder)} does not exist")
         run = Run(
             self.name,
             np.array(result["accuracy"], dtype=float),
@@ -106,10 +146,10 @@ class Job:
 
 
 def controller_settings(controller: str) -> dict[str, Any]:
-    """All settings of a controller, from its name and what follows it: ``ppo:batch_size=5``.
+    """Returns all settings of a controller, given as its name and settings: ``ppo:batch_size=5``.
 
     Raises:
-        ValueError: if there is no such controller, or a setting is not allowed.
+        ValueError: If the controller is unknown or a setting is not allowed.
     """
     name, *pairs = controller.split(":")
     section: dict[str, Any] = {"name": name}
@@ -129,13 +169,13 @@ def controller_settings(controller: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def load_table(path: str, columns: Columns) -> tuple[Table, EdgeSpace]:
-    """A table and the space of its cells, read once a process."""
+    """Reads a table and the space of its cells, once per process."""
     table = read_table(Path(path), columns)
     return table, EdgeSpace.of(table.rows)
 
 
 def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Console) -> None:
-    """Runs all jobs, each kept as it ends."""
+    """Runs jobs in parallel; each writes its result when it finishes."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     executor = ProcessPoolExecutor(
         min(num_processes, len(jobs)), mp_context=get_context("spawn"), initializer=_start_process
@@ -153,29 +193,29 @@ def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Con
 
 
 def run_job(job: Job, folder: Path) -> None:
-    """One run, kept in its file, which appears only when it is complete.
+    """Executes a run and writes its result atomically.
 
-    An architecture that the run has measured before is told again and costs nothing, as in a real search.
+    An architecture that the run has evaluated before is taken from the cache and costs nothing, as in a search.
     """
     key = job.key
-    table, space = load_table(job.table, Columns(**key["columns"]))
-    _, parsed = parse_controller(key["settings"])
+    table, space = load_table(job.table, key.columns)
+    _, parsed = parse_controller(key.settings)
     settings = () if parsed is None else (parsed,)
-    controller = CONTROLLERS[key["settings"]["name"]].build(space.choices, *settings, seed=job.derived_seed)
-    plan = SearchPlan(Fidelity(), key["num_trials"], seed=job.derived_seed, failure_reward=key["failure_reward"])
+    controller = CONTROLLERS[key.settings["name"]].build(space.choices, *settings, seed=job.derived_seed)
+    plan = SearchPlan(Fidelity(), key.num_trials, seed=job.derived_seed, failure_reward=key.failure_reward)
     rows = []
-    with VirtualPool(table, num_workers=key["num_workers"]) as pool:
+    with VirtualPool(table, num_workers=key.num_workers) as pool:
         for trial, outcome in search(space, controller, CachingPool(pool), plan):
             decisions = "-".join(map(str, trial.rollout.decisions))
             rows.append(
                 (trial.id, *_measured(outcome), outcome.train_seconds, pool.now_seconds, decisions, _status(outcome))
             )
-    result = {"key": key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    result = {"key": key.to_json()} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     write_text(job.file(folder), json.dumps(result) + "\n")
 
 
 def _measured(outcome: Outcome) -> tuple[float | None, float | None]:
-    """Validation and test accuracy."""
+    """Returns validation and test accuracy."""
     return (outcome.accuracy, outcome.metrics[TEST_ACCURACY]) if isinstance(outcome, Success) else (None, None)
 
 
@@ -186,7 +226,7 @@ def _status(outcome: Outcome) -> str:
 
 
 def _start_process() -> None:
-    """One thread a process: the processes take the cores. Ctrl-C is for the process that started this one."""
+    """Limits a process to one thread, and leaves Ctrl-C to its parent."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -195,7 +235,7 @@ def _start_process() -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however that ended: its queue would never say so."""
+    """Ends this process when its parent has ended, for whatever reason: waiting for its queue would never return."""
     parent = parent_process()
     if parent is not None:
         parent.join()

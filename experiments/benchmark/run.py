@@ -1,15 +1,13 @@
-"""`nas benchmark`: controllers compared on a table of measurements, with many seeds and any number of logical workers.
+"""`nas benchmark`: compares controllers on a table of evaluated architectures, over seeds and numbers of workers.
 
-Each run is the real search loop, with a pool whose clock is virtual. A run is kept in a file of its own, written at
-once when it ends, so the same call continues what was interrupted, and one with more seeds, workers or controllers adds
-what is missing.
+Each run executes the search loop with a pool whose clock is virtual, and writes its own result file when it ends. The
+same command resumes, and one with more seeds, workers or controllers adds the missing runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -17,14 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.benchmark.jobs import FAILURE_REWARD, Job, controller_settings, load_table, run_jobs
+from experiments.benchmark.jobs import FAILURE_REWARD, Job, JobKey, controller_settings, load_table, run_jobs
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
 from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
 from experiments.config.sections import flatten
-from experiments.runs.environment import describe_environment
+from experiments.runs.environment import describe_environment, num_cpus
 from workers.evaluators.table import Columns, read_table
 
 _FORMAT = 2
@@ -32,18 +30,17 @@ _FORMAT = 2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What is compared on which table.
+    """A comparison of controllers on a table.
 
     Attributes:
-        table: a table file (see `workers.evaluators.table`) of cells with one operation an edge.
-        controllers: keys of `experiments.config.search_config.CONTROLLERS`; settings other than the defaults follow,
-            set off by
-            colons: ``evolution:population_size=10:tournament_size=3``, ``ppo:preset=nasnet``.
-        num_trials: of each run.
-        num_seeds: runs of each controller, with seeds from 0.
-        num_workers: numbers of logical workers; each controller runs with each.
-        columns: of the table: what a search sees, what is reported, what is charged. None: the last of each kind.
-        num_processes: runs at a time; None: one for each core.
+        table: A table file (see `workers.evaluators.table`) of cells with one operation per edge.
+        controllers: Keys of `experiments.config.search_config.CONTROLLERS`; settings that differ from the defaults
+            follow after colons: ``evolution:population_size=10:tournament_size=3``, ``ppo:preset=nasnet``.
+        num_trials: Number of trials of each run.
+        num_seeds: Number of runs of each controller, with seeds from 0.
+        num_workers: Numbers of logical workers; each controller runs with each of them.
+        columns: Of the table: validation, test and cost. None selects the last one of each kind.
+        num_processes: Number of runs at a time; None is the number of cores.
     """
 
     table: Path
@@ -69,10 +66,10 @@ class Benchmark:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
     def jobs(self) -> list[Job]:
-        """All runs, the first seeds of all strategies first.
+        """Returns all runs, ordered by seed.
 
         Raises:
-            ValueError: if the table or a controller is not valid, or two controllers are the same.
+            ValueError: If the table or a controller is not valid, or two controllers are equal.
         """
         settings = {controller: controller_settings(controller) for controller in self.controllers}
         for number, (name, chosen) in enumerate(settings.items()):
@@ -85,46 +82,45 @@ class Benchmark:
         return [
             Job(
                 str(table),
-                {
-                    "format": _FORMAT,
-                    "table": digest,
-                    "columns": dataclasses.asdict(columns),
-                    "controller": controller,
-                    "settings": settings[controller],
-                    "num_workers": num_workers,
-                    "num_trials": self.num_trials,
-                    "failure_reward": FAILURE_REWARD,
-                    "seed": seed,
-                },
+                JobKey(
+                    format=_FORMAT,
+                    table=digest,
+                    columns=columns,
+                    controller=controller,
+                    settings=settings[controller],
+                    num_workers=num_workers,
+                    num_trials=self.num_trials,
+                    failure_reward=FAILURE_REWARD,
+                    seed=seed,
+                ),
             )
             for seed, num_workers, controller in product(range(self.num_seeds), self.num_workers, self.controllers)
         ]
 
 
 def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
-    """Runs what is missing in a folder, then compares all that was asked for.
+    """Executes the runs that are missing in a folder, then compares all runs of the benchmark.
 
     Args:
-        benchmark: what is compared.
-        out: the folder for runs (in ``runs/``) and results; made if missing. With several numbers of workers, each has
-            a folder of its own in it, and so has each controller, where its numbers of workers are compared.
-        console: shows a progress bar if it is a terminal.
+        benchmark: The benchmark.
+        out: The folder for runs (in ``runs/``) and results; created if missing. With several numbers of workers, each
+            has its own folder in it, and so has each controller, where its numbers of workers are compared.
+        console: Shows a progress bar if it is a terminal.
 
     Returns:
         Comparisons by folder (see `experiments.comparison.analysis.compare_strategies`) with ``configuration`` and
         ``environment``, ``files`` naming what was written.
 
     Raises:
-        ValueError: if the table or a controller is not valid, or the folder holds a run made in another way; the
-            message shows the difference.
-        OSError: if the table cannot be read.
+        ValueError: If the table or a controller is not valid, or the folder holds a run with another configuration.
+        OSError: If the table cannot be read.
     """
     jobs = benchmark.jobs()
     folder = out / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     missing = [job for job in jobs if job.stored(folder) is None]
     if missing:
-        run_jobs(missing, folder, benchmark.num_processes or _num_cores(), console)
+        run_jobs(missing, folder, benchmark.num_processes or num_cpus(), console)
     comparisons = {}
     for name, groups in _groups(benchmark, jobs):
         comparison = _compare(groups, folder)
@@ -134,10 +130,10 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
 
 
 def _groups(benchmark: Benchmark, jobs: Sequence[Job]) -> Iterator[tuple[str, list[list[Job]]]]:
-    """The runs of each strategy of each comparison, with the name of its folder."""
+    """Yields the folder name of each comparison, and the runs of each of its strategies."""
     runs: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        runs.setdefault((job.key["controller"], job.key["num_workers"]), []).append(job)
+        runs.setdefault((job.key.controller, job.key.num_workers), []).append(job)
     several = len(benchmark.num_workers) > 1
     for number in benchmark.num_workers:
         yield f"{number}-workers" if several else "", [runs[name, number] for name in benchmark.controllers]
@@ -151,7 +147,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
-        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].key["settings"]))
+        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].key.settings))
     comparison = compare_strategies(strategies).with_best(_describer(groups[0][0], trials))
     return dataclasses.replace(
         comparison,
@@ -162,7 +158,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
 
 def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArchitecture], BestArchitecture]:
     """Describes the best cells: what each is, what it costs, and which trial it was."""
-    table, space = load_table(job.table, Columns(**job.key["columns"]))
+    table, space = load_table(job.table, job.key.columns)
 
     def describe(best: BestArchitecture) -> BestArchitecture:
         cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
@@ -180,18 +176,13 @@ def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArch
 
 
 def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:
-    """What a strategy was made with, by dotted key."""
+    """Returns the configuration of a strategy, by dotted key."""
     key = jobs[0].key
     return {
         "table.file": Path(jobs[0].table).name,
-        "table.sha256": key["table"],
-        **{f"table.{name}": column for name, column in key["columns"].items()},
-        **{f"controller.{name}": value for name, value in key["settings"].items()},
-        **{name: key[name] for name in ("num_workers", "num_trials", "failure_reward")},
+        "table.sha256": key.table,
+        **{f"table.{name}": column for name, column in dataclasses.asdict(key.columns).items()},
+        **{f"controller.{name}": value for name, value in key.settings.items()},
+        **{name: getattr(key, name) for name in ("num_workers", "num_trials", "failure_reward")},
         "num_seeds": len(jobs),
     }
-
-
-def _num_cores() -> int:
-    """Those this process may use, where the system says."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

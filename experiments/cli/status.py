@@ -22,6 +22,6 @@ def status(run: Annotated[Path, typer.Argument(help="Folder of a search.")], *, 
 
     value = run_status(run)
     if as_json:
-        print_json(value)
+        print_json(value.to_json())
     else:
         print_status(value, Console())

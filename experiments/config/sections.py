@@ -1,4 +1,4 @@
-"""One section of a configuration: plain data to validated settings and back."""
+"""Conversion of a section of a configuration between plain data and validated settings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
     """Validates the settings of one section.
 
     Args:
-        name: of the section, for messages.
-        section: plain data.
-        kind: a pydantic dataclass.
+        name: Of the section, for messages.
+        section: Plain data.
+        kind: A pydantic dataclass.
 
     Raises:
-        ValueError: if a key is unknown, missing, or has a value that it may not have; one line that names the place.
+        ValueError: If a key is unknown or missing, or its value is not allowed; one line that names the key.
     """
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in section:
@@ -39,30 +39,30 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
         came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
         raise ValueError(f"{place}: {message}{came}") from None
     for key, value in section.items():
-        if _counts_truth(value, getattr(settings, key)):
-            raise ValueError(f"{name}.{key}: true and false are no numbers, got {value!r:.60}")
+        if _has_converted_bool(value, getattr(settings, key)):
+            raise ValueError(f"{name}.{key}: true and false are not numbers, got {value!r:.60}")
     return settings
 
 
-def _counts_truth(came: Any, kept: Any) -> bool:  # noqa: ANN401 - plain data of any form
-    """Whether a truth value somewhere was taken for a number, as Python does."""
+def _has_converted_bool(came: Any, kept: Any) -> bool:  # noqa: ANN401 - plain data of any form
+    """Whether a Boolean was converted to a number, at any depth."""
     if isinstance(came, bool):
         return isinstance(kept, int | float) and not isinstance(kept, bool)
     if isinstance(came, Mapping) and isinstance(kept, Mapping):
-        return any(_counts_truth(item, kept.get(key)) for key, item in came.items())
+        return any(_has_converted_bool(item, kept.get(key)) for key, item in came.items())
     if isinstance(came, list) and isinstance(kept, list | tuple) and len(came) == len(kept):
-        return any(_counts_truth(item, other) for item, other in zip(came, kept, strict=True))
+        return any(_has_converted_bool(item, other) for item, other in zip(came, kept, strict=True))
     return False
 
 
 def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settings class
-    """Returns plain data from which `validate_section` makes equal settings, with every setting written out."""
+    """Returns all settings as plain data, the inverse of `validate_section`."""
     value: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
     return value
 
 
 def flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as pairs of a dotted key and a value."""
+    """Yields nested settings as pairs of a dotted key and a value."""
     for key, item in value.items():
         if isinstance(item, Mapping):
             yield from flatten(item, f"{place}{key}.")

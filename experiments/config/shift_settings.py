@@ -1,4 +1,4 @@
-"""The section ``shifts`` of a configuration: which shifts of appearance the reward sees, and which only the test."""
+"""The section ``shifts`` of a configuration: shifts of appearance for the reward and for the test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nas.shifts.table import check_disjoint, check_shifts
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class ShiftSettings:
-    """Two sets of shifts with nothing in common: a network chosen for what is tested would prove nothing.
+    """Two disjoint sets of shifts: a network selected on the shifts of the test would bias it.
 
     Attributes:
-        reward: measured on the validation images of every trial; the reward ``shifted_accuracy`` takes their mean.
-        test: for the test of what was found; `nas robustness RUN` measures them, no trial sees them.
-        severity: of the shifts of the reward, 1 to 5.
-        seed: of what the shifts draw.
+        reward: Evaluated on the validation images of every trial; the reward ``shifted_accuracy`` uses their mean.
+        test: Evaluated by `nas robustness RUN` only, in no trial.
+        severity: Of the shifts of the reward, 1 to 5.
+        seed: Of the random numbers of the shifts.
     """
 
     reward: tuple[str, ...] = ()
@@ -34,11 +34,11 @@ class ShiftSettings:
 
     @property
     def plan(self) -> ShiftPlan | None:
-        """What every trial is to measure; None if nothing."""
+        """Shifts evaluated in every trial, or None."""
         return ShiftPlan(self.reward, self.severity, self.seed) if self.reward else None
 
     def check_fits(self, *, reward_name: str, num_channels: int) -> None:
-        """Raises ValueError if the reward needs shifts and there are none, or the images cannot undergo one."""
+        """Raises ValueError if the reward needs shifts and there are none, or a shift does not support the images."""
         if reward_name == "shifted_accuracy" and not self.reward:
-            raise ValueError("reward shifted_accuracy needs shifts: name some in shifts.reward")
+            raise ValueError("reward shifted_accuracy needs at least one shift in shifts.reward")
         check_shifts((*self.reward, *self.test), num_channels=num_channels)

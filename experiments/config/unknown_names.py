@@ -1,4 +1,4 @@
-"""Errors about names, in the same words everywhere: what was unknown, the nearest known name, all known names."""
+"""Error for an unknown name: the nearest known name, and all known names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ MAX_LISTED = 40
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ValueError:
-    """Returns the error that says that a name is unknown, with the nearest known one if there is one.
+    """Returns the error for an unknown name.
 
     Args:
-        what: what the name stands for, such as ``controller``.
-        name: the name that came.
-        known: all names that are allowed.
+        what: What the name refers to, such as ``controller``.
+        name: The unknown name.
+        known: All allowed names.
     """
     names = list(known)
     close = difflib.get_close_matches(str(name)[:200], names, n=1, cutoff=0.5)

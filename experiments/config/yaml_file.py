@@ -1,4 +1,4 @@
-"""YAML from anywhere, read with suspicion: plain data only; size, nesting, references and repeated keys are limited."""
+"""Safe reading of untrusted YAML: plain data only, of limited size and depth, without references and repeated keys."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds a mapping.
 
     Raises:
-        ValueError: if the file is not such a file; the message says what is wrong and in which line.
-        OSError: if it cannot be read.
+        ValueError: If the content is not valid; the message names the line.
+        OSError: If the file cannot be read.
     """
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
@@ -40,7 +40,7 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null.
 
     Raises:
-        ValueError: if it is not that.
+        ValueError: If the text is anything else.
     """
     try:
         loader = _PlainLoader(text)
@@ -53,12 +53,12 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
         raise ValueError(f"is not valid YAML: {line}{error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"is not valid YAML: {' '.join(str(error).split())}") from None
-    except (LookupError, AttributeError, TypeError, OverflowError):  # what PyYAML makes of `!!bool maybe` and the like
+    except (LookupError, AttributeError, TypeError, OverflowError):  # raised by PyYAML for `!!bool maybe` and the like
         raise ValueError("is not valid YAML: a value does not fit its tag") from None
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """The safe loader, with limits; references are refused since a few lines of them unfold to gigabytes."""
+    """The safe loader with limits; references are refused since a few lines of them can expand to gigabytes."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -77,7 +77,8 @@ class _PlainLoader(yaml.SafeLoader):
             self._depth -= 1
         if node is not None and node.tag.removeprefix(_YAML_TAG) in _NOT_PLAIN:
             raise yaml.MarkedYAMLError(
-                problem=f"a {node.tag.removeprefix(_YAML_TAG)} is no plain value: put it in quotes", problem_mark=mark
+                problem=f"a {node.tag.removeprefix(_YAML_TAG)} is not a plain value: put it in quotes",
+                problem_mark=mark,
             )
         return node
 
@@ -90,6 +91,6 @@ class _PlainLoader(yaml.SafeLoader):
                     problem=f"keys must be text, got {key!r:.60}", problem_mark=key_node.start_mark
                 )
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r:.60} stands twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"key {key!r:.60} appears twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)

@@ -1,4 +1,4 @@
-"""`nas detect`: resolves a configuration, opens or continues the detector's folder, trains, and shows what it finds."""
+"""`nas detect`: trains a detector in a folder, and draws its curves and some of its detections."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
 
 
 def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
-    """Reads and checks the pictures, and that plan, pictures, backbone and device fit together.
+    """Reads the images, and checks that plan, images, backbone and device fit together.
 
     Raises:
-        ValueError: if they do not; one line that says where.
-        RuntimeError: if pycocotools is missing, or the device.
+        ValueError: If they do not; one line that says where.
+        RuntimeError: If pycocotools or the device is missing.
     """
     choose_dtype(plan.recipe, choose_device(plan.recipe))
-    with console.status("reading the pictures"):
+    with console.status("reading the images"):
         data = load_detection_data(plan.data, masks=plan.detector.masks)
     build_task(plan, data)
     return data
@@ -86,21 +86,21 @@ def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
 def detect_folder(
     folder: Path, plan: DetectionPlan, data: DetectionSet, workers: TrainingWorkers, console: Console
 ) -> dict[str, Any]:
-    """Trains in a folder from where it is, shows how it goes, and draws pictures and curves.
+    """Trains a detector, or resumes the training in the folder, and draws images and curves.
 
     Args:
-        folder: an existing one.
-        plan: what to train.
-        data: the plan's pictures.
-        workers: who trains.
-        console: where it is shown.
+        folder: An existing folder.
+        plan: What to train.
+        data: The images of the plan.
+        workers: The workers of the training.
+        console: Where progress is shown.
 
     Returns:
         What `result.json` holds, see `nas.downstream.detection.training.run_detection`.
 
     Raises:
-        ValueError: if the folder holds another training.
-        RuntimeError: if the training fails.
+        ValueError: If the folder holds another training.
+        RuntimeError: If the training fails.
     """
     with RecordLines(resolve_recipe(plan, data).iterations, console, describe_scores) as lines:
         if workers.is_local:
@@ -117,9 +117,9 @@ def detect_folder(
 
 
 def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
-    """What came of a training, for a person."""
+    """Formats the result of a training as lines of text."""
     scores = result["evaluation"]
-    measured = f"on {scores['num_pictures']} pictures ({result['data']['evaluate']})"
+    measured = f"on {scores['num_pictures']} images ({result['data']['evaluate']})"
     table = [
         f"{name} {measured}: " + ", ".join(f"{_LABELS[key]} {_percent(scores[name][key])}" for key in NAMES)
         for name in ("box", "mask")
@@ -128,13 +128,13 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
     return [
         f"{result['num_parameters']:,} parameters, {result['num_backbone_parameters']:,} of them in the backbone",
         *table,
-        f"{result['pictures_per_second']:,.1f} pictures a second, {result['seconds']:,.1f} s",
+        f"{result['pictures_per_second']:,.1f} images per second, {result['seconds']:,.1f} s",
         f"{folder / DETECTOR_FILE} holds the weights; see {CURVES_FILE} and {PICTURES_FOLDER}/ beside it",
     ]
 
 
 def describe_scores(record: Record) -> str:
-    """What an evaluation says, in a few words."""
+    """Summarizes an evaluation in a few words."""
     scores = record["evaluation"]
     return ", ".join(
         f"{name} AP {_percent(scores[name]['ap'])} (AP50 {_percent(scores[name]['ap50'])})"
@@ -144,7 +144,7 @@ def describe_scores(record: Record) -> str:
 
 
 def _is_done(folder: Path) -> bool:
-    """Whether a training has left everything behind: the curves come last."""
+    """Whether a training is complete: the curves are written last."""
     return read_result(folder) is not None and (folder / CURVES_FILE).is_file()
 
 

@@ -1,4 +1,4 @@
-"""`nas segment`: trains a segmenter in a folder, measures it at home and abroad, and shows what it says."""
+"""`nas segment`: trains a segmenter in a folder and evaluates it in-domain and under distribution shift."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ CURVES_FILE, PICTURES_FILE = "curves.png", "pictures.png"
 
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
-    """What came of a training.
+    """Results of a training.
 
     Attributes:
-        result: what `result.json` holds, see `nas.downstream.segmentation.training.run_segmentation`.
-        domains: what `domains.json` holds, see `experiments.downstream.segment_domains.measure_domains`.
+        result: What `result.json` holds, see `nas.downstream.segmentation.training.run_segmentation`.
+        domains: What `domains.json` holds, see `experiments.downstream.segment_domains.measure_domains`.
     """
 
     result: Mapping[str, Any]
@@ -70,7 +70,7 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
     folder = RunFolder(out or request.default_folder)
     document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
     config = SegmentationConfig.parse(document, source=request.source)
-    data = read_pictures(config, console)
+    data = read_images(config, console)
     found = segment_folder(folder.path, config, architecture, data, console)
     for line in result_lines(folder.path, found.result):
         say(console, line)
@@ -79,27 +79,27 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
     return 0
 
 
-def read_pictures(config: SegmentationConfig, console: Console) -> SegmentationFolder:
-    """Looks at all pictures and masks, see `nas.downstream.segmentation.data.read_folder`."""
-    with console.status("looking at the pictures and masks"):
+def read_images(config: SegmentationConfig, console: Console) -> SegmentationFolder:
+    """Reads all images and masks, see `nas.downstream.segmentation.data.read_folder`."""
+    with console.status("reading the images and masks"):
         return read_folder(Path(config.data.root or ""), config.data)
 
 
 def segment_folder(
     folder: Path, config: SegmentationConfig, architecture: Buildable, data: SegmentationFolder, console: Console
 ) -> SegmentResult:
-    """Trains in a folder from where it is, measures, and draws curves and pictures.
+    """Trains a segmenter, or resumes the training in the folder, evaluates it, and draws curves and images.
 
     Args:
-        folder: of the training, made where it is missing.
-        config: how, and where it is measured.
-        architecture: of the backbone.
-        data: the pictures.
-        console: where it is shown.
+        folder: Of the training; created if missing.
+        config: Of the training and the evaluation.
+        architecture: Of the backbone.
+        data: The images.
+        console: Where progress is shown.
 
     Raises:
-        ValueError: if pictures, backbone and folder do not fit together; nothing is trained then.
-        RuntimeError: if the training fails.
+        ValueError: If images, backbone and folder do not fit together; nothing is trained then.
+        RuntimeError: If the training fails.
     """
     plan = config.plan(architecture)
     build_task(plan, data)  # what does not fit is said before there is a folder
@@ -112,22 +112,22 @@ def segment_folder(
 
 
 def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
-    """What came of a training, for a person."""
+    """Formats the result of a training as lines of text."""
     scores = result["evaluation"]
     return [
         f"{result['num_parameters']:,} parameters, {result['head']} head at output stride {result['output_stride']}",
-        f"validation: {describe_scores({'evaluation': scores})}; saying everywhere what is most frequent: "
+        f"validation: {describe_scores({'evaluation': scores})}; the most frequent class everywhere: "
         f"mean IoU {scores['constant']['mean_iou']:.2%}, pixels {scores['constant']['pixel_accuracy']:.2%}",
-        f"{result['pictures_per_second']:,.1f} pictures a second, {result['seconds']:,.1f} s",
+        f"{result['pictures_per_second']:,.1f} images per second, {result['seconds']:,.1f} s",
         f"{folder / SEGMENTER_FILE} holds the weights; see {CURVES_FILE} and {PICTURES_FILE} beside it",
     ]
 
 
 def class_table(result: Mapping[str, Any]) -> Table:
-    """The classes of the validation pictures, those with the most pixels first."""
+    """Formats the scores of the classes, ordered by number of pixels in the validation images."""
     scores = result["evaluation"]
     total = sum(scores["pixels"])
-    table = Table(title="classes of the validation pictures")
+    table = Table(title="classes of the validation images")
     for name in ("class", "share of the pixels", "IoU"):
         table.add_column(name, justify="left" if name == "class" else "right")
     rows = zip(result["class_names"], scores["pixels"], scores["iou"], strict=True)
@@ -137,10 +137,10 @@ def class_table(result: Mapping[str, Any]) -> Table:
 
 
 def domain_table(domains: Mapping[str, Any]) -> Table:
-    """Scores where it was measured."""
-    table = Table(title="the same network, other pictures")
-    for name in ("pictures", "mean IoU", "pixels right"):
-        table.add_column(name, justify="left" if name == "pictures" else "right")
+    """Formats the scores in each domain."""
+    table = Table(title="scores by domain")
+    for name in ("domain", "mean IoU", "pixel accuracy"):
+        table.add_column(name, justify="left" if name == "domain" else "right")
     for name, scores in domains.items():
         look = scores["look"]
         shown = name if look is None else f"validation, {name} at severity {look['severity']}"
@@ -149,7 +149,7 @@ def domain_table(domains: Mapping[str, Any]) -> Table:
 
 
 def describe_scores(record: Record) -> str:
-    """What an evaluation says, in a few words."""
+    """Summarizes an evaluation in a few words."""
     scores = record["evaluation"]
     return f"mean IoU {scores['mean_iou']:.2%}, pixels {scores['pixel_accuracy']:.2%}"
 
@@ -172,18 +172,18 @@ def _measure(
     folder: Path, plan: SegmentationPlan, domains: list[Domain], data: SegmentationFolder, console: Console
 ) -> dict[str, Any]:
     train = data.classes.count(data.train.counts)
-    with num_threads(plan.recipe.num_threads), console.status("measuring") as status:
+    with num_threads(plan.recipe.num_threads), console.status("evaluating") as status:
         return measure_domains(
             folder,
             lambda: _load(folder, plan),
             domains,
             train,
-            said=lambda name: status.update(f"measuring {name}"),
+            progress=lambda name: status.update(f"evaluating {name}"),
         )
 
 
 def _draw(folder: Path, plan: SegmentationPlan, home: Domain) -> None:
-    """Draws what is not there yet, as after a kill at the very end."""
+    """Draws the figures that are missing."""
     if not (folder / CURVES_FILE).is_file():
         draw_curves(read_records(folder), folder / CURVES_FILE, title=folder.name)
     if not (folder / PICTURES_FILE).is_file():

@@ -1,4 +1,4 @@
-"""Where a trained segmenter is measured: at home, under shifts of appearance, and on the pictures of another folder."""
+"""Domains in which a segmenter is evaluated: validation images, shifts of appearance, images of another folder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TRAINING, VALIDATION = "training", "validation"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
-    """Pictures of one kind.
+    """A set of images.
 
     Attributes:
-        name: unlike that of any other.
-        pictures: with their masks.
-        counts: pixels by class.
-        look: the shift that they undergo, if any.
+        name: Unique name.
+        pictures: Images with masks.
+        counts: Number of pixels by class.
+        look: The shift applied to the images, if any.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Domain:
 
 
 def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: SegmentationTest) -> list[Domain]:
-    """All domains that the settings ask for, the validation pictures first.
+    """Returns the domains of the settings, the validation images first.
 
     Raises:
-        ValueError: if there is another folder and it does not fit.
+        ValueError: If the other folder does not match the classes of the training.
     """
     splits: dict[str, SegmentationSplit] = {VALIDATION: folder.validation}
     if test.training:
@@ -66,22 +66,22 @@ def measure_domains(
     domains: Sequence[Domain],
     train: Counts,
     *,
-    said: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Measures what was not measured yet, and keeps it in ``domains.json`` after each domain.
+    """Evaluates a segmenter in the domains that are missing in ``domains.json``, and adds each to the file.
 
     Args:
-        out: the folder of the training.
-        load: gives the trained network in evaluation mode; not called if nothing is to be measured.
-        domains: where.
-        train: pixels by class, in training.
-        said: told the name of each domain before it is measured.
+        out: The folder of the training.
+        load: Returns the trained network in evaluation mode; not called if no domain is missing.
+        domains: The domains.
+        train: Number of pixels by class in training.
+        progress: Called with the name of each domain before its evaluation.
 
     Returns:
-        By name of the domain what `nas.downstream.segmentation.evaluation.evaluate` gives.
+        The scores by name of the domain, see `nas.downstream.segmentation.evaluation.evaluate`.
 
     Raises:
-        ValueError: if the file is there and cannot be read.
+        ValueError: If the file exists and cannot be read.
     """
     path = out / DOMAINS_FILE
     known = _read(path)
@@ -89,7 +89,7 @@ def measure_domains(
     for domain in domains:
         if _is_known(known.get(domain.name), domain):
             continue
-        said(domain.name)
+        progress(domain.name)
         network = network or load()
         scores = evaluate(network, domain.pictures, train, domain.counts, look=domain.look)
         known[domain.name] = {**scores, "look": _describe(domain.look)}
@@ -98,7 +98,7 @@ def measure_domains(
 
 
 def _is_known(value: Any, domain: Domain) -> bool:  # noqa: ANN401 - plain data
-    """Whether the same pixels were measured under the same shift."""
+    """Whether a result is of the same pixels under the same shift."""
     return value is not None and value["look"] == _describe(domain.look) and value["pixels"] == domain.counts.tolist()
 
 
@@ -110,5 +110,5 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         value = parse_json(path.read_bytes()) if path.is_file() else {}
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): remove it, and its domains are measured again") from None
+        raise ValueError(f"{path} is damaged ({error}): delete it to evaluate its domains again") from None
     return dict(value)

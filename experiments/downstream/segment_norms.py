@@ -23,7 +23,7 @@ from experiments.config.resolve import ConfigRequest
 from experiments.config.unknown_names import unknown_name
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.downstream.norm_results import ALL_SHIFTS, DROP, NormScores, NormStudy, SeedInterval
-from experiments.downstream.segment import SegmentResult, read_pictures, segment_folder
+from experiments.downstream.segment import SegmentResult, read_images, segment_folder
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
 from experiments.runs.printing import say
@@ -106,7 +106,7 @@ def run_norms(
             "with --norms the backbone must be trained from scratch, since weights match one norm only; see --scratch"
         )
     chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}
-    data = read_pictures(config, console)
+    data = read_images(config, console)
     make_folder(folder.path)
     results: dict[str, list[SegmentResult]] = {norm: [] for norm in norms}
     with folder.lock():

@@ -1,4 +1,4 @@
-"""Where a run takes place: versions, git commit and hardware."""
+"""The environment of a run: versions, git commit and hardware."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("nas-engine", "torch", "torchvision", "ray", "numpy", "scipy", "scik
 
 
 def describe_environment() -> dict[str, Any]:
-    """Returns plain data for JSON; what cannot be found out is null."""
+    """Returns the environment as plain data for JSON; None stands for what is unknown."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -22,7 +22,7 @@ def describe_environment() -> dict[str, Any]:
         "hardware": {
             "machine": platform.machine(),
             "processor": _processor(),
-            "num_cpus": _num_cpus(),
+            "num_cpus": num_cpus(),
             "memory_bytes": _memory_bytes(),
             "gpus": _gpus(),
         },
@@ -30,9 +30,9 @@ def describe_environment() -> dict[str, Any]:
 
 
 def git_commit(folder: Path) -> dict[str, Any] | None:
-    """The commit that a folder of source code is at, and whether files differ from it; None outside of git.
+    """Returns the commit of a folder of source code and whether files differ from it.
 
-    A folder that git does not track, such as one of an environment inside somebody's repository, is outside of git.
+    None if git does not track the folder, as that of an environment inside another repository.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or not _git(folder, "ls-files", "--", "."):
@@ -66,8 +66,8 @@ def _processor() -> str | None:
     return names[0] if names else platform.processor() or None
 
 
-def _num_cpus() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
+def num_cpus() -> int:
+    """Cores that this process may use; in a container they may be fewer than those of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

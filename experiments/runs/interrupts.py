@@ -1,4 +1,4 @@
-"""Ctrl-C once asks to stop, twice lets go."""
+"""Graceful stop: the first Ctrl-C sets a flag, the second one interrupts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """Holds back the first Ctrl-C while it is entered; the second one raises KeyboardInterrupt as usual.
+    """Turns the first Ctrl-C into a request to stop; the second one raises KeyboardInterrupt.
 
     Args:
-        announce: called at the first Ctrl-C.
+        announce: Called at the first Ctrl-C.
+
+    Attributes:
+        stopping: Whether Ctrl-C was pressed.
     """
 
     def __init__(self, announce: Callable[[], None] = lambda: None) -> None:
@@ -22,19 +25,19 @@ class Interrupts:
         self.stopping = False
 
     def __enter__(self) -> Self:
-        """Takes over Ctrl-C; Python allows that in the main thread only, elsewhere nothing changes."""
+        """Installs the signal handler, if this is the main thread: Python allows it there only."""
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._take)
+            self._previous = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Gives Ctrl-C back."""
+        """Restores the previous signal handler."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if self.stopping:
             raise KeyboardInterrupt
         self.stopping = True

@@ -1,4 +1,4 @@
-"""How far a running search is: a live panel in a terminal, a plain line now and then elsewhere."""
+"""Progress of a search: counts of its trials, and their display."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from experiments.runs.printing import say
+from experiments.runs.live_display import LiveDisplay, describe_seconds
 from nas.protocols import Pool
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Success, Trial
@@ -25,19 +24,19 @@ LINE_SECONDS = 30.0
 
 
 class Tally:
-    """Counts what a search has done.
+    """Counts the outcomes of a search.
 
     Args:
-        num_trials: how many trials the finished run has.
-        reward: of the run, by which its best trial is chosen.
-        clock: seconds that only grow.
+        num_trials: Number of trials of the finished run.
+        reward: Of the run; determines the best trial.
+        clock: Monotonic time in seconds.
 
     Attributes:
-        num_done: finished trials, those of earlier sessions, failures and cached ones included.
-        num_running: trials in flight.
-        num_failed: failures.
-        num_cached: outcomes taken from an earlier trial of the same architecture.
-        incumbent: the success with the highest reward so far, of equals the one with the lowest number.
+        num_done: Finished trials, including failures, cached ones and those of earlier sessions.
+        num_running: Trials in flight.
+        num_failed: Failures.
+        num_cached: Outcomes taken from an earlier trial of the same architecture.
+        incumbent: The success with the highest reward so far; the earliest one among equals.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Tally:
         self._num_earlier = 0
 
     def take(self, outcome: Outcome) -> None:
-        """Counts one more outcome."""
+        """Counts an outcome."""
         self.num_done += 1
         if isinstance(outcome, Failure):
             self.num_failed += 1
@@ -74,7 +73,7 @@ class Tally:
         return self._reward(success), -success.trial_id
 
     def start_session(self) -> None:
-        """Makes rates count from here on: what was taken before was measured earlier."""
+        """Starts measuring the rate: outcomes counted before belong to earlier sessions."""
         self._num_earlier = self.num_done
         self._started = self._clock()
 
@@ -85,19 +84,19 @@ class Tally:
 
     @property
     def trials_per_hour(self) -> float | None:
-        """The rate of this session, once it has lasted a second."""
+        """Rate of this session; None during its first second."""
         seconds = self._clock() - self._started
         num_done = self.num_done - self._num_earlier
         return 3600 * num_done / seconds if num_done and seconds >= 1 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the end of the run at the rate of this session."""
+        """Estimated time to the end of the run at the rate of this session."""
         rate = self.trials_per_hour
         return 3600 * max(self.num_trials - self.num_done, 0) / rate if rate else None
 
     def facts(self) -> list[tuple[str, str]]:
-        """What a reader wants to know, as pairs of a name and a text."""
+        """Returns what is shown, as pairs of a name and a text."""
         best = self.incumbent
         rate, left, mean = self.trials_per_hour, self.seconds_left, self.mean_recent
         return [
@@ -112,17 +111,8 @@ class Tally:
         ]
 
 
-def describe_seconds(seconds: float) -> str:
-    """A duration in the two largest units that it has: ``45 s``, ``3 min 20 s``, ``2 h 5 min``, ``4 d 1 h``."""
-    whole = round(seconds)
-    for size, name, small, small_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            return f"{whole // size} {name} {whole % size // small} {small_name}"
-    return f"{whole} s"
-
-
 class WatchedPool:
-    """A pool that tells a tally how many trials are in flight."""
+    """Wraps a pool and counts its trials in flight in a tally."""
 
     def __init__(self, pool: Pool, tally: Tally) -> None:
         self._pool = pool
@@ -130,70 +120,52 @@ class WatchedPool:
 
     @property
     def capacity(self) -> int:
-        """That of the pool."""
+        """Capacity of the pool."""
         return self._pool.capacity
 
     def submit(self, trial: Trial) -> None:
-        """Passes the trial on."""
+        """Submits a trial to the pool."""
         self._pool.submit(trial)
         self._tally.num_running += 1
 
     def next_outcome(self) -> Outcome:
-        """Passes the next outcome on."""
+        """Returns the next outcome of the pool."""
         outcome = self._pool.next_outcome()
         self._tally.num_running -= 1
         return outcome
 
     def __enter__(self) -> Self:
-        """Enters the pool."""
+        """Starts the pool."""
         self._pool.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leaves the pool."""
+        """Stops the pool."""
         self._pool.__exit__(kind, error, trace)
 
 
-class Reporter(Protocol):
-    """Shows a tally while it is entered."""
+class SearchDisplay(LiveDisplay):
+    """Shows a tally while it is entered: a live panel in a terminal, elsewhere a line of text every half minute.
 
-    def update(self) -> None:
-        """Says that the tally has changed."""
-        ...
+    Args:
+        title: Of the panel and the lines.
+        tally: Of the search.
+        console: Where to show it.
+        line_seconds: Time between two lines.
+    """
 
-    def say(self, text: str) -> None:
-        """Shows a line of text at once."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Starts to show."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Shows the last state and stops."""
-        ...
-
-
-def make_reporter(title: str, tally: Tally, console: Console) -> Reporter:
-    """A live panel if the console is a terminal, else plain lines."""
-    return LivePanel(title, tally, console) if console.is_terminal else PlainLines(title, tally, console)
-
-
-class LivePanel:
-    """Draws a panel that stays in its place, a few times a second."""
-
-    def __init__(self, title: str, tally: Tally, console: Console) -> None:
+    def __init__(self, title: str, tally: Tally, console: Console, *, line_seconds: float = LINE_SECONDS) -> None:
+        super().__init__(console)
         self._title = title
         self._tally = tally
-        self._console = console
-        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4)
+        self._line_seconds = line_seconds
+        self._due = 0.0
+        self._num_written = -1
 
     def render(self) -> Panel:
-        """The panel as it is now."""
+        """Returns the panel."""
         facts = self._tally.facts()
         table = Table.grid(padding=(0, 2))
         for (left, left_text), (right, right_text) in zip(facts[:4], facts[4:], strict=True):
@@ -204,56 +176,17 @@ class LivePanel:
         return Panel(rows, title=Text(self._title), width=min(self._console.width, 90))
 
     def update(self) -> None:
-        """Nothing to do: the panel is redrawn anyway."""
-
-    def say(self, text: str) -> None:
-        """Shows a line above the panel."""
-        say(self._console, text)
-
-    def __enter__(self) -> Self:
-        """Starts to draw."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Draws the last state and stops."""
-        self._live.__exit__(kind, error, trace)
-
-
-class PlainLines:
-    """Writes a line at the first outcome, then at most every half minute, and at the end."""
-
-    def __init__(self, title: str, tally: Tally, console: Console, *, line_seconds: float = LINE_SECONDS) -> None:
-        self._title = title
-        self._tally = tally
-        self._console = console
-        self._line_seconds = line_seconds
-        self._due = 0.0
-        self._written = -1
-
-    def update(self) -> None:
-        """Writes a line if one is due."""
+        """Prints a line if one is due: after the first outcome, then at most one every `line_seconds`."""
         if time.monotonic() >= self._due:
             self._write()
 
-    def say(self, text: str) -> None:
-        """Writes a line of text."""
-        say(self._console, text)
+    def finish(self) -> None:
+        """Prints the last state, unless it was printed already."""
+        if self._num_written != self._tally.num_done:
+            self._write()
 
     def _write(self) -> None:
         self._due = time.monotonic() + self._line_seconds
-        self._written = self._tally.num_done
-        self.say(f"{self._title}: " + ", ".join(f"{name} {text}" for name, text in self._tally.facts()))
-
-    def __enter__(self) -> Self:
-        """Nothing to start."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Writes the last state, unless it was written already."""
-        if self._written != self._tally.num_done:
-            self._write()
+        self._num_written = self._tally.num_done
+        if not self.is_live:
+            self.say(f"{self._title}: " + ", ".join(f"{name} {text}" for name, text in self._tally.facts()))

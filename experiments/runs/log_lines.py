@@ -1,4 +1,4 @@
-"""What the workers' log says, as lines of the display: lost workers, a cluster that is pending or changes its size."""
+"""Log messages as lines of the display, such as lost workers or a cluster that changes its size."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def said_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Within it, messages of a logger and those below it are said; a logger that somebody has set up is left alone.
+def forward_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Forwards the messages of a logger and its children; a logger that is configured already is left alone.
 
     Args:
-        name: of the logger, such as that of a package.
-        say: takes the text of a message.
+        name: Of the logger, such as a package.
+        say: Called with the text of each message.
     """
     logger = logging.getLogger(name)
     if logger.handlers or logger.level != logging.NOTSET:
         yield
         return
-    handler = _SayingHandler(say)
+    handler = _ForwardingHandler(say)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -29,7 +29,7 @@ def said_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
         logger.setLevel(logging.NOTSET)
 
 
-class _SayingHandler(logging.Handler):
+class _ForwardingHandler(logging.Handler):
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.INFO)
         self._say = say
@@ -38,5 +38,5 @@ class _SayingHandler(logging.Handler):
         try:
             prefix = "warning: " if record.levelno >= logging.WARNING else ""
             self._say(prefix + record.getMessage())
-        except Exception:  # as logging has it, what is said must not stop who says it
+        except Exception:  # as in logging: a message must not stop the code that logs it
             self.handleError(record)

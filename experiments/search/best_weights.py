@@ -1,4 +1,4 @@
-"""Keeps the weights of the best trials of a run, and removes all others."""
+"""Keeps the weights of the best trials of a run and removes all others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nas.trial import Outcome, Success, Trial
 
 
 class BestWeights:
-    """Follows a run outcome by outcome; the files of trials in flight are left alone.
+    """Removes weights after each outcome; those of trials in flight are kept.
 
     Args:
-        folder: of the run.
-        keep: how many trials keep their weights: those with the highest reward, the earliest of each fingerprint.
-        finished: what the run held before; weights that a crash left behind are removed at once.
-        reward: of the run.
+        folder: Of the run.
+        keep: Number of trials whose weights are kept: the highest rewards, the earliest trial of each fingerprint.
+        finished: Finished trials of earlier sessions; weights left behind by a crash are removed.
+        reward: Of the run.
     """
 
     def __init__(
@@ -43,18 +43,14 @@ class BestWeights:
                 path.unlink()
 
     def take(self, trial: Trial, outcome: Outcome) -> None:
-        """Takes one more outcome, and removes the weights that are not among the best any longer."""
-        evicted = self._rank(trial, outcome)
-        if evicted is not None:
-            self._remove(evicted)
+        """Ranks an outcome, and removes the weights that are no longer among the best."""
+        if (evicted := self._rank(trial, outcome)) is not None:
+            self._folder.trial_weights(evicted).unlink(missing_ok=True)
 
     def _rank(self, trial: Trial, outcome: Outcome) -> int | None:
-        """Returns the trial whose weights are not among the best, if there is one."""
+        """Returns the trial whose weights are no longer among the best, if any."""
         if not isinstance(outcome, Success) or trial.architecture.fingerprint in self._seen:
             return trial.id
         self._seen.add(trial.architecture.fingerprint)
         bisect.insort(self._best, (-self._reward(outcome), trial.id))
         return self._best.pop()[1] if len(self._best) > self._keep else None
-
-    def _remove(self, trial_id: int) -> None:
-        self._folder.trial_weights(trial_id).unlink(missing_ok=True)

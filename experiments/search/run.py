@@ -16,8 +16,8 @@ from experiments.config.kinds import SEARCH
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
-from experiments.runs.live_search import Tally, WatchedPool, make_reporter
-from experiments.runs.log_lines import said_log
+from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
+from experiments.runs.log_lines import forward_log
 from experiments.runs.printing import say
 from experiments.runs.run_folder import Binding, RunFolder, make_folder
 from experiments.runs.trackers.opening import open_trackers
@@ -109,14 +109,14 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
-    reporter = make_reporter(str(folder.path), tally, console)
+    reporter = SearchDisplay(str(folder.path), tally, console)
 
     def announce() -> None:
         reporter.say(f"stopping after {tally.num_running} running trials; press Ctrl-C again to abandon them")
 
     try:
         with (
-            said_log("workers", reporter.say),
+            forward_log("workers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as trackers,
             _open_pool(config, folder, ledger, data) as pool,
             reporter,

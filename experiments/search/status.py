@@ -1,9 +1,11 @@
-"""How far a run is: progress, failures by kind, the ten best. Reads without a lock, so it works while a search runs."""
+"""Status of a run: progress, failures by kind, the best trials. Reads without a lock, also while the search runs."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.config.named import stored_reward
-from experiments.runs.live_search import NUM_RECENT, describe_seconds
+from experiments.runs.live_display import describe_seconds
+from experiments.runs.live_search import NUM_RECENT
 from experiments.runs.printing import say
 from experiments.runs.run_folder import RunFolder
 from nas.ledger.writer import read_ledger
@@ -22,12 +25,68 @@ from nas.trial import Failure, Success
 NUM_BEST = 10
 
 
-def run_status(run: Path) -> dict[str, Any]:
-    """Returns what there is to say about a run, as plain data for JSON.
+@dataclass(frozen=True, slots=True)
+class BestTrial:
+    """One of the best trials of a run.
+
+    Attributes:
+        rank: From 1.
+        trial: Its id.
+    """
+
+    rank: int
+    trial: int
+    reward: float
+    accuracy: float
+    num_parameters: int
+    num_multiply_adds: int
+    train_seconds: float
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Status of a run.
+
+    Attributes:
+        num_trials: Of the finished run.
+        num_pending: Trials that were asked for and are not finished.
+        failures: Number of failures by kind.
+        mean_recent: Mean accuracy of the last successes.
+        worker_seconds: Sum over the finished trials.
+        best: The trials with the highest reward.
+        warning: What was wrong with the ledger, if anything.
+    """
+
+    run: str
+    controller: str | None
+    space: str | None
+    data: str | None
+    num_trials: int | None
+    num_finished: int
+    num_pending: int
+    num_succeeded: int
+    num_cached: int
+    num_failed: int
+    failures: Mapping[str, int]
+    last_failure: str | None
+    mean_recent: float | None
+    worker_seconds: float
+    seconds_since_last: float | None
+    best: Sequence[BestTrial]
+    warning: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return asdict(self)
+
+
+def run_status(run: Path) -> RunStatus:
+    """Returns the status of a run.
 
     Raises:
-        ValueError: if the folder holds no run, or its files are not valid.
-        OSError: if it cannot be read.
+        ValueError: If the folder holds no run, or its files are not valid.
+        OSError: If it cannot be read.
     """
     folder = RunFolder(run)
     document = folder.document()
@@ -36,101 +95,91 @@ def run_status(run: Path) -> dict[str, Any]:
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
     failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
     recent = [success.accuracy for success in successes[-NUM_RECENT:]]
-    return {
-        "run": str(run),
-        "controller": _setting(document, "controller", "name"),
-        "space": _setting(document, "space", "name"),
-        "data": _setting(document, "data", "name"),
-        "num_trials": _setting(document, "search", "num_trials"),
-        "num_finished": len(finished),
-        "num_pending": len(contents.pending),
-        "num_succeeded": len(successes),
-        "num_cached": sum(success.cached for success in successes),
-        "num_failed": len(failures),
-        "failures": dict(Counter(failure.kind for failure in failures)),
-        "last_failure": f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
-        "mean_recent": sum(recent) / len(recent) if recent else None,
-        "worker_seconds": sum(record.outcome.train_seconds for record in finished),
-        "seconds_since_last": time.time() - finished[-1].finished_at if finished else None,
-        "best": _best(contents, stored_reward(document)),
-        "warning": contents.warning,
-    }
+    return RunStatus(
+        run=str(run),
+        controller=_setting(document, "controller", "name"),
+        space=_setting(document, "space", "name"),
+        data=_setting(document, "data", "name"),
+        num_trials=_setting(document, "search", "num_trials"),
+        num_finished=len(finished),
+        num_pending=len(contents.pending),
+        num_succeeded=len(successes),
+        num_cached=sum(success.cached for success in successes),
+        num_failed=len(failures),
+        failures=dict(Counter(failure.kind for failure in failures)),
+        last_failure=f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
+        mean_recent=sum(recent) / len(recent) if recent else None,
+        worker_seconds=sum(record.outcome.train_seconds for record in finished),
+        seconds_since_last=time.time() - finished[-1].finished_at if finished else None,
+        best=_best(contents, stored_reward(document)),
+        warning=contents.warning,
+    )
 
 
-def print_status(status: dict[str, Any], console: Console) -> None:
-    """Prints the status of a run for a person."""
-    done, total = status["num_finished"], status["num_trials"]
-    title = f"{status['run']}: {status['controller']} on {status['space']}, {status['data']}"
+def print_status(status: RunStatus, console: Console) -> None:
+    """Prints the status of a run."""
     lines = [
-        title,
-        f"{done} of {total} trials finished, {status['num_pending']} asked for and not finished, "
-        f"{status['num_cached']} cached, {status['num_failed']} failed{_failures(status)}",
+        f"{status.run}: {status.controller} on {status.space}, {status.data}",
+        f"{status.num_finished} of {status.num_trials} trials finished, {status.num_pending} pending, "
+        f"{status.num_cached} cached, {status.num_failed} failed{_failures(status)}",
     ]
-    if status["mean_recent"] is not None:
-        lines.append(f"mean accuracy of the last {NUM_RECENT}: {status['mean_recent']:.2%}")
-    if status["seconds_since_last"] is not None:
-        spent, ago = describe_seconds(status["worker_seconds"]), describe_seconds(status["seconds_since_last"])
-        lines.append(f"{spent} of workers spent; the last outcome came {ago} ago")
-    if status["warning"]:
-        lines.append(f"warning: {status['warning']}")
+    if status.mean_recent is not None:
+        lines.append(f"mean accuracy of the last {NUM_RECENT}: {status.mean_recent:.2%}")
+    if status.seconds_since_last is not None:
+        spent, ago = describe_seconds(status.worker_seconds), describe_seconds(status.seconds_since_last)
+        lines.append(f"worker time: {spent}; last outcome {ago} ago")
+    if status.warning:
+        lines.append(f"warning: {status.warning}")
     for line in lines:
         say(console, line)
-    if status["best"]:
-        console.print(_table(status["best"]))
+    if status.best:
+        console.print(_table(status.best))
 
 
-def _failures(status: dict[str, Any]) -> str:
-    if not status["failures"]:
+def _failures(status: RunStatus) -> str:
+    if status.last_failure is None:
         return ""
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(status["failures"].items()))
-    return f" ({kinds}; the last: {_printable(status['last_failure'])[:200]})"
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(status.failures.items()))
+    return f" ({kinds}; last: {_printable(status.last_failure)[:200]})"
 
 
 def _printable(text: str) -> str:
-    """One line without what a terminal would obey."""
+    """Returns text as one line without control characters."""
     return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
-def _table(best: list[dict[str, Any]]) -> Table:
-    rewarded = any(row["reward"] != row["accuracy"] for row in best)
-    table = Table(
-        "@k",
-        "trial",
-        *(["reward"] if rewarded else []),
-        "accuracy",
-        "parameters",
-        "multiply-adds",
-        "seconds",
-        "fingerprint",
-    )
+def _table(best: Sequence[BestTrial]) -> Table:
+    rewarded = any(row.reward != row.accuracy for row in best)
+    reward = ["reward"] if rewarded else []
+    table = Table("@k", "trial", *reward, "accuracy", "parameters", "multiply-adds", "seconds", "fingerprint")
     for column in table.columns[:-1]:
         column.justify = "right"
     for row in best:
         table.add_row(
-            str(row["rank"]),
-            str(row["trial"]),
-            *([f"{row['reward']:.4f}"] if rewarded else []),
-            f"{row['accuracy']:.2%}",
-            f"{row['num_parameters']:,}",
-            f"{row['num_multiply_adds'] / 1e6:,.1f} M",
-            f"{row['train_seconds']:,.1f}",
-            row["fingerprint"][:8],
+            str(row.rank),
+            str(row.trial),
+            *([f"{row.reward:.4f}"] if rewarded else []),
+            f"{row.accuracy:.2%}",
+            f"{row.num_parameters:,}",
+            f"{row.num_multiply_adds / 1e6:,.1f} M",
+            f"{row.train_seconds:,.1f}",
+            row.fingerprint[:8],
         )
     return table
 
 
-def _best(contents: LedgerContents, reward: Reward) -> list[dict[str, Any]]:
+def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
     return [
-        {
-            "rank": rank,
-            "trial": outcome.trial_id,
-            "reward": reward(outcome),
-            "accuracy": outcome.accuracy,
-            "num_parameters": outcome.num_parameters,
-            "num_multiply_adds": outcome.num_multiply_adds,
-            "train_seconds": outcome.train_seconds,
-            "fingerprint": record.fingerprint,
-        }
+        BestTrial(
+            rank=rank,
+            trial=outcome.trial_id,
+            reward=reward(outcome),
+            accuracy=outcome.accuracy,
+            num_parameters=outcome.num_parameters,
+            num_multiply_adds=outcome.num_multiply_adds,
+            train_seconds=outcome.train_seconds,
+            fingerprint=record.fingerprint,
+        )
         for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
         if isinstance(outcome := record.outcome, Success)
     ]

@@ -1,4 +1,4 @@
-"""`nas study pretraining`: a detector from scratch and pre-trained, over schedules, amounts of data and seeds."""
+"""`nas study pretraining`: trains a detector from scratch and pre-trained, over schedules, data sizes and seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.config.kinds import STUDY
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.sections import dump_settings
 from experiments.config.study_config import StudyConfig
-from experiments.runs.live_search import describe_seconds
+from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.study.figures import draw_study
@@ -104,7 +104,7 @@ def _origin(config: StudyConfig, data: DetectionSet) -> dict[str, Any]:
 def _train_all(
     out: Path, trainings: Sequence[StudyTraining], config: StudyConfig, console: Console
 ) -> list[dict[str, Any]]:
-    """Trains what is not done; gives the results in the order of the trainings."""
+    """Runs the trainings that are missing; returns the results in the order of the trainings."""
     ended: dict[str, Scores | JobFailure] = {}
     for training in trainings:
         if (scores := read_scores(training_folder(out, training))) is not None:

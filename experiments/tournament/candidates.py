@@ -1,4 +1,4 @@
-"""The candidates of a tournament: the best trials of a search, and random ones as a control group."""
+"""Candidates of a tournament: the best trials of a search, and random ones as a control group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nas.trial import Success
 
 
 def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Architecture]]:
-    """The best trials of a run by its reward, and others drawn at random from the rest; each architecture once.
+    """Returns the best trials of a run by reward, and random ones of the rest; each architecture once.
 
     Raises:
         ValueError: If the folder holds no run, or the run has too few different successful architectures.
@@ -40,26 +40,26 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Archi
     for place in places:
         trial, outcome = records[place].trial, records[place].outcome
         if isinstance(outcome, Success) and isinstance(trial.architecture, Architecture):
-            entrant = Entrant(f"trial-{trial.id}", trial.id, place < top, reward(outcome))
-            found.append((entrant, trial.architecture))
+            candidate = Entrant(f"trial-{trial.id}", trial.id, place < top, reward(outcome))
+            found.append((candidate, trial.architecture))
     return found
 
 
-def candidate_to_json(entrant: Entrant, architecture: Architecture) -> dict[str, Any]:
+def candidate_to_json(candidate: Entrant, architecture: Architecture) -> dict[str, Any]:
     """Returns plain data for JSON."""
     return {
-        "name": entrant.name,
-        "trial": entrant.trial,
-        "chosen": entrant.chosen,
-        "proxy": entrant.proxy,
+        "name": candidate.name,
+        "trial": candidate.trial,
+        "chosen": candidate.chosen,
+        "proxy": candidate.proxy,
         "architecture": architecture.to_json(),
     }
 
 
 def candidate_from_json(value: Any) -> tuple[Entrant, Architecture]:  # noqa: ANN401 - whatever JSON holds
-    """Rebuilds what `candidate_to_json` gave; raises ValueError if it is something else."""
+    """Parses the output of `candidate_to_json`; raises ValueError if it is not valid."""
     kinds = {"name": str, "trial": int, "chosen": bool, "proxy": int | float, "architecture": dict}
     if not isinstance(value, dict) or not all(isinstance(value.get(name), kind) for name, kind in kinds.items()):
-        raise ValueError(f"an entrant must be an object with {', '.join(kinds)}, got {value!r:.100}")
+        raise ValueError(f"a candidate must be an object with {', '.join(kinds)}, got {value!r:.100}")
     architecture = Architecture.from_json(value["architecture"])
     return Entrant(value["name"], value["trial"], value["chosen"], value["proxy"]), architecture

@@ -1,4 +1,4 @@
-"""`nas select`: the best trials of a search, and random ones beside them, trained further in a tournament."""
+"""`nas select`: trains the best trials of a search, and random ones as a control, in a tournament."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from nas.files.atomic_write import write_text
 from nas.files.strict_json import parse_json
 from nas.training.run import NETWORK_FILE
 from workers.cluster.connection import connect
-from workers.tune.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament
+from workers.tune.tournament import Candidate, Rules, Standing, TournamentContext, evaluate_winner, run_tournament
 
 RESULT_FILE = "tournament.json"
 CANDIDATES_FILE = "entrants.json"
 CANDIDATES = "candidates"
-_SAY_EVERY_SECONDS = 15.0
+_LINE_SECONDS = 15.0
 
 
 def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str, Any]:
@@ -66,11 +66,11 @@ def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str,
             candidates = [candidate_from_json(value) for value in read_json(path)]  # the run may have grown
         else:
             write_text(path, json.dumps([candidate_to_json(*each) for each in candidates], indent=1) + "\n")
-        return _compete(candidates, config, data, out, _Reporter(len(candidates), console))
+        return _run(candidates, config, data, out, _ProgressLines(len(candidates), console))
 
 
 def print_selection(result: Mapping[str, Any], console: Console) -> None:
-    """Prints the final ranking and what follows from it."""
+    """Prints the final ranking and the conclusions."""
     table = Table()
     for name in ("place", "trial", "why", "in the search", "epochs", "validation accuracy"):
         table.add_column(name, justify="left" if name == "why" else "right")
@@ -92,72 +92,74 @@ def _rules(config: TournamentConfig) -> Rules:
     return Rules(config.tournament.grace_epochs, config.tournament.reduction_factor)
 
 
-def _compete(
-    entrants: list[tuple[Entrant, Architecture]],
+def _run(
+    described: list[tuple[Entrant, Architecture]],
     config: TournamentConfig,
     data: DataSet,
     out: Path,
-    reporter: _Reporter,
+    reporter: _ProgressLines,
 ) -> dict[str, Any]:
-    each, seed = config.workers.each(), config.training.seed
-    candidates = {entrant.name: Candidate(entrant.name, architecture, seed) for entrant, architecture in entrants}
-    arena = Arena(config.fidelity, data, out.resolve() / CANDIDATES, config.training.teacher)
+    worker, seed = config.workers.each(), config.training.seed
+    candidates = {each.name: Candidate(each.name, architecture, seed) for each, architecture in described}
+    context = TournamentContext(config.fidelity, data, out.resolve() / CANDIDATES, config.training.teacher)
     with connect(config.workers.address):
-        standings = hold_tournament(list(candidates.values()), arena, _rules(config), each=each, on_epoch=reporter.take)
+        standings = run_tournament(
+            list(candidates.values()), context, _rules(config), each=worker, on_epoch=reporter.take
+        )
         winner = standings[0]
         if winner.error is not None:
-            raise RuntimeError(f"no candidate could be trained; the first: {winner.error}")
-        tested = crown(candidates[winner.name], arena, each=each)
+            raise RuntimeError(f"no candidate could be trained; first error: {winner.error}")
+        tested = evaluate_winner(candidates[winner.name], context, each=worker)
     judged = judge(
-        [entrant for entrant, _ in entrants], standings, epochs=config.recipe.epochs, seed=config.tournament.seed
+        [candidate for candidate, _ in described], standings, epochs=config.recipe.epochs, seed=config.tournament.seed
     )
-    shutil.copyfile(arena.candidate_folder(winner.name) / NETWORK_FILE, out / NETWORK_FILE)
+    shutil.copyfile(context.candidate_folder(winner.name) / NETWORK_FILE, out / NETWORK_FILE)
     figures = draw_tournament(judged, out)
     result = {
         **judged.to_json(),
         "test": tested["test"],
-        "verdict": [*verdict(judged), *_say_test(tested["test"])],
+        "verdict": [*verdict(judged), *_describe_test(tested["test"])],
         "files": [str(out / name) for name in (RESULT_FILE, *figures, NETWORK_FILE)],
     }
     write_text(out / RESULT_FILE, json.dumps(result, indent=1, allow_nan=False) + "\n")
     return result
 
 
-def _say_test(test: Mapping[str, Any] | None) -> list[str]:
+def _describe_test(test: Mapping[str, Any] | None) -> list[str]:
     if test is None:
         return []
     best = ", ".join(f"{score['top1']:.2%} ({name})" for name, score in test.items())
-    return [f"Of the test images, opened now and for the winner alone, it gets {best} right."]
+    return [f"Accuracy of the winner on the test images: {best}; no other candidate was tested on them."]
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - plain data of this module's own files
-    """The JSON in a file of a tournament; ValueError if it cannot be read."""
+    """Reads a JSON file of a tournament; raises ValueError if it is not valid."""
     try:
         return parse_json(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-class _Reporter:
-    """Says now and then how a tournament goes."""
+class _ProgressLines:
+    """Prints the progress of a tournament from time to time."""
 
     def __init__(self, num_candidates: int, console: Console) -> None:
         self._num_candidates = num_candidates
         self._console = console
         self._standings: dict[str, Standing] = {}
-        self._said_at = time.monotonic()
+        self._printed_at = time.monotonic()
 
     def take(self, standing: Standing) -> None:
-        """Takes what a candidate reports."""
+        """Takes the report of a candidate."""
         self._standings[standing.name] = standing
         now = time.monotonic()
-        if now - self._said_at < _SAY_EVERY_SECONDS:
+        if now - self._printed_at < _LINE_SECONDS:
             return
-        self._said_at = now
+        self._printed_at = now
         best = max(self._standings.values(), key=lambda each: each.place)
         used = sum(len(each.accuracies) for each in self._standings.values())
         say(
             self._console,
-            f"{len(self._standings)} of {self._num_candidates} candidates started, {used} epochs, ahead: {best.name} "
+            f"{len(self._standings)} of {self._num_candidates} candidates started, {used} epochs, best: {best.name} "
             f"after {len(best.accuracies)} epochs with {best.accuracies[-1] if best.accuracies else 0:.2%}",
         )

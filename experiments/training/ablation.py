@@ -1,4 +1,4 @@
-"""`nas ablate`: a recipe with its tricks added one at a time over several seeds, as in the tables of 1812.01187."""
+"""`nas ablate`: trains a recipe with its tricks added one at a time over several seeds, as in 1812.01187."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | No
 
 
 def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
-    """Describes accuracies with intervals.
+    """Summarizes accuracies with intervals.
 
     Args:
-        results: for each rung the results of its trainings, in the order of their seeds.
+        results: For each rung the results of its trainings, ordered by seed.
 
     Returns:
-        Plain data: for each rung its accuracy on the test images (validation's where there are none) of the weights
-        that validation chose, and what it gains over the rung before and over the plain one, seed by seed; each with
-        an interval by the bootstrap over seeds. Then, in `verdict`, what follows.
+        Plain data: for each rung the accuracy on the test images (on the validation images if there are none) of the
+        weights selected on validation, and the paired gains over the previous and the plain rung; each with a bootstrap
+        interval over seeds. `verdict` holds the conclusions.
     """
     shares = {name: np.array([_score(result)["top1"] for result in each]) for name, each in results.items()}
     names = list(shares)
@@ -102,19 +102,19 @@ def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
 
 
 def print_ablation(value: Mapping[str, Any], console: Console) -> None:
-    """Prints the table, and what follows from it."""
+    """Prints the table and the conclusions."""
     table = Table(title=_title(value), box=box.SIMPLE_HEAD)
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "recipe" else "right")
     for row in _rows(value):
-        table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval would not fit into a terminal
+        table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval does not fit into a terminal
     console.print(table)
     for sentence in value["verdict"]:
         say(console, sentence)
 
 
 def markdown_table(value: Mapping[str, Any]) -> str:
-    """The table as Markdown, with what follows from it."""
+    """Formats the table and the conclusions as Markdown."""
     lines = [
         f"{_title(value)}.",
         "",
@@ -141,20 +141,20 @@ def _rows(value: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def _verdict(value: Mapping[str, Any]) -> list[str]:
-    """Sentences on what the gains over the row above show; none of a ladder of one rung."""
+    """Returns sentences on the gains over the row above; none for a single rung."""
     gains = {rung["name"]: rung["gain"] for rung in value["rungs"] if "gain" in rung}
     if not gains:
         return []
     if value["num_seeds"] < 2:
-        return ["One seed says nothing of the spread over seeds: no gain is shown."]
+        return ["One seed gives no spread over seeds, so no gain can be shown."]
     shown = [name for name, gain in gains.items() if gain["low"] > 0 or gain["high"] < 0]
     chance = (1 - value["confidence"]) * len(gains)
     width = 100 * float(np.median([(gain["high"] - gain["low"]) / 2 for gain in gains.values()]))
-    said = f"{len(shown)} of {len(gains)} ({', '.join(shown)})" if shown else f"none of {len(gains)}"
+    significant = f"{len(shown)} of {len(gains)} ({', '.join(shown)})" if shown else f"none of {len(gains)}"
     return [
-        f"Gains over the row above whose interval leaves out zero: {said}; {chance:.1f} would by chance.",
-        f"With {value['num_seeds']} seeds a trick must change top-1 by some {width:.1f} points to be seen. The "
-        f"intervals are over seeds alone: all share the same images, and one of {value['num_images']:,} is "
+        f"Gains over the row above whose interval excludes zero: {significant}; {chance:.1f} expected by chance.",
+        f"With {value['num_seeds']} seeds a trick must change top-1 by about {width:.1f} points to be detected. The "
+        f"intervals cover seeds only: all use the same images, and one of {value['num_images']:,} is "
         f"{100 / value['num_images']:.2g} points.",
     ]
 
@@ -167,14 +167,14 @@ def _text(interval: Mapping[str, float | None], *, sign: str = "") -> str:
 
 
 def _interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, float | None]:
-    if len(values) == 1:  # nothing can be said of the spread
+    if len(values) == 1:  # no spread
         return {"value": float(values[0]), "low": None, "high": None}
     found = bootstrap_interval(values, seed=0)
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def _score(result: _Result) -> Mapping[str, Any]:
-    """On the test images, or on validation's where there are none, of the weights that validation chose."""
+    """Returns the test score of the weights selected on validation, or their validation score if there is no test."""
     scores: Mapping[str, Any] = (result["test"] or result["validation"])[result["chosen"]]
     return scores
 

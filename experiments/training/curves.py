@@ -1,4 +1,4 @@
-"""The course of a training as a picture: loss and accuracy over the epochs."""
+"""Training curves: loss and accuracy over the epochs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
 
 
 def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws the epochs of a training.
+    """Draws the curves of a training.
 
     Args:
-        records: what `metrics.jsonl` holds, at least one.
-        path: of the picture, PNG or SVG.
-        title: above it.
+        records: Records of `metrics.jsonl`, at least one.
+        path: Of the image, PNG or SVG.
+        title: Of the figure.
     """
     epochs = [record["epoch"] for record in records]
     with style():
@@ -32,7 +32,7 @@ def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
         for colour, (text, shares) in zip(PALETTE, curves.items(), strict=False):
             accuracy.plot(epochs, [100 * share for share in shares], color=colour, label=text)
         accuracy.legend(loc="lower right")
-        finish(accuracy, "Accuracy", "training: while it changes, on augmented images", "top-1 (%)")
+        finish(accuracy, "Accuracy", "training: running mean over augmented images", "top-1 (%)")
         for axes in (loss, accuracy):
             axes.set_xlabel("epoch")
     save(figure, path)

@@ -1,7 +1,7 @@
-"""`nas evaluate`: the accuracy of a trained network again, from what was exported and the images alone.
+"""`nas evaluate`: evaluates a trained or exported network on test images.
 
-The network is rebuilt from the description within its file of weights, and nothing in the folder is executed. To test
-the exported code itself, `model.py` can be run in its place: it is Python, and runs with all rights of who asks for it.
+The network is rebuilt from the description in its checkpoint; no code of the folder is executed. With ``code``, the
+exported `model.py` is executed instead, with all rights of the user.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class EvaluateOptions:
     """Options of the command line.
 
     Attributes:
-        data: a folder of images, or the name of a data set that needs none; None takes what the network was trained on,
-            if that needs no folder.
-        crops: sides in pixels of the squares in the middle that are classified; none takes that of the training.
-        resize: to which the shorter side is brought before; None takes that of the training.
-        code: whether `model.py` of an exported folder is run.
+        data: A folder of images, or the name of a data set that needs none; None uses the data set of the training, if
+            it needs no folder.
+        crops: Sides in pixels of the centre crops; empty uses that of the training.
+        resize: Length of the shorter side before cropping; None uses that of the training.
+        code: Whether to execute `model.py` of an exported folder.
     """
 
     data: str | None = None
@@ -44,19 +44,19 @@ class EvaluateOptions:
 
 
 def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
-    """Measures a trained network on the test images.
+    """Evaluates a trained network on the test images.
 
     Args:
-        name: a folder that `nas export` or `nas train` wrote, a checkpoint, or RUN@k.
-        options: see there.
+        name: A folder written by `nas export` or `nas train`, a checkpoint, or RUN@k.
+        options: See there.
 
     Returns:
-        Plain data: `crops`, scores by size; `recorded`, the score that the network came with, or None; `reproduced`,
-        whether the first of the scores is equal to it; `ran`, what was run.
+        Plain data: `crops`, scores by size; `recorded`, the score stored with the network, or None; `reproduced`,
+        whether the first score equals it; `ran`, the evaluated file.
 
     Raises:
-        ValueError: if there is no such network, or the images do not fit it.
-        OSError: if a file cannot be read.
+        ValueError: If there is no such network, or the images do not match it.
+        OSError: If a file cannot be read.
     """
     path = find_trained_file(name)
     checkpoint = load_checkpoint(path)
@@ -81,10 +81,10 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
 
 
 def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
-    """The test images of a data set, in the order of classes that a network knows.
+    """Loads the test images of a data set, with classes in the order of the network.
 
     Raises:
-        ValueError: if they are not there, or their classes or channels are not those of the network.
+        ValueError: If they are missing, or their classes or channels do not match the network.
     """
     names = checkpoint.class_names
     if spec.name == "image_folder":
@@ -92,7 +92,9 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
     else:
         data = load_data(spec)
         if data.class_names != names:
-            raise ValueError(f"the classes of the images must be {', '.join(names):.200}, got others")
+            raise ValueError(
+                f"the classes of the images must be {', '.join(names):.200}, got {', '.join(data.class_names):.200}"
+            )
         split = data.load_test()
     if split.images.shape[1] != len(checkpoint.mean):
         raise ValueError(f"images must have {len(checkpoint.mean)} channels, got {split.images.shape[1]}")
@@ -100,13 +102,13 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
 
 
 def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
-    """What was measured, for a person."""
+    """Formats the scores as lines of text."""
     lines = [
         f"{size} pixels: top-1 {score['top1']:.2%}, top-5 {score['top5']:.2%}, {score['num_images']:,} images"
         for size, score in value["crops"].items()
     ]
     if value["recorded"] is None:
-        return [*lines, "the network came without a test accuracy to compare with"]
+        return [*lines, "no test accuracy is recorded with the network"]
     verdict = "as recorded" if value["reproduced"] else "not as recorded"
     return [*lines, f"{verdict}: top-1 {value['recorded']['top1']:.2%} ({value['ran']})"]
 
@@ -121,15 +123,15 @@ def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpe
 
 
 def _network(checkpoint: Checkpoint, path: Path, *, code: bool) -> tuple[nn.Module, str]:
-    """The network, and the name of the file from which it was made."""
+    """Returns the network, and the name of the file it was built from."""
     if not code:
         return checkpoint.network, f"rebuilt from {path.name}"
     source = path.with_name(MODEL_FILE)
     if not source.is_file():
-        raise ValueError(f"there is no {MODEL_FILE} beside {path}: --code needs a folder that `nas export` wrote")
+        raise ValueError(f"there is no {MODEL_FILE} beside {path}: --code needs a folder written by `nas export`")
     spec = importlib.util.spec_from_file_location("exported_model", source)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{source} is not a module of Python")
+        raise ValueError(f"{source} is not a Python module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclasses look their module up
     try:

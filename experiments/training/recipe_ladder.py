@@ -1,4 +1,4 @@
-"""A ladder of recipes: from a plain one up, the tricks added one at a time as in Bag of Tricks (1812.01187)."""
+"""A ladder of recipes: tricks added to a plain recipe one at a time, as in Bag of Tricks (1812.01187)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRICKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "average of weights": ("recipe.ema_decay",),
     }
 )
-"""Tricks in the order in which they are added, with their settings."""
+"""Settings of each trick, in the order of adding."""
 
 _PLAIN_RECIPE = {
     "reference_batch": 0,
@@ -62,11 +62,11 @@ _PLAIN_NETWORK = {"auxiliary": False, "drop_path": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A recipe on the ladder from plain to complete.
+    """A recipe between the plain and the complete one.
 
     Attributes:
-        name: of the trick that it adds.
-        fidelity: with it and all before.
+        name: Of the trick it adds.
+        fidelity: With this trick and all previous ones.
     """
 
     name: str
@@ -74,13 +74,13 @@ class Rung:
 
 
 def ladder(fidelity: Fidelity) -> list[Rung]:
-    """The plain recipe, then the tricks that a fidelity uses added one at a time, up to the fidelity itself.
+    """Returns the plain recipe, then one recipe per trick that a fidelity uses, up to the fidelity itself.
 
-    The plain one has no trick of `TRICKS`, and a rate that falls to a tenth at a quarter, half and three quarters, as
+    The plain recipe has no trick of `TRICKS`; its learning rate drops to a tenth at 1/4, 1/2 and 3/4 of the epochs, as
     at 30, 60 and 90 of 120 epochs in 1812.01187, section 2.1.
     """
     recipe = {**_PLAIN_RECIPE, "decay_every": fidelity.recipe.epochs / 4}
-    if fidelity.recipe.precision == "auto":  # what the device takes anyway is no trick of the recipe
+    if fidelity.recipe.precision == "auto":  # the default of the device is not a trick of the recipe
         recipe["precision"] = "auto"
     plain = _with(fidelity, recipe=recipe, network=_PLAIN_NETWORK)
     rungs = [Rung("plain", plain)]
@@ -96,7 +96,7 @@ def ladder(fidelity: Fidelity) -> list[Rung]:
 
 
 def _is_used(name: str, fidelity: Fidelity) -> bool:
-    """Whether a trick is on: its constants may differ from the plain ones where it is off."""
+    """Whether a trick is enabled; its constants may differ from the plain ones where it is disabled."""
     if name == "RMSProp":
         return fidelity.recipe.optimizer == "rmsprop"
     return name != "distillation" or fidelity.recipe.distillation > 0

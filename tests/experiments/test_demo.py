@@ -42,7 +42,7 @@ def test_the_demo_searches_compares_and_exports(finished):
     for part in ("comparison/curves.png", "comparison/report.html", "best/cells.svg", "best/model.py"):
         assert (root / part).exists()
         assert str(root / part) in said
-    assert "to try next" in said
+    assert "next steps" in said
 
 
 def test_the_demo_again_keeps_what_is_there(finished):

@@ -1,4 +1,4 @@
-"""Connecting this process to Ray: a local one that lives as long as it is needed, or a cluster that runs already."""
+"""Connects this process to Ray: starts a local instance, or joins a running cluster."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _FOLDER_PREFIX = "nas-ray-"
 _LOCK = "driver.lock"
 _MAX_PARENT = 25  # characters; the paths of Ray's sockets are about 80 longer and may have no more than 107
 _LOCAL_ENVIRONMENT = {
-    # Ray's default of 15 has children starve beside whatever else computes; who wants that says `nice nas search`.
+    # Ray's default of 15 starves workers beside other processes; `nice nas search` still lowers the priority.
     "RAY_worker_niceness": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # A child that asks for no GPU sees none.
+    # Hides the GPUs from workers that request none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-    # Ray's servers listen on loopback, as they do by default on systems other than Linux.
+    # Makes Ray's servers listen on loopback, the default on systems other than Linux.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
@@ -46,23 +46,23 @@ def connect(
     dashboard: bool = False,
     runtime_env: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
-    """Connects this process to Ray, and lets go of it at the end of the with block.
+    """Connects this process to Ray for the duration of the with block.
 
-    If this process is connected already, that connection is used and kept.
+    An existing connection of this process is used and kept.
 
     Args:
-        address: None starts Ray on this machine alone, with servers on loopback, and stops it at the end; within a
-            submitted job it is the cluster of the job. ``auto`` is the cluster of which this machine is a node,
-            HOST:PORT one of several; the five packages are sent to its nodes, unless the process is a submitted job,
-            which brings its own working directory or finds them installed.
-        num_cpus: logical CPUs of a Ray that is started here; None is the machine's number.
-        num_gpus: likewise; None is what the machine has.
-        custom: further resources of a Ray that is started here, by name.
-        dashboard: whether a Ray that is started here serves its dashboard, on http://127.0.0.1:8265.
-        runtime_env: what Ray prepares on the nodes, beside the five packages.
+        address: None starts Ray on this machine, with servers on loopback, and stops it at the end; in a submitted job
+            it uses the cluster of the job. ``auto`` is the cluster of which this machine is a node, HOST:PORT a
+            specific one; the five packages are sent to its nodes, except from a submitted job, whose working directory
+            or environment contains them.
+        num_cpus: Logical CPUs of a local Ray; None detects them.
+        num_gpus: GPUs of a local Ray; None detects them.
+        custom: Custom resources of a local Ray, by name.
+        dashboard: Whether a local Ray serves its dashboard on http://127.0.0.1:8265.
+        runtime_env: Runtime environment of the nodes, beside the five packages.
 
     Raises:
-        RuntimeError: if Ray cannot be started, or the cluster cannot be reached.
+        RuntimeError: If Ray cannot be started, or the cluster cannot be reached.
     """
     environment = dict(runtime_env or {})
     if ray.is_initialized():
@@ -82,7 +82,7 @@ def connect(
 
 @contextmanager
 def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 - those of ray.init
-    # Ray guards its servers with a token unless told otherwise, and says so at every start.
+    # Ray logs at every start that it protects its servers with a token.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
@@ -96,14 +96,14 @@ def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 
 
 
 def _check_address(address: str) -> None:
-    """Tells within seconds whether anything answers; Ray itself tries for a minute."""
+    """Raises RuntimeError within seconds if no cluster answers; Ray itself tries for a minute."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in host:
         raise RuntimeError(
             f"the address of a Ray cluster must be auto or HOST:PORT, got {address!r:.100}; "
-            "a machine that is no node of it submits the search with `ray job submit`"
+            "on a machine that is not one of its nodes, use `ray job submit`"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
@@ -112,13 +112,13 @@ def _check_address(address: str) -> None:
 
 
 def _is_submitted() -> bool:
-    """Whether this process was started by ``ray job submit``, on a node of the cluster that it is meant for."""
+    """Whether this process was started by ``ray job submit`` on a node of the cluster."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 
 def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """The runtime environment, with the packages for nodes that may lack them or have other versions."""
-    if _is_submitted():  # its working directory holds them
+    """Adds the five packages to a runtime environment, for nodes without them or with other versions."""
+    if _is_submitted():  # its working directory contains them
         return dict(environment)
     specs = [find_spec(package) for package in PACKAGES]
     folders = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]
@@ -127,7 +127,7 @@ def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables where nobody has, for as long as Ray runs."""
+    """Sets environment variables that are not set yet, within the with block."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -139,7 +139,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Has the variable for loopback obeyed though Ray, which reads it when imported, is imported already."""
+    """Applies the variable for loopback, which Ray reads only when it is imported."""
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] != "0"
     try:
@@ -150,14 +150,13 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _session_folder() -> Iterator[Path]:
-    """A folder of this Ray alone, with a path short enough for its sockets.
+    """Creates a session folder with a path short enough for Ray's sockets, and removes it at the end.
 
-    A process that is killed cannot remove its folder; the next one does. Whose process lives is told by the lock that
-    the system takes from it when it ends, however that is.
+    Folders of killed processes are removed by the next one: their locks are released by the system.
     """
     parent = Path(tempfile.gettempdir())
     if len(str(parent)) > _MAX_PARENT:
-        parent = Path("/tmp")  # noqa: S108 - only a fresh folder within, for this user alone
+        parent = Path("/tmp")  # noqa: S108 - only a new private folder within
     _remove_abandoned(parent)
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
     with (folder / _LOCK).open("w") as lock:
@@ -170,7 +169,7 @@ def _session_folder() -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> None:
     for path in parent.glob(f"{_FOLDER_PREFIX}*/{_LOCK}"):
-        # Other users' folders cannot be opened, and a lock that is held belongs to a Ray that runs.
+        # Folders of other users cannot be opened, and those of running processes are locked.
         with suppress(OSError), path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What each child gets of a Ray cluster, and how far it may go."""
+"""Resources and limits of a worker in a Ray cluster."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class WorkerResources:
-    """What each child gets of the cluster, and how far it may go.
+    """Resources and limits of each worker, and number of workers.
 
     Attributes:
-        cpus: logical CPUs of one child.
-        gpus: GPUs of one child: a whole number, or a fraction below 1 for several children on each GPU. A fraction also
-            bounds the share of the GPU's memory that the child's process may take.
-        memory_gib: memory of one child. Ray places children by it, and the child's process may not allocate more on
-            top of what it holds when the child starts. None sets no limit.
-        custom: further resources of the cluster's nodes, by name.
-        time_limit_seconds: a child that takes longer, counted from its start, is stopped, even within native code.
-        max_retries: how often a child is started again after its worker or its node was lost.
-        recycle_after: children after which a worker process is replaced by a fresh one; 0 keeps it for good.
-        num_queued: trials submitted beyond what the cluster holds, so that a worker finds its next child while the
-            controller still learns from the last one. Each is asked for one outcome earlier than it had to be.
-        min_workers: children submitted even while the cluster does not hold that many: what an autoscaler sees.
-        max_workers: the most children at a time; None takes all that the cluster holds.
+        cpus: Logical CPUs per worker.
+        gpus: GPUs per worker: a whole number, or a fraction below 1 for several workers per GPU. A fraction also limits
+            the share of the GPU's memory that the worker's process may allocate.
+        memory_gib: Memory per worker: Ray schedules by it, and the process may not allocate more on top of what it
+            holds when a trial starts. None sets no limit.
+        custom: Custom resources per worker, by name.
+        time_limit_seconds: A trial that takes longer, counted from its start, is stopped, even within native code.
+        max_retries: How often a trial is restarted after its worker or node was lost.
+        recycle_after: Number of trials after which a worker process is replaced; 0 never replaces it.
+        num_queued: Trials submitted beyond the number of workers, so that a worker finds its next trial while the
+            controller is updated. The controller proposes each of them one outcome earlier.
+        min_workers: Trials submitted even if the cluster has fewer workers, so that an autoscaler sees the demand.
+        max_workers: Maximum number of workers; None uses the whole cluster.
     """
 
     cpus: Annotated[float, Field(ge=0)] = 1.0
@@ -64,10 +64,12 @@ class WorkerResources:
         if self.gpus > 1 and not self.gpus.is_integer():
             raise ValueError(f"gpus must be a fraction below 1 or a whole number, got {self.gpus}")
         if not (self.cpus or self.gpus or self.custom):
-            raise ValueError("a child must ask for cpus, gpus or a custom resource, or any number would run at once")
+            raise ValueError(
+                "a worker must request cpus, gpus or a custom resource, or their number would be unlimited"
+            )
         if reserved := [name for name in self.custom if name in _RESERVED or not name]:
             raise ValueError(
-                f"a custom resource must have a name of its own, not {', '.join(_RESERVED)}, got {reserved[0]!r}"
+                f"the name of a custom resource must not be empty or {', '.join(_RESERVED)}, got {reserved[0]!r}"
             )
         for name, amount in (("cpus", self.cpus), ("gpus", self.gpus), *self.custom.items()):
             if 0 < amount < _UNIT:
@@ -77,22 +79,22 @@ class WorkerResources:
 
     @property
     def demand(self) -> dict[str, float]:
-        """What a node must have for one child, by Ray's names of resources."""
+        """Resources of one worker, by Ray's names."""
         memory = 0.0 if self.memory_gib is None else self.memory_gib * _GIB
         demand = {"CPU": self.cpus, "GPU": self.gpus, "memory": memory, **self.custom}
         return {name: amount for name, amount in demand.items() if amount > 0}
 
     @property
     def limits(self) -> Limits:
-        """What the process of one child may take."""
+        """Memory limits of the process of a worker."""
         memory = None if self.memory_gib is None else int(self.memory_gib * _GIB)
         return Limits(memory, self.gpus if 0 < self.gpus < 1 else None)
 
     def ray_options(self) -> dict[str, Any]:
-        """The options of the Ray task that evaluates one child.
+        """Returns the options of the Ray task that evaluates one trial.
 
-        Retries are the pool's, not Ray's: the time limit starts anew with each, and a child that was stopped for its
-        time must not be started again. Ray keeps no worker with a GPU beyond one task unless ``max_calls`` is given.
+        The pool retries instead of Ray, since each retry has its own time limit and a trial that exceeded it must not
+        be retried. Ray reuses no GPU worker unless ``max_calls`` is given.
         """
         return {
             "num_cpus": self.cpus,
@@ -105,10 +107,10 @@ class WorkerResources:
         }
 
     def count_workers(self, nodes: Iterable[Mapping[str, Any]]) -> int:
-        """How many children fit on the nodes at a time.
+        """Returns the number of workers that fit on the nodes.
 
         Args:
-            nodes: as ``ray.nodes()`` lists them: those alive count, with ``Resources`` by name.
+            nodes: As listed by ``ray.nodes()``; nodes that are not alive are ignored.
         """
         return sum(self._fitting(node["Resources"]) for node in nodes if node["Alive"])
 

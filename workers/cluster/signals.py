@@ -1,4 +1,4 @@
-"""Signals stay with the program that was started: libraries set handlers, and leave them behind."""
+"""Restores signal handlers that libraries replace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def kept_signals() -> Iterator[None]:
-    """Afterwards Ctrl-C and termination are handled as before; Ray Tune and Ray Train set handlers of their own."""
+    """Restores the handlers of SIGINT and SIGTERM at the end; Ray Tune and Ray Train replace them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -21,5 +21,5 @@ def kept_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not None:  # None: it was not set from Python, and cannot be set again
+            if handler is not None:  # None: not set from Python, so it cannot be restored
                 signal.signal(number, handler)

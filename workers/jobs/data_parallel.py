@@ -1,4 +1,4 @@
-"""Trainings by several workers with Ray Train: gloo between CPUs, NCCL between GPUs."""
+"""Data-parallel training with Ray Train: gloo between CPUs, NCCL between GPUs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from workers.cluster.connection import connect
 from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelWorkers:
-    """The workers that share every batch of a training.
+    """The workers of a data-parallel training.
 
     Attributes:
         num_workers: Number of workers.
-        each: What each of them gets.
+        each: Resources of each worker.
         address: Of a running Ray cluster; None starts Ray on this machine.
     """
 
@@ -46,7 +46,7 @@ class ParallelWorkers:
 
 
 def train_classifier(plan: TrainingPlan, out: Path) -> None:
-    """Trains as `nas.training.run.run_training` does, as one of several workers."""
+    """Trains a classifier as one of several workers, see `nas.training.run.run_training`."""
     run_training(plan, load_data(plan.fidelity.data), out)
 
 
@@ -58,37 +58,38 @@ def train_in_parallel(
     *,
     train: Callable[[Any, Path], object] = train_classifier,
 ) -> dict[str, Any]:
-    """Trains with several workers, each of which does the same with its part of every batch.
+    """Trains with several workers, each of which processes its part of every batch.
 
     All workers must see the folders of the images and of the training under the same paths.
 
     Args:
-        plan: what to train; its batch is shared out among the workers.
-        out: an existing folder.
-        workers: That share the training.
-        after_record: called with all records so far when there are new ones in ``metrics.jsonl``.
-        train: a function of a module that every worker calls with the plan and the folder, once the process group is
-            there; the first of them writes ``metrics.jsonl`` and ``result.json``.
+        plan: What to train; its batch size is the total over the workers.
+        out: An existing folder.
+        workers: The workers.
+        after_record: Called with all records so far when ``metrics.jsonl`` has new ones.
+        train: A module-level function, called by every worker with plan and folder once the process group exists; the
+            worker of rank 0 writes ``metrics.jsonl`` and ``result.json``.
 
     Returns:
         What `result.json` holds.
 
     Raises:
-        ValueError: if there are more workers than devices.
-        RuntimeError: if Ray cannot be reached, or the training fails; says why in one line.
+        ValueError: If there are more workers than devices.
+        RuntimeError: If Ray cannot be reached, or the training fails; the reason in one line.
     """
-    if workers.address is None:
-        _check_machine(workers)
+    if workers.address is None:  # before Ray is started
+        _check_number(workers, "this machine", num_gpus=torch.cuda.device_count(), num_cpus=os.cpu_count() or 1)
     with (
         connect(workers.address),
         tempfile.TemporaryDirectory(prefix="nas-train-") as storage,
-        _told(out, after_record),
+        _watch_records(out, after_record),
     ):
-        _check_cluster(workers)
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        _check_number(workers, "the Ray cluster", num_gpus=resources.get("GPU", 0), num_cpus=resources.get("CPU", 0))
         _fit({"train": train, "plan": plan, "out": str(out.resolve())}, workers, storage=storage)
     result = read_result(out)
     if result is None:
-        raise RuntimeError(f"the workers have ended, but there is no result in {out}: it must be a folder that all see")
+        raise RuntimeError(f"the workers finished without a result in {out}: all workers must see this folder")
     return result
 
 
@@ -109,20 +110,20 @@ def _fit(work: dict[str, Any], workers: ParallelWorkers, *, storage: str) -> Non
         run_config=RunConfig(storage_path=storage, name="training", failure_config=FailureConfig(max_failures=0)),
     )
     try:
-        with kept_signals(), warnings.catch_warnings():  # Ray warns of its own settings
+        with kept_signals(), warnings.catch_warnings():  # Ray warns about its own settings
             warnings.simplefilter("ignore", DeprecationWarning)
             trainer.fit()
-    except Exception as error:  # of several types, with the worker's own somewhere inside
-        raise RuntimeError(f"the training has failed: {_reason(error)}") from error
+    except Exception as error:  # of several types; the error of the worker is nested
+        raise RuntimeError(f"the training failed: {_reason(error)}") from error
 
 
 def _train_member(work: dict[str, Any]) -> None:
-    """What each worker does; the process group is there already."""
+    """Runs in each worker, after its process group was created."""
     work["train"](work["plan"], Path(work["out"]))
 
 
 def _reason(error: BaseException) -> str:
-    """The error of the first worker that failed, else that of Ray itself, in one line."""
+    """Returns the error of the first worker that failed, or else that of Ray, in one line."""
     failures = getattr(error, "worker_failures", None) or {}
     inner: BaseException = next(iter(failures.values()), error)
     cause = getattr(inner, "cause", None) or getattr(inner, "base_exc", None) or inner
@@ -130,41 +131,25 @@ def _reason(error: BaseException) -> str:
     return text[-500:] or type(inner).__name__
 
 
-def _check_machine(workers: ParallelWorkers) -> None:
-    """Refuses, before Ray is started, what this machine cannot hold."""
-    if workers.use_gpu:
-        _check_number(workers.num_workers, torch.cuda.device_count(), "the GPUs of this machine")
-    else:
-        _check_number(workers.num_workers, int((os.cpu_count() or 1) / workers.each.cpus), "the CPUs of this machine")
-
-
-def _check_cluster(workers: ParallelWorkers) -> None:
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if workers.use_gpu:
-        _check_number(workers.num_workers, int(resources.get("GPU", 0)), "the GPUs of the Ray cluster")
-    else:
-        _check_number(
-            workers.num_workers, int(resources.get("CPU", 0) / workers.each.cpus), "the CPUs of the Ray cluster"
+def _check_number(workers: ParallelWorkers, where: str, *, num_gpus: float, num_cpus: float) -> None:
+    most, unit = (num_gpus, "GPUs") if workers.use_gpu else (num_cpus / workers.each.cpus, "CPUs")
+    if workers.num_workers > int(most):
+        raise ValueError(
+            f"there must be at most {int(most)} workers, as the {unit} of {where} allow, got {workers.num_workers}"
         )
 
 
-def _check_number(came: int, most: int, what: str) -> None:
-    if came > most:
-        raise ValueError(f"there must be at most {most} workers, as {what} allow, got {came}")
-
-
 @contextmanager
-def _told(out: Path, after_record: Callable[[list[Record]], None]) -> Iterator[None]:
-    """Tells of new records as they are written: the workers are other processes, perhaps on other machines."""
+def _watch_records(out: Path, after_record: Callable[[list[Record]], None]) -> Iterator[None]:
+    """Calls a function when a worker, which is another process, has written new records."""
     done = threading.Event()
-
     earlier = read_records(out)
     after_record(earlier)
 
     def watch() -> None:
         before = len(earlier)
         while True:
-            is_last = done.wait(_LOOK_SECONDS)
+            is_last = done.wait(_POLL_SECONDS)
             records = read_records(out)
             if len(records) > before:
                 before = len(records)

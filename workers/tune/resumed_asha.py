@@ -1,4 +1,4 @@
-"""Successive halving that stands by what it has decided when a tournament goes on after an interruption."""
+"""Successive halving that keeps its decisions when a tournament is resumed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 NAME, KEPT, STOPPED = "name", "kept", "stopped"
-"""Keys of a result: whose it is, whether an earlier session has heard it, and whether it stopped the candidate then."""
+"""Keys of a result: its candidate, whether it is of an earlier session, and whether it stopped the candidate then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """Who has lost, kept in the candidates' folders.
+    """Stopped candidates, marked by a file in the folder of each.
 
     Attributes:
-        folder: with a folder for each candidate, of its name.
+        folder: Holds a folder for each candidate, named after it.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class Stops:
         return self._file(name).exists()
 
     def add(self, name: str) -> None:
-        """Keeps that a candidate has lost."""
+        """Marks a candidate as stopped."""
         self._file(name).touch()
 
     def _file(self, name: str) -> Path:
@@ -34,16 +34,16 @@ class Stops:
 
 
 class ResumedASHA(ASHAScheduler):
-    """Asynchronous successive halving (ASHA, 1810.05934) whose decisions outlive its process.
+    """Asynchronous successive halving (ASHA, 1810.05934) whose decisions persist between sessions.
 
-    Its decisions depend on the order in which results come. What earlier sessions have kept comes all at once, in
-    another order, so those results only fill the rungs again: who was stopped then stops, all others go on.
+    ASHA's decisions depend on the order of the results. A resumed tournament reports the results of earlier sessions
+    in another order, so they only fill the rungs: candidates stopped then are stopped again, all others continue.
 
     Args:
-        max_t: epochs of the full budget.
-        grace_period: epochs before the first decision.
-        reduction_factor: one in so many goes on beyond a rung.
-        stops: where those are kept that are stopped before the full budget.
+        max_t: Epochs of the full budget.
+        grace_period: Epochs before the first decision.
+        reduction_factor: Inverse of the fraction of candidates that continue beyond a rung.
+        stops: Candidates that were stopped before the full budget.
     """
 
     def __init__(self, *, max_t: int, grace_period: int, reduction_factor: float, stops: Stops) -> None:
@@ -52,7 +52,7 @@ class ResumedASHA(ASHAScheduler):
         self._stops = stops
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401 - Tune's
-        """Called by Tune with what a candidate reports."""
+        """Called by Tune with each report of a candidate."""
         action: str = super().on_trial_result(tune_controller, trial, result)
         if result[KEPT]:
             return str(TrialScheduler.STOP if result[STOPPED] else TrialScheduler.CONTINUE)

@@ -1,4 +1,4 @@
-"""A controller as a search algorithm of Ray Tune, for an own `tune.Tuner` with its schedulers, loggers and stoppers."""
+"""A controller as a search algorithm of Ray Tune, for a `tune.Tuner` with any scheduler, logger or stopper."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nas.protocols import Controller, SearchSpace
 from nas.search import trial_seed
 
 CONFIG_KEYS = ("trial_id", "seed", "decisions", "architecture")
-"""What each trial finds in its config, beside what the Tuner's ``param_space`` puts there."""
+"""Keys added to the config of each trial, beside those of the Tuner's ``param_space``."""
 
 _LOGGER = logging.getLogger(__name__)
 _VERSION = 1
@@ -26,12 +26,12 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class _Open:
-    """A trial that is not told yet, or failed and may be started again.
+    """A trial that is running, or failed and may be restarted.
 
     Attributes:
-        rollout: what was asked for.
+        rollout: Its decisions.
         tune_id: Tune's name of the trial.
-        score: the metric as it was reported last; None before, or if that was no finite number.
+        score: The last reported value of the metric; None if there is none or it was not finite.
     """
 
     rollout: Rollout
@@ -40,29 +40,28 @@ class _Open:
 
 
 class TuneSearcher(Searcher):
-    """Proposes what a controller asks for, and tells it what Tune's trials report.
+    """Suggests the rollouts of a controller to Tune, and tells the controller the results of Tune's trials.
 
-    A trial's config is plain data: ``trial_id`` (its number, from 0), ``seed``, ``decisions`` and ``architecture``, the
-    JSON of what they mean (`nas.architecture.Architecture.from_json` rebuilds it).
+    A trial's config is plain data: ``trial_id`` (from 0), ``seed``, ``decisions`` and ``architecture``, the JSON of the
+    decoded decisions (see `nas.architecture.Architecture.from_json`).
 
-    A trial is told once, when it is over, by the metric that it reported last: one that a scheduler such as ASHA stops
-    early is told what it had reached. A trial that raises, or whose last value is missing or not finite, is a failure.
+    The controller is told once per trial, when the trial ends, the last reported value of the metric, also if a
+    scheduler such as ASHA stopped the trial early. A trial that raises, or whose last value is missing or not finite,
+    is a failure.
 
-    The state is a fold of tells, and what Tune saves of it is JSON: restoring tells them again, to a copy of the
-    controller as it was given, so that ``Tuner.restore`` goes on with the same policy. Trials that were under way are
-    told when Tune has run them again.
+    Tune saves the state as JSON: the list of tells. Restoring replays them on a copy of the new controller, so that
+    ``Tuner.restore`` resumes with the same policy. Unfinished trials are told after Tune has run them again.
 
     Args:
-        space: turns decisions into architectures.
-        controller: fresh; it is copied, and stays as it is.
-        metric: name of the reported value, with slashes where it is nested.
-        mode: whether it is to be as high (``max``) or as low (``min``) as possible.
-        seed: from which the seed of each trial follows.
-        failure_reward: what the controller is told of a failure, higher being better also where mode is ``min``; None
-            tells it nothing.
+        space: Decodes decisions into architectures.
+        controller: A new controller; it is copied and not modified.
+        metric: Name of the reported value, with slashes if nested.
+        mode: Whether to maximize (``max``) or minimize (``min``) the metric.
+        seed: Determines the seed of each trial.
+        failure_reward: Reward of a failure, higher is better also if mode is ``min``; None ignores failures.
 
     Raises:
-        ValueError: if a setting is not one of these.
+        ValueError: If an argument is not valid.
     """
 
     CKPT_FILE_TMPL = "nas-searcher-{}.json"
@@ -90,26 +89,25 @@ class TuneSearcher(Searcher):
         self._fresh = copy.deepcopy(controller)
         self._seed = seed
         self._failure_reward = failure_reward
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
-        """Becomes as it was made."""
+    def _reset(self) -> None:
+        """Returns to the initial state."""
         self._controller = copy.deepcopy(self._fresh)
         self._num_asked = 0
         self._told: list[tuple[Rollout, float]] = []
         self._open: dict[int, _Open] = {}
-        self._numbers: dict[str, int] = {}
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **_spec: object
     ) -> bool:
-        """Checks what the Tuner was given against what this searcher was given.
+        """Checks that the settings of the Tuner match those of this searcher.
 
         Returns:
-            False: a ``param_space`` that leaves anything open is refused by Tune, for it has a search space already.
+            False: this searcher has its own search space, so Tune refuses a ``param_space`` with one.
 
         Raises:
-            ValueError: if metric or mode differ, or the param_space sets what the searcher sets.
+            ValueError: If metric or mode differ, or the param_space sets a key of the searcher.
         """
         for name, came, own in (("metric", metric, self.metric), ("mode", mode, self.mode)):
             if came is not None and came != own:
@@ -128,36 +126,35 @@ class TuneSearcher(Searcher):
             The config of the trial.
 
         Raises:
-            ValueError: if the controller proposes what the space does not hold.
+            ValueError: If the space does not contain the rollout of the controller.
         """
         number = self._num_asked
         (rollout,) = self._controller.ask([number])
         architecture = self._space.decode(rollout.decisions)
         self._num_asked += 1
         self._open[number] = _Open(rollout, trial_id)
-        self._numbers[trial_id] = number
         values = number, trial_seed(self._seed, number), list(rollout.decisions), architecture.to_json()
         return dict(zip(CONFIG_KEYS, values, strict=True))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Notes what a trial reports on its way; nothing is told before it is over."""
+        """Stores the last reported metric of a running trial."""
         trial = self._open.get(self._number(trial_id, result))
         if trial is not None and self.metric in result:
             trial.score = _finite(result[self.metric])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the controller of a trial that is over.
+        """Tells the controller the result of a trial that ended.
 
         Args:
             trial_id: Tune's name of the trial.
-            result: its last report, if Tune passes it on.
-            error: whether the trial raised.
+            result: Its last report, if any.
+            error: Whether the trial raised.
         """
         self.on_trial_result(trial_id, result or {})
         number = self._number(trial_id, result or {})
         trial = self._open.get(number)
         if trial is None:
-            _LOGGER.warning("trial %s is not one of this search, or was told already; it is left out", trial_id)
+            _LOGGER.warning("ignoring trial %s: it is unknown to this search or has ended before", trial_id)
         elif not error and trial.score is not None:
             del self._open[number]
             self._tell(trial.rollout, trial.score if self.mode == "max" else -trial.score)
@@ -167,7 +164,7 @@ class TuneSearcher(Searcher):
                 self._tell(trial.rollout, self._failure_reward)
 
     def save(self, checkpoint_path: str) -> None:
-        """Writes all that the state follows from, as JSON."""
+        """Writes the state as JSON."""
         state = {
             "version": _VERSION,
             "problem": self._problem(),
@@ -181,11 +178,11 @@ class TuneSearcher(Searcher):
         Path(checkpoint_path).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
 
     def restore(self, checkpoint_path: str) -> None:
-        """Becomes what the searcher was that saved the file.
+        """Restores the state from a file written by `save`.
 
         Raises:
-            ValueError: if the file is not one of a searcher with the same space, metric, mode and seed.
-            OSError: if it cannot be read.
+            ValueError: If the file is not valid or of another space, metric, mode or seed.
+            OSError: If it cannot be read.
         """
         path = Path(checkpoint_path)
         try:
@@ -196,9 +193,8 @@ class TuneSearcher(Searcher):
             num_asked = _whole(state, "num_asked")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not the state of this search: {error!s:.300}") from None
-        self._forget()
+        self._reset()
         self._num_asked, self._open = num_asked, opened
-        self._numbers = {trial.tune_id: number for number, trial in opened.items()}
         for rollout, reward in told:
             self._tell(rollout, reward)
 
@@ -207,8 +203,11 @@ class TuneSearcher(Searcher):
         self._told.append((rollout, reward))
 
     def _number(self, trial_id: str, result: dict[str, Any]) -> int:
-        """The number of a trial; Tune renames those that it starts anew, but its reports repeat the config."""
-        number = self._numbers.get(trial_id, result.get("config/trial_id", -1))
+        """Returns the number of a trial, or -1; Tune renames restarted trials, but reports contain the config."""
+        for number, trial in self._open.items():
+            if trial.tune_id == trial_id:
+                return number
+        number = result.get("config/trial_id", -1)
         return number if type(number) is int else -1
 
     def _problem(self) -> dict[str, Any]:
@@ -233,7 +232,7 @@ class TuneSearcher(Searcher):
 
 
 def _finite(value: Any) -> float | None:  # noqa: ANN401 - whatever a trial reports
-    """The value as a finite number, else None."""
+    """Returns the value as a float if it is a finite number, else None."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -28,18 +28,17 @@ _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
-}  # what must last is in the arena's folder
+}  # the candidates' folders hold all results
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a tournament goes.
+    """Rules of a tournament.
 
     Attributes:
-        grace_epochs: that every candidate gets before it can be stopped; None stands for a ninth of the full budget,
-            since a candidate that has hardly begun shows little.
-        reduction_factor: of the candidates that reached a rung, one in so many may go on; each rung lies at so many
-            times the epochs of the one before.
+        grace_epochs: Epochs before a candidate can be stopped; None is a ninth of the full budget.
+        reduction_factor: Ratio of the epochs of successive rungs; at each rung, the best 1 / `reduction_factor` of the
+            candidates continue.
     """
 
     grace_epochs: int | None = None
@@ -52,18 +51,18 @@ class Rules:
             raise ValueError(f"reduction_factor must be above 1, got {self.reduction_factor}")
 
     def first_rung(self, epochs: int) -> int:
-        """After how many of so many epochs the first candidates are stopped."""
+        """Returns the number of epochs of the first rung."""
         return min(epochs, self.grace_epochs or max(1, round(epochs / 9)))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who takes part.
+    """A candidate of a tournament.
 
     Attributes:
-        name: names its folder; letters, digits, ``-`` and ``_``.
-        architecture: what is trained.
-        seed: of its training.
+        name: Also of its folder; letters, digits, ``-`` and ``_``.
+        architecture: The architecture to train.
+        seed: Of its training.
     """
 
     name: str
@@ -91,19 +90,19 @@ class Standing:
 
     @property
     def place(self) -> tuple[bool, int, float]:
-        """What standings are ordered by: who went further is ahead, and among equals the higher last accuracy."""
+        """Key for ordering: number of epochs, then last accuracy."""
         return self.error is None, len(self.accuracies), self.accuracies[-1] if self.accuracies else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Arena:
-    """What is the same for all candidates.
+class TournamentContext:
+    """What all candidates of a tournament share.
 
     Attributes:
-        fidelity: network and recipe; the recipe's epochs are the full budget of one candidate.
-        data: the images; those of the test are opened by `crown` alone.
-        folder: where each candidate keeps its training, in a folder of its name: on a cluster one that all nodes see.
-        teacher: of a recipe with distillation, see `nas.training.teacher.load_teacher`.
+        fidelity: Network and recipe; the recipe's epochs are the full budget of one candidate.
+        data: The images; only `evaluate_winner` reads those of the test.
+        folder: Holds the folders of the candidates; on a cluster, all nodes must see it.
+        teacher: Of a recipe with distillation, see `nas.training.teacher.load_teacher`.
     """
 
     fidelity: Fidelity
@@ -112,57 +111,56 @@ class Arena:
     teacher: str | None = None
 
     def candidate_folder(self, name: str) -> Path:
-        """The folder of a candidate's training."""
+        """Returns the folder of a candidate's training."""
         return self.folder / name
 
     def train(self, candidate: Candidate, watch: TrainingCallbacks = TrainingCallbacks()) -> dict[str, Any]:  # noqa: B008 - it is immutable
-        """Trains a candidate from where its folder is to the end, tests it, and gives the result."""
+        """Trains a candidate, or resumes its training, evaluates it on the test images and returns the result."""
         folder = self.candidate_folder(candidate.name)
         folder.mkdir(parents=True, exist_ok=True)
         plan = TrainingPlan(candidate.architecture, self.fidelity, candidate.seed, teacher=self.teacher)
         return run_training(plan, self.data, folder, watch)
 
 
-def hold_tournament(
+def run_tournament(
     candidates: Sequence[Candidate],
-    arena: Arena,
+    context: TournamentContext,
     rules: Rules,
     *,
     each: WorkerResources,
     on_epoch: Callable[[Standing], None] | None = None,
 ) -> list[Standing]:
-    """Trains candidates at the same time, stops losers early, and gives the winner the full budget.
+    """Trains candidates in parallel, stops the weaker ones early, and trains the winner for the full budget.
 
-    Each epoch is kept in the arena's folder as soon as it is done, and who was stopped. Called again after an
-    interruption, candidates tell the epochs that they have behind them again, at once, and those that were not stopped
-    go on: nothing is trained twice, and nothing is decided anew.
+    Each epoch and each stop is stored in the candidates' folders. If called again after an interruption, candidates
+    report their stored epochs at once, and those not stopped resume: no epoch is trained twice, and decisions stay.
 
     Args:
-        candidates: each with another name; the first are started first.
-        arena: what is the same for all.
-        rules: when a candidate is stopped.
+        candidates: The candidates, with unique names, in the order of starting.
+        context: What all candidates share.
+        rules: When a candidate is stopped.
         each: What the worker of each candidate gets, and how many run at a time.
-        on_epoch: called with a candidate's standing after each epoch.
+        on_epoch: Called with a candidate's standing after each epoch.
 
     Returns:
         The standings, the winner first.
 
     Raises:
-        ValueError: if there is no candidate, or two have one name.
-        RuntimeError: if a candidate could not be run at all, such as on a lost node beyond the retries.
+        ValueError: If there is no candidate, or names are not unique.
+        RuntimeError: If a candidate could not be run at all, as after more lost nodes than retries.
     """
     _check_names(candidates)
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # without loggers it warns that it cannot read their files
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # it warns that it has no loggers
     by_name = {candidate.name: candidate for candidate in candidates}
     scheduler = ResumedASHA(
-        max_t=arena.fidelity.recipe.epochs,
-        grace_period=rules.first_rung(arena.fidelity.recipe.epochs),
+        max_t=context.fidelity.recipe.epochs,
+        grace_period=rules.first_rung(context.fidelity.recipe.epochs),
         reduction_factor=rules.reduction_factor,
-        stops=Stops(arena.folder),
+        stops=Stops(context.folder),
     )
-    trainable = tune.with_parameters(_compete, candidates=by_name, arena=arena)
+    trainable = tune.with_parameters(_train_candidate, candidates=by_name, context=context)
     with kept_signals(), tempfile.TemporaryDirectory() as storage:
         tuner = tune.Tuner(
             tune.with_resources(trainable, tune.PlacementGroupFactory([each.demand])),
@@ -177,7 +175,7 @@ def hold_tournament(
             run_config=tune.RunConfig(
                 storage_path=storage,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=each.max_retries),  # of nodes: errors do not get here
+                failure_config=tune.FailureConfig(max_failures=each.max_retries),  # lost nodes: errors are results
                 callbacks=[_Listener(on_epoch)] if on_epoch is not None else None,
             ),
         )
@@ -187,32 +185,32 @@ def hold_tournament(
     return ranked([_standing(results[place].metrics or {}) for place in range(len(results))])
 
 
-def crown(winner: Candidate, arena: Arena, *, each: WorkerResources) -> dict[str, Any]:
-    """Tests the winner of a tournament, on the cluster that it was trained on.
+def evaluate_winner(winner: Candidate, context: TournamentContext, *, each: WorkerResources) -> dict[str, Any]:
+    """Evaluates the winner of a tournament on the test images, on the same cluster.
 
     Args:
-        winner: a candidate that got the full budget.
-        arena: of the tournament.
+        winner: A candidate that was trained for the full budget.
+        context: Of the tournament.
         each: What its worker gets.
 
     Returns:
-        What its folder's ``result.json`` holds (see `nas.training.run.run_training`); ``network.safetensors`` lies
-        beside it.
+        The content of ``result.json`` in its folder (see `nas.training.run.run_training`), beside which
+        ``network.safetensors`` is written.
 
     Raises:
-        RuntimeError: if the test failed.
+        RuntimeError: If the evaluation failed.
     """
     options = {name: value for name, value in each.ray_options().items() if name != "num_returns"}
-    test = ray.remote(Arena.train).options(**options)
+    test = ray.remote(TournamentContext.train).options(**options)
     try:
-        result: dict[str, Any] = ray.get(test.remote(arena, winner))
+        result: dict[str, Any] = ray.get(test.remote(context, winner))
     except ray.exceptions.RayTaskError as error:
         raise RuntimeError(f"the winner {winner.name} could not be tested: {describe_error(error.cause)}") from None
     return result
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """The standings, the winner first; equal ones by name."""
+    """Sorts standings, the winner first; equal ones by name."""
     return sorted(standings, key=lambda standing: (*(-float(part) for part in standing.place), standing.name))
 
 
@@ -222,27 +220,27 @@ def _check_names(candidates: Sequence[Candidate]) -> None:
         raise ValueError(f"candidates must be one or more with different names, got {', '.join(names) or 'none'}")
 
 
-def _compete(config: dict[str, str], *, candidates: dict[str, Candidate], arena: Arena) -> None:
-    """What Tune runs for each candidate: reports its standing after each epoch, until Tune stops it."""
+def _train_candidate(config: dict[str, str], *, candidates: dict[str, Candidate], context: TournamentContext) -> None:
+    """Trains a candidate and reports its standing after each epoch, until Tune stops it."""
     candidate = candidates[config["name"]]
     accuracies: list[float] = []
     num_kept: int | None = None
-    stops = Stops(arena.folder)
+    stops = Stops(context.folder)
 
     def report(records: Sequence[Record]) -> None:
         nonlocal num_kept
-        num_kept = len(records) if num_kept is None else num_kept  # at first it is called with all that are kept
+        num_kept = len(records) if num_kept is None else num_kept  # the first call gets the stored epochs
         for number, record in enumerate(records[len(accuracies) :], start=len(accuracies) + 1):
             accuracies.append(max(score["top1"] for score in record["validation"].values()))
-            has_lost = number == num_kept and candidate.name in stops
-            _report(Standing(candidate.name, tuple(accuracies)), kept=number <= num_kept, stopped=has_lost)
-        if len(accuracies) == arena.fidelity.recipe.epochs:
+            was_stopped = number == num_kept and candidate.name in stops
+            _report(Standing(candidate.name, tuple(accuracies)), kept=number <= num_kept, stopped=was_stopped)
+        if len(accuracies) == context.fidelity.recipe.epochs:
             raise _FullBudgetReached
 
     try:
-        arena.train(candidate, TrainingCallbacks(after_epoch=report))
+        context.train(candidate, TrainingCallbacks(after_epoch=report))
     except _FullBudgetReached:
-        return  # only the winner is tested
+        return  # the test is for the winner only
     except Exception as error:  # whatever a network does wrong concerns its own candidate only
         _report(Standing(candidate.name, tuple(accuracies), describe_error(error)), kept=True)
 
@@ -253,8 +251,7 @@ class _FullBudgetReached(Exception):  # noqa: N818 - not an error
 
 def _report(standing: Standing, *, kept: bool, stopped: bool = False) -> None:
     reached = 0.0 if standing.error else standing.accuracies[-1]
-    told = {NAME: standing.name, KEPT: kept, STOPPED: stopped}
-    tune.report({_METRIC: reached, "standing": asdict(standing), **told})
+    tune.report({_METRIC: reached, "standing": asdict(standing), NAME: standing.name, KEPT: kept, STOPPED: stopped})
 
 
 def _standing(metrics: dict[str, Any]) -> Standing:
@@ -263,13 +260,13 @@ def _standing(metrics: dict[str, Any]) -> Standing:
 
 
 class _Listener(tune.Callback):
-    """Passes on what candidates report."""
+    """Forwards the reports of the candidates."""
 
     def __init__(self, on_epoch: Callable[[Standing], None]) -> None:
         self._on_epoch = on_epoch
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tune writes its callbacks down, to restore what is never restored here; who listens cannot be written."""
+        """Tune pickles its callbacks to restore them, which is not needed here."""
         return {}
 
     def on_trial_result(

@@ -1,4 +1,4 @@
-"""What a tracker is shown of a search, and the thread in which it works, so that it cannot stop or delay one."""
+"""Values logged to experiment trackers, and the thread of a tracker, so that it cannot stop or delay a search."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NUM_DONE = "search/num_done"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What is known once one more trial is finished.
+    """Values to log after a trial.
 
     Attributes:
-        step: how many are finished, from 1.
-        time: of the outcome, in seconds since 1970.
-        values: finite numbers by name; ``search/num_done`` is last and equals the step.
+        step: Number of finished trials, from 1.
+        time: Of the outcome, in seconds since 1970.
+        values: Finite numbers by name; ``search/num_done`` comes last and equals the step.
     """
 
     step: int
@@ -32,11 +32,11 @@ class Point:
     values: Mapping[str, float]
 
 
-class Course:
-    """Folds the outcomes of a run into points.
+class PointBuilder:
+    """Turns the outcomes of a run into points.
 
     Args:
-        reward: of the run, by which the best trial is chosen.
+        reward: Of the run; determines the best trial.
     """
 
     def __init__(self, reward: Reward) -> None:
@@ -46,7 +46,7 @@ class Course:
         self.num_done = 0
 
     def take(self, outcome: Outcome, time: float) -> Point:
-        """Counts one more outcome and returns its point."""
+        """Returns the point of the next outcome."""
         self.num_done += 1
         values: dict[str, float] = {"trial/id": outcome.trial_id, "trial/train_seconds": outcome.train_seconds}
         if isinstance(outcome, Failure):
@@ -73,32 +73,32 @@ class Course:
 
 
 class Tracker(Protocol):
-    """Shows the points of one run somewhere. All of it is called in one thread, and any of it may raise."""
+    """Logs the points of one run. All methods are called in one thread, and may raise."""
 
     @property
     def name(self) -> str:
-        """What it is called in the settings, and the extra that installs it."""
+        """Name in the settings, and of the extra that installs it."""
         ...
 
     def open(self) -> int:
-        """Starts a run, or goes on with the one of this search; returns the step of the last point that it holds."""
+        """Creates or resumes the run of this search; returns the step of the last point that it holds."""
         ...
 
     def log(self, points: Sequence[Point]) -> None:
-        """Adds points, in order."""
+        """Logs points, in order."""
         ...
 
     def close(self, *, finished: bool) -> None:
-        """Ends the run; ``finished`` tells whether the search has all of its trials."""
+        """Ends the run; ``finished`` tells whether the search has all its trials."""
         ...
 
 
 class TrackerThread:
-    """Lets a tracker work in a thread of its own; whatever it raises becomes one warning, and it is dropped.
+    """Runs a tracker in its own thread; if the tracker raises, it is dropped with a warning.
 
     Args:
-        tracker: not opened.
-        warn: takes the text of a warning, from any thread.
+        tracker: Not opened yet.
+        warn: Called with the text of a warning, from any thread.
     """
 
     def __init__(self, tracker: Tracker, warn: Callable[[str], None]) -> None:
@@ -110,21 +110,21 @@ class TrackerThread:
         self._thread = threading.Thread(target=self._work, name=f"tracker-{tracker.name}", daemon=True)
 
     def start(self) -> None:
-        """Starts to work."""
+        """Starts the thread."""
         self._thread.start()
 
     def take(self, point: Point) -> None:
-        """Hands over a point, and returns at once."""
+        """Queues a point."""
         if not self._dropped:
             self._points.put(point)
 
     def close(self, *, finished: bool, seconds: float = CLOSE_SECONDS) -> None:
-        """Lets the tracker end its work, but waits no longer than some seconds for it."""
+        """Ends the run of the tracker; waits at most ``seconds``."""
         self._finished = finished
         self._points.put(None)
         self._thread.join(seconds)
         if self._thread.is_alive() and not self._dropped:
-            self._drop(f"it has not answered for {seconds:g} s; what it lacks is added when the search goes on")
+            self._drop(f"no answer for {seconds:g} s; missing points are added when the search is resumed")
 
     def _work(self) -> None:
         try:
@@ -133,12 +133,12 @@ class TrackerThread:
                 if new := [point for point in points if point.step > last]:
                     self._tracker.log(new)
             self._tracker.close(finished=self._finished)
-        except BaseException as error:  # nothing that a tracker does may reach the search
+        except BaseException as error:  # no error of a tracker may reach the search
             hint = f"; pip install 'nas-engine[{self._tracker.name}]'" if isinstance(error, ImportError) else ""
             self._drop(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{hint}")
 
     def _batches(self) -> Iterator[list[Point]]:
-        """The points in the queue, several at a time where several wait, until the end."""
+        """Yields the points of the queue until the end, several at a time where several wait."""
         while (point := self._points.get()) is not None:
             batch = [point]
             try:
@@ -153,4 +153,4 @@ class TrackerThread:
     def _drop(self, why: str) -> None:
         if not self._dropped:
             self._dropped = True
-            self._warn(f"warning: {self._tracker.name} is left out from here on: {why}")
+            self._warn(f"warning: {self._tracker.name} is disabled for the rest of this session: {why}")

@@ -1,4 +1,4 @@
-"""Keeps the course of a search as a run of MLflow, on its server or in its database."""
+"""Logs a search as a run of MLflow, on its server or in its database."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MAX_TEXT = 500
 
 
 class MlflowTracker:
-    """One run of MLflow for one run folder, in which a small file says which one it is.
+    """Logs to one run of MLflow per run folder; a file in the folder holds its ID.
 
-    How many points the run holds is told by its last value of ``search/num_done``, so that a search that goes on adds
-    what is missing and nothing twice.
+    The last value of ``search/num_done`` tells how many points the run holds, so that a resumed search logs each point
+    once.
 
     Args:
-        path: of the file with the number of the run.
-        uri: of the server or database; None takes MLflow's own setting.
-        experiment: its name; it is made if it does not exist.
-        settings: of the configuration, by section; kept as parameters of the run.
+        path: Of the file with the ID of the run.
+        uri: Of the server or database; None uses MLflow's own setting.
+        experiment: Name of the experiment; it is created if it does not exist.
+        settings: The configuration by section, logged as parameters.
     """
 
     name = "mlflow"
@@ -41,11 +41,11 @@ class MlflowTracker:
         self._run_id = ""
 
     def open(self) -> int:
-        """Starts a run, or goes on with the one of the file.
+        """Creates a run, or resumes the one in the file.
 
         Raises:
-            ValueError: if the file names no run.
-            Exception: whatever MLflow raises, as when the server does not answer or has no such run.
+            ValueError: If the file holds no ID of a run.
+            Exception: Whatever MLflow raises, as when the server does not answer or has no such run.
         """
         from mlflow import MlflowClient
 
@@ -59,7 +59,7 @@ class MlflowTracker:
         return int(run.data.metrics.get(NUM_DONE, 0))
 
     def log(self, points: Sequence[Point]) -> None:
-        """Sends the values, whole points in one request."""
+        """Sends the values, one request per point."""
         from mlflow.entities import Metric
 
         for point in points:
@@ -68,7 +68,7 @@ class MlflowTracker:
             self._client.log_batch(self._run_id, metrics=metrics[-_MAX_ENTRIES:])
 
     def close(self, *, finished: bool) -> None:
-        """Ends the run as finished or killed."""
+        """Ends the run with the status FINISHED or KILLED."""
         self._client.set_terminated(self._run_id, "FINISHED" if finished else "KILLED")
 
     def _start(self) -> str:
@@ -87,10 +87,10 @@ class MlflowTracker:
         value = parse_json(self._path.read_bytes())
         run_id = value.get("run_id") if isinstance(value, dict) else None
         if not isinstance(run_id, str) or not re.fullmatch(r"\w{1,64}", run_id):
-            raise ValueError(f"{self._path} must name a run of MLflow; without the file another run is started")
+            raise ValueError(f"{self._path} must hold the ID of an MLflow run; delete the file to start another run")
         return run_id
 
 
 def _allowed(name: str) -> str:
-    """The name with what MLflow does not take replaced."""
+    """Replaces characters that MLflow does not allow in names."""
     return re.sub(r"[^\w\-./ ]", "_", name)[:250]

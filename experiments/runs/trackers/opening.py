@@ -1,4 +1,4 @@
-"""The optional trackers of a search: off unless the section ``trackers`` turns them on, and never able to stop one."""
+"""The optional trackers of a search, enabled in the section ``trackers``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from experiments.config.search_config import SearchConfig
 from experiments.runs.run_folder import RunFolder
-from experiments.runs.trackers.background import Course, Tracker, TrackerThread
+from experiments.runs.trackers.background import PointBuilder, Tracker, TrackerThread
 from experiments.runs.trackers.mlflow import MlflowTracker
 from experiments.runs.trackers.tensorboard import TensorBoardTracker
 from nas.records import Record
@@ -21,16 +21,16 @@ from nas.trial import Outcome
 def open_trackers(
     config: SearchConfig, folder: RunFolder, earlier: Sequence[Record], warn: Callable[[str], None]
 ) -> Trackers:
-    """The trackers that a configuration asks for, to be entered.
+    """Creates the trackers that a configuration enables, to be used as a context manager.
 
     Args:
-        config: of the search.
-        folder: of the run.
-        earlier: what the ledger holds.
-        warn: takes the text of a warning, from any thread.
+        config: Of the search.
+        folder: Of the run.
+        earlier: The finished trials of the ledger.
+        warn: Called with the text of a warning, from any thread.
     """
-    course = Course(config.reward)
-    return Trackers(_build(config, folder), course, earlier, num_trials=config.search.num_trials, warn=warn)
+    points = PointBuilder(config.reward)
+    return Trackers(_build(config, folder), points, earlier, num_trials=config.search.num_trials, warn=warn)
 
 
 def _build(config: SearchConfig, folder: RunFolder) -> list[Tracker]:
@@ -46,42 +46,42 @@ def _build(config: SearchConfig, folder: RunFolder) -> list[Tracker]:
 
 
 class Trackers:
-    """Shows every outcome of a run, those of earlier sessions included, to some trackers while it is entered.
+    """Logs every outcome of a run to trackers, those of earlier sessions first.
 
     Args:
-        trackers: not opened.
-        course: of the run, that has taken nothing.
-        earlier: what the ledger holds.
-        num_trials: of the finished run.
-        warn: takes the text of a warning, from any thread.
+        trackers: Not opened yet.
+        points: Builds the points from the outcomes; new.
+        earlier: The finished trials of the ledger.
+        num_trials: Of the finished run.
+        warn: Called with the text of a warning, from any thread.
     """
 
     def __init__(
         self,
         trackers: Sequence[Tracker],
-        course: Course,
+        points: PointBuilder,
         earlier: Sequence[Record],
         *,
         num_trials: int,
         warn: Callable[[str], None],
     ) -> None:
         self._threads = [TrackerThread(tracker, warn) for tracker in trackers]
-        self._course = course
+        self._points = points
         self._earlier = earlier
         self._num_trials = num_trials
 
     def take(self, outcome: Outcome) -> None:
-        """Shows one more outcome; returns at once."""
+        """Logs an outcome, without waiting for the trackers."""
         self._take(outcome, time.time())
 
     def _take(self, outcome: Outcome, at: float) -> None:
         if self._threads:
-            point = self._course.take(outcome, at)
+            point = self._points.take(outcome, at)
             for thread in self._threads:
                 thread.take(point)
 
     def __enter__(self) -> Self:
-        """Starts the trackers and shows them what the ledger holds."""
+        """Starts the trackers and logs the outcomes of the ledger."""
         for thread in self._threads:
             thread.start()
         for record in self._earlier:
@@ -91,6 +91,6 @@ class Trackers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets the trackers end their work, for some seconds at most."""
+        """Closes the trackers, waiting a few seconds at most."""
         for thread in self._threads:
-            thread.close(finished=self._course.num_done >= self._num_trials)
+            thread.close(finished=self._points.num_done >= self._num_trials)

@@ -1,4 +1,4 @@
-"""Writes the course of a search for TensorBoard: ``tensorboard --logdir RUN``."""
+"""Logs a search for TensorBoard: ``tensorboard --logdir RUN``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ _FILES = "events.out.tfevents.*"
 
 
 class TensorBoardTracker:
-    """An event file that is a function of the ledger: a search that goes on writes a new one, with every point.
+    """Writes an event file with all points of the ledger; a resumed search writes a new one.
 
-    Adding to the former one would miss a point, or give it twice, where a crash fell between an outcome and its point.
-    The new file tells TensorBoard to forget those of the former one, which stays until there is a third, since a
-    TensorBoard that is reading it may not lose it.
+    Appending to the previous file could miss or repeat a point after a crash. The new file makes TensorBoard discard
+    the points of the previous one, which is kept until there is a third, since a TensorBoard may be reading it.
 
     Args:
-        folder: for nothing but these files.
-        configuration: text shown beside the curves.
+        folder: Only for event files.
+        configuration: Text shown beside the curves.
     """
 
     name = "tensorboard"
@@ -31,7 +30,7 @@ class TensorBoardTracker:
         self._writer: Any = None
 
     def open(self) -> int:
-        """Starts a file; returns 0, so that every point of the run is written."""
+        """Creates an event file; returns 0, so that every point is written."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +41,7 @@ class TensorBoardTracker:
         return 0
 
     def log(self, points: Sequence[Point]) -> None:
-        """Writes one scalar for each value."""
+        """Writes a scalar for each value."""
         for point in points:
             for name, value in point.values.items():
                 self._writer.add_scalar(name, value, point.step, walltime=point.time)

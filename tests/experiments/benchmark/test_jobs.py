@@ -65,7 +65,7 @@ def test_trials_are_numbered_as_they_were_asked_and_kept_as_they_finish(tmp_path
         ("ppo:name=random", "each key once, got 'name=random'"),
         ("ppo:batch_size=5:batch_size=6", "each key once, got 'batch_size=6'"),
         ("ppo:clip", "must be KEY=VALUE"),
-        ("evolution:tournament_size=true", "true and false are no numbers"),
+        ("evolution:tournament_size=true", "true and false are not numbers"),
         ("pppo", "did you mean ppo"),
     ],
 )

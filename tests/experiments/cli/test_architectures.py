@@ -76,7 +76,7 @@ def test_a_rank_that_a_run_does_not_have_is_refused(run_cli, finished_run, rank)
 
 
 def test_the_best_of_a_run_goes_through_all_commands(run_cli, tmp_path, finished_run):
-    best = run_status(finished_run)["best"][0]
+    best = run_status(finished_run).to_json()["best"][0]
     code, out, _ = run_cli("count", finished_run, "--json")
     assert (code, json.loads(out)["num_parameters"]) == (0, best["num_parameters"])
     code, out, _ = run_cli("count", f"{finished_run}@1")

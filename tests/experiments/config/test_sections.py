@@ -50,7 +50,7 @@ def test_bad_settings_give_one_line_with_the_place(kind, section, message):
     ],
 )
 def test_truth_values_are_no_numbers(kind, section, place):
-    with pytest.raises(ValueError, match=f"{place}: true and false are no numbers, got .*True"):
+    with pytest.raises(ValueError, match=f"{place}: true and false are not numbers, got .*True"):
         validate_section("x", section, kind)
 
 

@@ -36,7 +36,7 @@ def test_overlapping_and_unknown_shifts_are_one_clear_line():
 
 def test_a_reward_of_shifts_needs_shifts():
     document = {"search": {"num_trials": 1}, "reward": "shifted_accuracy"}
-    with pytest.raises(ValueError, match=r"name some in shifts\.reward"):
+    with pytest.raises(ValueError, match=r"needs at least one shift in shifts\.reward"):
         SearchConfig.parse(document)
     config = SearchConfig.parse({**document, "shifts": {"reward": ["blur"]}})
     assert isinstance(config.reward, ShiftedAccuracy)

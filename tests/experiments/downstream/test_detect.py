@@ -104,7 +104,7 @@ def test_a_detector_that_was_killed_goes_on_to_the_same_weights(arrange, run_cli
     assert not (tmp_path / "killed" / "result.json").exists()
     code, out, _ = run_cli(*arrange("killed", *longer))
     assert code == 0
-    assert "goes on after iteration" in out
+    assert "resuming after iteration" in out
     for name in ("state.safetensors", "detector.safetensors"):
         assert tensors(tmp_path / "killed" / name) == tensors(tmp_path / "alone" / name)
     results = [json.loads((tmp_path / name / "result.json").read_text()) for name in ("alone", "killed")]

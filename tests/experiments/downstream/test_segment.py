@@ -48,7 +48,7 @@ def test_a_training_is_shown_measured_and_resumed(run, segmentation_folder, tmp_
         "iteration 6 of 6",
         "fcn head at output stride 2",
         "validation: mean IoU",
-        "saying everywhere what is most frequent",
+        "the most frequent class everywhere",
         "share of the pixels",
         "validation, add_red at severity 3",
         "val of data",
@@ -113,5 +113,5 @@ def test_several_workers_are_given_plan_and_pictures(run, tmp_path, monkeypatch)
     monkeypatch.setattr(data_parallel, "train_in_parallel", train_in_parallel)
     said = run("workers.gpus=0", "workers.cpus=0.5", "test.shifts=[]", workers=2)
     assert seen == [data_parallel.ParallelWorkers(2, WorkerResources(cpus=0.5), None)]
-    assert "goes on after iteration 6 of 6" in said
+    assert "resuming after iteration 6 of 6" in said
     assert (tmp_path / "out" / "segmenter.safetensors").is_file()

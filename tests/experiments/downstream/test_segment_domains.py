@@ -58,7 +58,7 @@ def test_what_was_measured_is_kept(setting, tmp_path):
         test = SegmentationTest(**{"shifts": ("add_red", "noise"), "training": False, **changes})
         domains = find_domains(*setting, test)
         counts = setting[1].classes.count(setting[1].train.counts)
-        return measure_domains(tmp_path, lambda: loads.append(1) or Constant(), domains, counts, said=said.append)
+        return measure_domains(tmp_path, lambda: loads.append(1) or Constant(), domains, counts, progress=said.append)
 
     first = measure()
     assert said == ["validation", "add_red", "noise"]
@@ -72,8 +72,8 @@ def test_what_was_measured_is_kept(setting, tmp_path):
     assert said[3:] == ["add_red"]
     fewer = dataclasses.replace(setting[1], validation=setting[1].train)
     domains = find_domains(setting[0], fewer, SegmentationTest(shifts=(), training=False))
-    measure_domains(tmp_path, Constant, domains, fewer.classes.count(fewer.train.counts), said=said.append)
+    measure_domains(tmp_path, Constant, domains, fewer.classes.count(fewer.train.counts), progress=said.append)
     assert said[4:] == ["validation"]
     (tmp_path / "domains.json").write_text("{")
-    with pytest.raises(ValueError, match=r"domains.json is damaged .*: remove it"):
+    with pytest.raises(ValueError, match=r"domains.json is damaged .*: delete it"):
         measure()

@@ -25,15 +25,15 @@ def test_each_record_is_a_line_with_what_was_measured_and_the_time_that_is_left(
         lines.after_record([first, make_record(20, evaluation={"ap": 0.25}, evaluation_seconds=10.0)])
 
     assert show(session) == [
-        "iteration 10 of 40: rate 0.02, loss 0.1000, 8.0 pictures a second, 15 s left",
-        "iteration 20 of 40: rate 0.02, loss 0.0500, AP 0.25, 8.0 pictures a second, 20 s left",
+        "iteration 10 of 40: rate 0.02, loss 0.1000, 8.0 images per second, 15 s left",
+        "iteration 20 of 40: rate 0.02, loss 0.0500, AP 0.25, 8.0 images per second, 20 s left",
     ]
 
 
 def test_records_of_earlier_sessions_are_one_line():
     first = [make_record(10), make_record(20)]
     lines = show(lambda lines: (lines.after_record(first), lines.after_record([*first, make_record(30)])))
-    assert lines[0] == "goes on after iteration 20 of 40"
+    assert lines[0] == "resuming after iteration 20 of 40"
     assert [line[:12] for line in lines[1:]] == ["iteration 30"]
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments.runs.live_search import LivePanel, PlainLines, Tally, WatchedPool, describe_seconds, make_reporter
+from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from nas.rewards import CostedAccuracy
 from nas.trial import Failure, Success
 
@@ -65,14 +65,6 @@ def test_rates_count_this_session_only():
     assert tally.seconds_left == pytest.approx(40)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (349200, "4 d 1 h")],
-)
-def test_durations_read_well(seconds, text):
-    assert describe_seconds(seconds) == text
-
-
 class _Pool:
     capacity = 3
 
@@ -111,7 +103,7 @@ def test_plain_lines_come_now_and_then_and_at_the_end():
     stream = io.StringIO()
     tally = Tally(3)
     console = Console(file=stream, force_terminal=False)
-    with PlainLines("runs/a", tally, console, line_seconds=1000) as lines:
+    with SearchDisplay("runs/a", tally, console, line_seconds=1000) as lines:
         for trial_id in range(3):
             tally.take(Success(trial_id, 0.25))
             lines.update()
@@ -125,7 +117,7 @@ def test_plain_lines_come_now_and_then_and_at_the_end():
 def test_plain_lines_do_not_repeat_the_last_one():
     stream = io.StringIO()
     tally = Tally(1)
-    with PlainLines("runs/a", tally, Console(file=stream)) as lines:
+    with SearchDisplay("runs/a", tally, Console(file=stream)) as lines:
         tally.take(Success(0, 0.25))
         lines.update()
     assert len(stream.getvalue().splitlines()) == 1
@@ -135,8 +127,8 @@ def test_panel_shows_all_facts_in_a_terminal():
     stream = io.StringIO()
     tally = Tally(4)
     console = Console(file=stream, force_terminal=True, color_system=None, width=100)
-    with make_reporter("runs/a", tally, console) as panel:
-        assert isinstance(panel, LivePanel)
+    with SearchDisplay("runs/a", tally, console) as panel:
+        assert panel.is_live
         tally.take(Success(7, 0.875))
         tally.take(Failure(1, "error", "text"))
         panel.update()
@@ -155,4 +147,4 @@ def test_panel_shows_all_facts_in_a_terminal():
 
 
 def test_elsewhere_lines_are_plain():
-    assert isinstance(make_reporter("runs/a", Tally(1), Console(file=io.StringIO())), PlainLines)
+    assert not SearchDisplay("runs/a", Tally(1), Console(file=io.StringIO())).is_live

@@ -43,7 +43,7 @@ def test_a_training_that_goes_on_says_from_where_and_does_not_repeat_itself(plai
         table.after_epoch([record(1), record(2)])
         table.after_epoch([record(1), record(2), record(3)])
     first, second = plain.file.getvalue().splitlines()
-    assert first == "goes on after epoch 2 of 3"
+    assert first == "resuming after epoch 2 of 3"
     assert second.startswith("epoch 3 of 3")
 
 
@@ -61,7 +61,7 @@ def test_in_a_terminal_the_table_grows():
 def test_the_average_has_a_column_where_there_is_one():
     assert len(epoch_table([record(1)], 3).columns) == 7
     assert len(epoch_table([record(1, average=True)], 3).columns) == 8
-    assert describe_epoch(record(1), 3).endswith("0 s left")
+    assert describe_epoch(record(1), 3).endswith("60.0 s")
 
 
 def test_one_of_many_trainings_leaves_nothing_behind(plain):

@@ -27,7 +27,7 @@ def run(tmp_path, make_trial):
 
 
 def test_status_holds_what_the_ledger_holds(run):
-    status = run_status(run)
+    status = run_status(run).to_json()
     assert json.loads(json.dumps(status)) == status
     expected = {"num_trials": 9, "num_finished": 4, "num_pending": 1, "num_succeeded": 3, "num_cached": 1}
     assert {key: status[key] for key in expected} == expected
@@ -39,7 +39,7 @@ def test_status_holds_what_the_ledger_holds(run):
 
 def test_status_reads_while_the_run_is_locked(run):
     with Ledger(RunFolder(run).ledger):
-        assert run_status(run)["num_finished"] == 4
+        assert run_status(run).num_finished == 4
 
 
 def test_printed_status_shows_best_and_failures(run):
@@ -52,10 +52,10 @@ def test_printed_status_shows_best_and_failures(run):
 
 def test_a_run_without_trials_has_a_status(tmp_path):
     RunFolder(tmp_path).write_config({"search": {"num_trials": 9}})
-    status = run_status(tmp_path)
+    status = run_status(tmp_path).to_json()
     assert (status["num_finished"], status["best"], status["mean_recent"]) == (0, [], None)
     stream = io.StringIO()
-    print_status(status, Console(file=stream))
+    print_status(run_status(tmp_path), Console(file=stream))
     assert "0 of 9 trials finished" in stream.getvalue()
 
 

@@ -56,5 +56,5 @@ def test_entrants_go_to_json_and_back(search):
 
 @pytest.mark.parametrize("value", [None, [], {}, {"name": "a", "trial": "1"}, "entrant"])
 def test_what_is_no_entrant_is_refused(value):
-    with pytest.raises(ValueError, match="an entrant must be an object with name, trial"):
+    with pytest.raises(ValueError, match="a candidate must be an object with name, trial"):
         candidate_from_json(value)

@@ -75,7 +75,7 @@ def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, se
     text = stream.getvalue()
     for part in (
         "won with",
-        "opened now and for the winner alone",
+        "no other candidate was tested on them",
         "network.safetensors",
         f"│ {ranking[0]['trial']} │",
     ):

@@ -42,10 +42,10 @@ def test_the_verdict_names_what_is_shown_and_how_much_must_be_there_to_be_seen()
     )
     shown, size = value["verdict"]
     # "+ b" loses 0 and 20 points, of which little follows
-    assert shown == "Gains over the row above whose interval leaves out zero: 1 of 2 (+ a); 0.1 would by chance."
+    assert shown == "Gains over the row above whose interval excludes zero: 1 of 2 (+ a); 0.1 expected by chance."
     assert "one of 50 is 2 points" in size
     same = summarize({"plain": [result(0.5), result(0.7)], "+ b": [result(0.7), result(0.5)]})
-    assert "leaves out zero: none of 1;" in same["verdict"][0]
+    assert "excludes zero: none of 1;" in same["verdict"][0]
     assert summarize({"plain": [result(0.5), result(0.7)]})["verdict"] == []
 
 
@@ -56,7 +56,7 @@ def test_one_seed_says_nothing_of_the_spread_and_validation_stands_in_for_missin
     assert "| plain | 50.00 |" in markdown_table(value)
     assert markdown_table(value).startswith("Top-1 on 50 validation images, mean of 1 seed.\n")
     both = summarize({"plain": [result(0.5)], "+ a": [result(0.6)]})
-    assert both["verdict"] == ["One seed says nothing of the spread over seeds: no gain is shown."]
+    assert both["verdict"] == ["One seed gives no spread over seeds, so no gain can be shown."]
 
 
 CONFIG = """\

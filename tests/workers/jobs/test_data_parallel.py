@@ -31,7 +31,7 @@ def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_clu
     assert [record["epoch"] for record in seen[-1]] == [1, 2]
     assert json.loads((tmp_path / "result.json").read_text()) == result
     other = TrainingPlan(PLAN.architecture, PLAN.fidelity, seed=2)
-    with pytest.raises(RuntimeError, match=r"the training has failed: .*checkpoint of another training") as caught:
+    with pytest.raises(RuntimeError, match=r"the training failed: .*checkpoint of another training") as caught:
         train_in_parallel(other, tmp_path, settings, seen.append)
     assert "\n" not in str(caught.value)
 

@@ -115,7 +115,7 @@ def test_a_trial_of_somebody_else_is_left_out(caplog):
     searcher.on_trial_complete("b", {"score": 0.5})
     searcher.on_trial_result("b", {"score": 0.5, "config/trial_id": "0"})
     assert rewards(searcher) == []
-    assert "trial b is not one of this search" in caplog.text
+    assert "ignoring trial b" in caplog.text
 
 
 def run_some(searcher, first, count):

@@ -13,7 +13,15 @@ from nas.training.run import TrainingCallbacks
 from nas.training.state import read_state
 from search_spaces.tiny import TINY
 from workers.cluster.resources import WorkerResources
-from workers.tune.tournament import Arena, Candidate, Rules, Standing, crown, hold_tournament, ranked
+from workers.tune.tournament import (
+    Candidate,
+    Rules,
+    Standing,
+    TournamentContext,
+    evaluate_winner,
+    ranked,
+    run_tournament,
+)
 
 EPOCHS = 4
 RULES = Rules(grace_epochs=1, reduction_factor=2.0)
@@ -29,10 +37,10 @@ def data():
 
 
 @pytest.fixture
-def arena(data, tmp_path):
+def context(data, tmp_path):
     network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
     recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
-    return Arena(Fidelity(network, recipe), data, tmp_path)
+    return TournamentContext(Fidelity(network, recipe), data, tmp_path)
 
 
 def candidates(number):
@@ -49,7 +57,7 @@ def held(ray_cluster, data, tmp_path_factory):
     """A tournament of five, with what was heard of it."""
     network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
     recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
-    arena = Arena(Fidelity(network, recipe), data, tmp_path_factory.mktemp("tournament"))
+    context = TournamentContext(Fidelity(network, recipe), data, tmp_path_factory.mktemp("tournament"))
     heard: list[Standing] = []
     lock = threading.Lock()  # as a terminal has one, which cannot be sent anywhere
 
@@ -57,8 +65,8 @@ def held(ray_cluster, data, tmp_path_factory):
         with lock:
             heard.append(standing)
 
-    standings = hold_tournament(candidates(5), arena, RULES, each=ONE_AT_A_TIME, on_epoch=hear)
-    return arena, standings, heard
+    standings = run_tournament(candidates(5), context, RULES, each=ONE_AT_A_TIME, on_epoch=hear)
+    return context, standings, heard
 
 
 def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
@@ -78,45 +86,45 @@ def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
 
 
 def test_only_the_winner_is_tested(held):
-    arena, standings, _ = held
-    assert not list(arena.folder.glob("*/result.json"))
-    result = crown(next(each for each in candidates(5) if each.name == standings[0].name), arena, each=EACH)
-    (tested,) = arena.folder.glob("*/result.json")
-    assert tested.parent == arena.candidate_folder(standings[0].name)
+    context, standings, _ = held
+    assert not list(context.folder.glob("*/result.json"))
+    result = evaluate_winner(next(each for each in candidates(5) if each.name == standings[0].name), context, each=EACH)
+    (tested,) = context.folder.glob("*/result.json")
+    assert tested.parent == context.candidate_folder(standings[0].name)
     assert json.loads(tested.read_text()) == result
     checkpoint = load_checkpoint(tested.with_name("network.safetensors"))
     assert checkpoint.accuracy == standings[0].accuracies[-1]
-    recipe = arena.fidelity.recipe
-    assert accuracy(checkpoint.network, arena.data.validation, arena.data, recipe) == checkpoint.accuracy
-    assert result["test"]["raw"]["num_images"] == len(arena.data.load_test())
+    recipe = context.fidelity.recipe
+    assert accuracy(checkpoint.network, context.data.validation, context.data, recipe) == checkpoint.accuracy
+    assert result["test"]["raw"]["num_images"] == len(context.data.load_test())
 
 
-def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, arena):
+def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, context):
     (candidate,) = candidates(1)
-    arena.candidate_folder(candidate.name).mkdir()
-    (arena.candidate_folder(candidate.name) / "state.safetensors").write_bytes(b"no checkpoint")
+    context.candidate_folder(candidate.name).mkdir()
+    (context.candidate_folder(candidate.name) / "state.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(
         RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
     ):
-        crown(candidate, arena, each=EACH)
+        evaluate_winner(candidate, context, each=EACH)
 
 
 def test_nothing_is_trained_twice(held, capfd):
-    arena, standings, _ = held
-    before = {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")}
-    again = hold_tournament(candidates(5), arena, RULES, each=ONE_AT_A_TIME)
+    context, standings, _ = held
+    before = {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")}
+    again = run_tournament(candidates(5), context, RULES, each=ONE_AT_A_TIME)
     assert again == standings
     assert not capfd.readouterr().out
-    assert {file: file.stat().st_mtime_ns for file in arena.folder.glob("*/state.safetensors")} == before
+    assert {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")} == before
 
 
 def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
-    arena, standings, _ = held
-    backwards = hold_tournament(candidates(5)[::-1], arena, RULES, each=TWO_AT_A_TIME)
+    context, standings, _ = held
+    backwards = run_tournament(candidates(5)[::-1], context, RULES, each=TWO_AT_A_TIME)
     assert backwards == standings
 
 
-def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
+def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, context):
     whole, standings, _ = held
     winner = next(each for each in candidates(5) if each.name == standings[0].name)
 
@@ -125,19 +133,19 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, arena):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        arena.train(winner, TrainingCallbacks(after_epoch=interrupt))
+        context.train(winner, TrainingCallbacks(after_epoch=interrupt))
     heard: list[Standing] = []
-    assert hold_tournament([winner], arena, RULES, each=EACH, on_epoch=heard.append) == standings[:1]
+    assert run_tournament([winner], context, RULES, each=EACH, on_epoch=heard.append) == standings[:1]
     assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
-    states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, arena)]
+    states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, context)]
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
 
 
-def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, arena):
+def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, context):
     entrants = candidates(2)
-    arena.candidate_folder("trial-0").mkdir()
-    (arena.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
-    first, last = hold_tournament(entrants, arena, RULES, each=EACH)
+    context.candidate_folder("trial-0").mkdir()
+    (context.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
+    first, last = run_tournament(entrants, context, RULES, each=EACH)
     assert first.name == "trial-1"
     assert len(first.accuracies) == EPOCHS
     assert last.name == "trial-0"
@@ -178,7 +186,7 @@ def test_a_name_must_be_fit_for_a_folder(name):
         Candidate(name, TINY.decode((0,) * len(TINY.choices)), seed=0)
 
 
-def test_candidates_must_have_different_names(arena):
+def test_candidates_must_have_different_names(context):
     for entrants in ([], candidates(1) * 2):
         with pytest.raises(ValueError, match="one or more with different names"):
-            hold_tournament(entrants, arena, RULES, each=EACH)
+            run_tournament(entrants, context, RULES, each=EACH)

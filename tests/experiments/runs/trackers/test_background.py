@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from experiments.runs.trackers.background import BATCH_SIZE, NUM_DONE, Course, Point, TrackerThread
+from experiments.runs.trackers.background import BATCH_SIZE, NUM_DONE, Point, PointBuilder, TrackerThread
 from nas.rewards import Accuracy
 from nas.trial import Failure, Success
 
 
 def test_a_course_counts_and_keeps_the_best():
-    course = Course(Accuracy())
+    course = PointBuilder(Accuracy())
     outcomes = [
         Failure(0, "timeout", "late", 3.0),
         Success(2, 0.5, 10, 20, 1.0, metrics={"train_loss": 0.25, "odd": float("nan")}),
@@ -98,7 +98,7 @@ def fail(error):
 def test_whatever_a_tracker_raises_is_one_warning(method, error):
     tracker = Notes(at=method, do=fail(error))
     (warning,) = show(tracker, 200)
-    assert warning == f"warning: notes is left out from here on: {type(error).__name__}: no room"
+    assert warning == f"warning: notes is disabled for the rest of this session: {type(error).__name__}: no room"
 
 
 def test_a_library_that_is_missing_is_named_with_its_extra():
@@ -111,5 +111,5 @@ def test_a_tracker_that_hangs_is_left_behind():
     started = time.monotonic()
     (warning,) = show(Notes(at="log", do=lambda: release.wait(60)), 3, seconds=0.2)
     assert time.monotonic() - started < 30
-    assert "has not answered for 0.2 s" in warning
+    assert "no answer for 0.2 s" in warning
     release.set()

@@ -113,7 +113,7 @@ def test_another_search_is_another_run_of_the_experiment(server, tmp_path):
 def test_a_file_that_names_no_run_is_refused(server, tmp_path, text):
     path = tmp_path / "mlflow.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"must name a run of MLflow|Expecting"):
+    with pytest.raises(ValueError, match=r"must hold the ID of an MLflow run|Expecting"):
         MlflowTracker(path, None, "cells", {}).open()
 
 

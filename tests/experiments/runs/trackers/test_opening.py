@@ -77,7 +77,7 @@ def test_a_search_without_the_library_goes_on_with_one_line(search, tmp_path, mo
     code, said = search(4, f"trackers.{name}=true")
     assert code == 0
     (warning,) = [line for line in said.splitlines() if "warning" in line]
-    assert f"warning: {name} is left out from here on: " in warning
+    assert f"warning: {name} is disabled for the rest of this session: " in warning
     assert f"pip install 'nas-engine[{name}]'" in warning
     assert "4 trials, best: trial 3" in said
 
@@ -94,7 +94,7 @@ def test_without_trackers_nothing_is_folded():
     def refuse(_success):
         raise AssertionError
 
-    from experiments.runs.trackers.background import Course
+    from experiments.runs.trackers.background import PointBuilder
 
-    with Trackers([], Course(refuse), [], num_trials=1, warn=print) as trackers:
+    with Trackers([], PointBuilder(refuse), [], num_trials=1, warn=print) as trackers:
         trackers.take(Success(0, 0.5))
