@@ -102,7 +102,7 @@ class Conv(nn.Conv2d):
     ) -> None:
         super().__init__(in_channels, out_channels, size, stride, dilation=dilation, groups=groups, bias=False)
         self._extent = tuple((length - 1) * dilation + 1 for length in self.kernel_size)
-        self._is_pointwise = self.kernel_size == self.stride == (1, 1) and groups == 1
+        self._is_pointwise = self.kernel_size == (1, 1) and groups == 1
 
     def reset_parameters(self) -> None:
         """Draws the weights."""
@@ -112,6 +112,8 @@ class Conv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride))."""
         if self._is_pointwise:
+            if self.stride != (1, 1):  # oneDNN's gradient of a strided one corrupts memory on CPUs without AVX-512
+                input = input[:, :, :: self.stride[0], :: self.stride[1]]  # noqa: A001
             return pointwise(input, self.weight)
         (top, bottom), (left, right) = (
             same_padding(length, extent, stride)

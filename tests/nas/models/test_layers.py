@@ -111,3 +111,19 @@ def test_gradient_of_factorized_reduction(shape, memory_format):
     ours = torch.autograd.grad(reduction(images).square().sum(), images)[0]
     torch.testing.assert_close(ours, torch.autograd.grad(expected, images)[0])
     assert ours.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 6, 12, 44])
+def test_strided_pointwise_convolution_with_any_number_of_channels(channels):
+    """On CPUs without AVX-512, oneDNN's gradient wrote out of bounds where channels were no multiple of 8."""
+    generator = torch.Generator().manual_seed(0)
+    conv = Conv(channels, 3, 1, stride=2).to(memory_format=torch.channels_last)
+    for _ in range(20):
+        images = torch.randn(8, channels, 8, 7, generator=generator).contiguous(memory_format=torch.channels_last)
+        expected = torch.nn.functional.conv2d(images[:, :, ::2, ::2].double(), conv.weight.double())
+        result = conv(images.requires_grad_())
+        torch.testing.assert_close(result.double(), expected, atol=1e-5, rtol=1e-5)
+        result.backward(torch.ones_like(result))
+        of_pixel = conv.weight.detach().sum(dim=0).flatten()
+        torch.testing.assert_close(images.grad[:, :, ::2, ::2].mean(dim=(0, 2, 3)), of_pixel, atol=1e-5, rtol=1e-5)
+        assert not images.grad[:, :, 1::2].any()
