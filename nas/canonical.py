@@ -110,8 +110,6 @@ class _Search:
 
     def _is_equivalent(self, state: int, explored: list[int], individualized: _Order) -> bool:
         """Returns whether a symmetry that fixes the individualized states maps an explored state to this one."""
-        if not explored:
-            return False
         symmetries = [each for each in self.symmetries if all(each[kept] == kept for kept in individualized)]
         reached, pending = set(explored), list(explored)
         while pending:
@@ -123,13 +121,11 @@ class _Search:
 
     def _sort(self, colors: list[int]) -> _Order:
         """Orders the states topologically, by color where the order is free."""
-        order: list[int] = list(range(NUM_INPUTS))
+        order = list(range(NUM_INPUTS))
         remaining = sorted(range(NUM_INPUTS, len(colors)), key=colors.__getitem__)
-        placed = set(order)
         while remaining:
-            state = next(s for s in remaining if all(source in placed for source, _ in self.edges[s]))
+            state = next(s for s in remaining if all(source in order for source, _ in self.edges[s]))
             remaining.remove(state)
-            placed.add(state)
             order.append(state)
         return tuple(order)
 

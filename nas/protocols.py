@@ -16,8 +16,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
 
 from nas.decisions import Choice, Rollout
 from nas.records import LedgerContents
@@ -62,8 +62,11 @@ class MoreRoom(Exception):  # noqa: N818 - signals a change, not an error
     """Raised by `Pool.next_outcome` when the pool's capacity has grown while it was waiting."""
 
 
-class Pool(Protocol):
-    """Evaluates several trials at a time. A context manager: leaving it abandons the trials still running."""
+class Pool(AbstractContextManager["Pool", None], Protocol):
+    """Evaluates several trials at a time.
+
+    A context manager: entering it acquires the pool's resources, leaving it releases them and abandons running trials.
+    """
 
     @property
     def capacity(self) -> int:
@@ -79,14 +82,6 @@ class Pool(Protocol):
             MoreRoom: if no trial has finished but more could run, for example because a node joined the cluster.
             RuntimeError: if no trial is in flight.
         """
-
-    def __enter__(self) -> Self:
-        """Acquires the pool's resources."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Releases the pool's resources and abandons the trials still running."""
 
 
 class SearchLedger(Protocol):
