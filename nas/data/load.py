@@ -10,7 +10,6 @@ from nas.data.digits import load_digits
 from nas.data.image_folder import load_image_folder
 from nas.fidelity import DataSpec
 
-
 DATA_SETS: Mapping[str, Callable[..., DataSet]] = {
     "digits": load_digits,
     "image_folder": load_image_folder,

@@ -94,7 +94,7 @@ class Ledger:
         self._known_fidelities.update(new)
 
     def append_finished(self, outcome: Outcome) -> None:
-        """Records the outcome of a trial that was asked for; raises RuntimeError, and keeps earlier lines, if it cannot write."""
+        """Records the outcome of a trial; raises RuntimeError, and keeps earlier lines, if it cannot write."""
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
 
     def _append(self, events: list[dict[str, Any]]) -> None:

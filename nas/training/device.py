@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -58,7 +58,7 @@ def build_scaler(device: torch.device, dtype: torch.dtype) -> GradScaler:
 def compile_network(network: nn.Module, device: torch.device) -> Callable[..., Any]:
     """Compiles a network; on GPUs with CUDA graphs, since cells consist of many small kernels."""
     mode = "reduce-overhead" if device.type == "cuda" else "default"
-    return cast("Callable[..., Any]", torch.compile(network, dynamic=False, mode=mode))
+    return torch.compile(network, dynamic=False, mode=mode)
 
 
 @contextmanager
