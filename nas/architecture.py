@@ -155,11 +155,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A normal cell and a reduction cell ("genotype" in DARTS): the object of a search.
+    """A normal cell, which keeps the size of its input, and a reduction cell, which halves it ("genotype" in DARTS).
 
     Attributes:
-        normal: cell that keeps the size of its input.
-        reduction: cell that halves it.
         appearance_stages: number of stages, from the input, that use the instance-type norms named by the blocks;
             deeper ones use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
     """

@@ -33,10 +33,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LedgerContents:
-    """Contents of a ledger: trials in the order of finishing, and trials in flight in the order of asking.
-
-    The warning says what was dropped from the end of a damaged file.
-    """
+    """Trials in the order of finishing, trials in flight in that of asking, and what a damaged file made it drop."""
 
     finished: list[Record] = field(default_factory=list)
     pending: list[Trial] = field(default_factory=list)

@@ -24,7 +24,6 @@ class SearchPlan:
     """Settings of a search.
 
     Attributes:
-        fidelity: how every trial is trained and evaluated.
         num_trials: total number of trials of the run, including failures and cached results.
         seed: seed of the run. The seed of each trial is derived from it and the trial's id.
         reward: maps a success to the reward that is told to the controller.

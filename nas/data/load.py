@@ -19,9 +19,7 @@ DATA_SETS: Mapping[str, Callable[..., DataSet]] = {
 
 
 def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads the data set named by `spec`.
-
-    Calls `progress` during decoding with the number of images done and the total.
+    """Loads the data set named by `spec`; decoding calls `progress` with the number of images done and the total.
 
     Raises:
         ValueError: if the data set is unknown, missing or invalid, or has too few images.

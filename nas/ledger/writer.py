@@ -51,9 +51,7 @@ class Ledger:
     def __enter__(self) -> Self:
         """Takes the lock, reads the file and drops an incomplete last line.
 
-        Raises:
-            RuntimeError: if another process is writing this ledger, or the folder is not writable.
-            ValueError: if a line is invalid.
+        Raises RuntimeError if another process writes it or the folder is not writable, ValueError for an invalid line.
         """
         try:
             self._lock.__enter__()
