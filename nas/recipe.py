@@ -46,7 +46,7 @@ class TrainRecipe:
         optimizer: ``sgd``, or ``rmsprop`` as used by NASNet on ImageNet (1707.07012, appendix A.7).
         rmsprop_decay: decay of RMSProp's running mean of squared gradients.
         rmsprop_epsilon: constant added to that mean.
-        decay_biases: whether biases and norms decay too (False: "no bias decay", 1812.01187, section 3.1).
+        decay_biases: whether biases and norms' scales and shifts decay ("no bias decay" of 1812.01187, 3.1, if False).
         zero_gamma: whether the scale of the last norm of each branch that is added to an unchanged state starts at 0
             (1706.02677, section 5.1; 1812.01187, section 3.1).
         mixup: alpha of mixup's Beta distribution (1710.09412, section 2; 0.2 in 1812.01187, section 5.4); 0: no mixup.

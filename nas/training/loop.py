@@ -114,7 +114,7 @@ class Training:
         started = time.perf_counter()
         device = self._batches.device
         sums = EpochSums(device)
-        look_every = 1 if device.type == "cpu" else 50  # each look makes a GPU synchronize
+        look_every = _look_every(device)
         first = self.num_epochs * self.steps_per_epoch
         if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
             torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank))
@@ -236,3 +236,8 @@ def train(
             if after_epoch is not None:
                 after_epoch(epochs[-1])
     return TrainResult(tuple(epochs), training.num_steps, time.perf_counter() - started)
+
+
+def _look_every(device: torch.device) -> int:
+    """Returns the number of steps between checks of the loss, each of which makes a GPU synchronize."""
+    return 1 if device.type == "cpu" else 50
