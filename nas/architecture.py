@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -23,12 +23,7 @@ _SAME_NORM = {"syncbn": "bn"}  # identical within one process, and therefore in 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One operation applied to one hidden state.
-
-    Attributes:
-        source: index of the hidden state that the operation reads.
-        op: name of the operation, a key of `nas.models.operations.OPERATIONS`.
-    """
+    """One operation, a key of `nas.models.operations.OPERATIONS`, applied to the hidden state with index `source`."""
 
     source: int
     op: str
@@ -43,11 +38,8 @@ class Edge:
 class Block:
     """Two edges whose results are combined into a new hidden state.
 
-    Attributes:
-        left: first edge.
-        right: second edge.
-        combine: ``add`` (elementwise) or ``concat`` (along channels).
-        norm: name of the normalization used in the block, a key of `nas.models.normalization.NORMALIZATIONS`.
+    They are combined by ``add`` (elementwise) or ``concat`` (along channels). `norm` is the normalization used in the
+    block, a key of `nas.models.normalization.NORMALIZATIONS`.
     """
 
     left: Edge
@@ -77,8 +69,8 @@ class Cell:
 
     Attributes:
         blocks: blocks in topological order: each reads only the two inputs and earlier blocks.
-        concat: hidden states that are concatenated to the cell's output. None means the loose ends: all blocks' states
-            that no block reads. NASNet-A as published does not follow that rule and needs an explicit list.
+        concat: hidden states concatenated to the cell's output. None means the loose ends: all blocks' states that no
+            block reads. NASNet-A as published does not follow that rule and needs an explicit list.
     """
 
     blocks: tuple[Block, ...]
@@ -117,15 +109,10 @@ class Cell:
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
         blocks = [
-            {
-                "left": [block.left.source, block.left.op],
-                "right": [block.right.source, block.right.op],
-                "combine": block.combine,
-                "norm": block.norm,
-            }
-            for block in self.blocks
+            {"left": [*astuple(each.left)], "right": [*astuple(each.right)], "combine": each.combine, "norm": each.norm}
+            for each in self.blocks
         ]
-        return {"blocks": blocks, "concat": None if self.concat is None else list(self.concat)}
+        return {"blocks": blocks, "concat": self.concat and list(self.concat)}
 
     @classmethod
     def from_json(cls, value: Any) -> Cell:  # noqa: ANN401 - any JSON value
@@ -136,9 +123,7 @@ class Cell:
         concat = value.get("concat")
         if concat is not None and not isinstance(concat, list):
             raise ValueError(f"the concat of a cell must be a list of hidden states or null, got {concat!r:.100}")
-        return cls(
-            tuple(_block_from_json(block) for block in value["blocks"]), None if concat is None else tuple(concat)
-        )
+        return cls(tuple(map(_block_from_json, value["blocks"])), None if concat is None else tuple(concat))
 
     def canonical(self) -> Cell:
         """Returns the representative of all cells whose labelled graphs are isomorphic to this one.
@@ -153,10 +138,9 @@ class Cell:
         )
 
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
-        """Returns the cell as a labelled graph: nodes have a ``label``, edges an ``op``.
+        """Returns the cell as a graph: nodes (hidden states and ``"output"``) have a ``label``, edges an ``op``.
 
-        Nodes are the hidden states by number and ``"output"``. Two cells are equivalent if and only if these graphs are
-        isomorphic, labels included.
+        Two cells are equivalent if and only if these graphs are isomorphic, labels included.
         """
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
         graph.add_nodes_from((state, {"label": f"input {state}"}) for state in range(NUM_INPUTS))
@@ -171,13 +155,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A normal cell and a reduction cell ("genotype" in DARTS): the object of a search.
+    """A normal cell, which keeps the size of its input, and a reduction cell, which halves it ("genotype" in DARTS).
 
     Attributes:
-        normal: cell that keeps the size of its input.
-        reduction: cell that halves it.
-        appearance_stages: number of stages, counted from the input, that use the instance-type norms named by the
-            blocks; deeper stages use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
+        appearance_stages: number of stages, from the input, that use the instance-type norms named by the blocks;
+            deeper ones use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
     """
 
     normal: Cell
@@ -207,11 +189,7 @@ class Architecture:
 
     @classmethod
     def from_json(cls, value: Any) -> Architecture:  # noqa: ANN401 - any JSON value
-        """Rebuilds an architecture from the result of `to_json`.
-
-        Raises:
-            ValueError: if the value does not describe an architecture; the message names the invalid part.
-        """
+        """Rebuilds an architecture; raises ValueError, whose message names the invalid part."""
         _check_object("an architecture", value, required={"normal", "reduction"}, optional={"appearance_stages"})
         cells = {}
         for name in ("normal", "reduction"):
@@ -220,18 +198,6 @@ class Architecture:
             except ValueError as error:
                 raise ValueError(f"{name} cell: {error}") from None
         return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
-
-    def to_networkx(self) -> nx.MultiDiGraph[Any]:
-        """Returns both cells as one labelled graph whose nodes are (cell name, node) pairs."""
-        graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
-        for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
-            part = cell.to_networkx()
-            graph.add_nodes_from(
-                ((name, node), {"label": f"{name} {label}"}) for node, label in part.nodes(data="label")
-            )
-            for tail, head, data in part.edges(data=True):
-                graph.add_edge((name, tail), (name, head), op=data["op"])
-        return graph
 
 
 def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
@@ -258,12 +224,8 @@ def _check_object(what: str, value: Any, *, required: set[str], optional: set[st
 
 def _block_from_json(value: Any) -> Block:  # noqa: ANN401 - any JSON value
     _check_object("a block", value, required={"left", "right"}, optional={"combine", "norm"})
-    return Block(
-        _edge_from_json(value["left"]),
-        _edge_from_json(value["right"]),
-        value.get("combine", "add"),
-        value.get("norm", "bn"),
-    )
+    left, right = _edge_from_json(value["left"]), _edge_from_json(value["right"])
+    return Block(left, right, value.get("combine", "add"), value.get("norm", "bn"))
 
 
 def _edge_from_json(value: Any) -> Edge:  # noqa: ANN401 - any JSON value

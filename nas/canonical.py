@@ -9,7 +9,8 @@ others (individualization and refinement; McKay, 1981).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -26,14 +27,9 @@ _Order: TypeAlias = tuple[int, ...]
 
 
 def canonical_form(blocks: Sequence[PlainBlock], outputs: Sequence[int]) -> CanonicalForm:
-    """Computes the canonical order of a cell's blocks and their operands.
+    """Computes the canonical order of a cell's blocks and their operands, and its renumbered output states, sorted.
 
-    Args:
-        blocks: blocks in topological order; block b is hidden state b + 2.
-        outputs: output states of the cell, in any order.
-
-    Returns:
-        The blocks in a canonical topological order, and the renumbered output states, sorted.
+    The blocks are given in topological order (block b is hidden state b + 2), and the output states in any order.
     """
     search = _Search(blocks, outputs)
     search.descend(search.initial_colors(), ())
@@ -45,8 +41,7 @@ class _Search:
     """One search over the ways to individualize states of equal color.
 
     Attributes:
-        leaves: for each encoding found so far, the order of states that gives it and the states individualized on the
-            way.
+        leaves: for each encoding found, the order of states that gives it and the states individualized on the way.
         symmetries: permutations of the states that leave the graph unchanged.
     """
 
@@ -65,18 +60,12 @@ class _Search:
     def initial_colors(self) -> list[int]:
         """Colors inputs by number, blocks by combine and norm, and all states by whether they are outputs."""
         inputs = [(state, "", "", state in self.outputs) for state in range(NUM_INPUTS)]
-        labels = [
-            (NUM_INPUTS, combine, norm, state in self.outputs)
-            for state, (_, combine, norm) in enumerate(self.blocks, start=NUM_INPUTS)
-        ]
+        numbered = enumerate(self.blocks, start=NUM_INPUTS)
+        labels = [(NUM_INPUTS, combine, norm, state in self.outputs) for state, (_, combine, norm) in numbered]
         return _rank([*inputs, *labels])
 
     def descend(self, colors: list[int], individualized: _Order) -> int:
-        """Explores all leaves below this node.
-
-        Returns:
-            The depth at which the search continues: the number of individualized states to keep.
-        """
+        """Explores all leaves below this node; returns how many individualized states the search continues with."""
         colors = self._refine(colors)
         shared = _first_shared(colors)
         if not shared:
@@ -96,16 +85,11 @@ class _Search:
         """Refines colors until states of equal color have equal edges and readers, colors included."""
         num_colors = len(set(colors))
         while num_colors < len(colors):
-            colors = _rank(
-                [
-                    (
-                        colors[state],
-                        sorted((colors[source], op) for source, op in edges),
-                        sorted((colors[reader], op) for reader, op in readers),
-                    )
-                    for state, (edges, readers) in enumerate(zip(self.edges, self.readers, strict=True))
-                ]
-            )
+            neighbors = [
+                [tuple(sorted((colors[other], op) for other, op in each)) for each in side]
+                for side in (self.edges, self.readers)
+            ]
+            colors = _rank(list(zip(colors, *neighbors, strict=True)))
             if len(set(colors)) == num_colors:
                 break
             num_colors = len(set(colors))
@@ -121,19 +105,12 @@ class _Search:
         known, known_individualized = self.leaves[encoding]
         self.symmetries.append(dict(zip(known, order, strict=True)))
         # The branch below the point where the paths diverge is the image of one that was explored completely.
-        return next(
-            depth
-            for depth, pair in enumerate(zip(known_individualized, individualized, strict=False))
-            if pair[0] != pair[1]
-        )
+        pairs = enumerate(zip(known_individualized, individualized, strict=False))
+        return next(depth for depth, (first, second) in pairs if first != second)
 
     def _is_equivalent(self, state: int, explored: list[int], individualized: _Order) -> bool:
         """Returns whether a symmetry that fixes the individualized states maps an explored state to this one."""
-        if not explored:
-            return False
-        symmetries = [
-            symmetry for symmetry in self.symmetries if all(symmetry[kept] == kept for kept in individualized)
-        ]
+        symmetries = [each for each in self.symmetries if all(each[kept] == kept for kept in individualized)]
         reached, pending = set(explored), list(explored)
         while pending:
             current = pending.pop()
@@ -144,13 +121,11 @@ class _Search:
 
     def _sort(self, colors: list[int]) -> _Order:
         """Orders the states topologically, by color where the order is free."""
-        order: list[int] = list(range(NUM_INPUTS))
+        order = list(range(NUM_INPUTS))
         remaining = sorted(range(NUM_INPUTS, len(colors)), key=colors.__getitem__)
-        placed = set(order)
         while remaining:
-            state = next(s for s in remaining if all(source in placed for source, _ in self.edges[s]))
+            state = next(s for s in remaining if all(source in order for source, _ in self.edges[s]))
             remaining.remove(state)
-            placed.add(state)
             order.append(state)
         return tuple(order)
 
@@ -165,18 +140,11 @@ class _Search:
 
 def _rank(keys: Sequence[Any]) -> list[int]:
     """Replaces each key by the number of smaller different keys."""
-    ranks: list[int] = [0] * len(keys)
-    rank, previous = -1, None
-    for state in sorted(range(len(keys)), key=keys.__getitem__):
-        if keys[state] != previous:
-            rank, previous = rank + 1, keys[state]
-        ranks[state] = rank
-    return ranks
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return [ranks[key] for key in keys]
 
 
-def _first_shared(colors: Iterable[int]) -> list[int]:
+def _first_shared(colors: Sequence[int]) -> list[int]:
     """Returns the states of the smallest color shared by several; empty if all colors are unique."""
-    states: dict[int, list[int]] = {}
-    for state, color in enumerate(colors):
-        states.setdefault(color, []).append(state)
-    return min(((color, shared) for color, shared in states.items() if len(shared) > 1), default=(0, []))[1]
+    shared = min((color for color, count in Counter(colors).items() if count > 1), default=None)
+    return [state for state, color in enumerate(colors) if color == shared]

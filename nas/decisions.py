@@ -8,13 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A decision that a controller has to make.
+    """A decision that a controller has to make, between `num_options` options numbered from 0.
 
     Attributes:
         name: unique within its space, e.g. ``normal/block2/left/op``.
-        kind: category of the choice: ``source``, ``op``, ``combine``, ``norm``, ... Policies share embeddings and
-            output heads between choices of a kind; option ``i`` means the same in all of them.
-        num_options: number of options, numbered from 0.
+        kind: ``source``, ``op``, ``combine``, ``norm``, ... Policies share embeddings and output heads between choices
+            of a kind; option ``i`` means the same in all of them.
     """
 
     name: str
@@ -43,11 +42,7 @@ class Rollout:
 
     @classmethod
     def from_json(cls, value: Any) -> Rollout:  # noqa: ANN401 - any JSON value
-        """Rebuilds a rollout from the result of `to_json`.
-
-        Raises:
-            ValueError: if the value does not describe a rollout.
-        """
+        """Rebuilds a rollout; raises ValueError if the value does not describe one."""
         if not isinstance(value, dict) or set(value) != {"decisions", "log_prob"}:
             raise ValueError(f"a rollout must be an object with decisions and log_prob, got {value!r:.200}")
         decisions, log_prob = value["decisions"], value["log_prob"]

@@ -51,10 +51,8 @@ class NetworkSpec:
         dropout: dropout probability before the classifier.
         norm_epsilon: constant added to the variance by every normalization.
         norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
-        instance_ratio: share of instance-normalized channels in norms that mix instance and batch normalization
-            (IBN-Net, 1807.09441).
-        average_counts_padding: whether average pools of stride 2 include the zero padding, as in timm's NASNet-A; the
-            authors' code excludes it.
+        instance_ratio: share of instance-normalized channels in norms mixed with batch norm (IBN-Net, 1807.09441).
+        average_counts_padding: whether average pools of stride 2 count the padding (timm's NASNet-A, not the authors').
     """
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
@@ -90,11 +88,10 @@ class DataSpec:
 
     Attributes:
         name: a key of `nas.data.load.DATA_SETS`.
-        root: folder of the data; None for data sets that need none. Not part of a fidelity's fingerprint, since the
-            location of the images may differ between machines.
+        root: folder of the data; None for data sets that need none. Not part of a fidelity's fingerprint, since it may
+            differ between machines.
         image_size: height and width to which images are resized; None keeps their size.
-        num_train: number of images used from the training set, including validation, drawn evenly from all classes;
-            None means all.
+        num_train: images used from the training set, validation included, drawn evenly from all classes; None: all.
         validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
         split_seed: seed of the draw and the split.
         on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory.
@@ -111,13 +108,7 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Fidelity:
-    """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed.
-
-    Attributes:
-        network: network around the cells.
-        recipe: training recipe.
-        data: data set and split.
-    """
+    """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed."""
 
     network: NetworkSpec = NetworkSpec()
     recipe: TrainRecipe = TrainRecipe()
@@ -131,8 +122,7 @@ class Fidelity:
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON.
 
-        Settings added after version 0.1.0 are omitted at their defaults, so that text and fingerprint of existing
-        fidelities do not change when settings are added.
+        Settings added after version 0.1.0 are omitted at their defaults, so that existing fingerprints do not change.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
@@ -143,11 +133,7 @@ class Fidelity:
 
     @classmethod
     def from_json(cls, value: Any) -> Fidelity:  # noqa: ANN401 - any JSON value
-        """Rebuilds a fidelity from the result of `to_json`.
-
-        Raises:
-            ValueError: if the value does not describe a fidelity; the message names the first invalid setting.
-        """
+        """Rebuilds a fidelity; raises ValueError, whose message names the first invalid setting."""
         try:
             return _ADAPTER.validate_python(value)
         except ValidationError as error:

@@ -16,8 +16,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
 
 from nas.decisions import Choice, Rollout
 from nas.records import LedgerContents
@@ -33,22 +33,18 @@ class SearchSpace(Protocol):
     @property
     def choices(self) -> tuple[Choice, ...]:
         """Choices to be decided, in order."""
-        ...
 
     def decode(self, decisions: tuple[int, ...]) -> Description:
         """Converts one decision per choice into a description, such as an `nas.architecture.Architecture`.
 
-        Raises:
-            ValueError: if the number of decisions is wrong or a decision is not one of its choice's options.
+        Raises ValueError if the number of decisions is wrong or a decision is not one of its choice's options.
         """
-        ...
 
 
 class Controller(Protocol):
     """Proposes rollouts and learns from their rewards.
 
-    The state of a controller must depend only on its `tell` calls and their order: a search is resumed by repeating
-    them.
+    Its state must depend only on its `tell` calls and their order: a search is resumed by repeating them.
     """
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
@@ -57,28 +53,27 @@ class Controller(Protocol):
         The rollout of a trial depends on the tells so far, the seed of the run and the trial's id, not on the other
         trials of the call.
         """
-        ...
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Learns from a rollout and its reward (finite; higher is better)."""
-        ...
 
 
 class MoreRoom(Exception):  # noqa: N818 - signals a change, not an error
     """Raised by `Pool.next_outcome` when the pool's capacity has grown while it was waiting."""
 
 
-class Pool(Protocol):
-    """Evaluates several trials at a time. A context manager: leaving it abandons the trials still running."""
+class Pool(AbstractContextManager["Pool", None], Protocol):
+    """Evaluates several trials at a time.
+
+    A context manager: entering it acquires the pool's resources, leaving it releases them and abandons running trials.
+    """
 
     @property
     def capacity(self) -> int:
         """Number of trials to keep in flight, including those already submitted. May change between calls."""
-        ...
 
     def submit(self, trial: Trial) -> None:
         """Accepts a trial and returns at once."""
-        ...
 
     def next_outcome(self) -> Outcome:
         """Waits for the next trial to finish and returns its outcome.
@@ -87,17 +82,6 @@ class Pool(Protocol):
             MoreRoom: if no trial has finished but more could run, for example because a node joined the cluster.
             RuntimeError: if no trial is in flight.
         """
-        ...
-
-    def __enter__(self) -> Self:
-        """Acquires the pool's resources."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Releases the pool's resources and abandons the trials still running."""
-        ...
 
 
 class SearchLedger(Protocol):
@@ -106,12 +90,9 @@ class SearchLedger(Protocol):
     @property
     def contents(self) -> LedgerContents:
         """Trials stored by earlier sessions of the search."""
-        ...
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
         """Stores trials that are about to be submitted; raises RuntimeError if they cannot be stored."""
-        ...
 
     def append_finished(self, outcome: Outcome) -> None:
         """Stores the outcome of a trial that was asked for; raises RuntimeError if it cannot be stored."""
-        ...

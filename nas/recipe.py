@@ -46,23 +46,19 @@ class TrainRecipe:
         optimizer: ``sgd``, or ``rmsprop`` as used by NASNet on ImageNet (1707.07012, appendix A.7).
         rmsprop_decay: decay of RMSProp's running mean of squared gradients.
         rmsprop_epsilon: constant added to that mean.
-        decay_biases: whether weight decay also applies to biases and to the scales and shifts of norms; False is the
-            "no bias decay" of 1812.01187, section 3.1.
+        decay_biases: whether biases and norms' scales and shifts decay ("no bias decay" of 1812.01187, 3.1, if False).
         zero_gamma: whether the scale of the last norm of each branch that is added to an unchanged state starts at 0
             (1706.02677, section 5.1; 1812.01187, section 3.1).
-        mixup: alpha of mixup's Beta distribution (1710.09412, section 2; 0.2 in 1812.01187, section 5.4); 0 disables
-            it.
-        cutmix: alpha of CutMix's Beta distribution (1905.04899, section 3); 0 disables it. If mixup is enabled too, one
-            of the two is chosen at random for each batch.
+        mixup: alpha of mixup's Beta distribution (1710.09412, section 2; 0.2 in 1812.01187, section 5.4); 0: no mixup.
+        cutmix: alpha of CutMix's Beta distribution (1905.04899, section 3); 0 disables it. With mixup, one of the
+            two is chosen at random for each batch.
         distillation: weight w of the teacher in (1 - w) loss + w T^2 cross-entropy(teacher / T, student / T)
             (1503.02531; 1812.01187, section 5.3, whose sum is twice that of w = 1/2); 0 without a teacher.
         temperature: temperature T of the distillation.
-        ema_decay: decay of the exponential moving average (EMA) of the weights (0.9999 in 1707.07012, appendix A.7); 0
-            keeps no average.
+        ema_decay: decay of the weights' exponential moving average (0.9999 in 1707.07012, appendix A.7); 0 keeps none.
         min_crop_area: minimum area of a random resized crop of aspect ratio 3/4 to 4/3, as a share of the image (0.08
             in 1409.4842 and in 1812.01187, section 2.1); 0 disables these crops.
-        color_jitter: brightness, contrast and saturation are scaled by factors from 1 - x to 1 + x (x = 0.4 in
-            1812.01187, section 2.1).
+        color_jitter: x of factors 1 - x to 1 + x on brightness, contrast, saturation (0.4 in 1812.01187, section 2.1).
         lighting: standard deviation of PCA color noise (0.1 in AlexNet, section 4.1, and in 1812.01187, section 2.1).
         test_crop: side in pixels of the center crop used in validation and test; None means the network's image size
             (224 of images resized to 256 in 1812.01187, section 2.1).
@@ -125,24 +121,13 @@ class TrainRecipe:
     @property
     def beyond_search(self) -> tuple[str, ...]:
         """Names of the active settings that trials of a search do not support: they have no teacher and no average."""
-        active = {
-            "distillation": self.distillation > 0,
-            "ema_decay": self.ema_decay > 0,
-            "test_crop": self.test_crop is not None,
-        }
-        return tuple(name for name, is_active in active.items() if is_active)
+        return tuple(name for name in ("distillation", "ema_decay", "test_crop") if getattr(self, name))
 
 
-_FIRST_SETTINGS = frozenset(
-    {
-        *("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "gradient_clip", "label_smoothing"),
-        *("auxiliary_weight", "crop_padding", "flip", "cutout", "precision", "channels_last", "compile"),
-        *("num_threads", "device"),
-    }
-)
-"""Settings of version 0.1.0, which every stored recipe names."""
+_NUM_FIRST_SETTINGS = 16
+"""Settings of version 0.1.0, `epochs` to `device`, which every stored recipe names."""
 
 LATER_SETTINGS: Mapping[str, Any] = MappingProxyType(
-    {field.name: field.default for field in fields(TrainRecipe) if field.name not in _FIRST_SETTINGS}
+    {field.name: field.default for field in fields(TrainRecipe)[_NUM_FIRST_SETTINGS:]}
 )
 """Settings added since, with their defaults. Stored recipes omit those at their default, which keeps fingerprints."""

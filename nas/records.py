@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from nas.rewards import Accuracy, Reward
 from nas.trial import Outcome, Success, Trial
@@ -14,8 +14,6 @@ class Record:
     """A finished trial with its outcome.
 
     Attributes:
-        trial: the trial.
-        outcome: its outcome.
         asked_at: when the controller was asked for it, in seconds since 1970.
         finished_at: when its outcome arrived, in seconds since 1970.
         stored_fingerprint: fingerprint of the architecture as stored in the ledger; None for a record from elsewhere.
@@ -35,13 +33,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LedgerContents:
-    """Contents of a ledger.
-
-    Attributes:
-        finished: finished trials, in the order in which they finished.
-        pending: trials asked for but not finished, in the order of asking.
-        warning: what was dropped from the end of a damaged file, or None.
-    """
+    """Trials in the order of finishing, trials in flight in that of asking, and what a damaged file made it drop."""
 
     finished: list[Record] = field(default_factory=list)
     pending: list[Trial] = field(default_factory=list)
@@ -49,12 +41,8 @@ class LedgerContents:
 
     def best(self, count: int, reward: Reward = Accuracy()) -> list[Record]:  # noqa: B008 - it is immutable
         """Returns the successes with the highest reward, best first; only the earliest trial of each fingerprint."""
-        firsts: dict[str, Record] = {}
+        ranked: dict[str, tuple[float, int, Record]] = {}
         for record in self.finished:
-            if isinstance(record.outcome, Success):
-                firsts.setdefault(record.fingerprint, record)
-
-        def rank(record: Record) -> tuple[float, int]:
-            return reward(record.outcome) if isinstance(record.outcome, Success) else -math.inf, -record.trial.id
-
-        return sorted(firsts.values(), key=rank, reverse=True)[:count]
+            if isinstance(record.outcome, Success) and record.fingerprint not in ranked:
+                ranked[record.fingerprint] = -reward(record.outcome), record.trial.id, record
+        return [record for *_, record in sorted(ranked.values(), key=itemgetter(0, 1))[:count]]

@@ -50,8 +50,8 @@ class ShiftedAccuracy:
     Requires the metric ``shifted_accuracy``, the mean over all shifts, which evaluators add if shifts are configured.
 
     Attributes:
-        clean_weight: weight of the clean accuracy, at least 0.
-        shifted_weight: weight of the shifted accuracy, at least 0. The weights are divided by their sum.
+        clean_weight: weight of the clean accuracy, at least 0. The weights are divided by their sum.
+        shifted_weight: weight of the shifted accuracy, at least 0.
     """
 
     clean_weight: Annotated[float, Field(ge=0)] = 0.5
@@ -65,16 +65,11 @@ class ShiftedAccuracy:
         """Returns the weighted mean, between 0 and 1; raises ValueError if shifted accuracy was not measured."""
         if "shifted_accuracy" not in success.metrics:
             raise ValueError(f"trial {success.trial_id} must have the metric shifted_accuracy: no shifts were measured")
-        shifted = success.metrics["shifted_accuracy"]
-        total = self.clean_weight + self.shifted_weight
-        return (self.clean_weight * success.accuracy + self.shifted_weight * shifted) / total
+        total = self.clean_weight * success.accuracy + self.shifted_weight * success.metrics["shifted_accuracy"]
+        return total / (self.clean_weight + self.shifted_weight)
 
 
 REWARDS: Mapping[str, type[Any]] = MappingProxyType(
-    {
-        "accuracy": Accuracy,
-        "costed_accuracy": CostedAccuracy,
-        "shifted_accuracy": ShiftedAccuracy,
-    }
+    {"accuracy": Accuracy, "costed_accuracy": CostedAccuracy, "shifted_accuracy": ShiftedAccuracy}
 )
 """Rewards by name; each class makes a `Reward`."""

@@ -24,13 +24,12 @@ class SearchPlan:
     """Settings of a search.
 
     Attributes:
-        fidelity: how every trial is trained and evaluated.
         num_trials: total number of trials of the run, including failures and cached results.
         seed: seed of the run. The seed of each trial is derived from it and the trial's id.
         reward: maps a success to the reward that is told to the controller.
         failure_reward: reward told for a failed trial; None tells nothing.
-        ordered_batch: if None, rewards are told as outcomes arrive. If a number, trials are asked for in batches of
-            that size, and rewards are told in the order of asking once the whole batch has finished. The sequence of
+        ordered_batch: if None, rewards are told as outcomes arrive. Otherwise, trials are asked for in batches of that
+            size, and rewards are told in the order of asking once the whole batch has finished: the sequence of
             architectures then does not depend on the number or speed of the workers.
     """
 
@@ -68,20 +67,16 @@ def search(
 
     Args:
         space: decodes decisions into architectures.
-        controller: a newly created controller; proposes decisions and learns from rewards.
-        pool: an entered pool that evaluates trials.
+        controller: a newly created controller.
+        pool: an entered pool.
         plan: settings of the search.
         ledger: stores every event before the search acts on it; None stores nothing.
         stop: called before new trials are submitted. Once it returns True, no more trials are submitted and the search
             ends when those in flight have finished.
 
-    Yields:
-        Each newly finished trial with its outcome, in the order of finishing.
-
     Raises:
         RuntimeError: if the pool returns an outcome for a trial that is not in flight, or the ledger cannot be written.
-        ValueError: if the controller proposes decisions outside the search space, or the ledger belongs to another
-            search.
+        ValueError: if the controller proposes decisions outside the search space, or the ledger is of another search.
     """
     run = _Run(space, controller, plan, ledger)
     while run.submit_due(pool, stopped=stop()):
@@ -103,10 +98,7 @@ class _Run:
     def __init__(
         self, space: SearchSpace, controller: Controller, plan: SearchPlan, ledger: SearchLedger | None
     ) -> None:
-        self._space = space
-        self._controller = controller
-        self._plan = plan
-        self._ledger = ledger
+        self._space, self._controller, self._plan, self._ledger = space, controller, plan, ledger
         self._teller = _Teller(controller, plan)
         contents = LedgerContents() if ledger is None else ledger.contents
         for record in contents.finished:
@@ -119,14 +111,12 @@ class _Run:
         self._num_asked = len(contents.finished) + len(contents.pending)
 
     def submit_due(self, pool: Pool, *, stopped: bool) -> bool:
-        """Submits as many trials as the pool has room for; returns whether any trial is in flight.
-
-        Ordered batches are asked for as a whole, so that the ledger records the same asks for every pool.
-        """
+        """Submits as many trials as the pool has room for; returns whether any trial is in flight."""
         if not stopped:
             room = max(pool.capacity, 0 if self._in_flight else 1) - len(self._in_flight)
             if not self._waiting:
                 due = self._teller.limit - self._num_asked
+                # Ordered batches are asked for as a whole, so that the ledger records the same asks for every pool.
                 self._ask(due if self._plan.ordered_batch is not None else min(room, due))
             for _ in range(min(room, len(self._waiting))):
                 trial = self._waiting.popleft()
@@ -161,8 +151,7 @@ class _Teller:
     """Tells outcomes to the controller, as they arrive or in ordered batches."""
 
     def __init__(self, controller: Controller, plan: SearchPlan) -> None:
-        self._controller = controller
-        self._plan = plan
+        self._controller, self._plan = controller, plan
         self._num_told = 0
         self._early: dict[int, tuple[Trial, Outcome]] = {}
 
@@ -177,14 +166,12 @@ class _Teller:
             self._tell(trial, outcome)
             return
         self._early[trial.id] = trial, outcome
-        due = range(self._num_told, self.limit)
-        if all(trial_id in self._early for trial_id in due):
+        if self._early.keys() >= set(due := range(self._num_told, self.limit)):
             for trial_id in due:
                 self._tell(*self._early.pop(trial_id))
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         self._num_told += 1
-        if not isinstance(outcome, Failure):
-            self._controller.tell(trial.rollout, self._plan.reward(outcome))
-        elif self._plan.failure_reward is not None:
-            self._controller.tell(trial.rollout, self._plan.failure_reward)
+        reward = self._plan.failure_reward if isinstance(outcome, Failure) else self._plan.reward(outcome)
+        if reward is not None:
+            self._controller.tell(trial.rollout, reward)

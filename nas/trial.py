@@ -23,22 +23,17 @@ class Description(Protocol):
     @property
     def fingerprint(self) -> str:
         """Equal for descriptions of the same network."""
-        ...
 
     def to_json(self) -> Any:  # noqa: ANN401 - plain data of any form
         """Returns plain data for JSON."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An architecture to be trained and evaluated.
+    """An architecture, decoded from a controller's rollout, to be trained and evaluated.
 
     Attributes:
         id: number of the trial within the run, from 0.
-        rollout: decisions of the controller.
-        architecture: decoded description of the network.
-        fidelity: settings of network, training and data.
         seed: seed of initial weights, batch order and augmentation.
     """
 
@@ -54,14 +49,12 @@ class Success:
     """The result of a trial that was trained and evaluated.
 
     Attributes:
-        trial_id: id of the trial.
         accuracy: validation accuracy, between 0 and 1.
         num_parameters: trainable parameters, without the auxiliary head.
         num_multiply_adds: multiply-adds of convolutions and linear layers per image, without the auxiliary head.
         train_seconds: worker time in seconds.
         cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
-        metrics: additional metrics by name, such as the test accuracy of a table benchmark. They influence a search
-            only through a reward that reads them.
+        metrics: additional metrics by name, such as a table benchmark's test accuracy, for rewards that read them.
     """
 
     __pydantic_config__ = _STRICT
@@ -90,8 +83,7 @@ class Failure:
     """The result of a trial that failed. Failures are values and never stop a search.
 
     Attributes:
-        trial_id: id of the trial.
-        kind: category of the failure, one of `FAILURE_KINDS`.
+        kind: one of `FAILURE_KINDS`.
         error: error message.
         train_seconds: worker time spent in seconds, if known.
     """
@@ -114,23 +106,16 @@ class Failure:
 
 Outcome: TypeAlias = Success | Failure
 
-_PARSERS: Mapping[str, TypeAdapter[Success] | TypeAdapter[Failure]] = {
-    "success": TypeAdapter(Success),
-    "failure": TypeAdapter(Failure),
-}
+_PARSERS: Mapping[str, TypeAdapter[Outcome]] = {"success": TypeAdapter(Success), "failure": TypeAdapter(Failure)}
 
 
 def outcome_from_json(value: Any) -> Outcome:  # noqa: ANN401 - any JSON value
-    """Rebuilds an outcome from the result of its `to_json`.
-
-    Raises:
-        ValueError: if the value does not describe an outcome; the message names the first invalid member.
-    """
+    """Rebuilds an outcome; raises ValueError, whose message names the first invalid member."""
     status = value.get("status") if isinstance(value, dict) else None
     if not isinstance(status, str) or status not in _PARSERS:
         raise ValueError(f"an outcome must be an object with status success or failure, got {value!r:.100}")
     try:
-        return _PARSERS[status].validate_python({key: item for key, item in value.items() if key != "status"})
+        return _PARSERS[status].validate_python({k: v for k, v in value.items() if k != "status"})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = "".join(f"{part}: " for part in first["loc"])

@@ -13,18 +13,11 @@ from nas.data.splits import split_training_set
 from nas.fidelity import DataSpec
 
 
-def load_cifar10(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+def load_cifar10(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:  # noqa: ARG001 - none to report
     """Loads CIFAR-10, downloading it first if it is not under `root` (None: the cache folder).
 
-    Args:
-        spec: images to use and how to split them.
-        progress: not used, since nothing is decoded.
-
-    Raises:
-        RuntimeError: if the data set is missing and cannot be downloaded.
-        ValueError: if the spec needs more images than there are.
+    Raises RuntimeError if it cannot be downloaded, and ValueError if the spec needs more images.
     """
-    del progress
     complete, names = _read(spec, train=True)
     return split_training_set(complete, spec, class_names=names, test=partial(load_cifar10_test, spec))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,9 @@ _MAX_COUNTED = 100_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Images with their labels, as plain arrays that Ray shares between processes without copying.
+    """Images, uint8 (images, channels, height, width), with their labels, int64 class numbers (images,).
 
-    Attributes:
-        images: uint8 of shape (images, channels, height, width).
-        labels: int64 class numbers of shape (images,).
+    They are plain arrays that Ray shares between processes without copying.
     """
 
     images: Images
@@ -43,8 +42,7 @@ class Split:
 
     def image(self, index: int) -> Images:
         """Returns one image, of shape (channels, height, width)."""
-        image: Images = self.images[index]
-        return image
+        return cast("Images", self.images[index])
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Returns a copy of the images with these indices, in the given order."""
@@ -56,7 +54,6 @@ class DataSet:
     """A data set as seen by a search: training and validation images. The test images are loaded on request only.
 
     Attributes:
-        train: training images.
         validation: images held out of the training set, used to choose between architectures.
         test: loads the test images; see `load_test`.
         class_names: names of the classes, by class number.

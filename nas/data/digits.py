@@ -15,17 +15,11 @@ NUM_TEST = 360
 _LARGEST_VALUE = 16
 
 
-def load_digits(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+def load_digits(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:  # noqa: ARG001 - none to report
     """Loads the digits: 1,437 images for training and validation, and 360 test images independent of the split seed.
 
-    Args:
-        spec: images to use and how to split them; `root` is ignored.
-        progress: not used, since nothing is decoded.
-
-    Raises:
-        ValueError: if the spec needs more images than there are.
+    Raises ValueError if the spec needs more images; its `root` is ignored.
     """
-    del progress
     complete = resize_split(_read_part(test=False), spec.image_size)
     names = tuple(str(digit) for digit in range(10))
     return split_training_set(complete, spec, class_names=names, test=partial(load_digits_test, spec))

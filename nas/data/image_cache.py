@@ -29,13 +29,7 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """Image files of a folder.
-
-    Attributes:
-        folder: the folder.
-        names: paths of the files relative to the folder.
-        part: name of the subset, for folders cached in several parts.
-    """
+    """Image files by their paths relative to a folder; `part` names the subset of a folder cached in several parts."""
 
     folder: Path
     names: tuple[str, ...]
@@ -55,15 +49,7 @@ def cache_folder() -> Path:
 
 
 def cached_images(files: FileList, size: int | None, *, progress: Progress | None = None) -> Images:
-    """Returns the decoded images of a folder, decoding them first if they are not in the cache.
-
-    Args:
-        files: files to decode, in order.
-        size: see `nas.data.image_decoding.decode_image`.
-        progress: called during decoding with the number of images done and the total.
-
-    Returns:
-        uint8 array of shape (images, 3, height, width), memory-mapped.
+    """Returns decoded images (see `decode_image`), memory-mapped uint8 (images, 3, height, width), decoding once.
 
     Raises:
         ValueError: if a file cannot be decoded or sizes differ; the message names the file.
@@ -105,19 +91,19 @@ def _open(entry: Path, num_images: int) -> Images | None:
 def _build(entry: Path, manifest: dict[str, Any], blocks: Iterator[Images]) -> None:
     """Builds an entry under a temporary name and renames it, so that no reader sees an incomplete one."""
     num_images = len(manifest["files"])
+    prefix = f".{entry.name[:12]}-"
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{entry.name[:12]}-", dir=entry.parent))
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=entry.parent, ignore_cleanup_errors=True) as folder:
+            building = Path(folder)
+            _write_array(building / _ARRAY, blocks, num_images=num_images)
+            (building / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+            _publish(building, entry, num_images=num_images)
     except OSError as error:
-        raise _not_writable(entry, error) from None
-    try:
-        _write_array(building / _ARRAY, blocks, num_images=num_images)
-        (building / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        _publish(building, entry, num_images=num_images)
-    except OSError as error:
-        raise _not_writable(entry, error) from None
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        raise RuntimeError(
+            f"decoded images cannot be written to {entry.parent} ({error.strerror or error}); "
+            "set NAS_CACHE to a writable folder with enough free space"
+        ) from None
 
 
 def _write_array(path: Path, blocks: Iterator[Images], *, num_images: int) -> None:
@@ -152,10 +138,3 @@ def _report(blocks: Iterator[Images], total: int, progress: Progress | None) -> 
         done += len(block)
         if progress is not None:
             progress(done, total)
-
-
-def _not_writable(entry: Path, error: OSError) -> RuntimeError:
-    return RuntimeError(
-        f"decoded images cannot be written to {entry.parent} ({error.strerror or error}); "
-        "set NAS_CACHE to a writable folder with enough free space"
-    )

@@ -17,18 +17,10 @@ _MAX_THREADS = 16
 
 
 def decode_image(path: Path, size: int | None) -> Images:
-    """Decodes a file to RGB.
+    """Decodes a JPEG, PNG or other file that Pillow reads to RGB, uint8 (3, height, width).
 
-    Args:
-        path: a JPEG, PNG or other file that Pillow reads.
-        size: height and width of the result: the shorter side is resized to it and the center is cropped. None keeps
-            the original size.
-
-    Returns:
-        uint8 of shape (3, height, width).
-
-    Raises:
-        ValueError: if the file cannot be decoded or is truncated; the message names it.
+    The shorter side is resized to `size` and the center is cropped; None keeps the original size. Raises ValueError,
+    which names the file, if it cannot be decoded or is truncated.
     """
     try:
         with Image.open(path) as image:
@@ -45,8 +37,7 @@ def decode_image(path: Path, size: int | None) -> Images:
 def decode_blocks(paths: Sequence[Path], size: int | None) -> Iterator[Images]:
     """Decodes files in parallel and yields them in order, in blocks of shape (images, 3, height, width).
 
-    Raises:
-        ValueError: if a file cannot be decoded or differs in size from the first; the message names it.
+    Raises ValueError, which names the file, if one cannot be decoded or differs in size from the first.
     """
     shape = decode_image(paths[0], size).shape
 

@@ -24,10 +24,7 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
     training images are decoded regardless of `num_train`, so that all subsets share one cache entry and damaged files
     are found immediately.
 
-    Args:
-        spec: images to use and how to split them; `root` is required. Without `image_size`, all images must be squares
-            of one size.
-        progress: called during decoding with the number of images done and the total.
+    The spec's `root` is required. Without its `image_size`, all images must be squares of one size.
 
     Raises:
         ValueError: if a folder or its images are missing, class names differ, or a file cannot be decoded.
@@ -43,19 +40,13 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
         return _load_on_disk(files, labels, spec, class_names=class_names, test=load_test)
     images = cached_images(files, spec.image_size, progress=progress)
     if images.shape[2] != images.shape[3]:
-        raise ValueError(
-            f"images must be squares unless image_size is set, got {images.shape[3]} x {images.shape[2]} pixels "
-            f"in {root / 'train'}"
-        )
+        came = f"{images.shape[3]} x {images.shape[2]} pixels in {root / 'train'}"
+        raise ValueError(f"images must be squares unless image_size is set, got {came}")
     return split_training_set(Split(images, labels), spec, class_names=class_names, test=load_test)
 
 
 def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Split:
-    """Loads all images of the test folder.
-
-    Raises:
-        ValueError: if there is no test folder, or it is invalid.
-    """
+    """Loads all images of the test folder; raises ValueError if there is none, or it is invalid."""
     root = _named_root(spec)
     folder = _test_folder(root)
     if folder is None:
@@ -116,9 +107,7 @@ def _check_same_classes(test: Path, class_names: Sequence[str]) -> None:
     _list_images(test, class_names)
 
 
-def _list_images(
-    folder: Path, class_names: Sequence[str]
-) -> tuple[FileList, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _list_images(folder: Path, class_names: Sequence[str]) -> tuple[FileList, Labels]:
     """Lists the images of every class, sorted by name."""
     names: list[str] = []
     labels: list[int] = []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from nas.data.cifar10 import load_cifar10
 from nas.data.data_set import DataSet, Progress
@@ -11,28 +10,16 @@ from nas.data.digits import load_digits
 from nas.data.image_folder import load_image_folder
 from nas.fidelity import DataSpec
 
-
-class Loader(Protocol):
-    """Loads one data set."""
-
-    def __call__(self, spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-        """Loads the data set; raises ValueError if it is missing or does not fit `spec`."""
-        ...
-
-
-DATA_SETS: Mapping[str, Loader] = {
+DATA_SETS: Mapping[str, Callable[..., DataSet]] = {
     "digits": load_digits,
     "image_folder": load_image_folder,
     "cifar10": load_cifar10,
 }
+"""Functions of a `DataSpec` and, by keyword, `progress`; they raise ValueError if it does not fit the images."""
 
 
 def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
-    """Loads the data set named by `spec`.
-
-    Args:
-        spec: data set, images to use and how to split them.
-        progress: called during decoding with the number of images done and the total.
+    """Loads the data set named by `spec`; decoding calls `progress` with the number of images done and the total.
 
     Raises:
         ValueError: if the data set is unknown, missing or invalid, or has too few images.

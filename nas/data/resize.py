@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,5 +25,4 @@ def _resize(images: Images, size: int) -> Images:
     """Resizes bilinearly with antialiasing, as Pillow does."""
     pixels = torch.tensor(images, dtype=torch.float32)
     resized = F.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    values: Images = resized.round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return values
+    return cast("Images", resized.round_().clamp_(0, 255).to(torch.uint8).numpy())

@@ -17,11 +17,7 @@ MIN_CLASSES = 2
 def split_training_set(
     complete: Split, spec: DataSpec, *, class_names: tuple[str, ...], test: Callable[[], Split]
 ) -> DataSet:
-    """Splits a training set into training and validation as specified.
-
-    Raises:
-        ValueError: if there are fewer than two classes, or fewer images than the split needs.
-    """
+    """Splits a training set as specified; raises ValueError for fewer than two classes, or too few images."""
     if len(class_names) < MIN_CLASSES:
         raise ValueError(f"a data set must have at least {MIN_CLASSES} classes, got {', '.join(class_names)}")
     train, validation = draw_splits(complete.labels, spec)
@@ -33,10 +29,7 @@ def split_training_set(
 def draw_splits(labels: Labels, spec: DataSpec) -> tuple[Indices, Indices]:
     """Draws the indices of training and validation images, both sorted and balanced over the classes.
 
-    The result depends only on the spec and the labels.
-
-    Raises:
-        ValueError: if there are too few images in total, or too few of a class to have it in both splits.
+    Raises ValueError if there are too few images in total, or too few of a class to have it in both splits.
     """
     generator = np.random.default_rng(spec.split_seed)
     by_class = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]

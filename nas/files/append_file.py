@@ -15,12 +15,7 @@ class AppendFile:
     syncs it to disk as soon as possible, together with whatever was appended meanwhile, so that no caller waits for the
     disk. A power cut can lose the data not yet synced, always at the end of the file.
 
-    Args:
-        path: the file, in an existing folder; created if missing.
-        size: number of bytes to keep; the file is truncated to it.
-
-    Raises:
-        OSError: if the file cannot be opened.
+    The file is created if missing and truncated to `size` bytes; OSError is raised if it cannot be opened.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -42,8 +37,7 @@ class AppendFile:
     def append(self, data: bytes) -> None:
         """Appends all of the data, or nothing if an error occurs.
 
-        Raises:
-            RuntimeError: if the file cannot be written or earlier data could not be synced; synced data stays readable.
+        Raises RuntimeError if the file cannot be written or earlier data could not be synced; synced data stays.
         """
         with self._changed:
             if self._error is not None:
@@ -58,11 +52,7 @@ class AppendFile:
             self._changed.notify()
 
     def close(self) -> None:
-        """Waits until all data is synced and closes the file.
-
-        Raises:
-            RuntimeError: if the data could not be synced.
-        """
+        """Waits until all data is synced and closes the file; raises RuntimeError if it could not be synced."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -76,7 +66,9 @@ class AppendFile:
             try:
                 os.fsync(self._descriptor)
             except OSError as error:  # e.g. a full disk of a file server, which is reported only now
-                self._give_up(error)
+                with self._changed, suppress(OSError):
+                    self._error = error
+                    os.ftruncate(self._descriptor, self._safe_size)
                 return
             self._safe_size = size
 
@@ -85,12 +77,6 @@ class AppendFile:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closing or self._size > self._safe_size)
             return self._size if self._size > self._safe_size else None
-
-    def _give_up(self, error: OSError) -> None:
-        with self._changed:
-            self._error = error
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self._safe_size)
 
     def _explain(self, error: OSError) -> RuntimeError:
         return RuntimeError(

@@ -8,11 +8,7 @@ from pathlib import Path
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name, syncs it to disk and renames it.
-
-    Raises:
-        OSError: if it cannot be written; the previous file is kept.
-    """
+    """Writes a file under a temporary name, syncs it and renames it; raises OSError and keeps the previous file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -26,11 +22,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8; see `write_bytes`.
-
-    Raises:
-        RuntimeError: if it cannot be written; the previous file is kept.
-    """
+    """Writes a text file in UTF-8, see `write_bytes`; raises RuntimeError if it cannot be written."""
     try:
         write_bytes(path, text.encode())
     except OSError as error:

@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,29 +26,20 @@ class FileLock:
 
     On one machine, the operating system's lock decides; it ends with the process that holds it. Since network file
     systems do not always pass on that lock, the file also names its holder, and the holder touches it every few
-    seconds. On another machine, the lock counts as held until it has not been touched for a minute.
-
-    Args:
-        path: the lock file; it is emptied but not removed on release.
-        heartbeat_seconds: interval between touches.
-        stale_seconds: time without a touch after which a holder on another machine counts as gone.
+    seconds. On another machine, the lock counts as held until it has not been touched for `STALE_SECONDS`. The file is
+    emptied but not removed on release.
     """
 
-    def __init__(
-        self, path: Path, *, heartbeat_seconds: float = HEARTBEAT_SECONDS, stale_seconds: float = STALE_SECONDS
-    ) -> None:
+    def __init__(self, path: Path, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self._path = path
         self._heartbeat_seconds = heartbeat_seconds
-        self._stale_seconds = stale_seconds
         self._descriptor = -1
         self._released = threading.Event()
 
     def __enter__(self) -> Self:
         """Takes the lock.
 
-        Raises:
-            RuntimeError: if another process holds it; the message names the process, its host and the time.
-            OSError: if the file cannot be created.
+        Raises RuntimeError, which names process, host and time, if another holds it, and OSError without the file.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -81,8 +73,7 @@ class FileLock:
     def _is_alive(self, holder: dict[str, Any], descriptor: int, *, locked: bool | None) -> bool:
         if holder.get("host") == socket.gethostname():
             return locked is None and _process_exists(holder.get("pid"))
-        still_seconds = _file_system_time(self._path.parent) - os.fstat(descriptor).st_mtime
-        return still_seconds < self._stale_seconds
+        return _file_system_time(self._path.parent) - os.fstat(descriptor).st_mtime < STALE_SECONDS
 
     def _sign(self, descriptor: int) -> None:
         text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()})
@@ -90,11 +81,9 @@ class FileLock:
         os.pwrite(descriptor, text.encode(), 0)
 
     def _beat(self) -> None:
-        while not self._released.wait(self._heartbeat_seconds):
-            try:
+        with suppress(OSError):
+            while not self._released.wait(self._heartbeat_seconds):
                 os.utime(self._path)
-            except OSError:
-                return
 
 
 def _try_lock(descriptor: int) -> bool | None:
@@ -132,10 +121,8 @@ def _process_exists(pid: object) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return error.errno != errno.ESRCH  # a process of another user exists
     return True
 
 

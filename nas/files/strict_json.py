@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from itertools import accumulate
 from typing import Any, NoReturn
 
@@ -18,9 +19,8 @@ _NO_BRACKET = re.compile(r"[^\[\]{}]+")
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Parses one JSON value.
 
-    Raises:
-        ValueError: if it is not valid JSON in UTF-8, or has a number that is not finite or too long, a duplicate key,
-            or nesting deeper than `MAX_DEPTH`.
+    Raises ValueError if it is not valid JSON in UTF-8, or has a number that is not finite or too long, a duplicate key,
+    or nesting deeper than `MAX_DEPTH`.
     """
     if isinstance(text, bytes):
         try:
@@ -53,8 +53,7 @@ def _finite(digits: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"keys must be unique, got {twice!r:.100} twice")
     return value
 

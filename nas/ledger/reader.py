@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,15 +23,10 @@ _MAX_WHOLE = 2**64
 
 
 def read_ledger(path: Path, parse: Parse = Architecture.from_json) -> LedgerContents:
-    """Reads a ledger, which another process may be writing.
+    """Reads a ledger, which another process may be writing; a missing file is an empty ledger.
 
-    Args:
-        path: file of the ledger; a missing file is an empty ledger.
-        parse: rebuilds the description of a trial from its JSON.
-
-    Raises:
-        ValueError: if a line is invalid; the message names it. An incomplete last line is dropped with a warning.
-        OSError: if the file cannot be read.
+    `parse` rebuilds the description of a trial from its JSON. An incomplete last line is dropped with a warning. Raises
+    ValueError, which names the line, if one is invalid, and OSError if the file cannot be read.
     """
     return read_valid_lines(path, parse)[0]
 
@@ -53,8 +49,7 @@ class _Reader:
         known[name](event)
 
     def _take_fidelity(self, event: dict[str, Any]) -> None:
-        fidelity = Fidelity.from_json(event.get("fidelity"))
-        self.fidelities[_text(event, "fingerprint")] = fidelity
+        self.fidelities[_text(event, "fingerprint")] = Fidelity.from_json(event.get("fidelity"))
 
     def _take_asked(self, event: dict[str, Any]) -> None:
         value = event.get("trial")
@@ -84,7 +79,7 @@ def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dic
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} must be a file")  # opening a named pipe would block
     with suppress(FileNotFoundError), path.open("rb") as file:
-        for number, line in enumerate(_lines(file), start=1):
+        for number, line in enumerate(iter(partial(file.readline, _MAX_LINE + 1), b""), start=1):
             try:
                 if _is_torn(line, file):
                     warning = f"{path}: the last line, {number}, is incomplete: still being written, or cut by a crash"
@@ -95,11 +90,6 @@ def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dic
             size += len(line)
     pending = [trial for trial, _, _ in reader.pending.values()]
     return LedgerContents(reader.finished, pending, warning), size, reader.fidelities
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(_MAX_LINE + 1):
-        yield line
 
 
 def _is_torn(line: bytes, file: BinaryIO) -> bool:

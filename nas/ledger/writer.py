@@ -36,20 +36,14 @@ __all__ = ["Ledger", "read_ledger"]
 
 
 class Ledger:
-    """Writes a ledger file; a context manager that holds the file's lock.
+    """Writes a ledger file in an existing folder; a context manager that holds the file's lock.
 
-    Args:
-        path: the file, in an existing folder; created if missing.
-        parse: rebuilds the description of a trial from its JSON.
-
-    Attributes:
-        contents: contents of the file on entering.
+    `parse` rebuilds the description of a trial from its JSON; `contents` are those of the file on entering.
     """
 
     def __init__(self, path: Path, parse: Parse = Architecture.from_json) -> None:
         self.contents = LedgerContents()
-        self._path = path
-        self._parse = parse
+        self._path, self._parse = path, parse
         self._lock = FileLock(path.with_name(path.name + ".lock"))
         self._known_fidelities: set[str] = set()
         self._file: AppendFile | None = None
@@ -57,9 +51,7 @@ class Ledger:
     def __enter__(self) -> Self:
         """Takes the lock, reads the file and drops an incomplete last line.
 
-        Raises:
-            RuntimeError: if another process is writing this ledger, or the folder is not writable.
-            ValueError: if a line is invalid.
+        Raises RuntimeError if another process writes it or the folder is not writable, ValueError for an invalid line.
         """
         try:
             self._lock.__enter__()
@@ -77,11 +69,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Syncs and closes the file, and releases the lock.
-
-        Raises:
-            RuntimeError: if the last lines could not be synced to disk.
-        """
+        """Syncs and closes the file and releases the lock; raises RuntimeError if the last lines were not synced."""
         file, self._file = self._file, None
         try:
             if file is not None:
@@ -90,11 +78,7 @@ class Ledger:
             self._lock.__exit__(kind, error, trace)
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
-        """Records trials that are about to be submitted.
-
-        Raises:
-            RuntimeError: if the file cannot be written; its previous contents stay readable.
-        """
+        """Records trials about to be submitted; raises RuntimeError, and keeps earlier lines, if it cannot write."""
         trials = list(trials)
         fidelities = {trial.fidelity.fingerprint: trial.fidelity for trial in trials}
         new = {key: value for key, value in fidelities.items() if key not in self._known_fidelities}
@@ -108,11 +92,7 @@ class Ledger:
         self._known_fidelities.update(new)
 
     def append_finished(self, outcome: Outcome) -> None:
-        """Records the outcome of a trial that was asked for.
-
-        Raises:
-            RuntimeError: if the file cannot be written; its previous contents stay readable.
-        """
+        """Records the outcome of a trial; raises RuntimeError, and keeps earlier lines, if it cannot write."""
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
 
     def _append(self, events: list[dict[str, Any]]) -> None:

@@ -22,12 +22,7 @@ from nas.recipe import TrainRecipe
 class ImageSource:
     """Images of one split on one device, from which batches are taken.
 
-    Args:
-        split: the images; they are copied once, with padding.
-        data: data set whose mean and standard deviation normalize the images.
-        padding: zero padding in pixels.
-        device: device of the images and batches.
-        channels_last: whether batches use the channels-last memory format.
+    The images are copied once, with zero padding in pixels; the data set's mean and standard deviation normalize them.
     """
 
     def __init__(
@@ -37,11 +32,8 @@ class ImageSource:
         self.labels = from_numpy(split.labels).to(device)
         self.padding = padding
         self._format = torch.channels_last if channels_last else torch.contiguous_format
-        padded = torch.zeros(
-            (num_images, self.height + 2 * padding, self.width + 2 * padding, self.num_channels),
-            dtype=torch.uint8,
-            device=device,
-        )
+        shape = num_images, self.height + 2 * padding, self.width + 2 * padding, self.num_channels
+        padded = torch.zeros(shape, dtype=torch.uint8, device=device)
         inner = padded[:, padding : padding + self.height, padding : padding + self.width]
         inner.copy_(from_numpy(split.images).permute(0, 2, 3, 1))
         self._strides = padded.stride(0) // self.num_channels, padded.stride(1) // self.num_channels
@@ -67,16 +59,13 @@ class ImageSource:
         return self.crop(indices, top=self.padding, left=self.padding, flip=None)
 
     def crop(self, indices: Tensor, *, top: Tensor | int, left: Tensor | int, flip: Tensor | None) -> Tensor:
-        """Returns normalized crops of the padded images, each of the size of the original images.
+        """Returns normalized crops of the padded images, float32 (batch, channels, height, width) of the original size.
 
         Args:
             indices: image numbers of shape (batch,).
             top: first row of each crop in the padded images, of shape (batch, 1), or one for all.
             left: first column, likewise.
             flip: whether to flip each crop horizontally, of shape (batch, 1); None flips none.
-
-        Returns:
-            float32 of shape (batch, channels, height, width).
         """
         image_stride, row_stride = self._strides
         first_pixels = indices[:, None] * image_stride + (top + self._rows) * row_stride + left
@@ -90,24 +79,16 @@ class ImageSource:
 
 
 def augmented_batch(
-    source: ImageSource,
-    indices: Tensor,
-    recipe: TrainRecipe,
-    generator: torch.Generator,
-    *,
-    part: slice = slice(None),
+    source: ImageSource, indices: Tensor, recipe: TrainRecipe, generator: torch.Generator, *, part: slice = slice(None)
 ) -> Tensor:
-    """Returns the images with these indices, with random crops, flips and cutout as set in the recipe.
+    """Returns images with random crops, flips and cutout as set in the recipe.
 
     Args:
         source: images, padded by `recipe.crop_padding`.
         indices: image numbers of shape (batch,).
         recipe: settings `crop_padding`, `flip` and `cutout`.
         generator: random generator on the device of the source. Numbers are always drawn for the whole batch.
-        part: selects the images of the batch to return.
-
-    Returns:
-        float32 of shape (selected images, channels, height, width).
+        part: selects the images of the batch to return: float32 (selected images, channels, height, width).
     """
     shape = (len(indices), 1)
     top: Tensor | int = source.padding
@@ -126,14 +107,9 @@ def augmented_batch(
 
 
 def cutout(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """Sets a square of each image to zero, in place (1708.04552, section 3).
+    """Sets a square of `size` pixels in each normalized image (N, C, H, W) to zero, in place (1708.04552, section 3).
 
     The center is anywhere in the image, so the square may extend beyond the border.
-
-    Args:
-        images: normalized images of shape (batch, channels, height, width).
-        size: side of the square in pixels.
-        generator: random generator on the device of the images.
     """
     shape = (len(images), 1)
     centers = [torch.randint(length, shape, generator=generator, device=images.device) for length in images.shape[2:]]
@@ -154,12 +130,7 @@ def shuffled_batches(num_images: int, batch_size: int, generator: torch.Generato
     """Yields the image numbers of one epoch's batches, in random order.
 
     A smaller last batch is dropped, since batch normalization is poor for a few images and undefined for one. A split
-    smaller than a batch is a single batch.
-
-    Args:
-        num_images: number of images.
-        batch_size: images per batch.
-        generator: random generator on the device of the result.
+    smaller than a batch is a single batch. The result is on the generator's device.
     """
     order = torch.randperm(num_images, generator=generator, device=generator.device)
     size = min(batch_size, num_images)
@@ -173,10 +144,7 @@ def num_batches(num_images: int, batch_size: int) -> int:
 
 
 def from_numpy(array: npt.NDArray[np.generic]) -> Tensor:
-    """Creates a tensor that shares the memory of an array and must not be written to.
-
-    Suppresses torch's warning about read-only arrays, such as those of Ray's object store.
-    """
+    """Creates a tensor that shares the memory of an array, possibly read-only as in Ray's object store."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)

@@ -10,13 +10,9 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def build_average(network: nn.Module, decay: float) -> AveragedModel:
-    """Creates a moving average of a network's weights and running statistics (1707.07012, appendix A.7).
+    """Copies a network as the average of its weights and running statistics (1707.07012, appendix A.7).
 
-    Call `update_parameters(network)` after each step.
-
-    Args:
-        network: the network, copied now.
-        decay: weight of the old average per step, reached after a number of steps; see `decay_after`.
+    Call `update_parameters(network)` after each step. The old average gets the weight `decay_after(step, decay)`.
     """
 
     @torch.no_grad()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,37 +14,10 @@ from nas.training.parallel import Members
 from nas.training.photographs import PhotographBatches
 
 
-class Batches(Protocol):
-    """Training images in batches."""
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the batches."""
-        ...
-
-    @property
-    def generator(self) -> torch.Generator | None:
-        """Random generator that later epochs depend on; None if every epoch has its own."""
-        ...
-
-    def __len__(self) -> int:
-        """Number of training images."""
-        ...
-
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
-        ...
-
-
 class MemoryBatches:
-    """Batches of images in the memory of the device; see `nas.training.augmentation`.
+    """Batches of training images in the memory of the device; see `nas.training.augmentation`.
 
-    Args:
-        data: data set whose training split, mean and standard deviation are used.
-        recipe: augmentation settings.
-        seed: seed of order and augmentation, whose generator continues from epoch to epoch.
-        device: device of the batches.
-        members: process group, of which this process takes its part of each batch.
+    The generator of order and augmentation continues from epoch to epoch.
     """
 
     def __init__(
@@ -56,36 +28,25 @@ class MemoryBatches:
         )
         self._recipe = recipe
         self._part = members.part
+        self.device = device
         self.generator = torch.Generator(device).manual_seed(seed)
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the batches."""
-        return self._source.device
 
     def __len__(self) -> int:
         return len(self._source)
 
     def epoch(self, _number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,)."""
+        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
         for indices in shuffled_batches(len(self), self._recipe.batch_size, self.generator):
             images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
             yield images, self._source.labels[indices[self._part]]
 
 
 def choose_batches(
-    data: DataSet,
-    recipe: TrainRecipe,
-    *,
-    seed: int,
-    size: int | None,
-    device: torch.device,
-    members: Members,
-) -> Batches:
+    data: DataSet, recipe: TrainRecipe, *, seed: int, size: int | None, device: torch.device, members: Members
+) -> MemoryBatches | PhotographBatches:
     """Chooses photographs if the recipe augments single images or the network's input is smaller than the images.
 
-    Raises:
-        ValueError: if the network's input is larger than the images.
+    Raises ValueError if it is larger.
     """
     own_size = min(data.image_size)
     size = size or own_size

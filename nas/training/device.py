@@ -17,20 +17,14 @@ class Computing(Protocol):
     @property
     def device(self) -> str:
         """``auto``, ``cpu`` or ``cuda``."""
-        ...
 
     @property
     def precision(self) -> str:
         """``auto``, ``float32``, ``bfloat16`` or ``float16``."""
-        ...
 
 
 def choose_device(recipe: Computing) -> torch.device:
-    """Returns the device set in the recipe.
-
-    Raises:
-        RuntimeError: if it is CUDA and not available.
-    """
+    """Returns the device set in the recipe; raises RuntimeError if it is CUDA and not available."""
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device cuda needs a GPU that torch can use, and there is none; allowed: auto, cpu")
     if recipe.device == "cpu" or not torch.cuda.is_available():
@@ -41,8 +35,7 @@ def choose_device(recipe: Computing) -> torch.device:
 def choose_dtype(recipe: Computing, device: torch.device) -> torch.dtype:
     """Returns the dtype of convolutions and matrix products; weights stay float32.
 
-    Raises:
-        ValueError: if it is float16 on a CPU, which has no fast float16 arithmetic.
+    Raises ValueError if it is float16 on a CPU, which has no fast float16 arithmetic.
     """
     if recipe.precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
@@ -64,9 +57,8 @@ def build_scaler(device: torch.device, dtype: torch.dtype) -> GradScaler:
 
 def compile_network(network: nn.Module, device: torch.device) -> Callable[..., Any]:
     """Compiles a network; on GPUs with CUDA graphs, since cells consist of many small kernels."""
-    compiled: Callable[..., Any]
-    compiled = torch.compile(network, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else "default")
-    return compiled
+    mode = "reduce-overhead" if device.type == "cuda" else "default"
+    return torch.compile(network, dynamic=False, mode=mode)
 
 
 @contextmanager

@@ -21,13 +21,7 @@ _MAX_IMAGES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Accuracy of a network on a set of images.
-
-    Attributes:
-        top1: share of images whose class has the largest logit, between 0 and 1.
-        top5: share of images whose class is among the five largest logits.
-        num_images: number of images.
-    """
+    """Shares of images, between 0 and 1, whose class has the largest logit or is among the five largest."""
 
     top1: float
     top5: float
@@ -39,24 +33,14 @@ class Score:
 
 
 def accuracy(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe) -> float:
-    """Computes the share of images that a network classifies correctly, between 0 and 1.
-
-    Images are not augmented. The network is moved to the recipe's device; its training mode is restored.
-
-    Args:
-        network: network that returns logits in evaluation mode.
-        split: images.
-        data: data set whose mean and standard deviation normalize the images.
-        recipe: device, precision, number of threads, batch size and memory format.
-
-    Raises:
-        DivergedError: if a logit is not finite.
-    """
-    return _evaluate(network, split, data, recipe, best=(1,))[0] / len(split)
+    """Computes the share of images that a network classifies correctly, between 0 and 1; see `evaluate`."""
+    return evaluate(network, split, data, recipe).top1
 
 
 def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, crop: int | None = None) -> Score:
     """Computes top-1 and top-5 accuracy; the images are divided among the members of the process group.
+
+    Images are not augmented. The network is moved to the recipe's device; its training mode is restored.
 
     Args:
         network: network that returns logits in evaluation mode.
@@ -73,9 +57,8 @@ def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecip
     part = center_crop(split, crop)
     if members.count > 1:
         part = Split(part.images[members.part], part.labels[members.part])
-    counts = _evaluate(network, part, data, recipe, best=(1, TOP))
-    total = sum_over_members(torch.tensor(counts, dtype=torch.float64, device=choose_device(recipe))).tolist()
-    return Score(total[0] / len(split), total[1] / len(split), len(split))
+    best, among_best = sum_over_members(_evaluate(network, part, data, recipe).double()).tolist()
+    return Score(best / len(split), among_best / len(split), len(split))
 
 
 def center_crop(split: Split, size: int | None) -> Split:
@@ -89,20 +72,18 @@ def center_crop(split: Split, size: int | None) -> Split:
     return Split(split.images[:, :, top : top + size, left : left + size], split.labels)
 
 
-def _evaluate(
-    network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, best: tuple[int, ...]
-) -> list[int]:
-    """Counts, for each k in `best`, the images whose class is among the k largest logits."""
+def _evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe) -> Tensor:
+    """Counts the images whose class has the largest logit, and those whose class is among the largest."""
     device = choose_device(recipe)
     was_training = network.training
     with num_threads(recipe.num_threads):
         move(network, device, recipe).eval()
-        counts = torch.zeros(len(best), dtype=torch.int64, device=device)
+        counts = torch.zeros(2, dtype=torch.int64, device=device)
         for piece in _pieces(split, recipe.batch_size):
             source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
-            counts += _count_correct(network, source, recipe, best)
+            counts += _count_correct(network, source, recipe)
     network.train(was_training)
-    return [int(count) for count in counts]
+    return counts
 
 
 def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
@@ -114,28 +95,22 @@ def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
 
 
 @torch.inference_mode()
-def _count_correct(network: nn.Module, source: ImageSource, recipe: TrainRecipe, best: tuple[int, ...]) -> Tensor:
+def _count_correct(network: nn.Module, source: ImageSource, recipe: TrainRecipe) -> Tensor:
     device = source.device
     dtype = choose_dtype(recipe, device)
-    counts = torch.zeros(len(best), dtype=torch.int64, device=device)
+    counts = torch.zeros(2, dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
     for first in range(0, len(source), recipe.batch_size):
         indices = torch.arange(first, min(first + recipe.batch_size, len(source)), device=device)
         with autocast(device, dtype):
             logits = network(source.batch(indices))
         finite &= torch.isfinite(logits).all()
-        labels = source.labels[indices]
-        counts += torch.stack([_num_among_best(logits, labels, number) for number in best])
+        labels = source.labels[indices, None]
+        among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == labels
+        counts += torch.stack([(logits.argmax(1, keepdim=True) == labels).sum(), among_best.sum()])
     if not finite:
         raise DivergedError("the logits are not finite in evaluation")
     return counts
-
-
-def _num_among_best(logits: Tensor, labels: Tensor, number: int) -> Tensor:
-    if number == 1:
-        return (logits.argmax(1) == labels).sum()
-    best = logits.topk(min(number, logits.size(1)), dim=1).indices
-    return (best == labels[:, None]).any(1).sum()
 
 
 def move(network: nn.Module, device: torch.device, recipe: TrainRecipe) -> nn.Module:

@@ -21,14 +21,7 @@ from nas.recipe import TrainRecipe
 
 
 def build_initial(architecture: Buildable, spec: NetworkSpec, recipe: TrainRecipe, *, seed: int) -> AnyNetwork:
-    """Builds a network with initial weights, without affecting torch's global generator.
-
-    Args:
-        architecture: description of the network.
-        spec: settings of the network around it.
-        recipe: setting `zero_gamma`.
-        seed: seed of the weights.
-    """
+    """Builds a network with initial weights, see `zero_gamma`, without affecting torch's global generator."""
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
         network = build(architecture, spec)
@@ -41,17 +34,13 @@ def zero_gamma(network: AnyNetwork) -> int:
     """Sets the scale of the last norm of each branch that is added to an unchanged state to 0.
 
     Each such sum then starts as the unchanged state (1706.02677, section 5.1; 1812.01187, section 3.1). These are the
-    residual branches of residual networks, and operations of cells that are added to an identity.
-
-    Returns:
-        Number of branches.
+    residual branches of residual networks, and operations of cells that are added to an identity. Returns their number.
     """
-    branches = _branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network)
-    num_branches = 0
-    for num_branches, norm in enumerate(branches, start=1):  # noqa: B007 - used as the count
+    branches = list(_branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network))
+    for norm in branches:
         for part in (norm.instance, norm.batch) if isinstance(norm, InstanceBatchNorm) else (norm,):
             nn.init.zeros_(cast("nn.Parameter", part.weight))
-    return num_branches
+    return len(branches)
 
 
 def _branches_of_cells(network: Network) -> Iterator[nn.Module]:

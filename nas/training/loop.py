@@ -14,7 +14,7 @@ from nas.data.data_set import DataSet
 from nas.recipe import TrainRecipe
 from nas.training.augmentation import num_batches
 from nas.training.average import build_average
-from nas.training.batches import Batches, choose_batches
+from nas.training.batches import choose_batches
 from nas.training.device import (
     autocast,
     build_scaler,
@@ -25,7 +25,7 @@ from nas.training.device import (
     seeded,
 )
 from nas.training.evaluation import accuracy, move
-from nas.training.mixing import Mixer
+from nas.training.mixing import build_mixer
 from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
 from nas.training.optimizer import build_optimizer, step
 from nas.training.parallel import current_members, distribute, share_buffers, synchronize_norms
@@ -34,16 +34,7 @@ from nas.training.results import EpochResult, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
-__all__ = [
-    "DivergedError",
-    "EpochResult",
-    "TrainResult",
-    "Trainable",
-    "Training",
-    "accuracy",
-    "start_training",
-    "train",
-]
+__all__ = ["DivergedError", "EpochResult", "TrainResult", "Training", "accuracy", "start_training", "train"]
 
 
 class Trainable(Protocol):
@@ -51,7 +42,6 @@ class Trainable(Protocol):
 
     def set_progress(self, fraction: float) -> None:
         """Sets the progress of training, from 0 to 1, for scheduled drop path."""
-        ...
 
 
 class Training:
@@ -61,8 +51,7 @@ class Training:
     CPU, even if the run is stopped after any epoch with `state` and resumed by another process with `restore`.
 
     Args:
-        network: a `Trainable` network built by `nas.models.build.build`; trained in place, on the recipe's device. In
-            training mode it may return (logits, auxiliary logits).
+        network: a `Trainable`, trained in place on the recipe's device. It may return (logits, auxiliary logits).
         data: data set of which only the training split and its mean and standard deviation are used.
         recipe: training recipe.
         seed: seed of batch order, augmentation, dropout and drop path.
@@ -102,10 +91,8 @@ class Training:
         )
         self._optimizer = build_optimizer(network, recipe)
         self._scaler = build_scaler(device, self._dtype)
-        self._batches: Batches = choose_batches(
-            data, recipe, seed=seed, size=image_size, device=device, members=self._members
-        )
-        self._mix = Mixer(recipe, len(data.class_names))
+        self._batches = choose_batches(data, recipe, seed=seed, size=image_size, device=device, members=self._members)
+        self._mix = build_mixer(recipe, len(data.class_names))
         self.average = build_average(network, recipe.ema_decay) if recipe.ema_decay else None
         self.num_epochs = 0
 
@@ -120,13 +107,9 @@ class Training:
         return self._recipe.epochs * self.steps_per_epoch
 
     def run_epoch(self, after_step: Callable[[int], None] | None = None) -> EpochResult:
-        """Trains for one epoch.
+        """Trains for one epoch, and calls `after_step` with the number of completed steps of the epoch after each step.
 
-        Args:
-            after_step: called after each step with the number of completed steps of the epoch.
-
-        Raises:
-            DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
+        Raises DivergedError if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
         started = time.perf_counter()
         device = self._batches.device
@@ -187,8 +170,7 @@ class Training:
             if self.average is not None:
                 self.average.load_state_dict(without_prefix("average", state.tensors))
         except RuntimeError as error:
-            first = " ".join(str(error).split())[:300]
-            raise ValueError(f"checkpoint does not match this network: {first}") from None
+            raise ValueError(f"checkpoint does not match this network: {' '.join(str(error).split()):.300}") from None
         load_optimizer(self._optimizer, without_prefix("optimizer", state.tensors))
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state.values["scaler"])
@@ -221,9 +203,7 @@ def start_training(
     image_size: int | None = None,
     teacher: nn.Module | None = None,
 ) -> Iterator[Training]:
-    """Starts a training run; torch's global generators and thread count are restored on leaving the context.
-
-    See `Training` for the arguments.
+    """Creates a `Training`; torch's global generators and thread count are restored on leaving the context.
 
     Raises:
         ValueError: if the recipe does not fit the device or the number of workers.
@@ -241,17 +221,7 @@ def train(
     seed: int,
     after_epoch: Callable[[EpochResult], None] | None = None,
 ) -> TrainResult:
-    """Trains a network in place on the training split, from the first epoch to the last.
-
-    The network is moved to the recipe's device and stays there. For a given seed, device and number of threads, the
-    result is reproducible, and bit-identical on a CPU. Torch's global generators are not affected.
-
-    Args:
-        network: see `Training`.
-        data: only its training split, mean and deviation are read.
-        recipe: training recipe.
-        seed: seed of batch order, augmentation, dropout and drop path.
-        after_epoch: called with the result of each epoch.
+    """Trains a network from the first epoch to the last, see `Training`; calls `after_epoch` with each result.
 
     Raises:
         DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.

@@ -24,10 +24,8 @@ def split_output(output: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor
 def classification_loss(output: Tensor | tuple[Tensor, Tensor], targets: Tensor, recipe: TrainRecipe) -> Tensor:
     """Computes cross-entropy with label smoothing, plus the weighted loss of the auxiliary head.
 
-    Args:
-        output: logits of shape (images, classes), or a pair of these and the auxiliary logits.
-        targets: labels of shape (images,), or probabilities of shape (images, classes).
-        recipe: settings `label_smoothing` and `auxiliary_weight`.
+    The output is logits (images, classes), or a pair of these and the auxiliary logits; the targets are labels
+    (images,), or probabilities (images, classes).
     """
     logits, auxiliary = split_output(output)
     loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
@@ -42,11 +40,8 @@ def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainR
 
     (1 - w) loss + w T^2 H(softmax(teacher / T), softmax(logits / T)); T^2 keeps the gradient's scale independent of T.
 
-    Args:
-        loss: loss on the true targets.
-        logits: logits of the network, of shape (images, classes).
-        teacher: logits of the teacher for the same images.
-        recipe: settings `distillation`, which is w, and `temperature`, which is T.
+    `loss` is that on the true targets; logits have the shape (images, classes); w is the recipe's `distillation`, T its
+    `temperature`.
     """
     share, temperature = recipe.distillation, recipe.temperature
     soft = F.cross_entropy(logits / temperature, F.softmax(teacher / temperature, dim=1))

@@ -19,12 +19,7 @@ from nas.models.sync_norm import synchronized
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Members of the process group.
-
-    Attributes:
-        rank: number of this process, from 0.
-        count: number of processes.
-    """
+    """Members of the process group: the number of this process, from 0, and the number of processes."""
 
     rank: int = 0
     count: int = 1
@@ -73,12 +68,9 @@ def share_buffers(network: nn.Module) -> None:
 
 
 def synchronize_norms(network: nn.Module, device: torch.device, *, everywhere: bool) -> None:
-    """Replaces norms of a network, in place, by norms synchronized over all members.
+    """Replaces `SyncBatchNorm` layers, in place, by norms of the device synchronized over all members.
 
-    Args:
-        network: its `SyncBatchNorm` layers are replaced by ones for the device.
-        device: training device.
-        everywhere: whether plain batch normalization is replaced as well.
+    With `everywhere`, plain batch normalization is replaced as well.
     """
     replaced = (nn.SyncBatchNorm, BatchNorm) if everywhere else (nn.SyncBatchNorm,)
     for name, child in network.named_children():
@@ -91,14 +83,7 @@ def synchronize_norms(network: nn.Module, device: torch.device, *, everywhere: b
 
 def gather_texts(text: str) -> list[str]:
     """Returns the texts of all members in order, on every member."""
-    members = current_members()
-    if members.count == 1:
-        return [text]
-    device = torch.device("cuda", torch.cuda.current_device()) if distributed.get_backend() == "nccl" else "cpu"
-    content = torch.frombuffer(bytearray(text.encode() + b"\n"), dtype=torch.uint8).to(device)
-    sizes = [torch.zeros((), dtype=torch.int64, device=device) for _ in range(members.count)]
-    distributed.all_gather(sizes, torch.tensor(len(content), device=device))
-    longest = int(max(sizes))
-    gathered = [torch.zeros(longest, dtype=torch.uint8, device=device) for _ in range(members.count)]
-    distributed.all_gather(gathered, torch.nn.functional.pad(content, (0, longest - len(content))))
-    return [each[: int(size) - 1].cpu().numpy().tobytes().decode() for each, size in zip(gathered, sizes, strict=True)]
+    texts = [text] * current_members().count
+    if len(texts) > 1:
+        distributed.all_gather_object(texts, text)
+    return texts

@@ -7,6 +7,7 @@ interruptions of the training.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,17 +25,7 @@ _MAX_FOR_AXES = 2000
 
 
 class PhotographBatches:
-    """Batches of photographs, loaded by torch's DataLoader.
-
-    Args:
-        photographs: training images.
-        data: data set whose mean and standard deviation normalize them.
-        recipe: augmentation, batch size and number of loader processes.
-        size: height and width of the network's input.
-        seed: seed of order and augmentation.
-        device: device of the batches.
-        members: process group, of which this process takes its part of each batch.
-    """
+    """Batches of photographs of `size` x `size` pixels from torch's DataLoader; each epoch has its own generator."""
 
     def __init__(
         self,
@@ -47,10 +38,7 @@ class PhotographBatches:
         device: torch.device,
         members: Members,
     ) -> None:
-        self._photographs = photographs
-        self._recipe = recipe
-        self._seed = seed
-        self._members = members
+        self._photographs, self._recipe, self._seed, self._members = photographs, recipe, seed, members
         self._transform = training_transform(photographs, data, recipe, size=size)
         self.device = device
         self.generator = None
@@ -82,9 +70,7 @@ class _Prepared(Dataset[tuple[Tensor, int]]):
     """The augmented photographs of one epoch."""
 
     def __init__(self, photographs: Split, transform: nn.Module, *, seed: int, epoch: int) -> None:
-        self._photographs = photographs
-        self._transform = transform
-        self._place = (seed, epoch)
+        self._photographs, self._transform, self._place = photographs, transform, (seed, epoch)
 
     def __len__(self) -> int:
         return len(self._photographs)
@@ -97,16 +83,9 @@ class _Prepared(Dataset[tuple[Tensor, int]]):
 
 
 def training_transform(photographs: Split, data: DataSet, recipe: TrainRecipe, *, size: int) -> nn.Module:
-    """Builds the augmentation of photographs (1812.01187, section 2.1, and further settings of the recipe).
+    """Builds the augmentation (1812.01187, section 2.1) of photographs, uint8 (C, H, W), to float32 (C, size, size).
 
-    Args:
-        photographs: training images, whose principal color axes lighting uses.
-        data: data set whose mean and standard deviation normalize them.
-        recipe: settings `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
-        size: height and width of the result.
-
-    Returns:
-        A module that maps uint8 (C, H, W) to float32 (C, size, size).
+    Uses the recipe's `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
     """
     steps: list[nn.Module] = []
     if recipe.min_crop_area:
@@ -122,22 +101,19 @@ def training_transform(photographs: Split, data: DataSet, recipe: TrainRecipe, *
         steps.append(Lighting(color_axes(photographs), recipe.lighting))
     steps.append(v2.Normalize(list(data.mean), list(data.std)))
     if recipe.cutout:
-        steps.append(_Cutout(recipe.cutout))
+        steps.append(v2.Lambda(partial(_cut_out, size=recipe.cutout)))
     return nn.Sequential(*steps)
 
 
 class Lighting(nn.Module):
     """Adds noise along the principal axes of color, equal for all pixels (AlexNet, section 4.1; 1812.01187, 2.1).
 
-    Args:
-        axes: (C, C), one axis per column, scaled by its variance.
-        std: standard deviation of the noise per axis.
+    The axes (C, C) are columns scaled by their variance; `std` is the standard deviation of the noise per axis.
     """
 
     def __init__(self, axes: Tensor, std: float) -> None:
         super().__init__()
-        self._axes = axes
-        self._std = std
+        self._axes, self._std = axes, std
 
     def forward(self, image: Tensor) -> Tensor:
         """Augments an image (C, H, W) with values from 0 to 1."""
@@ -145,24 +121,12 @@ class Lighting(nn.Module):
         return image + (self._axes @ draw).view(-1, 1, 1)
 
 
-class _Cutout(nn.Module):
-    """Applies `nas.training.augmentation.cutout` to one image."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self._size = size
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Augments a normalized image (C, H, W), in place."""
-        return cutout(image[None], self._size, torch.default_generator)[0]
+def _cut_out(image: Tensor, *, size: int) -> Tensor:
+    return cutout(image[None], size, torch.default_generator)[0]
 
 
 def color_axes(photographs: Split) -> Tensor:
-    """Computes the principal axes of color, scaled by their variance, of up to 2,000 photographs.
-
-    Returns:
-        (C, C), one axis per column, the longest last.
-    """
+    """Computes principal axes of color from up to 2,000 photographs: (C, C), columns scaled by variance, ascending."""
     indices = np.linspace(0, len(photographs) - 1, min(len(photographs), _MAX_FOR_AXES)).astype(int)
     num_pixels, total, products = 0, np.zeros(()), np.zeros(())
     for index in indices:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """Result of one pass over the training split.
+    """Mean loss (with label smoothing and auxiliary head) and accuracy of one epoch, measured while weights change.
 
-    Attributes:
-        loss: mean training loss, including label smoothing and auxiliary head.
-        accuracy: training accuracy on augmented images, measured while the weights changed.
-        learning_rate: learning rate of the last step.
-        seconds: duration.
+    The learning rate is that of the last step.
     """
 
     loss: float
@@ -21,20 +17,10 @@ class EpochResult:
     learning_rate: float
     seconds: float
 
-    def to_json(self) -> dict[str, float]:
-        """Returns plain data for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """Result of a training run.
-
-    Attributes:
-        epochs: results of the epochs, in order.
-        num_steps: number of optimization steps.
-        seconds: duration, including data transfer.
-    """
+    """Results of the epochs of a training run, its number of steps, and its duration, including data transfer."""
 
     epochs: tuple[EpochResult, ...]
     num_steps: int

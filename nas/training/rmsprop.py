@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, overload
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,7 @@ class RMSProp(Optimizer):
     With epsilon 1 the details matter. As in TensorFlow, epsilon is added inside the square root and the mean of squares
     starts at 1; `torch.optim.RMSprop` adds it outside and starts at 0. The momentum buffer includes the learning rate.
 
-    Args:
-        parameters: parameters or parameter groups.
-        lr: learning rate.
-        decay: decay of the running mean of squared gradients.
-        epsilon: constant added to that mean.
-        momentum: momentum of the updates.
-        weight_decay: L2 penalty.
+    `decay` is that of the running mean of squared gradients, `epsilon` is added to it, `weight_decay` is an L2 penalty.
     """
 
     def __init__(
@@ -35,33 +29,16 @@ class RMSProp(Optimizer):
         momentum: float = 0.9,
         weight_decay: float = 0.0,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "decay": decay,
-            "epsilon": epsilon,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-        }
-        super().__init__(parameters, defaults)
-
-    @overload
-    def step(self, closure: None = None) -> None: ...
-
-    @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
+        settings = {"decay": decay, "epsilon": epsilon, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(parameters, {"lr": lr, **settings})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002 - torch passes none
         """Updates the parameters that have a gradient."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._move(parameter, parameter.grad, group)
-        return loss
 
     def _move(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         if group["weight_decay"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
+from nas.training.augmentation import num_batches
 from nas.training.device import choose_device
-from nas.training.evaluation import Score, center_crop, evaluate
+from nas.training.evaluation import center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
@@ -44,8 +45,6 @@ class TrainingPlan:
     """Everything that determines the outcome of a training run.
 
     Attributes:
-        architecture: description of the network.
-        fidelity: settings of network, recipe and data.
         seed: seed of initial weights, batch order, augmentation and dropout.
         start: checkpoint to start from; None starts from random weights.
         teacher: see `nas.training.teacher.load_teacher`; None for a recipe without distillation.
@@ -94,10 +93,7 @@ def run_training(
         plan: what to train.
         data: data set described by `plan.fidelity.data`.
         out: an existing folder.
-        callbacks: progress callbacks, called by the first worker only.
-
-    Returns:
-        Contents of `result.json`, which the first worker writes.
+        callbacks: progress callbacks, called by the first worker only, which also writes the returned `result.json`.
 
     Raises:
         DivergedError: if the loss is not finite.
@@ -105,13 +101,11 @@ def run_training(
         RuntimeError: if there is not enough disk space for checkpoints, or the device is not available.
     """
     center_crop(data.validation, plan.crop)  # fails early if the crop is too large
-    recipe = plan.fidelity.recipe
+    recipe, size = plan.fidelity.recipe, plan.fidelity.network.image_size
     teacher = None if plan.teacher is None else load_teacher(plan.teacher, data)
     network = _build(plan, data)
     first = current_members().rank == 0
-    with start_training(
-        network, data, recipe, seed=plan.seed, image_size=plan.fidelity.network.image_size, teacher=teacher
-    ) as training:
+    with start_training(network, data, recipe, seed=plan.seed, image_size=size, teacher=teacher) as training:
         records = _restore(training, plan, out)
         _check_room(network, plan, out)
         if first:
@@ -174,21 +168,15 @@ def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, callbacks:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
     result = training.run_epoch(lambda done: callbacks.after_step(number, done, num_steps))
     started = time.perf_counter()
-    scores = {name: score.to_json() for name, score in _evaluate(training, plan, data.validation, data).items()}
-    return {
-        "epoch": number,
-        **result.to_json(),
-        "validation": scores,
-        "validation_seconds": time.perf_counter() - started,
-    }
+    scores = _evaluate(training, plan, data.validation, data)
+    seconds = time.perf_counter() - started
+    return {"epoch": number, **asdict(result), "validation": scores, "validation_seconds": seconds}
 
 
-def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, Score]:
+def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, dict[str, float]]:
     """Evaluates the weights, and their moving average if there is one."""
-    recipe = plan.fidelity.recipe
-    return {
-        name: evaluate(network, split, data, recipe, crop=plan.crop) for name, network in _networks(training).items()
-    }
+    networks, recipe = _networks(training), plan.fidelity.recipe
+    return {name: evaluate(each, split, data, recipe, crop=plan.crop).to_json() for name, each in networks.items()}
 
 
 def _networks(training: Training) -> dict[str, nn.Module]:
@@ -212,44 +200,29 @@ def _write_metrics(out: Path, records: list[Record]) -> None:
 def _finish(training: Training, plan: TrainingPlan, data: DataSet, records: list[Record], out: Path) -> dict[str, Any]:
     validation = records[-1]["validation"]
     chosen = max(validation, key=lambda name: (validation[name]["top1"], name == RAW_WEIGHTS))
-    tests: dict[str, Any] | None = None
-    untested = None
     try:
         split = data.load_test()
     except ValueError as error:
-        untested = str(error)
+        tested: dict[str, Any] = {"test": None, "untested": str(error)}
     else:
-        tests = {name: score.to_json() for name, score in _evaluate(training, plan, split, data).items()}
-    result = {
-        "chosen": chosen,
-        "validation": validation,
-        "test": tests,
-        **({} if untested is None else {"untested": untested}),
-        **_describe(plan, data, records),
-    }
+        tested = {"test": _evaluate(training, plan, split, data)}
+    result = {"chosen": chosen, "validation": validation, **tested, **_describe(plan, data, records)}
     if current_members().rank == 0:
         network: Any = _networks(training)[chosen]
-        save_checkpoint(
-            out / NETWORK_FILE,
-            network,
-            data=data,
-            accuracy=validation[chosen]["top1"],
-            evaluation=_evaluation(plan, result),
-        )
+        accuracy, evaluation = validation[chosen]["top1"], _evaluation(plan, result)
+        save_checkpoint(out / NETWORK_FILE, network, data=data, accuracy=accuracy, evaluation=evaluation)
         write_text(out / RESULT_FILE, json.dumps(result, indent=2) + "\n")
     return result
 
 
 def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]:
     """Returns how the network was trained and tested, so that a checkpoint suffices to reproduce the test."""
-    chosen, tests = result["chosen"], result["test"]
+    chosen, tests, recipe = result["chosen"], result["test"], plan.fidelity.recipe
     return {
         "data": plan.fidelity.data.name,
         "resize": plan.fidelity.data.image_size,
         "crop": plan.crop,
-        "batch_size": plan.fidelity.recipe.batch_size,
-        "precision": plan.fidelity.recipe.precision,
-        "epochs": plan.fidelity.recipe.epochs,
+        **{name: getattr(recipe, name) for name in ("batch_size", "precision", "epochs")},
         "recipe": plan.fidelity.to_json()["recipe"],
         "fine_tuned": plan.start is not None,
         "seconds": result["seconds"],
@@ -263,7 +236,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
     complexity = measure(plan.architecture, plan.fidelity.network)
     training_seconds = sum(record["seconds"] for record in records)
     recipe = plan.fidelity.recipe
-    per_epoch = max(1, len(data.train) // recipe.batch_size) * min(recipe.batch_size, len(data.train))
+    per_epoch = num_batches(len(data.train), recipe.batch_size) * min(recipe.batch_size, len(data.train))
     device = choose_device(recipe)
     return {
         "architecture": plan.architecture.fingerprint,

@@ -20,12 +20,8 @@ def learning_rate(recipe: TrainRecipe, progress: float, *, step_share: float = 0
     """Computes the learning rate of a step.
 
     The i-th of m warmup steps has i/m of the peak rate (1812.01187, section 3.1). The cosine covers the remaining
-    steps; step and exponential schedules count epochs from the start of the run.
-
-    Args:
-        recipe: schedule and peak rate.
-        progress: share of the run's steps completed before this one, between 0 and 1.
-        step_share: one step as a share of the run; needed during warmup only.
+    steps; step and exponential schedules count epochs from the start of the run. `progress` is the share of the run's
+    steps completed before this one, from 0 to 1, and `step_share` one step as a share; needed during warmup only.
     """
     warmup = recipe.warmup_epochs / recipe.epochs
     if progress < warmup:

@@ -33,11 +33,7 @@ class TrainingState:
 
 
 def write_state(path: Path, state: TrainingState) -> None:
-    """Writes a checkpoint atomically.
-
-    Raises:
-        RuntimeError: if it cannot be written; the message names the required space. The previous file is kept.
-    """
+    """Writes a checkpoint atomically; raises RuntimeError with the required space, and keeps the previous file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     try:
         write_tensors(path, tensors, {"format": FORMAT, "state": json.dumps(state.values)})
@@ -51,11 +47,7 @@ def write_state(path: Path, state: TrainingState) -> None:
 
 
 def read_state(path: Path) -> TrainingState | None:
-    """Reads a checkpoint; returns None if the file does not exist.
-
-    Raises:
-        ValueError: if the file was not written by `write_state`.
-    """
+    """Reads a checkpoint, None if it does not exist; raises ValueError if it was not written by `write_state`."""
     if not path.exists():
         return None
     metadata, tensors = read_tensors(path, FORMAT)
@@ -65,12 +57,8 @@ def read_state(path: Path) -> TrainingState | None:
 def resume_state(path: Path, plans: Collection[str]) -> TrainingState | None:
     """Reads the state that a training resumes from; None if it has not written one yet.
 
-    Args:
-        path: of the state; leftovers of an interrupted write beside it are removed.
-        plans: fingerprints that identify the training; the state must name one of them under ``plan``.
-
-    Raises:
-        ValueError: if the file is not a state, or belongs to another training.
+    The state must name one of the fingerprints `plans` under ``plan``; raises ValueError if it is of another training.
+    Leftovers of an interrupted write beside it are removed.
     """
     if current_members().rank == 0:
         remove_unfinished(path)
@@ -81,15 +69,7 @@ def resume_state(path: Path, plans: Collection[str]) -> TrainingState | None:
 
 
 def check_room(folder: Path, num_bytes: int) -> None:
-    """Checks that there is space for two checkpoints, since the old one is kept until the new one is complete.
-
-    Args:
-        folder: folder of the checkpoints.
-        num_bytes: size of one checkpoint.
-
-    Raises:
-        RuntimeError: if there is not enough space.
-    """
+    """Raises RuntimeError unless two checkpoints fit: the old one is kept until the new one is complete."""
     needed, free = 2 * num_bytes, shutil.disk_usage(folder).free
     if free < needed:
         raise RuntimeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +12,16 @@ from nas.data.data_set import DataSet
 from nas.models.checkpoint import load_checkpoint
 
 TORCHVISION = "torchvision:"
+Statistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
 
 
 class Teacher(nn.Module):
     """Wraps a network for images normalized with other constants than its own.
 
-    Args:
-        network: network that returns logits.
-        own: per-channel mean and standard deviation that the network was trained with.
-        given: mean and standard deviation with which its inputs are normalized.
+    `own` holds the per-channel mean and standard deviation it was trained with, `given` those of its inputs.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        own: tuple[Sequence[float], Sequence[float]],
-        given: tuple[Sequence[float], Sequence[float]],
-    ) -> None:
+    def __init__(self, network: nn.Module, *, own: Statistics, given: Statistics) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(requires_grad=False)
         (mean, std), (given_mean, given_std) = (
@@ -46,12 +39,10 @@ class Teacher(nn.Module):
 
 
 def load_teacher(name: str, data: DataSet) -> Teacher:
-    """Loads a teacher for a data set.
+    """Loads a teacher for a data set, whose classes must be those of the teacher.
 
-    Args:
-        name: path of a checkpoint, or e.g. ``torchvision:resnet50`` for the best published weights of that network,
-            which torchvision downloads.
-        data: data set; its classes must be those of the teacher.
+    The name is the path of a checkpoint, or e.g. ``torchvision:resnet50`` for the best published weights of that
+    network, which torchvision downloads.
 
     Raises:
         ValueError: if the network is unknown, or was trained for other classes or channels.
@@ -75,7 +66,7 @@ def load_teacher(name: str, data: DataSet) -> Teacher:
     return Teacher(network, own=own, given=given)
 
 
-def _from_torchvision(name: str) -> tuple[nn.Module, tuple[Sequence[float], Sequence[float]], int]:
+def _from_torchvision(name: str) -> tuple[nn.Module, Statistics, int]:
     from torchvision.models import get_model, get_model_weights, list_models
 
     if name not in list_models():

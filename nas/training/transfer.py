@@ -32,19 +32,7 @@ def check_same_architecture(checkpoint: Checkpoint, architecture: Buildable, *, 
 
 
 def transfer_weights(network: AnyNetwork, checkpoint: Checkpoint, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Copies the weights of a checkpoint to a network; the classifier keeps its initial weights if classes differ.
-
-    Args:
-        network: network with initial weights, modified in place.
-        checkpoint: checkpoint of the same architecture and stack.
-        class_names: classes of the network.
-
-    Returns:
-        Names of the weights that were not copied, see `weights_anew`.
-
-    Raises:
-        ValueError: if other weights differ.
-    """
+    """Copies a checkpoint's weights to a network, in place, except `weights_anew`, whose names are returned."""
     own, given = network.state_dict(), checkpoint.network.state_dict()
     anew = weights_anew(network, checkpoint, class_names)
     network.load_state_dict({name: own[name] if name in anew else given[name] for name in own})
@@ -52,25 +40,22 @@ def transfer_weights(network: AnyNetwork, checkpoint: Checkpoint, class_names: S
 
 
 def weights_anew(network: AnyNetwork, checkpoint: Checkpoint, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Finds the weights of a network that cannot be copied from a checkpoint.
+    """Names the weights that a checkpoint of the same architecture and stack does not have for a network.
 
-    Args:
-        network: the network; may be on the meta device.
-        checkpoint: checkpoint of the same architecture and stack.
-        class_names: classes of the network.
-
-    Returns:
-        Names of the classifier's weights if the classes differ, and of those of the auxiliary head that do not fit.
-
-    Raises:
-        ValueError: if other weights differ.
+    These are the classifier's (also the auxiliary head's) if the classes differ, and others of the auxiliary head that
+    do not fit. Raises ValueError if other weights differ. The network may be on the meta device.
     """
     own, given = network.state_dict(), checkpoint.network.state_dict()
-    anew = [name for name in own if name.startswith(CLASSIFIERS)] if _differ(checkpoint, class_names) else []
-    anew += [name for name in own if name.startswith(AUXILIARY) and not _fits(own, given, name, anew)]
-    kept = own.keys() - set(anew)
-    if wrong := sorted(name for name in kept if name not in given or given[name].shape != own[name].shape):
-        name = wrong[0]
+    unfit = {name for name, weight in own.items() if name not in given or given[name].shape != weight.shape}
+    differ = checkpoint.class_names != tuple(class_names)
+    anew = [name for name in own if differ and name.startswith(CLASSIFIERS)]
+    anew += [
+        name
+        for name in own
+        if name.startswith(AUXILIARY) and (name in unfit or (anew and name.startswith(f"{AUXILIARY}classifier.")))
+    ]
+    if wrong := unfit - set(anew):
+        name = min(wrong)
         came = tuple(given[name].shape) if name in given else "nothing"
         raise ValueError(f"the checkpoint must have weights {name} of shape {tuple(own[name].shape)}, got {came}")
     return tuple(anew)
@@ -84,13 +69,3 @@ def describe_transfer(network: AnyNetwork, checkpoint: Checkpoint, class_names: 
     new = f"; new are {', '.join(anew[:_MOST_NAMES])}" if anew else ""
     more = f" and {len(anew) - _MOST_NAMES} more" if len(anew) > _MOST_NAMES else ""
     return f"{taken:,} of {sum(sizes.values()):,} parameters are taken over{new}{more}"
-
-
-def _differ(checkpoint: Checkpoint, class_names: Sequence[str]) -> bool:
-    return checkpoint.class_names != tuple(class_names)
-
-
-def _fits(own: dict[str, object], given: dict[str, object], name: str, anew: Sequence[str]) -> bool:
-    """Returns whether a weight of the auxiliary head can be copied; its classifier is treated like the classifier."""
-    same = name in given and getattr(given[name], "shape", None) == getattr(own[name], "shape", None)
-    return same and not (anew and name.startswith(f"{AUXILIARY}classifier."))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nas.recipe import TrainRecipe
-from nas.training.mixing import Mixer
+from nas.training.mixing import build_mixer
 from nas.training.objective import classification_loss
 
 LABELS = torch.tensor([0, 1])
@@ -12,7 +12,7 @@ def mix(recipe, seed=0, size=8):
     images = torch.stack([torch.zeros(3, size, size), torch.ones(3, size, size)])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Mixer(recipe, 4)(images, LABELS)
+        return build_mixer(recipe, 4)(images, LABELS)
 
 
 def test_nothing_is_mixed_when_everything_is_off():
