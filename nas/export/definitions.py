@@ -11,26 +11,39 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
-from nas.export.plain_forms import PLAIN_FORMS
+from nas.models.layers import DepthwiseConv, FactorizedReduction
 
 ALLOWED_PACKAGES = frozenset({"torch", *sys.stdlib_module_names})
 """Packages that exported source may import."""
 
+PLAIN_FORMS: Mapping[Callable[..., Any], str] = MappingProxyType(
+    {
+        DepthwiseConv.forward: "",  # the inherited method does the same, with torch's own gradient
+        FactorizedReduction.forward: '''\
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
+        height, width = images.shape[2:]
+        halves = [self.even(images[:, :, ::2, ::2])]
+        if self.odd is not None:
+            odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
+            halves.append(self.odd(odd))
+        return self.norm(torch.cat(halves, dim=1))
+''',
+    }
+)
+"""For methods optimized for training speed: the plain source of the same function; if empty, the method is left out."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
-    """An import of a name from another package.
-
-    Attributes:
-        module: module to import from.
-        name: imported name; empty for the module itself.
-        local: name under which it is used.
-    """
+    """An import from another package: the module, a name (empty for the module itself), and the name for local use."""
 
     module: str
     name: str
@@ -60,7 +73,6 @@ class Definitions:
     Attributes:
         packages: top-level packages whose code is copied; names from others are imported.
         chosen: names to copy, by module.
-        imports: names to import.
     """
 
     packages: frozenset[str]
@@ -71,9 +83,7 @@ class Definitions:
     def of(cls, roots: Iterable[Any]) -> Definitions:
         """Collects functions and classes, and everything that they use.
 
-        Raises:
-            ValueError: if one is not at the top level of a module, or uses other packages than torch and the standard
-                library.
+        Raises ValueError if one is not at the top of a module, or uses more than torch and the standard library.
         """
         roots = list(roots)
         gathered = cls(frozenset({"nas", *(root.__module__.partition(".")[0] for root in roots)}))
@@ -97,14 +107,9 @@ class Definitions:
     def import_lines(self, further: Iterable[Import] = ()) -> str:
         """Returns the import statements, standard library first, then torch."""
         needed = sorted({*self.imports, *further})
-        named: dict[str, list[str]] = {}
-        for item in needed:
-            if item.name:
-                named.setdefault(item.module, []).append(
-                    item.name if item.name == item.local else f"{item.name} as {item.local}"
-                )
-        lines = [_plain_import(item) for item in needed if not item.name]
-        lines += [f"from {module} import {', '.join(names)}" for module, names in named.items()]
+        lines = [f"import {_renamed(item.module, item.local)}" for item in needed if not item.name]
+        for module, items in groupby((item for item in needed if item.name), key=lambda item: item.module):
+            lines.append(f"from {module} import {', '.join(_renamed(item.name, item.local) for item in items)}")
         torch = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
         standard = [line for line in lines if line not in torch]
         return "\n\n".join("\n".join(group) for group in (standard, torch) if group)
@@ -164,13 +169,10 @@ def check_top_level(value: Any) -> None:  # noqa: ANN401 - a function or a class
 
 @lru_cache(maxsize=64)
 def _take_apart(module: str) -> _Source:
-    lines = inspect.getsource(importlib.import_module(module)).splitlines()
-    body = ast.parse("\n".join(lines)).body
-    # From the end, so that replacements do not move the lines of classes still to be processed.
-    for node in reversed(body):
-        if isinstance(node, ast.ClassDef):
-            _make_plain(module, node, lines)
-    body = ast.parse("\n".join(lines)).body
+    text = inspect.getsource(importlib.import_module(module))
+    for method, plain in PLAIN_FORMS.items():
+        text = text.replace(inspect.getsource(method) if plain else "\n" + inspect.getsource(method), plain)
+    lines, body = text.splitlines(), ast.parse(text).body
     definitions: dict[str, _Definition] = {}
     imports: dict[str, Import] = {}
     for node, following in zip(body, [*body[1:], None], strict=True):
@@ -179,18 +181,6 @@ def _take_apart(module: str) -> _Source:
         for name in _defined_names(node):
             definitions[name] = _Definition(_text(node, following, lines), _used_names(node))
     return _Source(definitions, imports)
-
-
-def _make_plain(module: str, node: ast.ClassDef, lines: list[str]) -> None:
-    """Replaces methods by their plain forms, removing the preceding blank lines if the form is empty."""
-    for method in reversed(node.body):
-        if not isinstance(method, ast.FunctionDef) or (module, node.name, method.name) not in PLAIN_FORMS:
-            continue
-        plain = PLAIN_FORMS[module, node.name, method.name].splitlines()
-        first = min([method.lineno, *(decorator.lineno for decorator in method.decorator_list)]) - 1
-        while not plain and not lines[first - 1]:
-            first -= 1
-        lines[first : method.end_lineno] = plain
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> list[Import]:
@@ -219,9 +209,8 @@ def _used_names(node: ast.stmt) -> frozenset[str]:
 
 
 def _text(node: ast.stmt, following: ast.stmt | None, lines: list[str]) -> str:
-    """Returns the source of a definition, with preceding comments, decorators and a constant's docstring."""
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+    """Returns the source with preceding comments, decorators and a constant's docstring."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]) - 1
     while first > 0 and lines[first - 1].startswith("#"):
         first -= 1
     last = node.end_lineno or node.lineno
@@ -234,5 +223,5 @@ def _is_docstring(node: ast.stmt | None) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _plain_import(item: Import) -> str:
-    return f"import {item.module}" if item.local == item.module else f"import {item.module} as {item.local}"
+def _renamed(name: str, local: str) -> str:
+    return name if name == local else f"{name} as {local}"

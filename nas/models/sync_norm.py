@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from nas.models.normalization import BatchNorm, num_members
-
-
-class _SumOverMembers(torch.autograd.Function):
-    """Sums over all members, and likewise their gradients, since every member's loss depends on every summand."""
-
-    @staticmethod
-    def forward(_context: Any, values: Tensor) -> Tensor:  # noqa: ANN401 - torch's
-        total = values.clone()
-        distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_context: Any, *gradients: Any) -> Tensor:  # noqa: ANN401 - torch's
-        total: Tensor = gradients[0].clone()
-        distributed.all_reduce(total)
-        return total
 
 
 class SyncBatchNorm(BatchNorm):
@@ -34,20 +16,17 @@ class SyncBatchNorm(BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over H, W and the images of all members."""
-        one_value = input.size(0) * input.size(2) * input.size(3) == 1
-        if not self.training or num_members() == 1 or one_value:
+        num_values = input.size(0) * input.size(2) * input.size(3)
+        if not self.training or num_members() == 1 or num_values == 1:
             return super().forward(input)
-        return self._normalize_together(input)
-
-    def _normalize_together(self, images: Tensor) -> Tensor:
-        count = images.size(0) * images.size(2) * images.size(3) * num_members()
-        values = images.float()
+        count = num_values * num_members()
+        values = input.float()
         mean = _total(values.sum((0, 2, 3))) / count
         centred = values - mean.view(-1, 1, 1)
         variance = _total(centred.square().sum((0, 2, 3))) / count  # two passes, for numerical precision
         self._follow(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(images.dtype)
+        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(input.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
@@ -67,5 +46,8 @@ def synchronized(norm: nn.BatchNorm2d | nn.SyncBatchNorm, device: torch.device) 
 
 
 def _total(values: Tensor) -> Tensor:
-    total: Tensor = _SumOverMembers.apply(values)
+    """Sums over all members, and likewise their gradients, since every member's loss depends on every summand."""
+    from torch.distributed.nn.functional import all_reduce
+
+    total: Tensor = all_reduce(values, group=None)  # type: ignore[no-untyped-call]
     return total
