@@ -72,11 +72,11 @@ class Definitions:
 
     Attributes:
         packages: top-level packages whose code is copied; names from others are imported.
-        chosen: names to copy, by module.
+        chosen: names to copy, with their modules; names are unique, since all go into one module.
     """
 
     packages: frozenset[str]
-    chosen: dict[str, set[str]] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
     imports: set[Import] = field(default_factory=set)
 
     @classmethod
@@ -90,16 +90,14 @@ class Definitions:
         for root in roots:
             check_top_level(root)
             gathered._visit(root.__module__, root.__name__)
-        gathered._check_names()
         return gathered
 
     def sections(self) -> list[tuple[str, str]]:
         """Returns, for each module in order of dependence, its title and its chosen definitions as source."""
         found = []
         for module in self._ordered_modules():
-            source = _take_apart(module)
-            chosen = self.chosen[module]
-            texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
+            definitions = _take_apart(module).definitions.items()
+            texts = dict.fromkeys(item.text for name, item in definitions if self.chosen.get(name) == module)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
             found.append((title.partition(":")[0].rstrip("."), "\n\n\n".join(texts)))
         return found
@@ -115,12 +113,13 @@ class Definitions:
         return "\n\n".join("\n".join(group) for group in (standard, torch) if group)
 
     def _visit(self, module: str, name: str) -> None:
-        if name in self.chosen.get(module, ()):
+        if self.chosen.get(name) == module:
             return
         source = _take_apart(module)
         if name not in source.definitions:
             raise ValueError(f"{module}.{name} must be a function, class or constant at the top of its module")
-        self.chosen.setdefault(module, set()).add(name)
+        if (owner := self.chosen.setdefault(name, module)) != module:
+            raise ValueError(f"{name} must be defined in one module only, got {owner} and {module}")
         for used in sorted(source.definitions[name].uses):
             if used in source.definitions:
                 self._visit(module, used)
@@ -136,26 +135,16 @@ class Definitions:
         else:
             raise ValueError(f"{user} must use only torch and the standard library to be exported, got {item.module}")
 
-    def _check_names(self) -> None:
-        """Checks that names are unique, since all definitions go into one module."""
-        owners: dict[str, str] = {}
-        for module, names in self.chosen.items():
-            for name in names:
-                if owners.setdefault(name, module) != module:
-                    raise ValueError(f"{name} must be defined in one module only, got {owners[name]} and {module}")
-
-    def _ordered_modules(self) -> list[str]:
-        ordered: list[str] = []
+    def _ordered_modules(self) -> Iterable[str]:
+        modules, ordered = set(self.chosen.values()), dict[str, None]()
 
         def add(module: str) -> None:
-            if module in ordered:
-                return
-            for item in _take_apart(module).imports.values():
-                if item.module in self.chosen and item.module != module:
+            if module in modules and module not in ordered:
+                for item in _take_apart(module).imports.values():
                     add(item.module)
-            ordered.append(module)
+                ordered[module] = None
 
-        for module in sorted(self.chosen):
+        for module in sorted(modules):
             add(module)
         return ordered
 

@@ -22,16 +22,7 @@ TRAINING_ONLY = ("auxiliary_head.",)
 
 
 def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
-    """Exports a network without weights.
-
-    Args:
-        architecture: description of its cells.
-        spec: settings of the network around them.
-        out: output folder, created if missing; existing files of the same names are replaced.
-        name: title of the network.
-
-    Returns:
-        The files written.
+    """Exports a network without weights to a folder, replacing earlier files, and returns the files written.
 
     Raises:
         ValueError: if an operation or norm is unknown, or the folder contains weights of another export.
@@ -43,20 +34,12 @@ def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *
 
 
 def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
-    """Exports a trained network with its weights.
+    """Exports the network of a checkpoint to a folder, replacing earlier files, and returns the files written.
 
     The file of weights is itself a checkpoint, without parts used in training only.
 
-    Args:
-        path: checkpoint written by `nas.models.checkpoint.save_checkpoint`.
-        out: output folder, created if missing; existing files of the same names are replaced.
-        name: title of the network.
-
-    Returns:
-        The files written.
-
     Raises:
-        ValueError: if the checkpoint is missing, or an operation cannot be exported as source.
+        ValueError: if the checkpoint is missing or invalid, or an operation cannot be exported as source.
     """
     checkpoint = load_checkpoint(path)
     network = checkpoint.network

@@ -28,38 +28,18 @@ WEIGHTS_FILE = "weights.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Normalization and class names of a trained network.
-
-    Attributes:
-        mean: per-channel mean that normalizes images with values from 0 to 1.
-        std: per-channel standard deviation, likewise.
-        class_names: names of the classes, in the order of the logits.
-    """
+    """Normalization and class names of a trained network; see `nas.models.checkpoint.Checkpoint`."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            if not values or not all(math.isfinite(value) for value in values):
-                raise ValueError(f"{name} must be finite numbers, one for each channel, got {values!r:.100}")
-
 
 def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "", labels: Labels | None = None) -> str:
     """Generates the Python source of a network, which imports nothing but torch and the standard library.
 
-    Parts used in training only are left out: the auxiliary head and drop path.
-
-    Args:
-        architecture: description of its cells.
-        spec: settings of the network around them.
-        name: title of the network.
-        labels: normalization of the images and class names, if known.
-
-    Raises:
-        ValueError: if an operation or norm is unknown or cannot be exported as source.
+    Parts used in training only are left out. Raises ValueError if an operation or norm is unknown or cannot be exported
+    as source.
     """
     with torch.device("meta"):
         network = build_network(architecture, bare_spec(spec))
@@ -153,11 +133,11 @@ def _constants(network: Network, labels: Labels | None) -> Iterator[str]:
     yield f"IMAGE_SIZE = {network.spec.image_size}"
     if labels is not None:
         num_channels = network.spec.in_channels
-        if {len(labels.mean), len(labels.std)} != {num_channels}:
-            came = f"{len(labels.mean)} and {len(labels.std)}"
-            raise ValueError(f"mean and std must be {num_channels} numbers each, got {came}")
-        yield f"MEAN = {tuple(map(float, labels.mean))}"
-        yield f"STD = {tuple(map(float, labels.std))}"
+        for name, values in (("mean", labels.mean), ("std", labels.std)):
+            if len(values) != num_channels or not all(map(math.isfinite, values)):
+                wanted = f"{num_channels} finite numbers, one for each channel"
+                raise ValueError(f"{name} must be {wanted}, got {values!r:.100}")
+            yield f"{name.upper()} = {tuple(map(float, values))}"
         yield from ("CLASS_NAMES = (", *(f"    {literal(name)}," for name in labels.class_names), ")")
     yield from stack_constants(network)
 
@@ -175,7 +155,7 @@ def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
 def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | None) -> Iterator[str]:
     yield "\n\n" + BLOCK_SOURCE + "\n"
     for source in cells.values():
-        yield "\n" + source.text() + "\n"
+        yield "\n" + source.text()
     yield "\n" + network_source(network, cells) + "\n"
     if labels is not None:
         yield "\n" + NORMALIZE_SOURCE.format(in_channels=network.spec.in_channels) + "\n"

@@ -111,4 +111,4 @@ def test_factors_scale_every_path_but_identities():
     matched = layers.match_previous(HiddenState(previous)).view(Unchanged())
     dropped = run(layers, before, previous, iter((zeros, zeros)))
     torch.testing.assert_close(dropped, torch.cat((before, torch.zeros_like(before), matched), 1))
-    torch.testing.assert_close(run(layers, before, previous, (ones, ones)), run(layers, before, previous))
+    torch.testing.assert_close(run(layers, before, previous, iter((ones, ones))), run(layers, before, previous))
