@@ -49,12 +49,7 @@ _RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class TimmModel:
-    """The network that a state dict of timm belongs to.
-
-    Attributes:
-        architecture: name of its cells in `search_spaces.published.PUBLISHED`.
-        spec: settings of the network around them, without auxiliary head.
-    """
+    """The network of a state dict: its cells by name in `search_spaces.published.PUBLISHED`, and its spec."""
 
     architecture: str
     spec: NetworkSpec
@@ -90,11 +85,7 @@ def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
 
 
 def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
-    """Copies weights and running statistics of timm's network into ours.
-
-    Args:
-        network: built as `describe_timm` says.
-        state_dict: state dict of timm's `nasnetalarge` or `pnasnet5large`.
+    """Copies weights and running statistics of timm's network into one that `describe_timm` describes.
 
     Raises:
         ValueError: if a weight is missing, unknown or of another shape.
@@ -115,8 +106,7 @@ def rename_timm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Renames the tensors of timm's state dict to our names, leaving out batch counters."""
     stem = _stem_name(state_dict)
     cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
-    names = {name: _rename(name, stem, cells) for name in state_dict if not _is_counter(name)}
-    return {names[name]: state_dict[name] for name in names}
+    return {_rename(name, stem, cells): value for name, value in state_dict.items() if not _is_counter(name)}
 
 
 def _rename(name: str, stem: str, cells: tuple[str, ...]) -> str:

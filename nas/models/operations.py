@@ -42,7 +42,7 @@ class Site:
 
 
 class EdgeLayers(nn.Module):
-    """An operation at its site: a view of a hidden state, followed by layers (possibly none)."""
+    """An operation at its site: a view of a hidden state, and the layers that follow it, if any."""
 
     def __init__(self, view: View, *layers: nn.Module) -> None:
         super().__init__()

@@ -23,17 +23,11 @@ _Replaceable: TypeAlias = _BatchLike | nn.GroupNorm
 
 
 def replace_norms(module: nn.Module, norm: str) -> nn.Module:
-    """Replaces the batch norms and group norms of a module.
+    """Replaces the batch norms and group norms of a module in place by a norm of `REPLACEMENTS`.
 
     Instance norms stay: they are part of an architecture, not a way to train it. Of mixed norms, such as IBN-Net's, the
-    batch part is replaced. Scale, shift and running statistics are kept where the new norm has them.
-
-    Args:
-        module: modified in place.
-        norm: a key of `REPLACEMENTS`.
-
-    Returns:
-        The module, or its replacement if it is a norm itself.
+    batch part is replaced. Scale, shift and running statistics are kept where the new norm has them. Returns the
+    module, or its replacement if it is a norm itself.
 
     Raises:
         ValueError: if the norm is unknown, or it is ``frozen_bn`` and the module has a group norm.
@@ -102,11 +96,9 @@ def _tensor(norm: nn.Module, name: str) -> Tensor | None:
 
 
 def _num_channels(norm: _Replaceable) -> int:
-    if isinstance(norm, nn.GroupNorm):
-        return norm.num_channels
     if isinstance(norm, FrozenBatchNorm2d):
-        return int(norm.get_buffer("weight").numel())
-    return norm.num_features
+        return norm.get_buffer("weight").numel()
+    return norm.num_channels if isinstance(norm, nn.GroupNorm) else norm.num_features
 
 
 def _synchronized(num_channels: int, settings: NormSettings) -> nn.Module:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -99,10 +100,8 @@ class ResidualNetwork(TorchvisionResNet):
         if variant == "d":
             for stage in self.stages:
                 _average_on_shortcut(stage)
-        if placement == "a":
-            self._mix_first_norms(settings)
-        elif placement == "b":
-            self._append_instance_norms(settings)
+        if placement is not None:
+            self._place_instance_norms(placement, settings)
 
     @property
     def stages(self) -> tuple[nn.Sequential, ...]:
@@ -127,15 +126,14 @@ class ResidualNetwork(TorchvisionResNet):
     def set_progress(self, fraction: float) -> None:
         """Does nothing, since there is no drop path."""
 
-    def _mix_first_norms(self, settings: NormSettings) -> None:
-        for stage in self.stages[:-1]:
-            for block in stage.children():
+    def _place_instance_norms(self, placement: str, settings: NormSettings) -> None:
+        if placement == "a":
+            for block in chain(*self.stages[:-1]):
                 block.bn1 = instance_batch_norm(cast("BatchNorm", block.bn1).num_features, settings)
-
-    def _append_instance_norms(self, settings: NormSettings) -> None:
-        self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
-        for stage in self.stages[:2]:
-            stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
+        else:
+            self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
+            for stage in self.stages[:2]:
+                stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
 
 
 class NormalizedSum(nn.Module):
@@ -162,15 +160,9 @@ def _build_stem(variant: str, spec: NetworkSpec, settings: NormSettings) -> nn.M
     stride = 1 if spec.stem == "cifar" else 2
     if variant == "b":
         return _convolution(spec.in_channels, 64, stride=stride, size=3 if spec.stem == "cifar" else 7)
-    return nn.Sequential(
-        _convolution(spec.in_channels, 32, stride=stride),
-        batch_norm(32, settings),
-        nn.ReLU(),
-        _convolution(32, 32),
-        batch_norm(32, settings),
-        nn.ReLU(),
-        _convolution(32, 64),
-    )
+    first = _convolution(spec.in_channels, 32, stride=stride), batch_norm(32, settings), nn.ReLU()
+    second = _convolution(32, 32), batch_norm(32, settings), nn.ReLU()
+    return nn.Sequential(*first, *second, _convolution(32, 64))
 
 
 def _average_on_shortcut(stage: nn.Sequential) -> None:

@@ -46,11 +46,7 @@ class Budget:
 
 
 def parse_amount(text: str) -> int:
-    """Parses a number with an optional unit K, M, G or B, such as ``600M`` or ``5.3M``.
-
-    Raises:
-        ValueError: if the text is not such a number, or rounds to 0.
-    """
+    """Parses a number with an optional unit K, M, G or B, such as ``5.3M``; raises ValueError if it is not above 0."""
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGB]?)\s*", text.upper(), re.ASCII)
     amount = 0 if match is None else math.floor(float(match[1]) * _UNITS[match[2]] + 0.5)
     if amount < 1:
@@ -59,15 +55,7 @@ def parse_amount(text: str) -> int:
 
 
 def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[NetworkSpec, Complexity]:
-    """Finds the widest network within a budget, at the spec's image size.
-
-    Args:
-        architecture: an architecture made of cells.
-        spec: settings of the network; its number of filters is ignored.
-        budget: upper bounds on the cost.
-
-    Returns:
-        The spec with the largest number of filters within the budget, and its cost.
+    """Returns the spec with the largest number of filters within a budget, at its image size, and the cost.
 
     Raises:
         ValueError: if even the narrowest network exceeds the budget, or the budget allows any width.

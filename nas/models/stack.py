@@ -68,12 +68,9 @@ def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
 
 
 def map_size(spec: NetworkSpec, num_halvings: int, *, length: int | None = None) -> int:
-    """Computes the height or width in pixels of a map.
+    """Computes the height or width in pixels of a map that was halved since the stem, for images of a length.
 
-    Args:
-        spec: settings of the network.
-        num_halvings: number of times the map was halved since the stem.
-        length: height or width of the image; None means `spec.image_size`.
+    The default length is `spec.image_size`.
     """
     size = spec.image_size if length is None else length
     if spec.stem == "imagenet":
