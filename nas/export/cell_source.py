@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nas.architecture import Block, Cell, Edge
+from nas.architecture import Block, Cell
 from nas.canonical import NUM_INPUTS
 from nas.export.builders import call
 from nas.models.normalization import NORMALIZATIONS
@@ -71,18 +71,21 @@ class CellSource:
     """Generates the class of a cell.
 
     Attributes:
-        name: name of the class.
         cell: description of the cell; its operations and norms must be in the tables.
-        stride: 2 for a reduction cell, else 1.
+        reduction: whether it is the reduction cell.
         varies: whether some cells of the network use batch normalization instead of instance-type norms.
         counts_padding: see `nas.fidelity.NetworkSpec.average_counts_padding`.
     """
 
-    name: str
     cell: Cell
-    stride: int
+    reduction: bool
     varies: bool = False
     counts_padding: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return "ReductionCell" if self.reduction else "NormalCell"
 
     def text(self) -> str:
         """Returns the source of the class."""
@@ -91,7 +94,7 @@ class CellSource:
             arguments = f"\n        {arguments}, appearance: bool = True\n    "
         return _CELL.format(
             name=self.name,
-            does="Reduction cell, which halves" if self.stride == 2 else "Normal cell, which keeps",
+            does="Reduction cell, which halves" if self.reduction else "Normal cell, which keeps",
             appearance=_APPEARANCE if self.varies else "",
             arguments=arguments,
             match_outputs=_indent(8, self._match_outputs()),
@@ -107,13 +110,12 @@ class CellSource:
         if not inputs:
             return
         yield "# Inputs among the outputs are matched to the shape of the blocks' results."
-        yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.stride == 2 else ''})"
+        yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.reduction else ''})"
         yield "self.match_outputs = nn.ModuleDict()"
         for state in inputs:
-            shape = "matched" if state else "(before if keeps_p else matched)"
-            yield f"if {shape} != result:"
-            matching = f"Matching({shape.strip('()')}, result, NORMS, rectify=False)"
-            yield f'    self.match_outputs["{state}"] = {matching}'
+            shape = "matched" if state else "before if keeps_p else matched"
+            yield f"if {shape if state else f'({shape})'} != result:"
+            yield f'    self.match_outputs["{state}"] = Matching({shape}, result, NORMS, rectify=False)'
 
     def _widths(self) -> Iterator[str]:
         read = {edge.source for block in self.cell.blocks for edge in block.edges}
@@ -129,19 +131,16 @@ class CellSource:
             yield from (f"norm_{name} = NORM_{name.upper()} if appearance else NORM_BN" for name in names)
 
     def _block(self, state: int, block: Block) -> Iterator[str]:
-        norm = f"NORM_{block.norm.upper()}"
         varies = self.varies and NORMALIZATIONS[block.norm].appearance
+        norm = f"norm_{block.norm}" if varies else f"NORM_{block.norm.upper()}"
         yield f"Block(  # s{state}"
         for edge in block.edges:
-            yield f"    {self._edge(edge, f'norm_{block.norm}' if varies else norm)},"
+            strided = ", stride=2" if self.reduction and edge.source < NUM_INPUTS else ""
+            yield f"    {call(OPERATIONS[edge.op].build, f'site({state_name(edge.source)}, {norm}{strided})')},"
         after = NORMALIZATIONS[block.norm].after
         if after is not None:
             yield f"    {call(after, _width(block), 'NORMS')}{' if appearance else None' if varies else ''},"
         yield "),"
-
-    def _edge(self, edge: Edge, norm: str) -> str:
-        strided = ", stride=2" if self.stride == 2 and edge.source < NUM_INPUTS else ""
-        return call(OPERATIONS[edge.op].build, f"site({state_name(edge.source)}, {norm}{strided})")
 
     def _forward(self) -> Iterator[str]:
         for state, block in self._states():

@@ -72,16 +72,13 @@ def plain_title(name: str) -> str:
 def _used_cells(network: Network) -> dict[bool, CellSource]:
     """Returns the generators of the cell classes, keyed by whether it is the reduction cell, if the network has any."""
     sources = {}
-    for reduction, name, cell in (
-        (False, "NormalCell", network.architecture.normal),
-        (True, "ReductionCell", network.architecture.reduction),
-    ):
-        places = [place for place in network.places if place.reduction == reduction]
-        if places:
-            varies = not all(has_appearance(network, place) for place in places)
-            varies &= any(NORMALIZATIONS[block.norm].appearance for block in cell.blocks)
-            counts = network.spec.average_counts_padding
-            sources[reduction] = CellSource(name, cell, 2 if reduction else 1, varies=varies, counts_padding=counts)
+    for reduction in sorted({place.reduction for place in network.places}):
+        cell = network.architecture.reduction if reduction else network.architecture.normal
+        varies = any(not has_appearance(network, place) for place in network.places if place.reduction == reduction)
+        varies &= any(NORMALIZATIONS[block.norm].appearance for block in cell.blocks)
+        sources[reduction] = CellSource(
+            cell, reduction=reduction, varies=varies, counts_padding=network.spec.average_counts_padding
+        )
     return sources
 
 
@@ -94,35 +91,26 @@ def _roots(cells: Iterable[Cell]) -> list[Callable[..., Any]]:
 
 def _imports(norms: Iterable[str]) -> list[Import]:
     """Returns the imports that the generated classes use in addition to those of the collected definitions."""
-    imports = [Import("collections.abc", "Iterator", "Iterator"), Import("pathlib", "Path", "Path")]
-    imports += [Import("torch", name, name) for name in ("Tensor", "nn")]
-    imports.append(Import("torch", "", "torch"))
+    named = [("collections.abc", "Iterator"), ("pathlib", "Path"), ("torch", "Tensor"), ("torch", "nn")]
     if any("partial(" in line for line in _norms(norms, NetworkSpec())):
-        imports.append(Import("functools", "partial", "partial"))
-    return imports
+        named.append(("functools", "partial"))
+    return [Import("torch", "", "torch"), *(Import(module, name, name) for module, name in named)]
 
 
 def _docstring(network: Network, name: str, labels: Labels | None) -> str:
     use = "network = Network()  # untrained\n    logits = network(images)"
     if labels is not None:
         use = "network = load()\n    logits = network(normalize(images))  # images with values from 0 to 1"
-    return _DOCSTRING.format(
-        title=plain_title(name),
-        num_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        use=use,
-        channels=network.spec.in_channels,
-        size=network.spec.image_size,
-    )
-
-
-_DOCSTRING = '''\
-"""{title}: an image classifier with {num_parameters:,} parameters, exported by nas-engine.
+    size, num_channels = network.spec.image_size, network.spec.in_channels
+    num_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return f'''\
+"""{plain_title(name)}: an image classifier with {num_parameters:,} parameters, exported by nas-engine.
 
 This file requires only torch, and safetensors to load weights from a file:
 
     {use}
 
-Images are (N, {channels}, H, W). The network is made for {size} x {size} pixels but accepts other sizes: maps are
+Images are (N, {num_channels}, H, W). The network is made for {size} x {size} pixels but accepts other sizes: maps are
 padded so that a stride of 2 halves their size, rounding up. In each cell, p is the output of the cell before the
 previous one, h that of the previous one, and s2, s3, ... are the states computed by the blocks.
 """

@@ -40,14 +40,7 @@ class ShiftPlan:
 def shifted_accuracies(
     network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, plan: ShiftPlan
 ) -> dict[str, float]:
-    """Computes the accuracy of a network under each shift of a plan.
-
-    Args:
-        network: network that returns logits in evaluation mode.
-        split: images without shift.
-        data: data set whose mean and standard deviation normalize the images.
-        recipe: device, precision, number of threads, batch size and memory format.
-        plan: shifts to evaluate.
+    """Computes the accuracy of a network under each shift of a plan; see `nas.training.loop.accuracy`.
 
     Returns:
         ``accuracy_<shift>`` for each shift and ``shifted_accuracy``, their mean; all between 0 and 1.

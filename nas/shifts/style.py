@@ -44,7 +44,7 @@ def match_palette(images: Tensor, share: float, palettes: Palettes, generator: t
     Args:
         images: float32 of shape (N, C, H, W) with values from 0 to 1.
         share: weight of the recolored version, from 0 to 1.
-        palettes: color statistics of reference images with the same number of channels.
+        palettes: color statistics of reference images with C channels.
         generator: random generator that chooses the reference images.
     """
     chosen = torch.randint(len(palettes), (len(images),), generator=generator)
@@ -67,15 +67,10 @@ def palettes_of(images: Tensor) -> Palettes:
 
 
 def read_palettes(folder: str | Path | None, *, num_channels: int = 3) -> Palettes:
-    """Computes the color statistics of the images in a folder.
+    """Computes the color statistics of the images in a folder, searched recursively; None uses `builtin_palettes`.
 
-    Args:
-        folder: folder of images, searched recursively; None uses the quarters of the two photographs that come with
-            scikit-learn, a Chinese palace and a dahlia.
-        num_channels: 3 for color, 1 for grayscale.
-
-    Raises:
-        ValueError: if the folder is missing or has no images, or an image cannot be read.
+    The number of channels is 3 for color, 1 for grayscale. Raises ValueError if the folder is missing or has no images,
+    or an image cannot be read.
     """
     if folder is None:
         return builtin_palettes(num_channels)
@@ -84,7 +79,7 @@ def read_palettes(folder: str | Path | None, *, num_channels: int = 3) -> Palett
 
 @cache
 def builtin_palettes(num_channels: int) -> Palettes:
-    """Computes the color statistics of the quarters of scikit-learn's two photographs, in 1 or 3 channels."""
+    """Computes the color statistics of the quarters of scikit-learn's photographs, a Chinese palace and a dahlia."""
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images  # type: ignore[no-untyped-call]

@@ -22,12 +22,7 @@ _SEED_BOUND = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Sources of randomness and style for a shift.
-
-    Attributes:
-        generator: random generator on the CPU, so that results are equal on all devices.
-        palettes: color statistics of reference images; None uses the built-in ones of `read_palettes`.
-    """
+    """Sources of randomness, drawn on the CPU so that results are equal on all devices, and of style for a shift."""
 
     generator: torch.Generator
     palettes: Palettes | None
@@ -63,8 +58,7 @@ def _drawn(function: Callable[[Tensor, float, torch.Generator], Tensor]) -> Appl
 
 
 def _styled(images: Tensor, share: float, source: Source) -> Tensor:
-    palettes = source.palettes or builtin_palettes(images.shape[1])
-    return match_palette(images, share, palettes, source.generator)
+    return match_palette(images, share, source.palettes or builtin_palettes(images.shape[1]), source.generator)
 
 
 PAPER_SHIFTS = ("add_all", "add_red", "divide_contrast")
