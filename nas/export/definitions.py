@@ -58,14 +58,6 @@ class _Definition:
     uses: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A parsed module: its definitions in order, and its imports by local name."""
-
-    definitions: dict[str, _Definition]
-    imports: dict[str, Import]
-
-
 @dataclass
 class Definitions:
     """Collected definitions.
@@ -96,8 +88,8 @@ class Definitions:
         """Returns, for each module in order of dependence, its title and its chosen definitions as source."""
         found = []
         for module in self._ordered_modules():
-            definitions = _take_apart(module).definitions.items()
-            texts = dict.fromkeys(item.text for name, item in definitions if self.chosen.get(name) == module)
+            definitions, _ = _take_apart(module)
+            texts = dict.fromkeys(item.text for name, item in definitions.items() if self.chosen.get(name) == module)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
             found.append((title.partition(":")[0].rstrip("."), "\n\n\n".join(texts)))
         return found
@@ -115,16 +107,16 @@ class Definitions:
     def _visit(self, module: str, name: str) -> None:
         if self.chosen.get(name) == module:
             return
-        source = _take_apart(module)
-        if name not in source.definitions:
+        definitions, imports = _take_apart(module)
+        if name not in definitions:
             raise ValueError(f"{module}.{name} must be a function, class or constant at the top of its module")
         if (owner := self.chosen.setdefault(name, module)) != module:
             raise ValueError(f"{name} must be defined in one module only, got {owner} and {module}")
-        for used in sorted(source.definitions[name].uses):
-            if used in source.definitions:
+        for used in sorted(definitions[name].uses):
+            if used in definitions:
                 self._visit(module, used)
-            elif used in source.imports:
-                self._visit_import(source.imports[used], f"{module}.{name}")
+            elif used in imports:
+                self._visit_import(imports[used], f"{module}.{name}")
 
     def _visit_import(self, item: Import, user: str) -> None:
         package = item.module.partition(".")[0]
@@ -140,7 +132,8 @@ class Definitions:
 
         def add(module: str) -> None:
             if module in modules and module not in ordered:
-                for item in _take_apart(module).imports.values():
+                _, imports = _take_apart(module)
+                for item in imports.values():
                     add(item.module)
                 ordered[module] = None
 
@@ -157,7 +150,8 @@ def check_top_level(value: Any) -> None:  # noqa: ANN401 - a function or a class
 
 
 @lru_cache(maxsize=64)
-def _take_apart(module: str) -> _Source:
+def _take_apart(module: str) -> tuple[dict[str, _Definition], dict[str, Import]]:
+    """Returns the definitions of a module in order, and its imports by local name."""
     text = inspect.getsource(importlib.import_module(module))
     for method, plain in PLAIN_FORMS.items():
         text = text.replace(inspect.getsource(method) if plain else "\n" + inspect.getsource(method), plain)
@@ -169,7 +163,7 @@ def _take_apart(module: str) -> _Source:
             imports.update({item.local: item for item in _imports(node)})
         for name in _defined_names(node):
             definitions[name] = _Definition(_text(node, following, lines), _used_names(node))
-    return _Source(definitions, imports)
+    return definitions, imports
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> list[Import]:

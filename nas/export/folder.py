@@ -17,8 +17,6 @@ from nas.models.network import Network
 MODEL_FILE = "model.py"
 ARCHITECTURE_FILE = "architecture.json"
 CARD_FILE = "README.md"
-TRAINING_ONLY = ("auxiliary_head.",)
-"""Prefixes of the names of weights that are used in training only."""
 
 
 def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
@@ -68,11 +66,10 @@ def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> None:
     """Writes the weights without parts used in training only, atomically."""
     with safe_open(original, framework="pt") as file:
         metadata = dict(file.metadata())
-    network = json.loads(metadata["network"])
-    metadata["network"] = json.dumps({**network, "auxiliary": False, "drop_path": 0.0})
+    metadata["network"] = json.dumps({**json.loads(metadata["network"]), "auxiliary": False, "drop_path": 0.0})
     tensors = {
         name: tensor.contiguous()
         for name, tensor in checkpoint.network.state_dict().items()
-        if not name.startswith(TRAINING_ONLY)
+        if not name.startswith("auxiliary_head.")
     }
     write_tensors(path, tensors, metadata)

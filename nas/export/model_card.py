@@ -51,12 +51,7 @@ def model_card(
 ) -> str:
     """Generates the model card.
 
-    Args:
-        architecture: description of the cells.
-        spec: settings of the network around them.
-        name: title of the network.
-        accuracy: validation accuracy, between 0 and 1; None for an untrained network.
-        evaluation: settings and results of training and test, if known; see `nas.training.run`.
+    The validation accuracy, from 0 to 1, is None for an untrained network; `nas.training.run` writes the evaluation.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"

@@ -161,10 +161,7 @@ class CellLayers(nn.Module):
     ) -> HiddenState:
         """Maps the outputs of the two previous cells to that of this one.
 
-        Args:
-            before: output of the cell before the previous one.
-            previous: output of the previous cell.
-            factors: next drop path factors (N, 1, 1, 1), of which each droppable path takes one; None drops nothing.
+        Each droppable path takes the next drop path factor (N, 1, 1, 1); without factors, nothing is dropped.
         """
         states = [before if self.match_before is None else self.match_before(before), self.match_previous(previous)]
         for block in self.blocks:

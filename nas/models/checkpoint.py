@@ -63,7 +63,6 @@ def save_checkpoint(
         accuracy: validation accuracy, between 0 and 1.
         evaluation: settings and results of training and test, as plain data.
     """
-    path = Path(path)
     metadata = {
         "format": FORMAT,
         "architecture": json.dumps(network.architecture.to_json()),
@@ -78,8 +77,8 @@ def save_checkpoint(
         metadata["evaluation"] = json.dumps(dict(evaluation))
     # The format demands contiguous tensors, which convolutions with channels last are not.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, tensors, metadata)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(Path(path), tensors, metadata)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -78,9 +78,8 @@ def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = "".join(f"{part}: " for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"the shapes of the weights must be those of a network; {place}{message}") from None
+        problem = ": ".join([*map(str, first["loc"]), first["msg"].removeprefix("Value error, ")])
+        raise ValueError(f"the shapes of the weights must be those of a network; {problem}") from None
     return TimmModel("nasnet-a" if is_nasnet else "pnasnet-5", spec)
 
 

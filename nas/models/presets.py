@@ -79,7 +79,7 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
 
 
 def format_stack(spec: NetworkSpec, architecture: Architecture) -> str:
-    """Returns the papers' notation "N @ P" of a network, the inverse of `parse_stack`."""
+    """Returns the papers' notation "N @ P" of a network; the inverse of `parse_stack`."""
     return f"{spec.num_repeats}@{_last_width(spec, architecture)}"
 
 

@@ -90,7 +90,7 @@ def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:
 
 
 def _tensor(norm: nn.Module, name: str) -> Tensor | None:
-    """Returns a parameter or buffer of a norm, or None if it has none, as without scale and shift."""
+    """Returns a parameter or buffer, or None without one."""
     value = getattr(norm, name, None)
     return value if isinstance(value, Tensor) else None
 

@@ -27,10 +27,10 @@ class Budget:
     multiply_adds: int | None = None
 
     def __post_init__(self) -> None:
-        if self.parameters is None and self.multiply_adds is None:
+        if not self._bounds():
             raise ValueError("a budget must bound parameters or multiply-adds")
-        for name, amount in (("parameters", self.parameters), ("multiply-adds", self.multiply_adds)):
-            if amount is not None and amount < 1:
+        for name, amount in self._bounds():
+            if amount < 1:
                 raise ValueError(f"a budget of {name} must be at least 1, got {amount}")
 
     def holds(self, cost: Complexity) -> bool:
@@ -41,8 +41,11 @@ class Budget:
 
     def __str__(self) -> str:
         """Returns text such as ``600,000,000 multiply-adds``."""
+        return " and ".join(f"{amount:,} {name}" for name, amount in self._bounds())
+
+    def _bounds(self) -> list[tuple[str, int]]:
         bounds = (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
-        return " and ".join(f"{amount:,} {name}" for name, amount in bounds if amount is not None)
+        return [(name, amount) for name, amount in bounds if amount is not None]
 
 
 def parse_amount(text: str) -> int:

@@ -41,11 +41,7 @@ class Palettes:
 def match_palette(images: Tensor, share: float, palettes: Palettes, generator: torch.Generator) -> Tensor:
     """Blends each image with a version in the colors of a random reference image.
 
-    Args:
-        images: float32 of shape (N, C, H, W) with values from 0 to 1.
-        share: weight of the recolored version, from 0 to 1.
-        palettes: color statistics of reference images with C channels.
-        generator: random generator that chooses the reference images.
+    The images are float32 of shape (N, C, H, W), the palettes have C channels; values and share are from 0 to 1.
     """
     chosen = torch.randint(len(palettes), (len(images),), generator=generator)
     own = palettes_of(images)

@@ -77,10 +77,8 @@ def _pad_kernel(weight: Tensor, pads: Pads) -> tuple[Tensor, tuple[int, int]]:
 def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:
     """Sums over pieces of the batch, so that shifted maps stay in the CPU cache."""
     num_images = max(1, _PIECE_BYTES // (images[0].numel() * images.element_size()))
-    pieces = zip(torch.split(images, num_images), torch.split(gradient, num_images), strict=True)
-    total = torch.zeros_like(weight)
-    for piece, piece_gradient in pieces:
-        groups = _column_groups(weight.shape[3])
+    groups, total = _column_groups(weight.shape[3]), torch.zeros_like(weight)
+    for piece, piece_gradient in zip(images.split(num_images), gradient.split(num_images), strict=True):
         parts = [_gradient_of_columns(piece_gradient, piece, weight, group, stride, pads) for group in groups]
         total += torch.cat(parts, dim=3)
     return total
