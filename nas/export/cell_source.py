@@ -72,7 +72,6 @@ class CellSource:
 
     Attributes:
         cell: description of the cell; its operations and norms must be in the tables.
-        reduction: whether it is the reduction cell.
         varies: whether some cells of the network use batch normalization instead of instance-type norms.
         counts_padding: see `nas.fidelity.NetworkSpec.average_counts_padding`.
     """

@@ -197,13 +197,11 @@ def _text(node: ast.stmt, following: ast.stmt | None, lines: list[str]) -> str:
     while first > 0 and lines[first - 1].startswith("#"):
         first -= 1
     last = node.end_lineno or node.lineno
-    if isinstance(node, ast.Assign | ast.AnnAssign) and _is_docstring(following):
-        last = following.end_lineno or last  # type: ignore[union-attr]
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        match following:
+            case ast.Expr(value=ast.Constant(value=str()), end_lineno=int(end)):
+                last = end
     return re.sub(r"[ \t]+# (noqa|type: ignore)[^\n]*", "", "\n".join(lines[first:last]))
-
-
-def _is_docstring(node: ast.stmt | None) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _renamed(name: str, local: str) -> str:

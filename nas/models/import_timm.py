@@ -89,7 +89,9 @@ def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: if a weight is missing, unknown or of another shape.
     """
-    renamed = rename_timm(state_dict)
+    stem = _stem_name(state_dict)
+    cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
+    renamed = {_rename(name, stem, cells): value for name, value in state_dict.items() if not _is_counter(name)}
     ours = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
     if missing := [name for name in ours if name not in renamed]:
         raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]}")
@@ -99,13 +101,6 @@ def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
         if renamed[name].shape != value.shape:
             raise ValueError(f"{name} must be of shape {tuple(value.shape)}, got {tuple(renamed[name].shape)}")
         value.copy_(renamed[name])
-
-
-def rename_timm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the tensors of timm's state dict to our names, leaving out batch counters."""
-    stem = _stem_name(state_dict)
-    cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
-    return {_rename(name, stem, cells): value for name, value in state_dict.items() if not _is_counter(name)}
 
 
 def _rename(name: str, stem: str, cells: tuple[str, ...]) -> str:

@@ -69,17 +69,12 @@ def _rebuilt(build: NormBuilder, old: _Replaceable) -> nn.Module:
     new = build(_num_channels(old), NormSettings(old.eps, momentum))
     if type(new) is type(old) or (isinstance(new, nn.GroupNorm) and isinstance(old, nn.GroupNorm)):
         return old
-    _take_affine(new, old)
-    _copy_buffers(new, old, ("running_mean", "running_var", "num_batches_tracked"))
-    return new
-
-
-def _take_affine(new: nn.Module, old: nn.Module) -> None:
-    """Shares scale and shift with the old norm, trained or not; frozen values become parameters."""
-    for name in ("weight", "bias"):
+    for name in ("weight", "bias"):  # shared with the old norm, trained or not; frozen values become parameters
         value = _tensor(old, name)
         if value is not None and hasattr(new, name):
             setattr(new, name, value if isinstance(value, nn.Parameter) else nn.Parameter(value.clone()))
+    _copy_buffers(new, old, ("running_mean", "running_var", "num_batches_tracked"))
+    return new
 
 
 def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:

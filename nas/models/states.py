@@ -50,10 +50,6 @@ class HiddenState:
 
     def _compute(self, view: View) -> Tensor:
         if isinstance(view, Unchanged | Rectified):
-            maps = [_view_part(part, view) for part in self._parts]
+            maps = [part.view(view) if isinstance(part, HiddenState) else view(part) for part in self._parts]
             return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
         return view(self.view(Unchanged()))
-
-
-def _view_part(part: Tensor | HiddenState, view: View) -> Tensor:
-    return part.view(view) if isinstance(part, HiddenState) else view(part)

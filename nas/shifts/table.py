@@ -124,7 +124,7 @@ def apply_shift(
     Args:
         images: uint8, or float with values from 0 to 1, of shape (N, C, H, W), where C is 1 or 3.
         name: a key of `SHIFTS`.
-        severity: severity from 1 to 5.
+        severity: from 1 to 5.
         seed: seed of random shifts, at least 0; the result for an image depends on its index, not on other images.
         palettes: color statistics of reference images with C channels; None uses the built-in ones of `read_palettes`.
 
