@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from nas.models.normalization import BatchNorm, num_members
+
+
+class _SumOverMembers(torch.autograd.Function):
+    """Sums over all members, and likewise their gradients, since every member's loss depends on every summand."""
+
+    @staticmethod
+    def forward(_context: Any, values: Tensor) -> Tensor:  # noqa: ANN401 - torch's
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Any) -> Tensor:  # noqa: ANN401 - torch's
+        return _SumOverMembers.forward(_context, gradients[0])
 
 
 class SyncBatchNorm(BatchNorm):
@@ -46,8 +62,5 @@ def synchronized(norm: nn.BatchNorm2d | nn.SyncBatchNorm, device: torch.device) 
 
 
 def _total(values: Tensor) -> Tensor:
-    """Sums over all members, and likewise their gradients, since every member's loss depends on every summand."""
-    from torch.distributed.nn.functional import all_reduce
-
-    total: Tensor = all_reduce(values, group=None)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOverMembers.apply(values)
     return total
