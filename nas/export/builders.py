@@ -41,16 +41,14 @@ def reference(builder: Callable[..., Any]) -> str:
 
 def _unwrap(builder: Callable[..., Any]) -> tuple[Callable[..., Any], list[str], list[str]]:
     """Returns the function of a builder and its bound arguments as source."""
-    if not isinstance(builder, partial):
-        check_top_level(builder)
-        return builder, [], []
-    check_top_level(builder.func)
-    for value in (*builder.args, *builder.keywords.values()):
+    bound = builder if isinstance(builder, partial) else partial(builder)
+    check_top_level(bound.func)
+    for value in (*bound.args, *bound.keywords.values()):
         if not isinstance(value, _LITERALS):
-            name = builder.func.__name__
+            name = bound.func.__name__
             raise ValueError(f"bound arguments of {name} must be numbers or strings to be exported, got {value!r:.100}")
-    keywords = [f"{key}={literal(value)}" for key, value in builder.keywords.items()]
-    return builder.func, [literal(value) for value in builder.args], keywords
+    keywords = [f"{key}={literal(value)}" for key, value in bound.keywords.items()]
+    return bound.func, [literal(value) for value in bound.args], keywords
 
 
 def literal(value: float | str | None) -> str:

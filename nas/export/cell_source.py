@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nas.architecture import Block, Cell, Edge
+from nas.architecture import Block, Cell
 from nas.canonical import NUM_INPUTS
 from nas.export.builders import call
 from nas.models.normalization import NORMALIZATIONS
@@ -31,78 +31,77 @@ class Block(nn.Module):
         return HiddenState(*results) if self.after is None else HiddenState(self.after(torch.cat(results, dim=1)))'''
 
 
+_CELL = '''\
+class {name}(nn.Module):
+    """{does} the size of its input.
+
+    Args:
+        before: shape of p, the output of the cell before the previous one.
+        previous: shape of h, the output of the previous cell.
+        num_filters: filters of its operations.
+        first: whether it is the first cell, which reads the stem's output as p unchanged.{appearance}
+    """
+
+    def __init__({arguments}) -> None:
+        super().__init__()
+        matched = StateShape(num_filters, previous.num_halvings)
+        keeps_p = first or before == matched
+        self.match_before = None if keeps_p else Matching(before, matched, NORMS, rectify=True)
+        self.match_previous = Matching(previous, matched, NORMS, rectify=True)
+{match_outputs}        # Channels of the hidden states that operations read.
+{widths}
+        def site(num_channels: int, norm: Normalization, stride: int = 1) -> Site:
+            return Site(num_channels, num_filters, stride, OperationNorms(norm, NORMS){counts})
+
+        self.blocks = nn.ModuleList(
+            [
+{blocks}            ]
+        )
+
+    def forward(self, before: HiddenState, previous: HiddenState) -> HiddenState:
+        """Maps the outputs of two cells to that of this one."""
+        p = before if self.match_before is None else self.match_before(before)
+        h = self.match_previous(previous)
+{states}'''
+_APPEARANCE = "\n        appearance: whether norms that remove appearance are used, instead of batch normalization."
+
+
 @dataclass(frozen=True, slots=True)
 class CellSource:
     """Generates the class of a cell.
 
     Attributes:
-        name: name of the class.
         cell: description of the cell; its operations and norms must be in the tables.
-        stride: 2 for a reduction cell, else 1.
         varies: whether some cells of the network use batch normalization instead of instance-type norms.
         counts_padding: see `nas.fidelity.NetworkSpec.average_counts_padding`.
     """
 
-    name: str
     cell: Cell
-    stride: int
+    reduction: bool
     varies: bool = False
     counts_padding: bool = False
 
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return "ReductionCell" if self.reduction else "NormalCell"
+
     def text(self) -> str:
         """Returns the source of the class."""
-        parts = (
-            [f"class {self.name}(nn.Module):", *_indent(4, self._docstring()), ""],
-            _indent(4, self._init()),
-            [""],
-            _indent(4, self._forward()),
-        )
-        return "\n".join(line for part in parts for line in part)
-
-    def _docstring(self) -> Iterator[str]:
-        does = "Reduction cell, which halves" if self.stride == 2 else "Normal cell, which keeps"
-        yield f'"""{does} the size of its input.'
-        yield ""
-        yield "Args:"
-        yield "    before: shape of p, the output of the cell before the previous one."
-        yield "    previous: shape of h, the output of the previous cell."
-        yield "    num_filters: filters of its operations."
-        yield "    first: whether it is the first cell, which reads the stem's output as p unchanged."
-        if self.varies:
-            yield "    appearance: whether norms that remove appearance are used, instead of batch normalization."
-        yield '"""'
-
-    def _init(self) -> Iterator[str]:
         arguments = "self, before: StateShape, previous: StateShape, num_filters: int, *, first: bool = False"
         if self.varies:
-            yield from ("def __init__(", f"    {arguments}, appearance: bool = True", ") -> None:")
-        else:
-            yield f"def __init__({arguments}) -> None:"
-        yield from _indent(4, self._init_body())
-
-    def _init_body(self) -> Iterator[str]:
-        yield "super().__init__()"
-        yield "matched = StateShape(num_filters, previous.num_halvings)"
-        yield "keeps_p = first or before == matched"
-        yield "self.match_before = None if keeps_p else Matching(before, matched, NORMS, rectify=True)"
-        yield "self.match_previous = Matching(previous, matched, NORMS, rectify=True)"
-        yield from self._match_outputs()
-        yield "# Channels of the hidden states that operations read."
-        yield from self._widths()
-        if self.varies:
-            names = sorted({block.norm for block in self.cell.blocks if NORMALIZATIONS[block.norm].appearance})
-            yield from (f"norm_{name} = NORM_{name.upper()} if appearance else NORM_BN" for name in names)
-        yield ""
-        yield "def site(num_channels: int, norm: Normalization, stride: int = 1) -> Site:"
-        counts = ", average_counts_padding=True" if self.counts_padding else ""
-        yield f"    return Site(num_channels, num_filters, stride, OperationNorms(norm, NORMS){counts})"
-        yield ""
-        yield "self.blocks = nn.ModuleList("
-        yield "    ["
-        for state, block in self._states():
-            yield from _indent(8, self._block(state, block))
-        yield "    ]"
-        yield ")"
+            arguments = f"\n        {arguments}, appearance: bool = True\n    "
+        return _CELL.format(
+            name=self.name,
+            does="Reduction cell, which halves" if self.reduction else "Normal cell, which keeps",
+            appearance=_APPEARANCE if self.varies else "",
+            arguments=arguments,
+            match_outputs=_indent(8, self._match_outputs()),
+            widths=_indent(8, self._widths()),
+            counts=", average_counts_padding=True" if self.counts_padding else "",
+            blocks=_indent(16, (line for state, block in self._states() for line in self._block(state, block))),
+            states=_indent(8, self._forward()),
+        )
 
     def _match_outputs(self) -> Iterator[str]:
         """Matches inputs of the cell that are among its outputs to the shape of its blocks' results."""
@@ -110,13 +109,12 @@ class CellSource:
         if not inputs:
             return
         yield "# Inputs among the outputs are matched to the shape of the blocks' results."
-        yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.stride == 2 else ''})"
+        yield f"result = StateShape(num_filters, previous.num_halvings{' + 1' if self.reduction else ''})"
         yield "self.match_outputs = nn.ModuleDict()"
         for state in inputs:
-            shape = "matched" if state else "(before if keeps_p else matched)"
-            yield f"if {shape} != result:"
-            matching = f"Matching({shape.strip('()')}, result, NORMS, rectify=False)"
-            yield f'    self.match_outputs["{state}"] = {matching}'
+            shape = "matched" if state else "before if keeps_p else matched"
+            yield f"if {shape if state else f'({shape})'} != result:"
+            yield f'    self.match_outputs["{state}"] = Matching({shape}, result, NORMS, rectify=False)'
 
     def _widths(self) -> Iterator[str]:
         read = {edge.source for block in self.cell.blocks for edge in block.edges}
@@ -127,40 +125,36 @@ class CellSource:
         for state, block in self._states():
             if state in read:
                 yield f"s{state} = {_width(block)}"
+        if self.varies:
+            names = sorted({block.norm for block in self.cell.blocks if NORMALIZATIONS[block.norm].appearance})
+            yield from (f"norm_{name} = NORM_{name.upper()} if appearance else NORM_BN" for name in names)
 
     def _block(self, state: int, block: Block) -> Iterator[str]:
-        norm = f"NORM_{block.norm.upper()}"
         varies = self.varies and NORMALIZATIONS[block.norm].appearance
+        norm = f"norm_{block.norm}" if varies else f"NORM_{block.norm.upper()}"
         yield f"Block(  # s{state}"
         for edge in block.edges:
-            yield f"    {self._edge(edge, f'norm_{block.norm}' if varies else norm)},"
+            strided = ", stride=2" if self.reduction and edge.source < NUM_INPUTS else ""
+            yield f"    {call(OPERATIONS[edge.op].build, f'site({state_name(edge.source)}, {norm}{strided})')},"
         after = NORMALIZATIONS[block.norm].after
         if after is not None:
             yield f"    {call(after, _width(block), 'NORMS')}{' if appearance else None' if varies else ''},"
         yield "),"
 
-    def _edge(self, edge: Edge, norm: str) -> str:
-        strided = ", stride=2" if self.stride == 2 and edge.source < NUM_INPUTS else ""
-        return call(OPERATIONS[edge.op].build, f"site({state_name(edge.source)}, {norm}{strided})")
-
     def _forward(self) -> Iterator[str]:
-        yield "def forward(self, before: HiddenState, previous: HiddenState) -> HiddenState:"
-        yield '    """Maps the outputs of two cells to that of this one."""'
-        yield "    p = before if self.match_before is None else self.match_before(before)"
-        yield "    h = self.match_previous(previous)"
         for state, block in self._states():
             left, right = (state_name(edge.source) for edge in block.edges)
             operations = ", ".join(f"{edge.op}({state_name(edge.source)})" for edge in block.edges)
-            yield f"    # {operations}; {block.norm}"
-            yield f"    s{state} = self.blocks[{state - NUM_INPUTS}].{block.combine}({left}, {right})"
-        outputs = [state_name(state) for state in self.cell.output_states]
-        for place, state in enumerate(self.cell.output_states):
+            yield f"# {operations}; {block.norm}"
+            yield f"s{state} = self.blocks[{state - NUM_INPUTS}].{block.combine}({left}, {right})"
+        outputs = []
+        for state in self.cell.output_states:
+            name = state_name(state)
+            outputs.append(name if state >= NUM_INPUTS else f"{name}_out")
             if state < NUM_INPUTS:
-                name = outputs[place]
-                outputs[place] = f"{name}_out"
                 matches = f'self.match_outputs["{state}"]'
-                yield f'    {name}_out = {matches}({name}) if "{state}" in self.match_outputs else {name}'
-        yield f"    return HiddenState({', '.join(outputs)})"
+                yield f'{name}_out = {matches}({name}) if "{state}" in self.match_outputs else {name}'
+        yield f"return HiddenState({', '.join(outputs)})"
 
     def _states(self) -> Iterator[tuple[int, Block]]:
         return enumerate(self.cell.blocks, start=NUM_INPUTS)
@@ -175,5 +169,5 @@ def _width(block: Block) -> str:
     return "2 * num_filters" if block.combine == "concat" else "num_filters"
 
 
-def _indent(width: int, lines: Iterator[str]) -> Iterator[str]:
-    return (" " * width + line if line else line for line in lines)
+def _indent(width: int, lines: Iterable[str]) -> str:
+    return "".join(" " * width + line + "\n" for line in lines)

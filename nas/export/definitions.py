@@ -11,26 +11,39 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
-from nas.export.plain_forms import PLAIN_FORMS
+from nas.models.layers import DepthwiseConv, FactorizedReduction
 
 ALLOWED_PACKAGES = frozenset({"torch", *sys.stdlib_module_names})
 """Packages that exported source may import."""
 
+PLAIN_FORMS: Mapping[Callable[..., Any], str] = MappingProxyType(
+    {
+        DepthwiseConv.forward: "",  # the inherited method does the same, with torch's own gradient
+        FactorizedReduction.forward: '''\
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
+        height, width = images.shape[2:]
+        halves = [self.even(images[:, :, ::2, ::2])]
+        if self.odd is not None:
+            odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
+            halves.append(self.odd(odd))
+        return self.norm(torch.cat(halves, dim=1))
+''',
+    }
+)
+"""For methods optimized for training speed: the plain source of the same function; if empty, the method is left out."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
-    """An import of a name from another package.
-
-    Attributes:
-        module: module to import from.
-        name: imported name; empty for the module itself.
-        local: name under which it is used.
-    """
+    """An import from another package: the module, a name (empty for the module itself), and the name for local use."""
 
     module: str
     name: str
@@ -45,51 +58,38 @@ class _Definition:
     uses: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A parsed module: its definitions in order, and its imports by local name."""
-
-    definitions: dict[str, _Definition]
-    imports: dict[str, Import]
-
-
 @dataclass
 class Definitions:
     """Collected definitions.
 
     Attributes:
         packages: top-level packages whose code is copied; names from others are imported.
-        chosen: names to copy, by module.
-        imports: names to import.
+        chosen: names to copy, with their modules; names are unique, since all go into one module.
     """
 
     packages: frozenset[str]
-    chosen: dict[str, set[str]] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
     imports: set[Import] = field(default_factory=set)
 
     @classmethod
     def of(cls, roots: Iterable[Any]) -> Definitions:
         """Collects functions and classes, and everything that they use.
 
-        Raises:
-            ValueError: if one is not at the top level of a module, or uses other packages than torch and the standard
-                library.
+        Raises ValueError if one is not at the top of a module, or uses more than torch and the standard library.
         """
         roots = list(roots)
         gathered = cls(frozenset({"nas", *(root.__module__.partition(".")[0] for root in roots)}))
         for root in roots:
             check_top_level(root)
             gathered._visit(root.__module__, root.__name__)
-        gathered._check_names()
         return gathered
 
     def sections(self) -> list[tuple[str, str]]:
         """Returns, for each module in order of dependence, its title and its chosen definitions as source."""
         found = []
         for module in self._ordered_modules():
-            source = _take_apart(module)
-            chosen = self.chosen[module]
-            texts = dict.fromkeys(item.text for name, item in source.definitions.items() if name in chosen)
+            definitions, _ = _take_apart(module)
+            texts = dict.fromkeys(item.text for name, item in definitions.items() if self.chosen.get(name) == module)
             title = (inspect.getdoc(importlib.import_module(module)) or module).splitlines()[0]
             found.append((title.partition(":")[0].rstrip("."), "\n\n\n".join(texts)))
         return found
@@ -97,30 +97,26 @@ class Definitions:
     def import_lines(self, further: Iterable[Import] = ()) -> str:
         """Returns the import statements, standard library first, then torch."""
         needed = sorted({*self.imports, *further})
-        named: dict[str, list[str]] = {}
-        for item in needed:
-            if item.name:
-                named.setdefault(item.module, []).append(
-                    item.name if item.name == item.local else f"{item.name} as {item.local}"
-                )
-        lines = [_plain_import(item) for item in needed if not item.name]
-        lines += [f"from {module} import {', '.join(names)}" for module, names in named.items()]
+        lines = [f"import {_renamed(item.module, item.local)}" for item in needed if not item.name]
+        for module, items in groupby((item for item in needed if item.name), key=lambda item: item.module):
+            lines.append(f"from {module} import {', '.join(_renamed(item.name, item.local) for item in items)}")
         torch = [line for line in lines if line.split()[1].partition(".")[0] == "torch"]
         standard = [line for line in lines if line not in torch]
         return "\n\n".join("\n".join(group) for group in (standard, torch) if group)
 
     def _visit(self, module: str, name: str) -> None:
-        if name in self.chosen.get(module, ()):
+        if self.chosen.get(name) == module:
             return
-        source = _take_apart(module)
-        if name not in source.definitions:
+        definitions, imports = _take_apart(module)
+        if name not in definitions:
             raise ValueError(f"{module}.{name} must be a function, class or constant at the top of its module")
-        self.chosen.setdefault(module, set()).add(name)
-        for used in sorted(source.definitions[name].uses):
-            if used in source.definitions:
+        if (owner := self.chosen.setdefault(name, module)) != module:
+            raise ValueError(f"{name} must be defined in one module only, got {owner} and {module}")
+        for used in sorted(definitions[name].uses):
+            if used in definitions:
                 self._visit(module, used)
-            elif used in source.imports:
-                self._visit_import(source.imports[used], f"{module}.{name}")
+            elif used in imports:
+                self._visit_import(imports[used], f"{module}.{name}")
 
     def _visit_import(self, item: Import, user: str) -> None:
         package = item.module.partition(".")[0]
@@ -131,26 +127,17 @@ class Definitions:
         else:
             raise ValueError(f"{user} must use only torch and the standard library to be exported, got {item.module}")
 
-    def _check_names(self) -> None:
-        """Checks that names are unique, since all definitions go into one module."""
-        owners: dict[str, str] = {}
-        for module, names in self.chosen.items():
-            for name in names:
-                if owners.setdefault(name, module) != module:
-                    raise ValueError(f"{name} must be defined in one module only, got {owners[name]} and {module}")
-
-    def _ordered_modules(self) -> list[str]:
-        ordered: list[str] = []
+    def _ordered_modules(self) -> Iterable[str]:
+        modules, ordered = set(self.chosen.values()), dict[str, None]()
 
         def add(module: str) -> None:
-            if module in ordered:
-                return
-            for item in _take_apart(module).imports.values():
-                if item.module in self.chosen and item.module != module:
+            if module in modules and module not in ordered:
+                _, imports = _take_apart(module)
+                for item in imports.values():
                     add(item.module)
-            ordered.append(module)
+                ordered[module] = None
 
-        for module in sorted(self.chosen):
+        for module in sorted(modules):
             add(module)
         return ordered
 
@@ -163,14 +150,12 @@ def check_top_level(value: Any) -> None:  # noqa: ANN401 - a function or a class
 
 
 @lru_cache(maxsize=64)
-def _take_apart(module: str) -> _Source:
-    lines = inspect.getsource(importlib.import_module(module)).splitlines()
-    body = ast.parse("\n".join(lines)).body
-    # From the end, so that replacements do not move the lines of classes still to be processed.
-    for node in reversed(body):
-        if isinstance(node, ast.ClassDef):
-            _make_plain(module, node, lines)
-    body = ast.parse("\n".join(lines)).body
+def _take_apart(module: str) -> tuple[dict[str, _Definition], dict[str, Import]]:
+    """Returns the definitions of a module in order, and its imports by local name."""
+    text = inspect.getsource(importlib.import_module(module))
+    for method, plain in PLAIN_FORMS.items():
+        text = text.replace(inspect.getsource(method) if plain else "\n" + inspect.getsource(method), plain)
+    lines, body = text.splitlines(), ast.parse(text).body
     definitions: dict[str, _Definition] = {}
     imports: dict[str, Import] = {}
     for node, following in zip(body, [*body[1:], None], strict=True):
@@ -178,19 +163,7 @@ def _take_apart(module: str) -> _Source:
             imports.update({item.local: item for item in _imports(node)})
         for name in _defined_names(node):
             definitions[name] = _Definition(_text(node, following, lines), _used_names(node))
-    return _Source(definitions, imports)
-
-
-def _make_plain(module: str, node: ast.ClassDef, lines: list[str]) -> None:
-    """Replaces methods by their plain forms, removing the preceding blank lines if the form is empty."""
-    for method in reversed(node.body):
-        if not isinstance(method, ast.FunctionDef) or (module, node.name, method.name) not in PLAIN_FORMS:
-            continue
-        plain = PLAIN_FORMS[module, node.name, method.name].splitlines()
-        first = min([method.lineno, *(decorator.lineno for decorator in method.decorator_list)]) - 1
-        while not plain and not lines[first - 1]:
-            first -= 1
-        lines[first : method.end_lineno] = plain
+    return definitions, imports
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> list[Import]:
@@ -219,20 +192,17 @@ def _used_names(node: ast.stmt) -> frozenset[str]:
 
 
 def _text(node: ast.stmt, following: ast.stmt | None, lines: list[str]) -> str:
-    """Returns the source of a definition, with preceding comments, decorators and a constant's docstring."""
-    decorators = getattr(node, "decorator_list", [])
-    first = min([node.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+    """Returns the source with preceding comments, decorators and a constant's docstring."""
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]) - 1
     while first > 0 and lines[first - 1].startswith("#"):
         first -= 1
     last = node.end_lineno or node.lineno
-    if isinstance(node, ast.Assign | ast.AnnAssign) and _is_docstring(following):
-        last = following.end_lineno or last  # type: ignore[union-attr]
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        match following:
+            case ast.Expr(value=ast.Constant(value=str()), end_lineno=int(end)):
+                last = end
     return re.sub(r"[ \t]+# (noqa|type: ignore)[^\n]*", "", "\n".join(lines[first:last]))
 
 
-def _is_docstring(node: ast.stmt | None) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _plain_import(item: Import) -> str:
-    return f"import {item.module}" if item.local == item.module else f"import {item.module} as {item.local}"
+def _renamed(name: str, local: str) -> str:
+    return name if name == local else f"{name} as {local}"

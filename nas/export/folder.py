@@ -17,21 +17,10 @@ from nas.models.network import Network
 MODEL_FILE = "model.py"
 ARCHITECTURE_FILE = "architecture.json"
 CARD_FILE = "README.md"
-TRAINING_ONLY = ("auxiliary_head.",)
-"""Prefixes of the names of weights that are used in training only."""
 
 
 def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
-    """Exports a network without weights.
-
-    Args:
-        architecture: description of its cells.
-        spec: settings of the network around them.
-        out: output folder, created if missing; existing files of the same names are replaced.
-        name: title of the network.
-
-    Returns:
-        The files written.
+    """Exports a network without weights to a folder, replacing earlier files, and returns the files written.
 
     Raises:
         ValueError: if an operation or norm is unknown, or the folder contains weights of another export.
@@ -43,20 +32,12 @@ def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *
 
 
 def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
-    """Exports a trained network with its weights.
+    """Exports the network of a checkpoint to a folder, replacing earlier files, and returns the files written.
 
     The file of weights is itself a checkpoint, without parts used in training only.
 
-    Args:
-        path: checkpoint written by `nas.models.checkpoint.save_checkpoint`.
-        out: output folder, created if missing; existing files of the same names are replaced.
-        name: title of the network.
-
-    Returns:
-        The files written.
-
     Raises:
-        ValueError: if the checkpoint is missing, or an operation cannot be exported as source.
+        ValueError: if the checkpoint is missing or invalid, or an operation cannot be exported as source.
     """
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
@@ -85,11 +66,10 @@ def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> None:
     """Writes the weights without parts used in training only, atomically."""
     with safe_open(original, framework="pt") as file:
         metadata = dict(file.metadata())
-    network = json.loads(metadata["network"])
-    metadata["network"] = json.dumps({**network, "auxiliary": False, "drop_path": 0.0})
+    metadata["network"] = json.dumps({**json.loads(metadata["network"]), "auxiliary": False, "drop_path": 0.0})
     tensors = {
         name: tensor.contiguous()
         for name, tensor in checkpoint.network.state_dict().items()
-        if not name.startswith(TRAINING_ONLY)
+        if not name.startswith("auxiliary_head.")
     }
     write_tensors(path, tensors, metadata)

@@ -51,12 +51,7 @@ def model_card(
 ) -> str:
     """Generates the model card.
 
-    Args:
-        architecture: description of its cells.
-        spec: settings of the network around them.
-        name: title of the network.
-        accuracy: validation accuracy, between 0 and 1; None for an untrained network.
-        evaluation: settings and results of training and test, if known; see `nas.training.run`.
+    The validation accuracy, from 0 to 1, is None for an untrained network; `nas.training.run` writes the evaluation.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
@@ -85,7 +80,6 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         resized = f"images resized to {evaluation['resize']} pixels, " if evaluation.get("resize") else ""
         yield "evaluated on", f"{resized}center crop of {evaluation['crop']} x {evaluation['crop']} pixels"
     if "data" in evaluation:
-        weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
         further = ", fine-tuned from an earlier training run" if evaluation.get("fine_tuned") is True else ""
         number = int(evaluation.get("epochs", 0))
         yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
@@ -94,15 +88,14 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(seconds := evaluation.get("seconds"), int | float):
         yield "training time", f"{seconds:,.0f} s on {plain_title(str(evaluation.get('device')))}"
     if "data" in evaluation:
+        weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
         yield "weights", weights.get(str(evaluation.get("weights")), "weights")
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:
     """Lists settings by the names that `nas train` uses, without those at their defaults."""
-    defaults = asdict(TrainRecipe())
-    told = {name: recipe[name] for name in defaults if name in recipe and name != "epochs"}
     return ", ".join(
-        f"{name} {plain_title(str(value))}"
-        for name, value in told.items()
-        if name in _ALWAYS_NAMED or value != defaults[name]
+        f"{name} {plain_title(str(recipe[name]))}"
+        for name, default in asdict(TrainRecipe()).items()
+        if name in recipe and name != "epochs" and (name in _ALWAYS_NAMED or recipe[name] != default)
     )

@@ -28,38 +28,18 @@ WEIGHTS_FILE = "weights.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Normalization and class names of a trained network.
-
-    Attributes:
-        mean: per-channel mean that normalizes images with values from 0 to 1.
-        std: per-channel standard deviation, likewise.
-        class_names: names of the classes, in the order of the logits.
-    """
+    """Normalization and class names of a trained network; see `nas.models.checkpoint.Checkpoint`."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            values = getattr(self, name)
-            if not values or not all(math.isfinite(value) for value in values):
-                raise ValueError(f"{name} must be finite numbers, one for each channel, got {values!r:.100}")
-
 
 def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "", labels: Labels | None = None) -> str:
     """Generates the Python source of a network, which imports nothing but torch and the standard library.
 
-    Parts used in training only are left out: the auxiliary head and drop path.
-
-    Args:
-        architecture: description of its cells.
-        spec: settings of the network around them.
-        name: title of the network.
-        labels: normalization of the images and class names, if known.
-
-    Raises:
-        ValueError: if an operation or norm is unknown or cannot be exported as source.
+    Parts used in training only are left out. Raises ValueError if an operation or norm is unknown or cannot be exported
+    as source.
     """
     with torch.device("meta"):
         network = build_network(architecture, bare_spec(spec))
@@ -92,16 +72,13 @@ def plain_title(name: str) -> str:
 def _used_cells(network: Network) -> dict[bool, CellSource]:
     """Returns the generators of the cell classes, keyed by whether it is the reduction cell, if the network has any."""
     sources = {}
-    for reduction, name, cell in (
-        (False, "NormalCell", network.architecture.normal),
-        (True, "ReductionCell", network.architecture.reduction),
-    ):
-        places = [place for place in network.places if place.reduction == reduction]
-        if places:
-            varies = not all(has_appearance(network, place) for place in places)
-            varies &= any(NORMALIZATIONS[block.norm].appearance for block in cell.blocks)
-            counts = network.spec.average_counts_padding
-            sources[reduction] = CellSource(name, cell, 2 if reduction else 1, varies=varies, counts_padding=counts)
+    for reduction in sorted({place.reduction for place in network.places}):
+        cell = network.architecture.reduction if reduction else network.architecture.normal
+        varies = any(not has_appearance(network, place) for place in network.places if place.reduction == reduction)
+        varies &= any(NORMALIZATIONS[block.norm].appearance for block in cell.blocks)
+        sources[reduction] = CellSource(
+            cell, reduction=reduction, varies=varies, counts_padding=network.spec.average_counts_padding
+        )
     return sources
 
 
@@ -114,35 +91,26 @@ def _roots(cells: Iterable[Cell]) -> list[Callable[..., Any]]:
 
 def _imports(norms: Iterable[str]) -> list[Import]:
     """Returns the imports that the generated classes use in addition to those of the collected definitions."""
-    imports = [Import("collections.abc", "Iterator", "Iterator"), Import("pathlib", "Path", "Path")]
-    imports += [Import("torch", name, name) for name in ("Tensor", "nn")]
-    imports.append(Import("torch", "", "torch"))
+    named = [("collections.abc", "Iterator"), ("pathlib", "Path"), ("torch", "Tensor"), ("torch", "nn")]
     if any("partial(" in line for line in _norms(norms, NetworkSpec())):
-        imports.append(Import("functools", "partial", "partial"))
-    return imports
+        named.append(("functools", "partial"))
+    return [Import("torch", "", "torch"), *(Import(module, name, name) for module, name in named)]
 
 
 def _docstring(network: Network, name: str, labels: Labels | None) -> str:
     use = "network = Network()  # untrained\n    logits = network(images)"
     if labels is not None:
         use = "network = load()\n    logits = network(normalize(images))  # images with values from 0 to 1"
-    return _DOCSTRING.format(
-        title=plain_title(name),
-        num_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        use=use,
-        channels=network.spec.in_channels,
-        size=network.spec.image_size,
-    )
-
-
-_DOCSTRING = '''\
-"""{title}: an image classifier with {num_parameters:,} parameters, exported by nas-engine.
+    size, num_channels = network.spec.image_size, network.spec.in_channels
+    num_parameters = sum(parameter.numel() for parameter in network.parameters())
+    return f'''\
+"""{plain_title(name)}: an image classifier with {num_parameters:,} parameters, exported by nas-engine.
 
 This file requires only torch, and safetensors to load weights from a file:
 
     {use}
 
-Images are (N, {channels}, H, W). The network is made for {size} x {size} pixels but accepts other sizes: maps are
+Images are (N, {num_channels}, H, W). The network is made for {size} x {size} pixels but accepts other sizes: maps are
 padded so that a stride of 2 halves their size, rounding up. In each cell, p is the output of the cell before the
 previous one, h that of the previous one, and s2, s3, ... are the states computed by the blocks.
 """
@@ -153,11 +121,11 @@ def _constants(network: Network, labels: Labels | None) -> Iterator[str]:
     yield f"IMAGE_SIZE = {network.spec.image_size}"
     if labels is not None:
         num_channels = network.spec.in_channels
-        if {len(labels.mean), len(labels.std)} != {num_channels}:
-            came = f"{len(labels.mean)} and {len(labels.std)}"
-            raise ValueError(f"mean and std must be {num_channels} numbers each, got {came}")
-        yield f"MEAN = {tuple(map(float, labels.mean))}"
-        yield f"STD = {tuple(map(float, labels.std))}"
+        for name, values in (("mean", labels.mean), ("std", labels.std)):
+            if len(values) != num_channels or not all(map(math.isfinite, values)):
+                wanted = f"{num_channels} finite numbers, one for each channel"
+                raise ValueError(f"{name} must be {wanted}, got {values!r:.100}")
+            yield f"{name.upper()} = {tuple(map(float, values))}"
         yield from ("CLASS_NAMES = (", *(f"    {literal(name)}," for name in labels.class_names), ")")
     yield from stack_constants(network)
 
@@ -175,7 +143,7 @@ def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
 def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | None) -> Iterator[str]:
     yield "\n\n" + BLOCK_SOURCE + "\n"
     for source in cells.values():
-        yield "\n" + source.text() + "\n"
+        yield "\n" + source.text()
     yield "\n" + network_source(network, cells) + "\n"
     if labels is not None:
         yield "\n" + NORMALIZE_SOURCE.format(in_channels=network.spec.in_channels) + "\n"

@@ -59,12 +59,7 @@ def stack_constants(network: Network) -> Iterator[str]:
 
 
 def network_source(network: Network, cells: dict[bool, CellSource]) -> str:
-    """Generates the class of the network.
-
-    Args:
-        network: the network.
-        cells: generators of its normal (False) and reduction cells (True).
-    """
+    """Generates the class of the network from the generators of its normal (False) and reduction cells (True)."""
     spec = network.spec
     lines = [
         "class Network(nn.Module):",

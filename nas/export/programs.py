@@ -25,27 +25,17 @@ TOLERANCE = 1e-4
 
 
 def write_program(network: Network, path: Path) -> None:
-    """Writes a ``torch.export`` program, to be loaded with ``torch.export.load``.
-
-    Args:
-        network: trained network; its auxiliary head and drop path are left out.
-        path: output file, usually ``.pt2``.
+    """Writes a ``torch.export`` program of a network, without parts used in training only, usually to a ``.pt2`` file.
 
     Raises:
         RuntimeError: if the program's logits differ from the network's.
     """
     bare = bare_network(network)
-    program = torch.export.export(bare, (_images(bare, 2),), dynamic_shapes=_DYNAMIC)
-    _compare(program.module(), bare, bare, f"the logits of {path.name}")
-    _save(program, path)
+    _write(bare, bare, path, f"the logits of {path.name}")
 
 
 class FeaturePyramid(nn.Module):
-    """Returns the outputs of a network's stages, from the finest map to the coarsest, as detectors read them.
-
-    Args:
-        network: in evaluation mode.
-    """
+    """Returns the outputs of a network's stages, from the finest map to the coarsest, as detectors read them."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -57,30 +47,23 @@ class FeaturePyramid(nn.Module):
 
 
 def write_features(network: Network, path: Path) -> None:
-    """Writes a ``torch.export`` program that returns the outputs of the stages instead of the logits.
+    """Like `write_program`, but the program returns the outputs of the stages instead of the logits."""
+    bare = bare_network(network)
+    _write(FeaturePyramid(bare).eval(), bare, path, f"the maps of {path.name}")
 
-    Args:
-        network: trained network; its auxiliary head and drop path are left out.
-        path: output file, usually ``.pt2``.
 
-    Raises:
-        RuntimeError: if the program's maps differ from the network's.
-    """
-    pyramid = FeaturePyramid(bare_network(network)).eval()
-    program = torch.export.export(pyramid, (_images(pyramid.network, 2),), dynamic_shapes=_DYNAMIC)
-    _compare(program.module(), pyramid, pyramid.network, f"the maps of {path.name}")
-    _save(program, path)
+def _write(module: nn.Module, network: Network, path: Path, what: str) -> None:
+    program = torch.export.export(module, (_images(network, 2),), dynamic_shapes=_DYNAMIC)
+    _compare(program.module(), module, network, what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.export.save(program, path)
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """Writes an ONNX model with input ``images`` and output ``logits``. Requires onnx, onnxscript and onnxruntime.
-
-    Args:
-        network: trained network; its auxiliary head and drop path are left out.
-        path: output file, usually ``.onnx``.
+    """Writes an ONNX model of a network, without parts used in training only, from ``images`` to ``logits``.
 
     Raises:
-        RuntimeError: if a package is missing, or the model's logits differ from the network's.
+        RuntimeError: if onnx, onnxscript or onnxruntime is missing, or the model's logits differ from the network's.
     """
     runtime = _import_onnx()
     bare = bare_network(network)
@@ -152,8 +135,3 @@ def _compare(program: Callable[..., Any], expected: Callable[..., Any], network:
             difference = float((came - wanted).abs().max() / wanted.abs().max().clamp(min=1.0))
             if not difference <= TOLERANCE:
                 raise RuntimeError(f"{what} must agree with the network's within {TOLERANCE}, got {difference:.2g}")
-
-
-def _save(program: torch.export.ExportedProgram, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, path)

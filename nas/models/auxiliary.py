@@ -14,11 +14,7 @@ POOL_STRIDE = 3
 class AuxiliaryHead(nn.Module):
     """Classifies a map: pooling, a 1x1 convolution to 128 channels, one of the whole map to 768 (the authors' code).
 
-    Args:
-        num_channels: channels of the map.
-        map_size: height and width of the map in pixels; maps below 5 pixels are pooled as a whole.
-        num_classes: number of classes.
-        norms: constants of batch normalization.
+    The height and width `map_size` are in pixels; maps below 5 pixels are pooled as a whole.
     """
 
     def __init__(self, num_channels: int, map_size: int, num_classes: int, norms: NormSettings) -> None:

@@ -17,15 +17,7 @@ AnyNetwork: TypeAlias = Network | ResidualNetwork
 
 
 def build(description: Buildable, spec: NetworkSpec) -> AnyNetwork:
-    """Builds a network; initial weights are drawn from torch's current generator.
-
-    Args:
-        description: architecture or reference network.
-        spec: settings of the network around it.
-
-    Raises:
-        ValueError: if an architecture names an unknown operation or norm.
-    """
+    """Builds a network; initial weights are drawn from torch's generator. Raises ValueError for unknown names."""
     if isinstance(description, ReferenceNetwork):
         return ResidualNetwork(description, spec)
     return build_network(description, spec)

@@ -27,9 +27,7 @@ class CellSettings:
     """Settings of one cell within the network.
 
     Attributes:
-        num_filters: filters of its operations.
         stride: 1 for a normal cell, 2 for a reduction cell.
-        norms: constants of normalization.
         appearance: whether norms that remove appearance are used; otherwise batch normalization replaces them.
         average_counts_padding: see `nas.fidelity.NetworkSpec`.
     """
@@ -49,15 +47,11 @@ class CellSettings:
 class Matching(nn.Module):
     """Matches a state to another shape, by a 1x1 convolution or, to halve its map, by a factorized reduction.
 
-    Args:
-        shape: shape of the state.
-        target: shape of the result.
-        norms: constants of the batch normalization that follows.
-        rectify: whether ReLU is applied first.
+    Batch normalization follows; with `rectify`, ReLU is applied first.
 
     Attributes:
-        siblings: all 1x1 convolutions that read the same state after ReLU, including its own; empty if unknown. They
-            are computed jointly when training on a CPU.
+        siblings: all 1x1 convolutions that read the same state after ReLU, its own among them, which are computed
+            jointly when training on a CPU; empty if unknown.
     """
 
     def __init__(self, shape: StateShape, target: StateShape, norms: NormSettings, *, rectify: bool) -> None:
@@ -87,19 +81,14 @@ class Matching(nn.Module):
 
 
 class BlockLayers(nn.Module):
-    """A block: two operations and their combination.
-
-    Args:
-        block: description of the block.
-        shapes: shapes of the preceding hidden states.
-        settings: settings of the cell.
-    """
+    """A block: two operations of the preceding hidden states, whose shapes are given, and their combination."""
 
     def __init__(self, block: Block, shapes: Sequence[StateShape], settings: CellSettings) -> None:
         super().__init__()
         normalization = settings.normalization(block.norm)
         self._sources = (block.left.source, block.right.source)
         self._drops = tuple(OPERATIONS[edge.op].drops for edge in block.edges)
+        self.num_paths = sum(self._drops)
         self._concat = block.combine == "concat"
         self.num_channels = settings.num_filters * (2 if self._concat else 1)
         self.edges = nn.ModuleList(
@@ -108,23 +97,12 @@ class BlockLayers(nn.Module):
         after = normalization.after
         self.after = None if after is None else after(self.num_channels, settings.norms)
 
-    @property
-    def num_paths(self) -> int:
-        """Number of its operations that drop path may drop."""
-        return sum(self._drops)
-
-    def forward(self, states: Sequence[HiddenState], factors: Sequence[Tensor] = ()) -> HiddenState:
-        """Computes the next hidden state.
-
-        Args:
-            states: all preceding hidden states.
-            factors: one drop path factor (N, 1, 1, 1) per droppable path; empty to drop nothing.
-        """
+    def forward(self, states: Sequence[HiddenState], factors: Iterator[Tensor] | None = None) -> HiddenState:
+        """Computes the next hidden state; drop path scales the result of each droppable operation by a factor."""
         left, right = (edge(states[source]) for edge, source in zip(self.edges, self._sources, strict=True))
-        if factors:
-            remaining = iter(factors)
+        if factors is not None:
             left, right = (
-                result * next(remaining) if drops else result
+                result * next(factors) if drops else result
                 for result, drops in zip((left, right), self._drops, strict=True)
             )
         if self.after is not None:
@@ -138,8 +116,12 @@ class CellLayers(nn.Module):
     Args:
         cell: description of the cell.
         inputs: shapes of hidden states 0 and 1.
-        settings: filters, stride and norms.
+        settings: settings of the cell.
         first: whether it is the first cell, which reads the stem's output as hidden state 0 unchanged.
+
+    Attributes:
+        shape: shape of its output.
+        num_paths: number of paths that drop path may drop.
     """
 
     def __init__(
@@ -154,9 +136,11 @@ class CellLayers(nn.Module):
         self.match_previous = Matching(previous, matched, settings.norms, rectify=True)
         shapes = [before if keeps_before else matched, matched]
         self.blocks = nn.ModuleList()
+        self.num_paths = 0
         for block in cell.blocks:
             layers = BlockLayers(block, shapes, settings)
             self.blocks.append(layers)
+            self.num_paths += layers.num_paths
             shapes.append(StateShape(layers.num_channels, target.num_halvings))
         self._outputs = cell.output_states
         self.match_outputs = nn.ModuleDict(
@@ -172,39 +156,19 @@ class CellLayers(nn.Module):
         ]
         self.shape = StateShape(sum(widths), target.num_halvings)
 
-    @property
-    def num_paths(self) -> int:
-        """Number of paths that drop path may drop."""
-        return sum(block.num_paths for block in self._each_block())
+    def forward(
+        self, before: HiddenState, previous: HiddenState, factors: Iterator[Tensor] | None = None
+    ) -> HiddenState:
+        """Maps the outputs of the two previous cells to that of this one.
 
-    def forward(self, before: HiddenState, previous: HiddenState, factors: Sequence[Tensor] = ()) -> HiddenState:
-        """Maps the outputs of two cells to that of this one.
-
-        Args:
-            before: output of the cell before the previous one.
-            previous: output of the previous cell.
-            factors: one drop path factor (N, 1, 1, 1) per droppable path; empty to drop nothing.
-
-        Returns:
-            Output of this cell, of shape `self.shape`.
+        Each droppable path takes the next drop path factor (N, 1, 1, 1); without factors, nothing is dropped.
         """
         states = [before if self.match_before is None else self.match_before(before), self.match_previous(previous)]
-        used = 0
-        for block in self._each_block():
-            states.append(block(states, factors[used : used + block.num_paths]))
-            used += block.num_paths
-        outputs = (self._match_output(state, states[state]) for state in self._outputs)
-        return HiddenState(*outputs)
-
-    def _each_block(self) -> Iterator[BlockLayers]:
         for block in self.blocks:
-            assert isinstance(block, BlockLayers)  # noqa: S101 - ModuleList does not keep the type of its items
-            yield block
-
-    def _match_output(self, number: int, state: HiddenState) -> HiddenState:
-        name = str(number)
-        matched: HiddenState = self.match_outputs[name](state) if name in self.match_outputs else state
-        return matched
+            states.append(block(states, factors))
+        names = {str(state): states[state] for state in self._outputs}
+        matches = self.match_outputs
+        return HiddenState(*(matches[name](state) if name in matches else state for name, state in names.items()))
 
 
 def _build_edge(edge: Edge, shape: StateShape, normalization: Normalization, settings: CellSettings) -> EdgeLayers:

@@ -31,7 +31,7 @@ class Checkpoint:
 
     Attributes:
         network: the network, on the CPU, in evaluation mode.
-        mean: per-channel mean for normalizing images with pixel values from 0 to 1.
+        mean: per-channel mean that normalizes images with values from 0 to 1.
         std: per-channel standard deviation, likewise.
         class_names: names of the classes, in the order of the logits.
         accuracy: validation accuracy, between 0 and 1.
@@ -54,18 +54,15 @@ def save_checkpoint(
     accuracy: float,
     evaluation: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a network to a file, atomically.
-
-    The safetensors format cannot contain executable code.
+    """Writes a network with its architecture and spec to a safetensors file, atomically.
 
     Args:
         path: the file; its folder is created if missing.
-        network: built by `nas.models.build.build`; its architecture and spec are written too.
+        network: built by `nas.models.build.build`.
         data: data set whose normalization and class names are written.
         accuracy: validation accuracy, between 0 and 1.
         evaluation: settings and results of training and test, as plain data.
     """
-    path = Path(path)
     metadata = {
         "format": FORMAT,
         "architecture": json.dumps(network.architecture.to_json()),
@@ -80,14 +77,12 @@ def save_checkpoint(
         metadata["evaluation"] = json.dumps(dict(evaluation))
     # The format demands contiguous tensors, which convolutions with channels last are not.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, tensors, metadata)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(Path(path), tensors, metadata)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file atomically, with the permissions of the process's umask.
-
-    The library's own writing creates files that only their owner can read.
+    """Writes a safetensors file atomically; unlike the library's own, with the permissions of the umask.
 
     Raises:
         OSError: if it cannot be written; the previous file is kept.
@@ -123,18 +118,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Reads a file written by `write_tensors`.
+    """Reads the metadata, and the tensors on the CPU, from a file written by `write_tensors`.
 
-    Args:
-        path: of the file.
-        file_format: required value of ``format`` in the metadata; checked before any tensor is read.
-
-    Returns:
-        The metadata, and the tensors on the CPU. The tensors are copied, since they are not aligned to 64 bytes in the
-        file and kernels may round differently for unaligned ones.
+    The tensors are copied, since they are not aligned to 64 bytes in the file, and kernels may round differently for
+    unaligned ones.
 
     Raises:
-        ValueError: if the file is missing, not a safetensors file, or of another format.
+        ValueError: if the file is missing, not a safetensors file, or of another ``format``.
     """
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")

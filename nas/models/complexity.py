@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 from nas.fidelity import NetworkSpec
 from nas.models.build import AnyNetwork, Buildable, build
-from nas.models.network import Network
 from nas.models.resnet import ResidualNetwork
 
 
@@ -34,13 +34,10 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """The cost of a network for one image. The auxiliary head is counted separately, since it is used in training only.
+    """The cost of a network for one image, in total (see `StageCost`) and by stage.
 
     Attributes:
-        num_parameters: trainable parameters.
-        num_multiply_adds: multiply-adds of convolutions and linear layers.
-        num_activations: outputs of convolutions and linear layers.
-        auxiliary_num_parameters: parameters of the auxiliary head; 0 without one.
+        auxiliary_num_parameters: parameters of the auxiliary head, used in training only and not part of the total.
         stages: cost by stage; a reduction cell belongs to the stage that it opens.
     """
 
@@ -52,18 +49,21 @@ class Complexity:
 
 
 def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
-    """Computes the cost of a network for one image of `spec.image_size` pixels.
-
-    Raises:
-        ValueError: if the architecture names an unknown operation or norm.
-    """
+    """Computes the cost for one image of `spec.image_size` pixels; raises ValueError if a name is unknown."""
     with torch.device("meta"):
         network = build(architecture, spec).eval()
         images = torch.empty(1, spec.in_channels, spec.image_size, spec.image_size)
-    layers = _Layers(network)
+    num_outputs: Counter[nn.Module] = Counter()
+
+    def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:  # noqa: ANN401 - torch's signature
+        num_outputs[layer] += output.numel()
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
     with torch.no_grad():
         network(images)
-    stages = tuple(layers.cost(name, modules) for name, modules in _stages(network).items())
+    stages = tuple(_stage_cost(name, modules, num_outputs) for name, modules in _stages(network).items())
     auxiliary = network.auxiliary_head
     return Complexity(
         sum(stage.num_parameters for stage in stages),
@@ -74,50 +74,26 @@ def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
     )
 
 
-class _Layers:
-    """Counts the outputs of every convolution and linear layer of a network."""
-
-    def __init__(self, network: AnyNetwork) -> None:
-        self._num_activations: dict[nn.Module, int] = {}
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                module.register_forward_hook(self._see)
-
-    def _see(self, module: nn.Module, _inputs: Any, output: Tensor) -> None:  # noqa: ANN401 - torch's signature
-        self._num_activations[module] = self._num_activations.get(module, 0) + output.numel()
-
-    def cost(self, name: str, modules: list[nn.Module]) -> StageCost:
-        """Adds up the cost of a stage. Each output of a layer takes the weights of one filter."""
-        seen = [
-            (self._num_activations[layer], layer.weight[0].numel())
-            for layer in _each_layer(modules)
-            if layer in self._num_activations
-        ]
-        return StageCost(
-            name,
-            sum(_num_parameters(module) for module in modules),
-            sum(number * num_weights for number, num_weights in seen),
-            sum(number for number, _ in seen),
-        )
-
-
-def _each_layer(modules: list[nn.Module]) -> Iterator[nn.Conv2d | nn.Linear]:
-    for module in modules:
-        for layer in module.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                yield layer
+def _stage_cost(name: str, modules: list[nn.Module], num_outputs: Mapping[nn.Module, int]) -> StageCost:
+    """Adds up the cost of a stage. Each output of a layer takes the weights of one filter."""
+    seen = [
+        (num_outputs[layer], layer.weight[0].numel())
+        for module in modules
+        for layer in module.modules()
+        if layer in num_outputs and isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    return StageCost(
+        name,
+        sum(_num_parameters(module) for module in modules),
+        sum(number * num_weights for number, num_weights in seen),
+        sum(number for number, _ in seen),
+    )
 
 
 def _stages(network: AnyNetwork) -> dict[str, list[nn.Module]]:
     if isinstance(network, ResidualNetwork):
-        stages: dict[str, list[nn.Module]] = {
-            f"stage {number}": [stage] for number, stage in enumerate(network.stages, start=1)
-        }
-        return {"stem": [network.conv1, network.bn1], **stages, "classifier": [network.fc]}
-    return _stages_of_cells(network)
-
-
-def _stages_of_cells(network: Network) -> dict[str, list[nn.Module]]:
+        parts: dict[str, list[nn.Module]] = {f"stage {i}": [stage] for i, stage in enumerate(network.stages, start=1)}
+        return {"stem": [network.conv1, network.bn1], **parts, "classifier": [network.fc]}
     stages: dict[str, list[nn.Module]] = {"stem": [network.stem]}
     for index, (cell, place) in enumerate(zip(network.cells, network.places, strict=True)):
         name = "stem" if index < network.spec.num_stem_cells else f"stage {place.stage + 1}"

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class ScheduledDropPath(nn.Module):
     """Draws drop path factors for all paths of a network at once, one per path and image.
 
-    The drop probability grows linearly with the depth of the cell and with the progress of training. Kept paths are
-    scaled up to keep their expectation (variant 3 of the authors' code).
+    The probability grows linearly with the depth of the cell and the progress of training (variant 3 of the authors'
+    code).
 
     Args:
         num_paths: number of droppable paths per cell, in order.
@@ -21,7 +21,6 @@ class ScheduledDropPath(nn.Module):
 
     def __init__(self, num_paths: Sequence[int], rate: float) -> None:
         super().__init__()
-        self.num_paths = tuple(num_paths)
         rates = [rate * (index + 1) / len(num_paths) for index, number in enumerate(num_paths) for _ in range(number)]
         # A tensor, since changing a Python number would trigger recompilation.
         self.register_buffer("progress", torch.zeros(()), persistent=False)
@@ -35,17 +34,11 @@ class ScheduledDropPath(nn.Module):
             raise ValueError(f"the progress of training must be between 0 and 1, got {fraction}")
         self.progress.fill_(fraction)
 
-    def draw(self, like: Tensor) -> list[tuple[Tensor, ...]]:
-        """Draws from torch's generator of the device.
+    def draw(self, like: Tensor) -> tuple[Tensor, ...]:
+        """Draws a factor (N, 1, 1, 1) per path, 0 or 1 / (1 - probability), from torch's generator of the device.
 
-        Args:
-            like: tensor (N, ...) that determines the number of images, device and dtype.
-
-        Returns:
-            For each cell, a factor (N, 1, 1, 1) per path: 0, or 1 / (1 - probability).
+        The tensor `like` (N, ...) determines the number of images, and the dtype.
         """
         rates = (self.rates * self.progress).view(-1, 1, 1, 1, 1)
         uniform = torch.rand((rates.size(0), like.size(0), 1, 1, 1), device=rates.device)
-        factors = (uniform >= rates).to(like.dtype) / (1 - rates).to(like.dtype)
-        paths = iter(factors.unbind(0))
-        return [tuple(next(paths) for _ in range(number)) for number in self.num_paths]
+        return ((uniform >= rates).to(like.dtype) / (1 - rates).to(like.dtype)).unbind(0)

@@ -49,12 +49,7 @@ _RENAMES = (
 
 @dataclass(frozen=True, slots=True)
 class TimmModel:
-    """The network that a state dict of timm belongs to.
-
-    Attributes:
-        architecture: name of its cells in `search_spaces.published.PUBLISHED`.
-        spec: settings of the network around them, without auxiliary head.
-    """
+    """The network of a state dict: its cells by name in `search_spaces.published.PUBLISHED`, and its spec."""
 
     architecture: str
     spec: NetworkSpec
@@ -83,23 +78,20 @@ def describe_timm(state_dict: Mapping[str, Tensor]) -> TimmModel:
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = "".join(f"{part}: " for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"the shapes of the weights must be those of a network; {place}{message}") from None
+        problem = ": ".join([*map(str, first["loc"]), first["msg"].removeprefix("Value error, ")])
+        raise ValueError(f"the shapes of the weights must be those of a network; {problem}") from None
     return TimmModel("nasnet-a" if is_nasnet else "pnasnet-5", spec)
 
 
 def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
-    """Copies weights and running statistics of timm's network into ours.
-
-    Args:
-        network: built as `describe_timm` says.
-        state_dict: state dict of timm's `nasnetalarge` or `pnasnet5large`.
+    """Copies weights and running statistics of timm's network into one that `describe_timm` describes.
 
     Raises:
         ValueError: if a weight is missing, unknown or of another shape.
     """
-    renamed = rename_timm(state_dict)
+    stem = _stem_name(state_dict)
+    cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
+    renamed = {_rename(name, stem, cells): value for name, value in state_dict.items() if not _is_counter(name)}
     ours = {name: value for name, value in network.state_dict().items() if not _is_counter(name)}
     if missing := [name for name in ours if name not in renamed]:
         raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]}")
@@ -109,14 +101,6 @@ def load_timm(network: Network, state_dict: Mapping[str, Tensor]) -> None:
         if renamed[name].shape != value.shape:
             raise ValueError(f"{name} must be of shape {tuple(value.shape)}, got {tuple(renamed[name].shape)}")
         value.copy_(renamed[name])
-
-
-def rename_timm(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the tensors of timm's state dict to our names, leaving out batch counters."""
-    stem = _stem_name(state_dict)
-    cells = _NASNET_CELLS if stem == "conv0" else _PNASNET_CELLS
-    names = {name: _rename(name, stem, cells) for name in state_dict if not _is_counter(name)}
-    return {names[name]: state_dict[name] for name in names}
 
 
 def _rename(name: str, stem: str, cells: tuple[str, ...]) -> str:

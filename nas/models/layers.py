@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -17,16 +18,8 @@ from nas.models.fast_cpu.pointwise import pointwise
 _Size: TypeAlias = int | tuple[int, int]
 
 
-class View(Protocol):
-    """A parameter-free function of a hidden state. Views are plain values, and equal views are computed once."""
-
-    def __call__(self, state: Tensor, /) -> Tensor:
-        """Applies it to (N, C, H, W)."""
-        ...
-
-    def __hash__(self) -> int:
-        """Equal for equal views."""
-        ...
+View: TypeAlias = Callable[[Tensor], Tensor]
+"""A hashable function of a hidden state (N, C, H, W), without parameters; equal views are computed once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class Rectified:
     """The state after ReLU, which precedes every convolution."""
 
     def __call__(self, state: Tensor, /) -> Tensor:
-        """Returns a new tensor of the state's shape."""
+        """Applies ReLU."""
         return torch.relu(state)
 
 
@@ -79,15 +72,7 @@ class Conv(nn.Conv2d):
     """A convolution without bias, padded so that stride s divides a size by s, rounding up.
 
     Weights are drawn from a normal distribution of variance 2 / fan-out (the authors' code); the fan-out of a grouped
-    convolution is that of one group.
-
-    Args:
-        in_channels: channels of the map.
-        out_channels: channels of the result.
-        size: window in pixels: one number, or height and width.
-        stride: one number, or vertical and horizontal.
-        dilation: distance between neighbouring pixels of the window.
-        groups: as in torch.
+    convolution is that of one group. Other arguments are those of torch, with `size` for the kernel.
     """
 
     def __init__(
@@ -126,14 +111,7 @@ class Conv(nn.Conv2d):
 
 
 class DepthwiseConv(Conv):
-    """A convolution of each channel with its own kernel; see `Conv`.
-
-    Args:
-        num_channels: channels of the map and the result.
-        size: side of the window in pixels.
-        stride: 1 or 2.
-        dilation: distance between neighbouring pixels of the window.
-    """
+    """A convolution of each channel with its own square kernel, of stride 1 or 2; see `Conv`."""
 
     def __init__(self, num_channels: int, size: int, *, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(num_channels, num_channels, size, stride=stride, dilation=dilation, groups=num_channels)
@@ -151,11 +129,6 @@ class FactorizedReduction(nn.Module):
 
     One 1x1 convolution reads the pixels at even positions, another those one to the right and below; each computes half
     of the filters, and a norm follows. Beyond the border, zeros are read. A single filter reads even positions only.
-
-    Args:
-        in_channels: channels of the map.
-        out_channels: channels of the result.
-        norm: norm of the result.
     """
 
     def __init__(self, in_channels: int, out_channels: int, norm: nn.Module) -> None:

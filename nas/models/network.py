@@ -24,11 +24,7 @@ from nas.models.states import HiddenState, StateShape
 
 
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
-    """Builds a network in training mode; initial weights are drawn from torch's generator.
-
-    Raises:
-        ValueError: if the architecture names an unknown operation or norm.
-    """
+    """Builds a network in training mode; initial weights are drawn from torch's generator. See `check_names`."""
     check_names(architecture)
     return Network(architecture, spec)
 
@@ -49,8 +45,6 @@ class Network(nn.Module):
     """An image classifier made of the cells of one architecture. Build it with `build_network`.
 
     Attributes:
-        architecture: description of its cells.
-        spec: settings of the network around them.
         places: place of each cell.
         shapes: output shape of each cell.
     """
@@ -62,7 +56,10 @@ class Network(nn.Module):
         self.places = cell_places(spec)
         norms = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
         stem_filters = spec.stem_filters or 3 * spec.num_filters
-        self.stem = nn.Sequential(_stem_convolution(spec, stem_filters), batch_norm(stem_filters, norms))
+        stem: nn.Module = Conv(spec.in_channels, stem_filters, STEM_SIZE)
+        if spec.stem == "imagenet":
+            stem = nn.Conv2d(spec.in_channels, stem_filters, STEM_SIZE, stride=2, bias=False)
+        self.stem = nn.Sequential(stem, batch_norm(stem_filters, norms))
         cells = _build_cells(architecture, spec, norms, StateShape(stem_filters, 0))
         self.shapes = tuple(cell.shape for cell in cells)
         self.cells = nn.ModuleList(cells)
@@ -85,13 +82,9 @@ class Network(nn.Module):
             self.drop_path.set_progress(fraction)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Classifies images.
+        """Maps images (N, in_channels, H, W) to logits (N, num_classes).
 
-        Args:
-            images: (N, in_channels, H, W).
-
-        Returns:
-            Logits (N, num_classes). In training mode with an auxiliary head, a pair of logits and auxiliary logits.
+        In training mode with an auxiliary head, returns a pair of logits and auxiliary logits.
         """
         last = len(self.cells) - 1
         if self.auxiliary_head is None or not self.training:
@@ -108,13 +101,11 @@ class Network(nn.Module):
 
     def _run(self, images: Tensor, wanted: Collection[int]) -> dict[int, HiddenState]:
         """Runs all cells and returns the wanted outputs; other outputs are freed as soon as no cell reads them."""
-        factors: Sequence[Sequence[Tensor]] = [()] * len(self.cells)
-        if self.training and self.drop_path is not None:
-            factors = self.drop_path.draw(images)
+        factors = iter(self.drop_path.draw(images)) if self.training and self.drop_path is not None else None
         states = {}
         recent = deque([HiddenState(self.stem(images))], maxlen=3)
         for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
-            recent.append(cell(recent[-place.reads_back], recent[-1], factors[index]))
+            recent.append(cell(recent[-place.reads_back], recent[-1], factors))
             if index in wanted:
                 states[index] = recent[-1]
         return states
@@ -122,11 +113,6 @@ class Network(nn.Module):
     def _classify(self, state: HiddenState) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(state.view(Rectified()).mean((2, 3))))
         return logits
-
-
-def _stem_convolution(spec: NetworkSpec, filters: int) -> nn.Module:
-    conv = Conv(spec.in_channels, filters, STEM_SIZE)
-    return conv if spec.stem == "cifar" else nn.Conv2d(spec.in_channels, filters, STEM_SIZE, stride=2, bias=False)
 
 
 def _build_cells(

@@ -41,16 +41,8 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over N, H and W."""
         use_batch = self.training and input.size(0) * input.size(2) * input.size(3) > 1
-        return F.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            training=use_batch,
-            momentum=self.momentum or 0.0,
-            eps=self.eps,
-        )
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(input, *statistics, self.weight, self.bias, use_batch, self.momentum or 0.0, self.eps)
 
 
 class GroupNorm(nn.GroupNorm):
@@ -76,9 +68,7 @@ class InstanceNorm(GroupNorm):
 class InstanceBatchNorm(nn.Module):
     """Instance normalization of the first channels, batch normalization of the rest (IBN-Net, 1807.09441, section 3).
 
-    Args:
-        num_channels: channels of the map.
-        settings: constants; the number of instance-normalized channels is rounded down.
+    The number of instance-normalized channels is rounded down.
     """
 
     def __init__(self, num_channels: int, settings: NormSettings) -> None:
@@ -124,10 +114,7 @@ def group_norm(num_channels: int, settings: NormSettings) -> nn.Module:
 
 
 def num_groups(num_channels: int) -> int:
-    """Returns the number of groups: the largest divisor of the channels up to 32, with at least two channels per group.
-
-    With one channel per group it would be instance normalization.
-    """
+    """Returns the largest divisor of the channels up to 32 that leaves two or more per group, unlike instance norm."""
     most = max(1, min(MAX_GROUPS, num_channels // 2))
     return next(number for number in range(most, 0, -1) if num_channels % number == 0)
 

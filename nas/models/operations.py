@@ -40,14 +40,9 @@ class Site:
     norms: OperationNorms
     average_counts_padding: bool = False
 
-    @property
-    def keeps_shape(self) -> bool:
-        """Whether the result has the shape of the state."""
-        return self.stride == 1 and self.in_channels == self.out_channels
-
 
 class EdgeLayers(nn.Module):
-    """An operation at its site: a view of a hidden state, followed by layers (possibly none)."""
+    """An operation at its site: a view of a hidden state, and the layers that follow it, if any."""
 
     def __init__(self, view: View, *layers: nn.Module) -> None:
         super().__init__()
@@ -75,17 +70,12 @@ class Operation:
 
 def identity(site: Site) -> EdgeLayers:
     """Builds the identity; if the shape changes, ReLU, a strided 1x1 convolution and a norm."""
-    return EdgeLayers(Unchanged()) if site.keeps_shape else convolution(1, site)
+    keeps_shape = site.stride == 1 and site.in_channels == site.out_channels
+    return EdgeLayers(Unchanged()) if keeps_shape else convolution(1, site)
 
 
 def pool(kind: str, size: int, site: Site) -> EdgeLayers:
-    """Builds a pooling; if the width changes, a 1x1 convolution and a norm follow, without ReLU.
-
-    Args:
-        kind: ``avg`` (excluding the padding) or ``max``.
-        size: side of the window in pixels.
-        site: place of the operation.
-    """
+    """Builds an ``avg`` or ``max`` pooling; if the width changes, a 1x1 convolution and a norm follow, without ReLU."""
     view = Pool(kind, size, site.stride, counts_padding=site.average_counts_padding and site.stride == 2)
     if site.in_channels == site.out_channels:
         return EdgeLayers(view)
@@ -122,11 +112,8 @@ def dilated_convolution(size: int, site: Site) -> EdgeLayers:
 def bottleneck(core: str, size: int, site: Site) -> EdgeLayers:
     """Builds AmoebaNet's bottlenecks (1802.01548, the authors' code): a 1x1 convolution, the core, and a 1x1 back.
 
-    Args:
-        core: ``square``, or ``factored`` (1 x size and size x 1). It has a quarter of the filters, 1x3 and 3x1 three
-            eighths.
-        size: window of the core.
-        site: place of the operation. With too few filters for a bottleneck, only the core is built.
+    The core is ``square`` or ``factored`` (1 x size and size x 1) and has a quarter of the filters; 1x3 and 3x1 have
+    three eighths. With too few filters for a bottleneck, only the core is built.
     """
     narrow = 3 * site.out_channels // 8 if (core, size) == ("factored", 3) else site.out_channels // 4
     plain = convolution if core == "square" else factored_convolution

@@ -54,15 +54,10 @@ PRESETS: Mapping[str, NetworkSpec] = MappingProxyType(
 
 
 def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> NetworkSpec:
-    """Sets repeats and filters from the papers' notation "N @ P": N normal cells per stage, P final channels.
+    """Sets repeats and filters of a spec from the papers' notation "N @ P", such as ``6@768``.
 
-    Args:
-        text: such as ``6@768``.
-        spec: all other settings.
-        architecture: its cells determine the number of final channels per filter: 6 with NASNet-A's.
-
-    Returns:
-        The spec with `num_repeats` and `num_filters` replaced.
+    N is the number of normal cells per stage, P that of final channels, which depends on the cells: 6 for each filter
+    with NASNet-A's.
 
     Raises:
         ValueError: if the text does not have that form, or no valid number of filters gives P channels.
@@ -84,7 +79,7 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
 
 
 def format_stack(spec: NetworkSpec, architecture: Architecture) -> str:
-    """Returns the papers' notation "N @ P" of a network, the inverse of `parse_stack`."""
+    """Returns the papers' notation "N @ P" of a network; the inverse of `parse_stack`."""
     return f"{spec.num_repeats}@{_last_width(spec, architecture)}"
 
 

@@ -23,17 +23,11 @@ _Replaceable: TypeAlias = _BatchLike | nn.GroupNorm
 
 
 def replace_norms(module: nn.Module, norm: str) -> nn.Module:
-    """Replaces the batch norms and group norms of a module.
+    """Replaces the batch norms and group norms of a module in place by a norm of `REPLACEMENTS`.
 
     Instance norms stay: they are part of an architecture, not a way to train it. Of mixed norms, such as IBN-Net's, the
-    batch part is replaced. Scale, shift and running statistics are kept where the new norm has them.
-
-    Args:
-        module: modified in place.
-        norm: a key of `REPLACEMENTS`.
-
-    Returns:
-        The module, or its replacement if it is a norm itself.
+    batch part is replaced. Scale, shift and running statistics are kept where the new norm has them. Returns the
+    module, or its replacement if it is a norm itself.
 
     Raises:
         ValueError: if the norm is unknown, or it is ``frozen_bn`` and the module has a group norm.
@@ -75,17 +69,12 @@ def _rebuilt(build: NormBuilder, old: _Replaceable) -> nn.Module:
     new = build(_num_channels(old), NormSettings(old.eps, momentum))
     if type(new) is type(old) or (isinstance(new, nn.GroupNorm) and isinstance(old, nn.GroupNorm)):
         return old
-    _take_affine(new, old)
-    _copy_buffers(new, old, ("running_mean", "running_var", "num_batches_tracked"))
-    return new
-
-
-def _take_affine(new: nn.Module, old: nn.Module) -> None:
-    """Shares scale and shift with the old norm, trained or not; frozen values become parameters."""
-    for name in ("weight", "bias"):
+    for name in ("weight", "bias"):  # shared with the old norm, trained or not; frozen values become parameters
         value = _tensor(old, name)
         if value is not None and hasattr(new, name):
             setattr(new, name, value if isinstance(value, nn.Parameter) else nn.Parameter(value.clone()))
+    _copy_buffers(new, old, ("running_mean", "running_var", "num_batches_tracked"))
+    return new
 
 
 def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:
@@ -96,17 +85,15 @@ def _copy_buffers(new: nn.Module, old: nn.Module, names: Sequence[str]) -> None:
 
 
 def _tensor(norm: nn.Module, name: str) -> Tensor | None:
-    """Returns a parameter or buffer of a norm, or None if it has none, as without scale and shift."""
+    """Returns a parameter or buffer, or None without one."""
     value = getattr(norm, name, None)
     return value if isinstance(value, Tensor) else None
 
 
 def _num_channels(norm: _Replaceable) -> int:
-    if isinstance(norm, nn.GroupNorm):
-        return norm.num_channels
     if isinstance(norm, FrozenBatchNorm2d):
-        return int(norm.get_buffer("weight").numel())
-    return norm.num_features
+        return norm.get_buffer("weight").numel()
+    return norm.num_channels if isinstance(norm, nn.GroupNorm) else norm.num_features
 
 
 def _synchronized(num_channels: int, settings: NormSettings) -> nn.Module:

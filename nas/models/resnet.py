@@ -12,12 +12,12 @@ Names are, for example, ``resnet50``, ``resnet50-ibn-a``, ``resnet50-d`` or ``re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,53 +36,35 @@ _BLOCKS: Mapping[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = Mapping
         101: (Bottleneck, [3, 4, 23, 3]),
     }
 )
-_NAME = re.compile(r"resnet(?P<depth>18|34|50|101)(-(?P<variant>[bcd]))?(-ibn-(?P<placement>[ab]))?")
-
-REFERENCE_NETWORKS = tuple(
-    f"resnet{depth}{variant}{placement}"
-    for depth in _BLOCKS
-    for variant in ("", "-b", "-c", "-d")
-    for placement in ("", "-ibn-a", "-ibn-b")
+REFERENCE_NETWORKS: Mapping[str, tuple[int, str, str | None]] = MappingProxyType(
+    {
+        f"resnet{depth}{variant}{placement}": (depth, variant[-1:] or "b", placement[-1:] or None)
+        for depth in _BLOCKS
+        for variant in ("", "-b", "-c", "-d")
+        for placement in ("", "-ibn-a", "-ibn-b")
+    }
 )
-"""All names of reference networks."""
+"""Depth, variant of Bag of Tricks and placement of instance normalization of all reference networks by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
-    """Describes a reference network by name; like an architecture of cells, it can be part of a trial.
-
-    Attributes:
-        name: one of `REFERENCE_NETWORKS`.
-    """
+    """Describes a reference network by a name of `REFERENCE_NETWORKS`; a trial can hold it like an architecture."""
 
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in REFERENCE_NETWORKS:
+        if self.name not in tuple(REFERENCE_NETWORKS):  # a tuple, since a name from JSON may be of any type
             raise ValueError(
                 "a reference network must be resnet18, resnet34, resnet50 or resnet101, then -b, -c, -d or nothing, "
                 f"then -ibn-a, -ibn-b or nothing, got {self.name!r:.100}"
             )
 
     @property
-    def depth(self) -> int:
-        """Number of layers with weights, as in the name."""
-        return int(self._part("depth") or 0)
-
-    @property
-    def variant(self) -> Literal["b", "c", "d"]:
-        """Variant of Bag of Tricks; b if the name has none."""
-        return self._part("variant") or "b"  # type: ignore[return-value]
-
-    @property
-    def placement(self) -> Literal["a", "b"] | None:
-        """Placement of instance normalization as in IBN-a or IBN-b; None without any."""
-        return self._part("placement")  # type: ignore[return-value]
-
-    @property
     def fingerprint(self) -> str:
         """32 hexadecimal digits, equal if and only if the networks are: ``resnet50-b`` equals ``resnet50``."""
-        return fingerprint_json({"depth": self.depth, "variant": self.variant, "placement": self.placement})
+        depth, variant, placement = REFERENCE_NETWORKS[self.name]
+        return fingerprint_json({"depth": depth, "variant": variant, "placement": placement})
 
     def to_json(self) -> dict[str, str]:
         """Returns plain data for JSON."""
@@ -95,40 +77,31 @@ class ReferenceNetwork:
             raise ValueError(f"a reference network must be an object with reference, got {value!r:.100}")
         return cls(value["reference"])
 
-    def _part(self, group: str) -> str | None:
-        match = _NAME.fullmatch(self.name)
-        return match[group] if match else None
-
 
 class ResidualNetwork(TorchvisionResNet):
     """A residual network with the same settings as networks of cells, as far as they apply.
 
     Filters, repeats, stages, auxiliary head and drop path do not apply. With the stem ``cifar``, a 3x3 convolution of
     stride 1 replaces stem and pooling, as is usual for images of 32x32 pixels (1512.03385, section 4.2).
-
-    Args:
-        reference: name of the network.
-        spec: classes, channels of the images, stem, dropout, and constants of normalization.
     """
 
     def __init__(self, reference: ReferenceNetwork, spec: NetworkSpec) -> None:
         settings = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
-        block, num_blocks = _BLOCKS[reference.depth]
+        depth, variant, placement = REFERENCE_NETWORKS[reference.name]
+        block, num_blocks = _BLOCKS[depth]
         super().__init__(block, num_blocks, spec.num_classes, norm_layer=partial(batch_norm, settings=settings))
         self.architecture = reference
         self.auxiliary_head: nn.Module | None = None
         self.spec = spec
         self.dropout = nn.Dropout(spec.dropout)
-        self.add_module("conv1", _build_stem(reference, spec, settings))
+        self.add_module("conv1", _build_stem(variant, spec, settings))
         if spec.stem == "cifar":
             self.add_module("maxpool", nn.Identity())
-        if reference.variant == "d":
+        if variant == "d":
             for stage in self.stages:
                 _average_on_shortcut(stage)
-        if reference.placement == "a":
-            self._mix_first_norms(settings)
-        elif reference.placement == "b":
-            self._append_instance_norms(settings)
+        if placement is not None:
+            self._place_instance_norms(placement, settings)
 
     @property
     def stages(self) -> tuple[nn.Sequential, ...]:
@@ -153,24 +126,18 @@ class ResidualNetwork(TorchvisionResNet):
     def set_progress(self, fraction: float) -> None:
         """Does nothing, since there is no drop path."""
 
-    def _mix_first_norms(self, settings: NormSettings) -> None:
-        for stage in self.stages[:-1]:
-            for block in stage.children():
+    def _place_instance_norms(self, placement: str, settings: NormSettings) -> None:
+        if placement == "a":
+            for block in chain(*self.stages[:-1]):
                 block.bn1 = instance_batch_norm(cast("BatchNorm", block.bn1).num_features, settings)
-
-    def _append_instance_norms(self, settings: NormSettings) -> None:
-        self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
-        for stage in self.stages[:2]:
-            stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
+        else:
+            self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
+            for stage in self.stages[:2]:
+                stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
 
 
 class NormalizedSum(nn.Module):
-    """A residual block with instance normalization between the addition and the last ReLU.
-
-    Args:
-        block: residual block of torchvision, which becomes part of this one.
-        settings: constants of normalization.
-    """
+    """A residual block of torchvision with instance normalization between the addition and the last ReLU."""
 
     def __init__(self, block: BasicBlock | Bottleneck, settings: NormSettings) -> None:
         super().__init__()
@@ -188,20 +155,14 @@ class NormalizedSum(nn.Module):
         return torch.relu(self.norm(branch + shortcut))
 
 
-def _build_stem(reference: ReferenceNetwork, spec: NetworkSpec, settings: NormSettings) -> nn.Module:
+def _build_stem(variant: str, spec: NetworkSpec, settings: NormSettings) -> nn.Module:
     """Builds the convolutions before the first norm."""
     stride = 1 if spec.stem == "cifar" else 2
-    if reference.variant == "b":
+    if variant == "b":
         return _convolution(spec.in_channels, 64, stride=stride, size=3 if spec.stem == "cifar" else 7)
-    return nn.Sequential(
-        _convolution(spec.in_channels, 32, stride=stride),
-        batch_norm(32, settings),
-        nn.ReLU(),
-        _convolution(32, 32),
-        batch_norm(32, settings),
-        nn.ReLU(),
-        _convolution(32, 64),
-    )
+    first = _convolution(spec.in_channels, 32, stride=stride), batch_norm(32, settings), nn.ReLU()
+    second = _convolution(32, 32), batch_norm(32, settings), nn.ReLU()
+    return nn.Sequential(*first, *second, _convolution(32, 64))
 
 
 def _average_on_shortcut(stage: nn.Sequential) -> None:

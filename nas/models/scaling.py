@@ -27,10 +27,10 @@ class Budget:
     multiply_adds: int | None = None
 
     def __post_init__(self) -> None:
-        if self.parameters is None and self.multiply_adds is None:
+        if not self._bounds():
             raise ValueError("a budget must bound parameters or multiply-adds")
-        for name, amount in (("parameters", self.parameters), ("multiply-adds", self.multiply_adds)):
-            if amount is not None and amount < 1:
+        for name, amount in self._bounds():
+            if amount < 1:
                 raise ValueError(f"a budget of {name} must be at least 1, got {amount}")
 
     def holds(self, cost: Complexity) -> bool:
@@ -41,16 +41,15 @@ class Budget:
 
     def __str__(self) -> str:
         """Returns text such as ``600,000,000 multiply-adds``."""
+        return " and ".join(f"{amount:,} {name}" for name, amount in self._bounds())
+
+    def _bounds(self) -> list[tuple[str, int]]:
         bounds = (("parameters", self.parameters), ("multiply-adds", self.multiply_adds))
-        return " and ".join(f"{amount:,} {name}" for name, amount in bounds if amount is not None)
+        return [(name, amount) for name, amount in bounds if amount is not None]
 
 
 def parse_amount(text: str) -> int:
-    """Parses a number with an optional unit K, M, G or B, such as ``600M`` or ``5.3M``.
-
-    Raises:
-        ValueError: if the text is not such a number, or rounds to 0.
-    """
+    """Parses a number with an optional unit K, M, G or B, such as ``5.3M``; raises ValueError if it is not above 0."""
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGB]?)\s*", text.upper(), re.ASCII)
     amount = 0 if match is None else math.floor(float(match[1]) * _UNITS[match[2]] + 0.5)
     if amount < 1:
@@ -59,15 +58,7 @@ def parse_amount(text: str) -> int:
 
 
 def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[NetworkSpec, Complexity]:
-    """Finds the widest network within a budget, at the spec's image size.
-
-    Args:
-        architecture: an architecture made of cells.
-        spec: settings of the network; its number of filters is ignored.
-        budget: upper bounds on the cost.
-
-    Returns:
-        The spec with the largest number of filters within the budget, and its cost.
+    """Returns the spec with the largest number of filters within a budget, at its image size, and the cost.
 
     Raises:
         ValueError: if even the narrowest network exceeds the budget, or the budget allows any width.

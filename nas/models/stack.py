@@ -68,13 +68,7 @@ def auxiliary_place(places: tuple[CellPlace, ...]) -> int:
 
 
 def map_size(spec: NetworkSpec, num_halvings: int, *, length: int | None = None) -> int:
-    """Computes the height or width in pixels of a map.
-
-    Args:
-        spec: settings of the network.
-        num_halvings: number of times the map was halved since the stem.
-        length: height or width of the image; None means `spec.image_size`.
-    """
+    """Returns the side in pixels of a map after halvings since the stem, for an image side (default: the spec's)."""
     size = spec.image_size if length is None else length
     if spec.stem == "imagenet":
         size = (size - STEM_SIZE) // 2 + 1

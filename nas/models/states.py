@@ -14,12 +14,7 @@ from nas.models.layers import Conv, Rectified, Unchanged, View
 
 @dataclass(frozen=True, slots=True)
 class StateShape:
-    """Shape of a hidden state, independent of the image size.
-
-    Attributes:
-        num_channels: number of channels.
-        num_halvings: number of times the map was halved since the stem.
-    """
+    """Shape of a hidden state, independent of the image size: channels, and halvings of the map since the stem."""
 
     num_channels: int
     num_halvings: int
@@ -28,11 +23,8 @@ class StateShape:
 class HiddenState:
     """A map made of parts along its channels, with a cache of its views.
 
-    Parts are concatenated only when they are read, and for ReLU after applying it, so that the unrectified map, which
-    most cells never read, need not be stored.
-
-    Args:
-        parts: maps (N, C, H, W) of equal size.
+    Parts (N, C, H, W) are concatenated only when they are read, and for ReLU after applying it, so that the unrectified
+    map, which most cells never read, need not be stored.
     """
 
     def __init__(self, *parts: Tensor | HiddenState) -> None:
@@ -47,14 +39,9 @@ class HiddenState:
         return self._views[view]
 
     def convolve(self, conv: Conv, siblings: Sequence[Conv]) -> Tensor:
-        """Applies a 1x1 convolution to the map after ReLU.
+        """Applies a 1x1 convolution to the map after ReLU; the result (N, out_channels, H, W) is not kept.
 
-        Args:
-            conv: the convolution.
-            siblings: all convolutions that read this map after ReLU, including `conv`; they are computed jointly.
-
-        Returns:
-            Its result (N, out_channels, H, W), which is not kept.
+        The siblings, all convolutions that read this map after ReLU and `conv` among them, are computed jointly.
         """
         if conv not in self._results:
             weights = [sibling.weight for sibling in siblings]
@@ -63,10 +50,6 @@ class HiddenState:
 
     def _compute(self, view: View) -> Tensor:
         if isinstance(view, Unchanged | Rectified):
-            maps = [_view_part(part, view) for part in self._parts]
+            maps = [part.view(view) if isinstance(part, HiddenState) else view(part) for part in self._parts]
             return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
         return view(self.view(Unchanged()))
-
-
-def _view_part(part: Tensor | HiddenState, view: View) -> Tensor:
-    return part.view(view) if isinstance(part, HiddenState) else view(part)

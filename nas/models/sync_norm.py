@@ -21,9 +21,7 @@ class _SumOverMembers(torch.autograd.Function):
 
     @staticmethod
     def backward(_context: Any, *gradients: Any) -> Tensor:  # noqa: ANN401 - torch's
-        total: Tensor = gradients[0].clone()
-        distributed.all_reduce(total)
-        return total
+        return _SumOverMembers.forward(_context, gradients[0])
 
 
 class SyncBatchNorm(BatchNorm):
@@ -34,20 +32,17 @@ class SyncBatchNorm(BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over H, W and the images of all members."""
-        one_value = input.size(0) * input.size(2) * input.size(3) == 1
-        if not self.training or num_members() == 1 or one_value:
+        num_values = input.size(0) * input.size(2) * input.size(3)
+        if not self.training or num_members() == 1 or num_values == 1:
             return super().forward(input)
-        return self._normalize_together(input)
-
-    def _normalize_together(self, images: Tensor) -> Tensor:
-        count = images.size(0) * images.size(2) * images.size(3) * num_members()
-        values = images.float()
+        count = num_values * num_members()
+        values = input.float()
         mean = _total(values.sum((0, 2, 3))) / count
         centred = values - mean.view(-1, 1, 1)
         variance = _total(centred.square().sum((0, 2, 3))) / count  # two passes, for numerical precision
         self._follow(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
-        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(images.dtype)
+        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(input.dtype)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor) -> None:

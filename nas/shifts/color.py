@@ -1,4 +1,4 @@
-"""Shifts of single pixels: brightness, contrast and color.
+"""Shifts of single pixels that torchvision lacks.
 
 Each function takes float32 images of shape (N, C, H, W) with values from 0 to 1 and a strength. Values outside that
 range are clipped by the caller.
@@ -29,26 +29,6 @@ def divide_contrast(images: Tensor, divisor: float) -> Tensor:
     return mean + (images - mean) / divisor
 
 
-def brightness(images: Tensor, factor: float) -> Tensor:
-    """Multiplies all values; darkens for a factor below 1."""
-    return vision.adjust_brightness(images, factor)
-
-
-def contrast(images: Tensor, factor: float) -> Tensor:
-    """Multiplies each image's deviation from its mean brightness; increases contrast for a factor above 1."""
-    return vision.adjust_contrast(images, factor)
-
-
-def saturation(images: Tensor, factor: float) -> Tensor:
-    """Multiplies each pixel's deviation from its gray value; increases saturation for a factor above 1."""
-    return vision.adjust_saturation(images, factor)
-
-
-def hue(images: Tensor, turn: float) -> Tensor:
-    """Rotates the hue by a share of the color circle, at most 0.5."""
-    return vision.adjust_hue(images, turn)
-
-
 def grey(images: Tensor, share: float) -> Tensor:
     """Blends every pixel with its gray value; a share of 1 removes all color."""
     return torch.lerp(images, vision.rgb_to_grayscale(images, num_output_channels=3), share)
@@ -58,8 +38,3 @@ def temperature(images: Tensor, share: float) -> Tensor:
     """Warms colors: scales red by 1 + share and blue by 1 - share."""
     gains = torch.tensor([1 + share, 1.0, 1 - share], device=images.device)
     return images * gains[:, None, None]
-
-
-def gamma(images: Tensor, exponent: float) -> Tensor:
-    """Raises all values to a power; darkens mid-tones for an exponent above 1."""
-    return vision.adjust_gamma(images, exponent)

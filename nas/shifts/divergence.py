@@ -9,8 +9,9 @@ means are equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import combinations
 from typing import Any
 
@@ -24,51 +25,44 @@ from nas.models.layers import Rectified
 from nas.models.network import Network
 from nas.models.resnet import ResidualNetwork
 from nas.models.states import HiddenState
+from nas.shifts.measure import batch_logits
 
 FloatArray = npt.NDArray[np.float64]
 
-_BATCH = 128
 _FLOOR = 1e-6
 """Added to every variance, since e.g. spatial means after instance normalization have none."""
 
 
-@torch.inference_mode()
 def layer_means(
     network: Network | ResidualNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, FloatArray]:
     """Computes the spatial means after ReLU of every channel of every layer: stem, then cells or residual blocks.
 
-    Args:
-        network: the network, used on its current device in evaluation mode; its training mode is restored.
-        images: uint8 of shape (N, C, H, W).
-        mean: per-channel mean that normalizes images with values from 0 to 1.
-        std: per-channel standard deviation, likewise.
+    Args: see `nas.shifts.measure.batch_logits`.
 
     Returns:
         For each layer, by depth, an array of shape (N, channels).
     """
-    device = next(network.parameters()).device
-    shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
     collected: dict[str, list[Tensor]] = {}
-    was_training = network.training
-    network.eval()
-    with _watched(_layers(network), collected):
-        for start in range(0, len(images), _BATCH):
-            batch = torch.from_numpy(images[start : start + _BATCH].copy()).to(device)
-            network((batch.float() / 255 - shift) / scale)
-    network.train(was_training)
+
+    def watch(name: str, layer: nn.Module) -> Any:  # noqa: ANN401 - torch's handle
+        def collect(_module: nn.Module, _inputs: Any, output: Tensor | HiddenState) -> None:  # noqa: ANN401
+            state = output.view(Rectified()) if isinstance(output, HiddenState) else torch.relu(output)
+            collected.setdefault(name, []).append(state.float().mean((2, 3)))
+
+        return layer.register_forward_hook(collect)
+
+    with ExitStack() as hooks:
+        for name, layer in _layers(network).items():
+            hooks.enter_context(watch(name, layer))
+        deque(batch_logits(network, images, mean=mean, std=std), maxlen=0)
     return {name: torch.cat(parts).double().cpu().numpy() for name, parts in collected.items()}
 
 
 def symmetric_divergence(first: FloatArray, second: FloatArray) -> float:
     """Computes KL(first || second) + KL(second || first) of normal distributions, averaged over channels.
 
-    Args:
-        first: samples of shape (images, channels).
-        second: samples of shape (other images, channels).
-
-    Raises:
-        ValueError: if a set has fewer than two images, or the numbers of channels differ.
+    The samples are of shape (images, channels): at least two images in each set, and equally many channels.
     """
     if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
         came = f"{first.shape} and {second.shape}"
@@ -93,10 +87,7 @@ def content_divergence(
     Args:
         clean: spatial means of each layer.
         labels: labels of the images.
-        classes: numbers of the two classes; None averages over all pairs of classes with at least two images.
-
-    Raises:
-        ValueError: if there are no two such classes.
+        classes: the two classes, with at least two images each; None averages over all pairs of such classes.
     """
     numbers, counts = np.unique(labels, return_counts=True)
     enough = [int(number) for number, count in zip(numbers, counts, strict=True) if count > 1]
@@ -125,22 +116,3 @@ def _layers(network: Network | ResidualNetwork) -> dict[str, nn.Module]:
         for number, (cell, place) in enumerate(zip(network.cells, network.places, strict=True), start=1)
     }
     return {"stem": network.stem, **cells}
-
-
-@contextmanager
-def _watched(layers: Mapping[str, nn.Module], collected: dict[str, list[Tensor]]) -> Iterator[None]:
-    """Collects the spatial means after ReLU of each layer's output within the context."""
-
-    def watch(name: str, module: nn.Module) -> Any:  # noqa: ANN401 - torch's handle
-        def collect(_module: nn.Module, _inputs: Any, output: Tensor | HiddenState) -> None:  # noqa: ANN401
-            state = output.view(Rectified()) if isinstance(output, HiddenState) else torch.relu(output)
-            collected.setdefault(name, []).append(state.float().mean((2, 3)))
-
-        return module.register_forward_hook(collect)
-
-    handles = [watch(name, module) for name, module in layers.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from nas.data.data_set import DataSet, Split
+from nas.data.data_set import DataSet, Images, Split
 from nas.fidelity import TrainRecipe
 from nas.shifts.table import check_shifts, shift_split
 from nas.training.loop import accuracy
@@ -40,14 +40,7 @@ class ShiftPlan:
 def shifted_accuracies(
     network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe, *, plan: ShiftPlan
 ) -> dict[str, float]:
-    """Computes the accuracy of a network under each shift of a plan.
-
-    Args:
-        network: network that returns logits in evaluation mode.
-        split: unshifted images.
-        data: data set whose mean and standard deviation normalize the images.
-        recipe: device, precision, number of threads, batch size and memory format.
-        plan: shifts to evaluate.
+    """Computes the accuracy of a network under each shift of a plan; see `nas.training.loop.accuracy`.
 
     Returns:
         ``accuracy_<shift>`` for each shift and ``shifted_accuracy``, their mean; all between 0 and 1.
@@ -63,30 +56,31 @@ def shifted_accuracies(
     return {"shifted_accuracy": sum(shares.values()) / len(shares), **shares}
 
 
-@torch.inference_mode()
 def right_answers(
     network: nn.Module, split: Split, *, mean: Sequence[float], std: Sequence[float]
 ) -> npt.NDArray[np.bool_]:
-    """Returns for each image whether a network classifies it correctly, for paired comparison of networks.
+    """Returns for each image (shape (images,)) whether a network classifies it correctly; see `batch_logits`."""
+    answers = [logits.argmax(1).cpu().numpy() for logits in batch_logits(network, split.images, mean=mean, std=std)]
+    return np.asarray(np.concatenate(answers) == split.labels)
+
+
+@torch.inference_mode()
+def batch_logits(
+    network: nn.Module, images: Images, *, mean: Sequence[float], std: Sequence[float]
+) -> Iterator[Tensor]:
+    """Yields the logits (n, classes) of batches of images.
 
     Args:
-        network: network that returns logits in evaluation mode, used on its current device; its training mode is
-            restored.
-        split: images.
+        network: network used on its current device in evaluation mode; its training mode is restored.
+        images: uint8 of shape (N, C, H, W).
         mean: per-channel mean that normalizes images with values from 0 to 1.
         std: per-channel standard deviation, likewise.
-
-    Returns:
-        Boolean array of shape (images,).
     """
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     shift, scale = (torch.tensor(values, device=device).view(-1, 1, 1) for values in (mean, std))
     was_training = network.training
     network.eval()
-    answers = []
-    for start in range(0, len(split), _BATCH):
-        images = torch.from_numpy(split.images[start : start + _BATCH].copy()).to(device)
-        normalized = ((images.float() / 255 - shift) / scale).contiguous(memory_format=torch.channels_last)
-        answers.append(network(normalized).argmax(1).cpu().numpy())
+    for start in range(0, len(images), _BATCH):
+        batch = torch.from_numpy(images[start : start + _BATCH].copy()).to(device)
+        yield network(((batch.float() / 255 - shift) / scale).contiguous(memory_format=torch.channels_last))
     network.train(was_training)
-    return np.asarray(np.concatenate(answers) == split.labels)

@@ -7,6 +7,7 @@ variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ _FLOOR = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palettes:
-    """Color statistics of reference images.
+    """Color statistics of images with values from 0 to 1.
 
     Attributes:
-        means: mean colors of shape (images, channels), for values from 0 to 1.
-        roots: lower Cholesky factors of the covariances, of shape (images, channels, channels).
+        means: mean colors, (images, channels).
+        roots: lower Cholesky factors of the covariances, (images, channels, channels).
     """
 
     means: Tensor
@@ -40,11 +41,7 @@ class Palettes:
 def match_palette(images: Tensor, share: float, palettes: Palettes, generator: torch.Generator) -> Tensor:
     """Blends each image with a version in the colors of a random reference image.
 
-    Args:
-        images: float32 of shape (N, C, H, W) with values from 0 to 1.
-        share: weight of the recolored version, from 0 to 1.
-        palettes: color statistics of reference images with the same number of channels.
-        generator: random generator that chooses the reference images.
+    The images are float32 of shape (N, C, H, W), the palettes have C channels; values and share are from 0 to 1.
     """
     chosen = torch.randint(len(palettes), (len(images),), generator=generator)
     own = palettes_of(images)
@@ -66,29 +63,32 @@ def palettes_of(images: Tensor) -> Palettes:
 
 
 def read_palettes(folder: str | Path | None, *, num_channels: int = 3) -> Palettes:
-    """Computes the color statistics of the images in a folder.
+    """Computes the color statistics of the images in a folder, searched recursively; None uses `builtin_palettes`.
 
-    Args:
-        folder: folder of images, searched recursively; None uses the quarters of the two photographs that come with
-            scikit-learn, a Chinese palace and a dahlia.
-        num_channels: 3 for color, 1 for grayscale.
-
-    Raises:
-        ValueError: if the folder is missing or has no images, or an image cannot be read.
+    The number of channels is 3 for color, 1 for grayscale. Raises ValueError if the folder is missing or has no images,
+    or an image cannot be read.
     """
-    images = _builtin_images() if folder is None else [_read(path) for path in _image_paths(Path(folder))]
-    mode = "RGB" if num_channels == 3 else "L"
-    small = [image.convert(mode).resize((_IMAGE_SIDE, _IMAGE_SIDE), Image.Resampling.BOX) for image in images]
-    values = torch.from_numpy(np.stack([np.atleast_3d(np.asarray(image)) for image in small]))
-    return palettes_of(values.permute(0, 3, 1, 2).float() / 255)
+    if folder is None:
+        return builtin_palettes(num_channels)
+    return _palettes([_read(path) for path in _image_paths(Path(folder))], num_channels)
 
 
-def _builtin_images() -> list[Image.Image]:
+@cache
+def builtin_palettes(num_channels: int) -> Palettes:
+    """Computes the color statistics of the quarters of scikit-learn's photographs, a Chinese palace and a dahlia."""
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images  # type: ignore[no-untyped-call]
     halves = [half for pixels in photographs for half in np.array_split(pixels, 2, axis=0)]
-    return [Image.fromarray(quarter) for half in halves for quarter in np.array_split(half, 2, axis=1)]
+    quarters = [Image.fromarray(quarter) for half in halves for quarter in np.array_split(half, 2, axis=1)]
+    return _palettes(quarters, num_channels)
+
+
+def _palettes(images: list[Image.Image], num_channels: int) -> Palettes:
+    mode = "RGB" if num_channels == 3 else "L"
+    small = [image.convert(mode).resize((_IMAGE_SIDE, _IMAGE_SIDE), Image.Resampling.BOX) for image in images]
+    values = torch.from_numpy(np.stack([np.atleast_3d(np.asarray(image)) for image in small]))
+    return palettes_of(values.permute(0, 3, 1, 2).float() / 255)
 
 
 def _image_paths(folder: Path) -> list[Path]:

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torchvision.transforms import functional as vision
 
 from nas.data.data_set import Split
 from nas.shifts import color, optics
-from nas.shifts.style import Palettes, match_palette, read_palettes
+from nas.shifts.style import Palettes, builtin_palettes, match_palette
 
 SEVERITIES = (1, 2, 3, 4, 5)
 _CHUNK = 256
@@ -21,15 +22,10 @@ _SEED_BOUND = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Sources of randomness and style for a shift.
-
-    Attributes:
-        generator: random generator on the CPU, so that results are equal on all devices.
-        palettes: color statistics of reference images, for shifts that need them.
-    """
+    """Sources of randomness, drawn on the CPU so that results are equal on all devices, and of style for a shift."""
 
     generator: torch.Generator
-    palettes: Palettes | None = None
+    palettes: Palettes | None
 
 
 Apply: TypeAlias = Callable[[Tensor, float, Source], Tensor]
@@ -45,14 +41,12 @@ class Shift:
         strengths: strengths for severities 1 to 5, weakest first.
         meaning: description of the strength.
         needs_color: whether it requires three channels.
-        needs_palettes: whether it requires reference images.
     """
 
     apply: Apply
     strengths: tuple[float, float, float, float, float]
     meaning: str
     needs_color: bool = False
-    needs_palettes: bool = False
 
 
 def _plain(function: Callable[[Tensor, float], Tensor]) -> Apply:
@@ -64,8 +58,7 @@ def _drawn(function: Callable[[Tensor, float, torch.Generator], Tensor]) -> Appl
 
 
 def _styled(images: Tensor, share: float, source: Source) -> Tensor:
-    palettes = source.palettes or read_palettes(None, num_channels=images.shape[1])
-    return match_palette(images, share, palettes, source.generator)
+    return match_palette(images, share, source.palettes or builtin_palettes(images.shape[1]), source.generator)
 
 
 PAPER_SHIFTS = ("add_all", "add_red", "divide_contrast")
@@ -76,33 +69,31 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
         "add_all": Shift(_plain(color.add_all), (15, 30, 50, 70, 90), "levels of 255 added to all channels"),
         "add_red": Shift(_plain(color.add_red), (15, 30, 50, 70, 90), "levels of 255 added to red", needs_color=True),
         "divide_contrast": Shift(_plain(color.divide_contrast), (1.15, 1.3, 1.5, 2.0, 3.0), "divisor of contrast"),
-        "brightness": Shift(_plain(color.brightness), (0.8, 0.65, 0.5, 0.35, 0.2), "factor of all values"),
-        "contrast": Shift(_plain(color.contrast), (1.25, 1.5, 2.0, 2.75, 4.0), "factor of contrast"),
+        "brightness": Shift(_plain(vision.adjust_brightness), (0.8, 0.65, 0.5, 0.35, 0.2), "factor of all values"),
+        "contrast": Shift(_plain(vision.adjust_contrast), (1.25, 1.5, 2.0, 2.75, 4.0), "factor of contrast"),
         "saturation": Shift(
-            _plain(color.saturation), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
+            _plain(vision.adjust_saturation), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
         ),
-        "hue": Shift(_plain(color.hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the color circle", needs_color=True),
+        "hue": Shift(
+            _plain(vision.adjust_hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the color circle", needs_color=True
+        ),
         "grey": Shift(_plain(color.grey), (0.2, 0.4, 0.6, 0.8, 1.0), "share of color taken away", needs_color=True),
         "temperature": Shift(
             _plain(color.temperature), (0.1, 0.2, 0.3, 0.45, 0.6), "more red, less blue", needs_color=True
         ),
-        "gamma": Shift(_plain(color.gamma), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
+        "gamma": Shift(_plain(vision.adjust_gamma), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
         "blur": Shift(_plain(optics.blur), (0.5, 0.75, 1.0, 1.5, 2.0), "deviation in pixels of 32"),
         "noise": Shift(_drawn(optics.noise), (0.02, 0.04, 0.07, 0.11, 0.16), "deviation, for values from 0 to 1"),
         "jpeg": Shift(_plain(optics.jpeg), (60, 40, 25, 15, 8), "quality"),
         "fog": Shift(_drawn(optics.fog), (0.2, 0.35, 0.5, 0.65, 0.8), "density"),
-        "style": Shift(_styled, (0.2, 0.4, 0.6, 0.8, 1.0), "share of a reference image's colors", needs_palettes=True),
+        "style": Shift(_styled, (0.2, 0.4, 0.6, 0.8, 1.0), "share of a reference image's colors"),
     }
 )
 """All shifts by name."""
 
 
 def check_shifts(names: Iterable[str], *, num_channels: int | None = None) -> tuple[str, ...]:
-    """Returns the names if they are distinct shifts that support the number of channels.
-
-    Raises:
-        ValueError: if a shift is unknown or repeated, or needs color images.
-    """
+    """Returns the names; raises ValueError if one is unknown, repeated or does not support the number of channels."""
     names = tuple(names)
     for name in names:
         if name not in SHIFTS:
@@ -128,19 +119,14 @@ def shifts_for(num_channels: int) -> tuple[str, ...]:
 def apply_shift(
     images: Tensor, name: str, *, severity: int = 3, seed: int = 0, palettes: Palettes | None = None
 ) -> Tensor:
-    """Applies a shift to images.
+    """Applies a shift to images; returns a new tensor of the same shape and type, clipped to the valid range.
 
     Args:
         images: uint8, or float with values from 0 to 1, of shape (N, C, H, W), where C is 1 or 3.
         name: a key of `SHIFTS`.
-        severity: severity from 1 to 5.
-        seed: seed of noise, fog and the choice of reference images, at least 0. The result for an image depends on its
-            index, not on the other images.
-        palettes: color statistics of reference images with the same number of channels; None uses the built-in ones of
-            `read_palettes`.
-
-    Returns:
-        A new tensor of the same shape and type, clipped to the valid range.
+        severity: from 1 to 5.
+        seed: seed of random shifts, at least 0; the result for an image depends on its index, not on other images.
+        palettes: color statistics of reference images with C channels; None uses the built-in ones of `read_palettes`.
 
     Raises:
         ValueError: if shift, severity or seed is invalid, or the shift does not support the images.
@@ -149,12 +135,9 @@ def apply_shift(
     if len(images) == 0:
         return images.clone()
     shift = SHIFTS[name]
-    if shift.needs_palettes and palettes is None:
-        palettes = read_palettes(None, num_channels=images.shape[1])
     source = Source(torch.Generator().manual_seed(seed), palettes)
     strength = shift.strengths[severity - 1]
-    parts = [_on_floats(part, shift.apply, strength, source) for part in torch.split(images, _CHUNK)]
-    return torch.cat(parts)
+    return torch.cat([_on_floats(part, shift.apply, strength, source) for part in torch.split(images, _CHUNK)])
 
 
 def shift_split(
@@ -178,7 +161,6 @@ def _check_request(images: Tensor, name: str, severity: int, seed: int) -> None:
 
 
 def _on_floats(images: Tensor, apply: Apply, strength: float, source: Source) -> Tensor:
-    if images.is_floating_point():
-        return apply(images.float(), strength, source).clamp(0, 1).to(images.dtype)
-    changed = apply(images.float() / 255, strength, source).clamp(0, 1)
-    return (changed * 255).round().to(torch.uint8)
+    is_float = images.is_floating_point()
+    changed = apply(images.float() if is_float else images.float() / 255, strength, source).clamp(0, 1)
+    return changed.to(images.dtype) if is_float else (changed * 255).round().to(torch.uint8)

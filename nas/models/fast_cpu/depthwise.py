@@ -35,24 +35,12 @@ def is_split_faster(images: Tensor, weight: Tensor, pads: Pads) -> bool:
     size = weight.shape[2]
     is_narrow = size <= _MAX_COLUMNS and all(before == after for before, after in pads)
     trains = torch.is_grad_enabled() and weight.requires_grad
-    return (
-        not is_narrow
-        and min(images.shape[2:]) >= size
-        and trains
-        and is_eager_cpu(images)
-        and not torch.is_autocast_enabled("cpu")
-    )
+    is_plain = is_eager_cpu(images) and not torch.is_autocast_enabled("cpu")
+    return not is_narrow and min(images.shape[2:]) >= size and trains and is_plain
 
 
 def depthwise_convolution(images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:
-    """Convolves each channel with its own kernel, without dilation.
-
-    Args:
-        images: (N, C, H, W).
-        weight: (C, 1, size, size).
-        stride: 1 or 2.
-        pads: zero padding.
-    """
+    """Convolves each channel of (N, C, H, W) with its own kernel of (C, 1, size, size), with stride 1 or 2."""
     result: Tensor = _DepthwiseConvolution.apply(images, weight, stride, pads)
     return result
 
@@ -89,10 +77,8 @@ def _pad_kernel(weight: Tensor, pads: Pads) -> tuple[Tensor, tuple[int, int]]:
 def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:
     """Sums over pieces of the batch, so that shifted maps stay in the CPU cache."""
     num_images = max(1, _PIECE_BYTES // (images[0].numel() * images.element_size()))
-    pieces = zip(torch.split(images, num_images), torch.split(gradient, num_images), strict=True)
-    total = torch.zeros_like(weight)
-    for piece, piece_gradient in pieces:
-        groups = _column_groups(weight.shape[3])
+    groups, total = _column_groups(weight.shape[3]), torch.zeros_like(weight)
+    for piece, piece_gradient in zip(images.split(num_images), gradient.split(num_images), strict=True):
         parts = [_gradient_of_columns(piece_gradient, piece, weight, group, stride, pads) for group in groups]
         total += torch.cat(parts, dim=3)
     return total
@@ -138,17 +124,8 @@ def _gradients(
     gradient: Tensor, images: Tensor, weight: Tensor, stride: int, padding: tuple[int, int], wanted: tuple[bool, bool]
 ) -> tuple[Tensor, Tensor]:
     """Computes torch's gradients of images and weight."""
+    settings = [stride, stride], list(padding), [1, 1], False, [0, 0], len(weight)
     of_images, of_weight, _ = torch.ops.aten.convolution_backward(
-        gradient,
-        images,
-        weight,
-        None,
-        [stride, stride],
-        list(padding),
-        [1, 1],
-        False,
-        [0, 0],
-        len(weight),
-        [*wanted, False],
+        gradient, images, weight, None, *settings, [*wanted, False]
     )
     return of_images, of_weight

@@ -26,19 +26,19 @@ def method(text: str, name: str) -> str:
 
 
 def test_forward_says_how_states_are_made() -> None:
-    forward = method(CellSource("NormalCell", MIXED, stride=1).text(), "forward")
+    forward = method(CellSource(MIXED, reduction=False).text(), "forward")
     assert "s2 = self.blocks[0].concat(p, h)" in forward
     assert "s3 = self.blocks[1].add(s2, h)" in forward
     assert "return HiddenState(p_out, s2, s3)" in forward
 
 
 def test_comments_name_operations_and_norms() -> None:
-    text = CellSource("NormalCell", PUBLISHED["nasnet-a"].normal, stride=1).text()
+    text = CellSource(PUBLISHED["nasnet-a"].normal, reduction=False).text()
     assert "# sep_conv_5x5(h), sep_conv_3x3(p); bn\n        s2 = self.blocks[0].add(h, p)" in text
 
 
 def test_widths_and_norms_reach_the_operations() -> None:
-    init = method(CellSource("NormalCell", MIXED, stride=1).text(), "__init__")
+    init = method(CellSource(MIXED, reduction=False).text(), "__init__")
     assert "s2 = 2 * num_filters" in init
     assert "s3 =" not in init  # nothing reads it
     assert "separable_convolution(5, site(s2, NORM_IN))" in init
@@ -46,29 +46,29 @@ def test_widths_and_norms_reach_the_operations() -> None:
 
 
 def test_only_inputs_of_reduction_cells_are_strided() -> None:
-    init = method(CellSource("ReductionCell", MIXED, stride=2).text(), "__init__")
+    init = method(CellSource(MIXED, reduction=True).text(), "__init__")
     assert "site(p, NORM_IBN_B, stride=2)" in init
     assert "site(s2, NORM_IN)" in init
     assert "result = StateShape(num_filters, previous.num_halvings + 1)" in init
 
 
 def test_outputs_are_matched_only_where_a_cell_gives_out_its_inputs() -> None:
-    assert "match_outputs" in CellSource("ReductionCell", MIXED, stride=2).text()
-    assert "match_outputs" not in CellSource("ReductionCell", PUBLISHED["nasnet-a"].reduction, stride=2).text()
+    assert "match_outputs" in CellSource(MIXED, reduction=True).text()
+    assert "match_outputs" not in CellSource(PUBLISHED["nasnet-a"].reduction, reduction=True).text()
 
 
 def test_norms_may_depend_on_depth() -> None:
-    init = method(CellSource("NormalCell", MIXED, stride=1, varies=True).text(), "__init__")
+    init = method(CellSource(MIXED, reduction=False, varies=True).text(), "__init__")
     assert "appearance: bool=True" in init
     assert "norm_in = NORM_IN if appearance else NORM_BN" in init
     assert "instance_norm(2 * num_filters, NORMS) if appearance else None" in init
-    fixed = CellSource("NormalCell", PUBLISHED["nasnet-a"].normal, stride=1, varies=True).text()
+    fixed = CellSource(PUBLISHED["nasnet-a"].normal, reduction=False, varies=True).text()
     assert "norm_bn" not in fixed
 
 
 def test_padding_counts_where_it_should() -> None:
     for counts in (False, True):
-        text = CellSource("NormalCell", MIXED, stride=1, counts_padding=counts).text()
+        text = CellSource(MIXED, reduction=False, counts_padding=counts).text()
         assert ("average_counts_padding=True" in text) == counts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import itertools
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from nas.export import definitions
-from nas.export.definitions import Definitions, Import
+from nas.export.definitions import PLAIN_FORMS, Definitions, Import
 from nas.models.layers import Conv, FactorizedReduction
 from nas.models.operations import separable_convolution
 
@@ -156,8 +157,8 @@ def test_methods_stand_in_their_plain_form(make_package, monkeypatch: pytest.Mon
         """
     )
     plain = {
-        (main.__name__, "Layer", "forward"): "    def forward(self, x):\n        return x + 0",
-        (main.__name__, "Layer", "drop"): "",
+        main.Layer.forward: "    def forward(self, x):\n        return x + 0\n",
+        main.Layer.drop: "",
     }
     monkeypatch.setattr(definitions, "PLAIN_FORMS", plain)
     gathered = Definitions.of([main.Layer])
@@ -253,3 +254,19 @@ def test_names_that_are_made_in_other_ways_are_refused(make_package) -> None:
     with pytest.raises(ValueError, match=r"other.made must be a function, class or constant"):
         Definitions.of([main.build])
     assert main.__name__ in sys.modules
+
+
+@pytest.mark.parametrize("method", [method for method, plain in PLAIN_FORMS.items() if plain])
+def test_a_plain_form_has_the_name_and_arguments_of_its_method(method) -> None:
+    (node,) = ast.parse(textwrap.dedent(PLAIN_FORMS[method])).body
+    assert isinstance(node, ast.FunctionDef)
+    assert node.name == method.__name__
+    assert [argument.arg for argument in node.args.args] == list(inspect.signature(method).parameters)
+
+
+@pytest.mark.parametrize("method", PLAIN_FORMS)
+def test_no_gradient_is_written_out(method) -> None:
+    owner = getattr(importlib.import_module(method.__module__), method.__qualname__.partition(".")[0])
+    gathered = Definitions.of([owner])
+    assert "autograd" not in text_of(gathered) + gathered.import_lines()
+    assert "backward" not in text_of(gathered)

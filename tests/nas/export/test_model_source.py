@@ -18,7 +18,7 @@ NASNET_A = PUBLISHED["nasnet-a"]
 def test_the_docstring_says_what_it_is_and_how_to_use_it() -> None:
     text = model_source(NASNET_A, PRESETS["cifar10"], name="nasnet-a")
     docstring = ast.get_docstring(ast.parse(text)) or ""
-    assert docstring.startswith("nasnet-a: a classifier of images with 3,346,538 parameters")
+    assert docstring.startswith("nasnet-a: an image classifier with 3,346,538 parameters")
     assert "network = Network()  # untrained" in docstring
     assert "(N, 3, H, W)" in docstring
     labels = Labels((0.5,) * 3, (0.2,) * 3, ("cat", "dog"))
@@ -48,10 +48,10 @@ def test_class_names_cannot_break_out(name: str) -> None:
 @pytest.mark.parametrize(
     ("mean", "std", "message"),
     [
-        ((0.5,), (0.2,), "mean and std must be 3 numbers each, got 1 and 1"),
-        ((0.5,) * 3, (0.2,) * 2, "mean and std must be 3 numbers each, got 3 and 2"),
-        ((float("nan"),) * 3, (0.2,) * 3, "mean must be finite numbers"),
-        ((0.5,) * 3, (), "std must be finite numbers"),
+        ((0.5,), (0.2,), r"mean must be 3 finite numbers, one for each channel, got \(0.5,\)"),
+        ((0.5,) * 3, (0.2,) * 2, "std must be 3 finite numbers"),
+        ((float("nan"),) * 3, (0.2,) * 3, "mean must be 3 finite numbers"),
+        ((0.5,) * 3, (), "std must be 3 finite numbers"),
     ],
 )
 def test_normalization_must_fit(mean: tuple[float, ...], std: tuple[float, ...], message: str) -> None:

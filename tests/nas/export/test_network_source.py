@@ -32,8 +32,8 @@ def build(spec: NetworkSpec, *, appearance_stages: int | None = None) -> Network
 def source(network: Network, *, varies: bool = False) -> str:
     architecture = network.architecture
     cells = {
-        False: CellSource("NormalCell", architecture.normal, 1, varies=varies),
-        True: CellSource("ReductionCell", architecture.reduction, 2),
+        False: CellSource(architecture.normal, reduction=False, varies=varies),
+        True: CellSource(architecture.reduction, reduction=True),
     }
     return network_source(network, cells)
 

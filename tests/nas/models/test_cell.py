@@ -20,7 +20,7 @@ def build(cell, before=(4, 0), previous=(4, 0), *, stride=1, first=False, **sett
     return CellLayers(cell, inputs, CellSettings(4, stride, NORMS, **settings), first=first)
 
 
-def run(layers, before, previous, factors=()):
+def run(layers, before, previous, factors=None):
     return layers(HiddenState(before), HiddenState(previous), factors).view(Unchanged())
 
 
@@ -109,6 +109,6 @@ def test_factors_scale_every_path_but_identities():
     before, previous = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
     zeros, ones = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
     matched = layers.match_previous(HiddenState(previous)).view(Unchanged())
-    dropped = run(layers, before, previous, (zeros, zeros))
+    dropped = run(layers, before, previous, iter((zeros, zeros)))
     torch.testing.assert_close(dropped, torch.cat((before, torch.zeros_like(before), matched), 1))
-    torch.testing.assert_close(run(layers, before, previous, (ones, ones)), run(layers, before, previous))
+    torch.testing.assert_close(run(layers, before, previous, iter((ones, ones))), run(layers, before, previous))

@@ -12,9 +12,9 @@ def test_probability_grows_with_depth_and_progress():
     drop_path.set_progress(0.5)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        first, second, last = drop_path.draw(images)
-    assert (len(first), len(second), len(last)) == (2, 0, 1)
-    for factors, rate in ((first[0], 0.1), (first[1], 0.1), (last[0], 0.3)):
+        drawn = drop_path.draw(images)
+    assert len(drawn) == 3
+    for factors, rate in zip(drawn, (0.1, 0.1, 0.3), strict=True):
         assert factors.shape == (20_000, 1, 1, 1)
         # The share of 20,000 draws has a standard deviation below 0.0033: three hundredths are nine of them.
         assert (factors == 0).float().mean().item() == pytest.approx(rate, abs=0.03)
@@ -23,7 +23,7 @@ def test_probability_grows_with_depth_and_progress():
 
 def test_nothing_is_dropped_at_the_start():
     factors = ScheduledDropPath([3], rate=0.9).draw(torch.zeros(100, 1))
-    assert all(torch.equal(factor, torch.ones(100, 1, 1, 1)) for factor in factors[0])
+    assert all(torch.equal(factor, torch.ones(100, 1, 1, 1)) for factor in factors)
 
 
 def test_each_image_and_path_is_drawn_for_itself():
@@ -31,7 +31,7 @@ def test_each_image_and_path_is_drawn_for_itself():
     drop_path.set_progress(1.0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        left, right = drop_path.draw(torch.zeros(64, 1))[0]
+        left, right = drop_path.draw(torch.zeros(64, 1))
     assert len(left.unique()) == 2
     assert not torch.equal(left, right)
 

@@ -114,7 +114,7 @@ def test_settings_reach_the_network():
 def test_names():
     assert len(REFERENCE_NETWORKS) == len(set(REFERENCE_NETWORKS)) == 48
     network = ReferenceNetwork("resnet101-d-ibn-b")
-    assert (network.depth, network.variant, network.placement) == (101, "d", "b")
+    assert REFERENCE_NETWORKS[network.name] == (101, "d", "b")
     assert ReferenceNetwork("resnet50").fingerprint == ReferenceNetwork("resnet50-b").fingerprint
     fingerprints = {ReferenceNetwork(name).fingerprint for name in REFERENCE_NETWORKS}
     assert len(fingerprints) == 36  # -b is the same as no variant
