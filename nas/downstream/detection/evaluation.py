@@ -38,7 +38,7 @@ def evaluate_detector(
         network: in evaluation mode, on the recipe's device.
         annotations: of the images to evaluate on.
         store: decodes them.
-        recipe: with device and precision.
+        recipe: device and precision.
         masks: whether masks are evaluated too.
         folder: to which all detections are written in COCO's results format; None writes none.
 
@@ -52,28 +52,29 @@ def evaluate_detector(
     found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
+    shared = [{key: each[key] for key in ("image_id", "category_id", "score")} for each in everything]
+    boxes = [{**one, "bbox": each["bbox"]} for one, each in zip(shared, everything, strict=True)]
+    outlines = _masks(shared, everything, annotations)
     if folder is not None and current_members().rank == 0:
-        _write_results(everything, annotations, folder)
-    scores = {"box": average_precision(annotations, everything, "bbox")}
+        write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+        if outlines:
+            write_text(folder / MASKS_FILE, json.dumps(outlines) + "\n")
+    scores = {"box": average_precision(annotations, boxes, "bbox")}
     if masks:
-        scores["mask"] = average_precision(annotations, everything, "segm")
+        scores["mask"] = average_precision(annotations, outlines, "segm")
     return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}
 
 
-def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
-    """Writes masks without their boxes, whose area pycocotools would use in place of the mask's."""
-    shared = ("image_id", "category_id", "score")
-    boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
-    write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+def _masks(
+    shared: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]], annotations: Annotations
+) -> list[dict[str, Any]]:
+    """Returns masks without their boxes, whose area pycocotools would use in place of the mask's."""
     sizes = {image.id: [image.height, image.width] for image in annotations.images}
-    masks = [
-        {key: each[key] for key in shared}
-        | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
-        for each in found
+    return [
+        {**one, "segmentation": {"size": sizes[one["image_id"]], "counts": each["counts"]}}
+        for one, each in zip(shared, found, strict=True)
         if "counts" in each
     ]
-    if masks:
-        write_text(folder / MASKS_FILE, json.dumps(masks) + "\n")
 
 
 @torch.no_grad()
@@ -91,11 +92,12 @@ def find_objects(
         network: in evaluation mode, on the recipe's device.
         images: the images.
         store: decodes them.
-        recipe: with device and precision.
+        recipe: device and precision.
         categories: ids by label, from 1.
 
     Returns:
-        Detections as in COCO's results format, see `nas.downstream.detection.metrics.Found`.
+        Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), and with a mask
+        ``counts``, compressed run lengths.
     """
     device = choose_device(recipe)
     dtype = choose_dtype(recipe, device)

@@ -45,7 +45,7 @@ def decode_mask(counts: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """Decodes run lengths of `encode_segmentation` to a mask (height, width) of 0 and 1."""
     with warnings.catch_warnings():  # pycocotools uses what numpy 2 deprecates
         warnings.simplefilter("ignore", DeprecationWarning)
-        mask: NDArray[np.uint8] = _library().decode(run_lengths(counts, height, width))
+        mask: NDArray[np.uint8] = _library().decode({"size": [height, width], "counts": counts})
     return mask
 
 
@@ -53,16 +53,6 @@ def encode_masks(masks: Tensor) -> list[str]:
     """Encodes masks (N, height, width) of 0 and 1 to compressed run lengths, as text for JSON."""
     columns = np.asfortranarray(masks.byte().permute(1, 2, 0).cpu().numpy())
     return [each["counts"].decode("ascii") for each in _library().encode(columns)]
-
-
-def run_lengths(counts: bytes, height: int, width: int) -> dict[str, Any]:
-    """Returns run lengths as pycocotools takes them."""
-    return {"size": [height, width], "counts": counts}
-
-
-def mask_area(mask: Mapping[str, Any]) -> int:
-    """Returns the number of pixels of a mask from `run_lengths`."""
-    return int(_library().area(mask))
 
 
 def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance: float) -> None:
