@@ -22,12 +22,7 @@ from nas.models.checkpoint import read_tensors, write_tensors
 
 @dataclass(frozen=True, slots=True)
 class Description(ABC):
-    """Describes a detector or segmenter without its weights; subclasses add fields that pydantic can validate.
-
-    Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-    """
+    """Describes a detector or segmenter, here its backbone, without weights; subclasses add fields for pydantic."""
 
     architecture: Annotated[
         Buildable, PlainValidator(description_from_json), PlainSerializer(lambda description: description.to_json())
@@ -73,10 +68,7 @@ def load_network(
 ) -> tuple[nn.Module, AnyDescription]:
     """Rebuilds a network, on the CPU and in evaluation mode, and its description from a file of `save_network`.
 
-    Args:
-        path: of the file.
-        file_format: that it must have.
-        describe: makes the description from the metadata.
+    The file must have the format; `describe` makes the description from its metadata.
 
     Raises:
         ValueError: if the file is missing or has another format, or its weights do not match its description.

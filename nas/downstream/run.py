@@ -27,12 +27,8 @@ from nas.training.state import TrainingState, check_room, resume_state, write_st
 def training_fingerprint(parts: Mapping[str, Any], recipe: DenseRecipe, start: str | None) -> str:
     """Returns 32 hexadecimal digits that are equal for trainings that compute the same.
 
-    Paths of images and weights, and `nas.downstream.recipe.RUN_SETTINGS`, make no difference.
-
-    Args:
-        parts: plain data of the network and the images.
-        recipe: of the training.
-        start: see `nas.downstream.backbone.start_backbone`.
+    Paths of images and weights, and `nas.downstream.recipe.RUN_SETTINGS`, make no difference. `parts` are plain data of
+    the network and the images; for `start` see `nas.downstream.backbone.start_backbone`.
     """
     settings = {name: value for name, value in plain(recipe).items() if name not in RUN_SETTINGS}
     return fingerprint_json({**parts, "recipe": settings, "start": None if start is None else weights_digest(start)})
@@ -50,8 +46,7 @@ class DenseTask:
     Attributes:
         fingerprints: see `training_fingerprint`. The first is written to checkpoints; checkpoints with one of the
             others, which earlier versions wrote, can be resumed too.
-        network: see `nas.downstream.training.DenseTraining`.
-        images: training images.
+        network: see `nas.downstream.training.DenseTraining`, as for `images`.
         evaluate: returns the scores of the network in evaluation mode, as plain data, the same in all workers.
         save: writes the trained network into the folder.
         description: plain data about the training for `result.json`.
@@ -67,12 +62,7 @@ class DenseTask:
 
 @dataclass(frozen=True, slots=True)
 class DenseWatch:
-    """Callbacks that observe a training.
-
-    Attributes:
-        after_iteration: called with the number of finished iterations.
-        after_record: called with all records so far, those of earlier sessions included.
-    """
+    """Callbacks that get the number of finished iterations, and all records so far, those of earlier sessions too."""
 
     after_iteration: Callable[[int], None] = field(default=lambda _: None)
     after_record: Callable[[list[Record]], None] = field(default=lambda _: None)
@@ -89,12 +79,7 @@ def run_dense(
     Every `recipe.checkpoint_iterations` the checkpoint is replaced atomically, so the same call resumes after a kill at
     any time. With one worker on a CPU the final weights are bit-identical to those of an uninterrupted run.
 
-    Args:
-        task: what to train.
-        recipe: training settings.
-        out: an existing folder.
-        seed: of everything random in the training.
-        watch: called in the first worker only.
+    `watch` is called in the first worker only.
 
     Returns:
         The contents of `result.json`, which the first worker writes: ``evaluation``, the last value of `task.evaluate`,

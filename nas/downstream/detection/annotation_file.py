@@ -81,10 +81,7 @@ class Reading:
 def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], None]) -> Annotations:
     """Reads an annotation file.
 
-    Args:
-        path: of the file.
-        reading: how it is read.
-        check: called with the file and each image; raises ValueError if the image does not match its annotation.
+    `check` is called with the file and each image; it raises ValueError if the image does not match its annotation.
 
     Raises:
         ValueError: if anything is invalid; names the file and the entry.

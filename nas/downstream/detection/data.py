@@ -25,13 +25,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class DetectionSet:
-    """Images to train and evaluate a detector on.
-
-    Attributes:
-        train: selected training images.
-        evaluation: images to evaluate on, see `DetectionData.evaluate`.
-        num_available: number of training images before the selection.
-    """
+    """Selected images to train and evaluate a detector on, and the number of training images before the selection."""
 
     train: Annotations
     evaluation: Annotations
@@ -49,12 +43,9 @@ class DetectionSet:
 
 
 def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True) -> DetectionSet:
-    """Loads and checks the images and annotations of both splits.
+    """Loads and checks the images and annotations of both splits; with `masks` every object must have a mask.
 
-    Args:
-        data: the folder, and the selection.
-        masks: whether every object must have a mask.
-        check: whether image files are opened; workers skip what the process that started them has checked.
+    Without `check` no image file is opened: workers skip what the process that started them has checked.
 
     Raises:
         ValueError: if anything is missing or invalid; names the file and the id.

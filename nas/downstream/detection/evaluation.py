@@ -34,13 +34,8 @@ def evaluate_detector(
 ) -> dict[str, Any]:
     """Evaluates a detector; several workers share the images, and all get the same scores.
 
-    Args:
-        network: in evaluation mode, on the recipe's device.
-        annotations: of the images to evaluate on.
-        store: decodes them.
-        recipe: device and precision.
-        masks: whether masks are evaluated too.
-        folder: to which all detections are written in COCO's results format; None writes none.
+    The network is in evaluation mode and on the recipe's device. `folder`, if given, gets all detections in COCO's
+    results format.
 
     Returns:
         ``box``, and with masks ``mask``, see `average_precision`; ``num_pictures`` and ``num_found``.
@@ -88,12 +83,7 @@ def find_objects(
 ) -> list[dict[str, Any]]:
     """Detects objects one image at a time, so the results do not depend on the rest of a batch.
 
-    Args:
-        network: in evaluation mode, on the recipe's device.
-        images: the images.
-        store: decodes them.
-        recipe: device and precision.
-        categories: ids by label, from 1.
+    The network is in evaluation mode and on the recipe's device; `categories` are ids by label, from 1.
 
     Returns:
         Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), and with a mask

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from nas.downstream.detection.annotations import Annotation, Annotations
+from nas.downstream.detection.masks import import_pycocotools
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 """Over ten thresholds of overlap, at 0.5, at 0.75, and for objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
@@ -18,10 +19,7 @@ def average_precision(
 ) -> dict[str, float | None]:
     """Computes COCO's average precision of boxes or masks.
 
-    Args:
-        annotations: the true objects.
-        found: detections in COCO's results format, with ``bbox`` or ``segmentation`` as the kind says.
-        kind: whether boxes or masks are compared.
+    Detections have COCO's results format, with ``bbox`` or ``segmentation`` as the kind says.
 
     Returns:
         A number from 0 to 1 for each of `NAMES`; None where there are no true objects (pycocotools' -1).
@@ -29,16 +27,12 @@ def average_precision(
     Raises:
         RuntimeError: if pycocotools is missing.
     """
-    try:
-        from pycocotools.cocoeval import COCOeval
-    except ImportError:
-        raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
     sizes = {image.id: [image.height, image.width] for image in annotations.images}
     truth = [_truth(each, sizes, kind) for some in annotations.objects.values() for each in some]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints tables
         coco = _index(truth, annotations)
         given = coco.loadRes([dict(each) for each in found]) if found else _index([], annotations)
-        evaluation = COCOeval(coco, given, kind)
+        evaluation = import_pycocotools("cocoeval").COCOeval(coco, given, kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -47,9 +41,7 @@ def average_precision(
 
 
 def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # noqa: ANN401 - it has no types
-    from pycocotools.coco import COCO
-
-    coco = COCO()
+    coco = import_pycocotools("coco").COCO()
     coco.dataset = {
         "images": [{"id": image.id, "width": image.width, "height": image.height} for image in annotations.images],
         "categories": [{"id": number, "name": name} for number, name in annotations.categories.items()],

@@ -34,11 +34,7 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
     It takes a list of images (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
     torchvision's `FasterRCNN`. It returns losses by name in training, otherwise boxes, labels, scores and masks.
 
-    Args:
-        backbone: becomes part of the detector; its norms are replaced as the settings say.
-        settings: of pyramid and heads.
-        form: how images are preprocessed, and the categories.
-        seed: of the weights of pyramid and heads.
+    The backbone becomes part of it; its norms are replaced as the settings say.
 
     Raises:
         ValueError: if the strides of the backbone do not fit a pyramid.
@@ -48,7 +44,6 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
         norm = norm_layer(settings.norm_of_heads)
-        num_classes = len(form.categories) + 1
         pyramid = Pyramid(backbone, settings.channels, norm=norm, min_stride=settings.min_stride)
         anchors = tuple((settings.anchor_scale * stride,) for stride in pyramid.strides)
         kind: type[FasterRCNN] = MaskRCNN if settings.masks else FasterRCNN
@@ -63,8 +58,7 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
             box_score_thresh=settings.min_score,
             box_detections_per_img=settings.max_detections,
             box_batch_size_per_image=settings.roi_batch,
-            **_box_parts(pyramid, settings, norm, num_classes),
-            **(_mask_parts(pyramid, settings, norm, num_classes) if settings.masks else {}),
+            **_heads(pyramid, settings, norm, len(form.categories) + 1),
         )
     divisor = max(_MIN_DIVISOR, backbone.strides[-1])
     network.transform = ImageTransform(form, size_divisible=divisor, antialias=settings.antialias)
@@ -147,28 +141,20 @@ class ImageTransform(GeneralizedRCNNTransform):
         return image, target
 
 
-def _box_parts(
+def _heads(
     pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
 ) -> dict[str, nn.Module]:
-    width, features = settings.channels, settings.features
-    head = (
-        FastRCNNConvFCHead((width, _BOX_SIDE, _BOX_SIDE), [width] * _NUM_CONVOLUTIONS, [features], norm)
+    levels, width, features = list(pyramid.levels), settings.channels, settings.features
+    layers = [width] * _NUM_CONVOLUTIONS
+    heads: dict[str, nn.Module] = {
+        "box_roi_pool": MultiScaleRoIAlign(levels, _BOX_SIDE, _SAMPLING),
+        "box_head": FastRCNNConvFCHead((width, _BOX_SIDE, _BOX_SIDE), layers, [features], norm)
         if settings.has_conv_head
-        else TwoMLPHead(width * _BOX_SIDE**2, features)
-    )
-    return {
-        "box_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _BOX_SIDE, _SAMPLING),
-        "box_head": head,
+        else TwoMLPHead(width * _BOX_SIDE**2, features),
         "box_predictor": FastRCNNPredictor(features, num_classes),
     }
-
-
-def _mask_parts(
-    pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
-) -> dict[str, nn.Module]:
-    width = settings.channels
-    return {
-        "mask_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _MASK_SIDE, _SAMPLING),
-        "mask_head": MaskRCNNHeads(width, [width] * _NUM_CONVOLUTIONS, 1, norm),
-        "mask_predictor": MaskRCNNPredictor(width, width, num_classes),
-    }
+    if settings.masks:
+        heads["mask_roi_pool"] = MultiScaleRoIAlign(levels, _MASK_SIDE, _SAMPLING)
+        heads["mask_head"] = MaskRCNNHeads(width, layers, 1, norm)
+        heads["mask_predictor"] = MaskRCNNPredictor(width, width, num_classes)
+    return heads

@@ -27,13 +27,7 @@ class DetectionPlan:
     """Everything that determines the outcome of a detector's training.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-        detector: pyramid and heads.
-        recipe: training settings.
-        data: the images.
         length: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's iterations.
-        seed: of everything random.
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
     """
 
@@ -55,11 +49,7 @@ def run_detection(
     Returns and raises what `nas.downstream.run.run_dense` does; ``evaluation`` is that of
     `nas.downstream.detection.evaluation.evaluate_detector`.
 
-    Args:
-        plan: what to train.
-        out: an existing folder.
-        watch: called in the first worker only.
-        data: the images, if they are loaded and checked already.
+    The images are loaded and checked unless they are given. `watch` is called in the first worker only.
 
     Raises:
         ValueError: if backbone, pyramid and images do not fit together.

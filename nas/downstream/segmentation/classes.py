@@ -60,13 +60,7 @@ def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation
     """Determines the classes of a folder.
 
     They are listed in ``classes.txt``, one name a line. Without that file they are the values that occur, named by the
-    categories of COCO annotations in the folder, or by number.
-
-    Args:
-        root: the folder.
-        spec: with the unlabelled value and the number of classes to learn.
-        train: numbers of pixels per value in the training masks.
-        validation: the same in the validation masks.
+    categories of COCO annotations in the folder, or by number. The counts are of pixels per value in the masks.
 
     Raises:
         ValueError: if there are less than two classes or less than requested, or ``classes.txt`` is not valid.

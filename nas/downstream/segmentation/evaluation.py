@@ -69,14 +69,9 @@ def predict(network: nn.Module, image: Tensor, size: torch.Size | tuple[int, int
 def evaluate(
     network: nn.Module, images: SegmentationImages, train: Counts, tested: Counts, *, look: Look | None = None
 ) -> dict[str, Any]:
-    """Evaluates a network, and the constant prediction of the most frequent class in training.
+    """Evaluates a network, and the constant prediction of the most frequent class in training, see `count_pixels`.
 
-    Args:
-        network: in evaluation mode.
-        images: images to evaluate on.
-        train: number of training pixels per class.
-        tested: number of pixels per class of these images.
-        look: see `count_pixels`.
+    `train` and `tested` are the numbers of pixels per class of the training images and of these images.
 
     Returns:
         The `scores`, and ``constant`` with the ``mean_iou`` and ``pixel_accuracy`` of the constant prediction.

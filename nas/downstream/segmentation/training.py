@@ -25,12 +25,6 @@ class SegmentationPlan:
     """Everything that determines the outcome of a segmenter's training.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-        head: on the backbone.
-        data: the images and their classes.
-        recipe: training settings.
-        seed: of everything random.
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
     """
 
@@ -55,11 +49,7 @@ def run_segmentation(
     Returns and raises what `nas.downstream.run.run_dense` does; ``evaluation`` is that of
     `nas.downstream.segmentation.evaluation.evaluate` on the validation images.
 
-    Args:
-        plan: what to train.
-        folder: the images.
-        out: an existing folder.
-        watch: called in the first worker only.
+    `watch` is called in the first worker only.
 
     Raises:
         ValueError: if backbone and heads do not fit together.
