@@ -116,8 +116,7 @@ def run_dense(
 
 def _restore(training: DenseTraining, plans: Sequence[str], out: Path) -> list[Record]:
     """Resumes from the folder's checkpoint if there is one; returns the records up to it."""
-    state = resume_state(out / STATE_FILE, plans)
-    if state is None:
+    if (state := resume_state(out / STATE_FILE, plans)) is None:
         return []
     training.restore(state)
     return list(state.values["records"])

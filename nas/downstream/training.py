@@ -60,9 +60,6 @@ class DenseTraining:
         recipe: training settings.
         seed: of everything random.
 
-    Attributes:
-        num_iterations: finished iterations.
-
     Raises:
         ValueError: if the recipe does not fit the device or the number of workers.
         RuntimeError: if the device is not available.

@@ -96,15 +96,14 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
     }
     for image in images.values():
         check(path, image)
-    categories = {each["id"]: each["name"] for each in file["categories"]}
     objects: dict[int, list[Annotation]] = {}
-    for annotation in _read_objects(path, file["annotations"], (images, categories), reading):
+    for annotation in _read_objects(path, file, images, reading):
         objects.setdefault(annotation.image, []).append(annotation)
     return Annotations(
         path,
         tuple(images.values()),
         {image: tuple(each) for image, each in objects.items()},
-        categories,
+        {each["id"]: each["name"] for each in file["categories"]},
         hashlib.sha256(content).hexdigest(),
     )
 
@@ -130,13 +129,10 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def _read_objects(
-    path: Path,
-    entries: Sequence[_Object],
-    known: tuple[Mapping[int, AnnotatedImage], Mapping[int, str]],
-    reading: Reading,
+    path: Path, file: _File, images: Mapping[int, AnnotatedImage], reading: Reading
 ) -> Iterator[Annotation]:
-    images, categories = known
-    for entry in entries:
+    categories = {each["id"] for each in file["categories"]}
+    for entry in file["annotations"]:
         image, place = entry["image_id"], f"{path}, annotation {entry['id']}"
         if image not in images:
             raise ValueError(f"{place} must be of a listed image, got image_id {image}")

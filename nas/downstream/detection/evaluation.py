@@ -21,6 +21,7 @@ from nas.training.parallel import current_members, gather_texts
 
 BOXES_FILE, MASKS_FILE = "found_boxes.json", "found_masks.json"
 _MASK_THRESHOLD = 0.5
+_SHARED = ("image_id", "category_id", "score")
 
 
 def evaluate_detector(
@@ -47,9 +48,8 @@ def evaluate_detector(
     found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
-    shared = [{key: each[key] for key in ("image_id", "category_id", "score")} for each in everything]
-    boxes = [{**one, "bbox": each["bbox"]} for one, each in zip(shared, everything, strict=True)]
-    outlines = _masks(shared, everything, annotations)
+    boxes = [{key: each[key] for key in (*_SHARED, "bbox")} for each in everything]
+    outlines = _masks(everything, annotations)
     if folder is not None and current_members().rank == 0:
         write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
         if outlines:
@@ -60,14 +60,13 @@ def evaluate_detector(
     return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}
 
 
-def _masks(
-    shared: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]], annotations: Annotations
-) -> list[dict[str, Any]]:
+def _masks(found: Sequence[Mapping[str, Any]], annotations: Annotations) -> list[dict[str, Any]]:
     """Returns masks without their boxes, whose area pycocotools would use in place of the mask's."""
     sizes = {image.id: [image.height, image.width] for image in annotations.images}
     return [
-        {**one, "segmentation": {"size": sizes[one["image_id"]], "counts": each["counts"]}}
-        for one, each in zip(shared, found, strict=True)
+        {key: each[key] for key in _SHARED}
+        | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
+        for each in found
         if "counts" in each
     ]
 
