@@ -112,7 +112,7 @@ def test_no_room_for_checkpoints_is_said_before_anything_is_trained(tmp_path, mo
 
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
-    with pytest.raises(RuntimeError, match="make room or choose another folder"):
+    with pytest.raises(RuntimeError, match="free disk space or choose another folder"):
         run(tmp_path)
 
 
