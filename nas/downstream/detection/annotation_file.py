@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, cast
 
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -115,8 +115,8 @@ def _parse(path: Path, content: bytes) -> _File:
         raise ValueError(f"{path}: {_first_fault(error)}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
-    for kind in ("images", "annotations", "categories"):
-        ids = Counter(entry["id"] for entry in file[kind])
+    for kind, entries in cast("dict[str, list[Any]]", file).items():
+        ids = Counter(entry["id"] for entry in entries)
         if twice := [number for number, count in ids.items() if count > 1]:
             raise ValueError(f"{path}: {kind} must have unique ids, got {twice[0]} twice")
     return file
