@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,8 @@ class Backbone(nn.Module):
 
     Args:
         network: becomes part of this module, changed in place.
-        mean: of each channel, on a scale where white is 1, with which images are normalized.
-        std: standard deviation of each channel, on the same scale.
+        mean: of each channel of the images, on a scale where white is 1, for normalization.
+        std: standard deviations, likewise.
 
     Attributes:
         channels: of each map, from the finest to the coarsest.
@@ -37,11 +38,7 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self,
-        network: AnyNetwork,
-        *,
-        mean: tuple[float, ...] = IMAGENET_MEAN,
-        std: tuple[float, ...] = IMAGENET_STD,
+        self, network: AnyNetwork, *, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
     ) -> None:
         super().__init__()
         self.mean = mean
@@ -51,10 +48,7 @@ class Backbone(nn.Module):
         _remove_heads(network)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Computes the maps of all stages.
-
-        Args:
-            images: (N, in_channels, H, W), of any size.
+        """Computes the maps of all stages of images (N, in_channels, H, W).
 
         Returns:
             Maps (N, channels[level], h, w) by level, from ``"0"``, the finest; h and w are H and W divided by
@@ -69,10 +63,7 @@ class Backbone(nn.Module):
 def build_backbone(description: Buildable, spec: NetworkSpec, *, seed: int) -> Backbone:
     """Builds a backbone with initial weights, without changing torch's global generator.
 
-    Args:
-        description: cells of any space, or a reference network.
-        spec: the network around them; settings of the classifier and of regularization are ignored.
-        seed: of the weights.
+    Settings of the classifier and of regularization are ignored.
 
     Raises:
         ValueError: if the architecture names an unknown operation or norm.
@@ -90,7 +81,7 @@ def start_backbone(
 
     Args:
         description: cells of any space, or a reference network.
-        spec: the network around them.
+        spec: the network around it.
         start: a trained classifier whose weights are used, see `load_backbone`; None draws initial weights.
         norm: that will replace the norms of the backbone.
         seed: of the initial weights.
@@ -114,13 +105,10 @@ def start_backbone(
 
 
 def load_backbone(source: Path) -> Backbone:
-    """Loads the backbone of a trained classifier.
+    """Loads the backbone of a trained classifier, in training mode.
 
     Args:
         source: a checkpoint, or the folder of an export or a training. Source code in the folder is not run.
-
-    Returns:
-        The backbone, in training mode.
 
     Raises:
         ValueError: if there is no trained network, or the files of the folder do not match.
@@ -148,12 +136,18 @@ def trained_file(source: Path) -> Path:
     return path
 
 
+def weights_digest(start: str) -> str:
+    """Returns the SHA-256 of a file of weights, or of the one in a folder."""
+    with trained_file(Path(start)).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> None:
     try:
-        description = description_from_json(parse_json(described.read_bytes()))
+        theirs = description_from_json(parse_json(described.read_bytes())).fingerprint
     except (ValueError, OSError) as error:
         raise ValueError(f"{described} does not hold an architecture: {error}") from None
-    ours, theirs = checkpoint.network.architecture.fingerprint, description.fingerprint
+    ours = checkpoint.network.architecture.fingerprint
     if ours != theirs:
         raise ValueError(f"{described} must describe the network of {path.name}, {ours[:12]}, got {theirs[:12]}")
 

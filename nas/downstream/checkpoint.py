@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, Self, TypeVar
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from nas.downstream.backbone import Backbone, build_backbone
+from nas.downstream.backbone import Backbone
 from nas.fidelity import NetworkSpec
 from nas.files.strict_json import parse_json
 from nas.models.build import Buildable, description_from_json
@@ -22,54 +22,36 @@ from nas.models.checkpoint import read_tensors, write_tensors
 
 @dataclass(frozen=True, slots=True)
 class Description(ABC):
-    """Describes a detector or segmenter without its weights; subclasses add fields that pydantic can validate.
+    """Describes a detector or segmenter, here its backbone, without weights; subclasses add fields for pydantic."""
 
-    Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-    """
-
-    architecture: Buildable
+    architecture: Annotated[
+        Buildable, PlainValidator(description_from_json), PlainSerializer(lambda description: description.to_json())
+    ]
     network: NetworkSpec
 
     @abstractmethod
     def build(self, *, seed: int, backbone: Backbone | None = None) -> nn.Module:
-        """Builds the network.
-
-        Args:
-            seed: of the initial weights.
-            backbone: becomes part of the network; None builds one.
+        """Builds the network around a given backbone, or a new one, with initial weights.
 
         Raises:
             ValueError: if the architecture is not valid, or backbone and heads do not fit together.
         """
 
-    def build_backbone(self, *, seed: int) -> Backbone:
-        """Builds the backbone with initial weights."""
-        return build_backbone(self.architecture, self.network, seed=seed)
-
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
-        parts = {name: each.dump_python(getattr(self, name), mode="json") for name, each in self._adapters().items()}
-        return {"architecture": self.architecture.to_json(), **parts}
+        data: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        return data
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Rebuilds a description; raises ValueError if the value is not one."""
         try:
-            parts = {name: adapter.validate_python(value[name]) for name, adapter in cls._adapters().items()}
-            return cls(architecture=description_from_json(value["architecture"]), **parts)
-        except KeyError as error:
-            raise ValueError(f"its description lacks {error}") from None
+            return TypeAdapter(cls).validate_python(value)
         except ValidationError as error:
-            raise ValueError(f"its description is not valid: {error.errors()[0]['msg']}") from None
-        except TypeError as error:
-            raise ValueError(f"its description is not valid: {error}") from None
-
-    @classmethod
-    def _adapters(cls) -> dict[str, TypeAdapter[Any]]:
-        types = get_type_hints(cls)
-        return {each.name: TypeAdapter(types[each.name]) for each in fields(cls) if each.name != "architecture"}
+            first = error.errors()[0]
+            raise ValueError(
+                f"its description is not valid: {': '.join(map(str, (*first['loc'], first['msg'])))}"
+            ) from None
 
 
 AnyDescription = TypeVar("AnyDescription", bound=Description)
@@ -84,15 +66,9 @@ def save_network(path: Path, network: nn.Module, file_format: str, metadata: Map
 def load_network(
     path: Path, file_format: str, describe: Callable[[dict[str, Any]], AnyDescription]
 ) -> tuple[nn.Module, AnyDescription]:
-    """Rebuilds a network from a file that `save_network` wrote.
+    """Rebuilds a network, on the CPU and in evaluation mode, and its description from a file of `save_network`.
 
-    Args:
-        path: of the file.
-        file_format: that it must have.
-        describe: makes the description from the metadata.
-
-    Returns:
-        The network, on the CPU and in evaluation mode, and its description.
+    The file must have the format; `describe` makes the description from its metadata.
 
     Raises:
         ValueError: if the file is missing or has another format, or its weights do not match its description.

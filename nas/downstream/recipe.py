@@ -22,13 +22,12 @@ class DenseRecipe:
     The defaults are those of Rethinking ImageNet Pre-training (1811.08883, section 4).
 
     Attributes:
-        iterations: optimizer steps. See `nas.downstream.schedule.with_length` for the length of ``1x``, ``2x``, ...
+        iterations: optimizer steps; see `nas.downstream.schedule.with_length` for those of ``1x``, ``2x``, ...
         batch_size: images per iteration over all workers.
         learning_rate: after the warm-up, for a batch of `reference_batch`.
-        reference_batch: the rate is multiplied by `batch_size` / `reference_batch` (1706.02677, section 2.1); 0 keeps
-            the rate.
-        schedule: ``cuts`` multiplies the rate by `decay_factor` at each of `cuts`; ``polynomial`` is
-            (1 - done)^`power` (1706.05587, section 4); ``cosine`` falls to 0; ``constant``.
+        reference_batch: multiplies the rate by `batch_size` / `reference_batch` (1706.02677, section 2.1); 0: by 1.
+        schedule: ``cuts`` multiplies by `decay_factor` at each of `cuts`; ``polynomial`` is (1 - done)^`power`
+            (1706.05587, section 4); ``cosine`` falls to 0; ``constant``.
         cuts: iterations before the end at which the rate is cut, in falling order.
         decay_factor: of each cut.
         power: of the polynomial schedule.
@@ -39,9 +38,8 @@ class DenseRecipe:
         decay_biases: whether biases and the scales and shifts of norms decay too.
         gradient_clip: largest global norm of the gradient; 0 switches clipping off.
         flip: whether images are mirrored left to right at random.
-        scales: shorter sides in pixels to which images are resized: one of them at random in training, the last in
-            evaluation.
-        max_side: largest longer side in pixels; the shorter side becomes smaller where it would be exceeded.
+        scales: shorter sides of resized images in pixels: one at random in training, the last in evaluation.
+        max_side: largest longer side in pixels, for which the shorter side becomes smaller.
         precision: ``auto`` is float16 with loss scaling on CUDA and float32 elsewhere.
         device: ``auto`` is CUDA where available.
         num_threads: CPU threads per worker.
@@ -81,19 +79,16 @@ class DenseRecipe:
             )
         falls = all(later < earlier for earlier, later in pairwise((self.iterations, *self.cuts)))
         if self.schedule == "cuts" and not falls:
-            raise ValueError(
-                f"cuts must be iterations before the end in falling order, below iterations, {self.iterations}, "
-                f"got {list(self.cuts)}"
-            )
+            rule = f"iterations before the end in falling order, below iterations, {self.iterations}"
+            raise ValueError(f"cuts must be {rule}, got {list(self.cuts)}")
         if not self.scales or max(self.scales) > self.max_side:
             raise ValueError(
                 f"scales must be one or more sides up to max_side, {self.max_side}, got {list(self.scales)}"
             )
         for name in ("checkpoint_iterations", "evaluation_iterations"):
-            if getattr(self, name) % self.record_iterations:
+            if (every := getattr(self, name)) % self.record_iterations:
                 raise ValueError(
-                    f"{name} must be a multiple of record_iterations, {self.record_iterations}, "
-                    f"got {getattr(self, name)}"
+                    f"{name} must be a multiple of record_iterations, {self.record_iterations}, got {every}"
                 )
 
     @property

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 
-from nas.downstream.recipe import DenseRecipe
+from nas.architecture import fingerprint_json
+from nas.downstream.backbone import weights_digest
+from nas.downstream.recipe import RUN_SETTINGS, DenseRecipe
 from nas.downstream.training import DenseImages, DenseTraining, start_dense
 from nas.files.atomic_write import write_text
 from nas.training.device import choose_device
@@ -21,17 +24,30 @@ from nas.training.run import METRICS_FILE, RESULT_FILE, STATE_FILE, Record
 from nas.training.state import TrainingState, check_room, resume_state, write_state
 
 
+def training_fingerprint(parts: Mapping[str, Any], recipe: DenseRecipe, start: str | None) -> str:
+    """Returns 32 hexadecimal digits that are equal for trainings that compute the same.
+
+    Paths of images and weights, and `nas.downstream.recipe.RUN_SETTINGS`, make no difference. `parts` are plain data of
+    the network and the images; for `start` see `nas.downstream.backbone.start_backbone`.
+    """
+    settings = {name: value for name, value in plain(recipe).items() if name not in RUN_SETTINGS}
+    return fingerprint_json({**parts, "recipe": settings, "start": None if start is None else weights_digest(start)})
+
+
+def plain(settings: object) -> Any:  # noqa: ANN401 - plain data
+    """Returns a dataclass of settings as plain data."""
+    return TypeAdapter(type(settings)).dump_python(settings, mode="json")
+
+
 @dataclass(frozen=True, slots=True)
 class DenseTask:
     """A network to train, and how it is evaluated and saved.
 
     Attributes:
-        fingerprints: see `nas.downstream.fingerprint`. The first is written to checkpoints; checkpoints with one of the
+        fingerprints: see `training_fingerprint`. The first is written to checkpoints; checkpoints with one of the
             others, which earlier versions wrote, can be resumed too.
-        network: see `nas.downstream.training.DenseTraining`.
-        images: training images.
-        evaluate: returns the scores of the network, as plain data; called in evaluation mode and without gradients. All
-            workers call it with the same weights, and get the same scores.
+        network: see `nas.downstream.training.DenseTraining`, as for `images`.
+        evaluate: returns the scores of the network in evaluation mode, as plain data, the same in all workers.
         save: writes the trained network into the folder.
         description: plain data about the training for `result.json`.
     """
@@ -46,19 +62,13 @@ class DenseTask:
 
 @dataclass(frozen=True, slots=True)
 class DenseWatch:
-    """Callbacks that observe a training.
-
-    Attributes:
-        after_iteration: called with the number of finished iterations.
-        after_record: called with all records so far, those of earlier sessions included.
-    """
+    """Callbacks that get the number of finished iterations, and all records so far, those of earlier sessions too."""
 
     after_iteration: Callable[[int], None] = field(default=lambda _: None)
     after_record: Callable[[list[Record]], None] = field(default=lambda _: None)
 
 
 SILENT = DenseWatch()
-"""Observes nothing."""
 
 
 def run_dense(
@@ -69,12 +79,7 @@ def run_dense(
     Every `recipe.checkpoint_iterations` the checkpoint is replaced atomically, so the same call resumes after a kill at
     any time. With one worker on a CPU the final weights are bit-identical to those of an uninterrupted run.
 
-    Args:
-        task: what to train.
-        recipe: training settings.
-        out: an existing folder.
-        seed: of everything random in the training.
-        watch: notified of iterations and records, in the first worker only.
+    `watch` is called in the first worker only.
 
     Returns:
         The contents of `result.json`, which the first worker writes: ``evaluation``, the last value of `task.evaluate`,
@@ -82,8 +87,7 @@ def run_dense(
 
     Raises:
         DivergedError: if the loss is not finite.
-        ValueError: if the recipe does not fit device or workers, or the folder holds the checkpoint of another
-            training.
+        ValueError: if the recipe does not fit device or workers, or the folder's checkpoint is of another training.
         RuntimeError: if there is no space for checkpoints, or no such device.
     """
     plans = [f"{fingerprint}-{seed}" for fingerprint in task.fingerprints]
@@ -98,7 +102,9 @@ def run_dense(
             records = [*records, _run_to_record(training, task, recipe, watch)]
             if first:
                 if training.is_done or training.num_iterations % recipe.checkpoint_iterations == 0:
-                    _write_checkpoint(training, plans[0], records, out)
+                    state = training.state()
+                    values = {**state.values, "plan": plans[0], "records": records}
+                    write_state(out / STATE_FILE, TrainingState(state.tensors, values))
                 _write_metrics(out, records)
                 watch.after_record(records)
         result = _result(task, recipe, records, seed)
@@ -110,8 +116,7 @@ def run_dense(
 
 def _restore(training: DenseTraining, plans: Sequence[str], out: Path) -> list[Record]:
     """Resumes from the folder's checkpoint if there is one; returns the records up to it."""
-    state = resume_state(out / STATE_FILE, plans)
-    if state is None:
+    if (state := resume_state(out / STATE_FILE, plans)) is None:
         return []
     training.restore(state)
     return list(state.values["records"])
@@ -127,11 +132,6 @@ def _run_to_record(training: DenseTraining, task: DenseTask, recipe: DenseRecipe
             record["evaluation"] = dict(task.evaluate(training.network))
         record["evaluation_seconds"] = time.perf_counter() - started
     return record
-
-
-def _write_checkpoint(training: DenseTraining, plan: str, records: list[Record], out: Path) -> None:
-    state = training.state()
-    write_state(out / STATE_FILE, TrainingState(state.tensors, {**state.values, "plan": plan, "records": records}))
 
 
 def _write_metrics(out: Path, records: list[Record]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from nas.downstream.recipe import DenseRecipe
 from nas.training.schedule import cosine
@@ -31,13 +29,8 @@ def with_length(recipe: DenseRecipe, text: str, num_images: int) -> DenseRecipe:
     the last 20,000 iterations (1811.08883, section 4). All of them are scaled so that every image is seen as often.
     The warm-up is shortened to a tenth of the iterations where it is longer.
 
-    Args:
-        recipe: with the batch size and all other settings.
-        text: ``1x``, ``2x``, and so on.
-        num_images: number of training images.
-
     Raises:
-        ValueError: if the text is not a schedule, or has fewer than three iterations.
+        ValueError: if the text is not ``1x``, ``2x`` and so on, or gives fewer than three iterations.
     """
     share = num_images / COCO_IMAGES * _BATCH / recipe.batch_size
     iterations = round(parse_length(text) * _ITERATIONS * share)
@@ -56,26 +49,21 @@ def learning_rate(recipe: DenseRecipe, iteration: int) -> float:
 
     In the warm-up the rate of the schedule is multiplied by a factor that rises linearly from `warmup_factor` to 1.
     """
-    rate = recipe.peak_rate * _SCHEDULES[recipe.schedule](recipe, iteration)
+    rate = recipe.peak_rate * _share(recipe, iteration)
     if iteration >= recipe.warmup_iterations:
         return rate
     risen = iteration / recipe.warmup_iterations
     return rate * (recipe.warmup_factor * (1 - risen) + risen)
 
 
-def _after_cuts(recipe: DenseRecipe, iteration: int) -> float:
-    return recipe.decay_factor ** sum(iteration >= recipe.iterations - cut for cut in recipe.cuts)
-
-
-def _polynomial(recipe: DenseRecipe, iteration: int) -> float:
-    return float((1 - iteration / recipe.iterations) ** recipe.power)
-
-
-_SCHEDULES: Mapping[str, Callable[[DenseRecipe, int], float]] = MappingProxyType(
-    {
-        "cuts": _after_cuts,
-        "polynomial": _polynomial,
-        "cosine": lambda recipe, iteration: cosine(iteration / recipe.iterations),
-        "constant": lambda *_: 1.0,
-    }
-)
+def _share(recipe: DenseRecipe, iteration: int) -> float:
+    done = iteration / recipe.iterations
+    match recipe.schedule:
+        case "cuts":
+            return recipe.decay_factor ** sum(iteration >= recipe.iterations - cut for cut in recipe.cuts)
+        case "polynomial":
+            return float((1 - done) ** recipe.power)
+        case "cosine":
+            return cosine(done)
+        case "constant":
+            return 1.0

@@ -30,12 +30,7 @@ _ORDER, _CHANGES, _NETWORK = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One image of a batch.
-
-    Attributes:
-        index: of the image.
-        seed: of its augmentation.
-    """
+    """One image of a batch: its number, and the seed of its augmentation."""
 
     index: int
     seed: int
@@ -44,9 +39,7 @@ class Draw:
 class DenseImages(Protocol):
     """Training images with their targets."""
 
-    def __len__(self) -> int:
-        """Returns the number of images."""
-        ...
+    def __len__(self) -> int: ...
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[Any, ...]:
         """Returns augmented images and targets on a device: the arguments of the network in training."""
@@ -66,10 +59,6 @@ class DenseTraining:
         images: training images; each is seen once before any is seen again.
         recipe: training settings.
         seed: of everything random.
-
-    Attributes:
-        network: the network.
-        num_iterations: finished iterations.
 
     Raises:
         ValueError: if the recipe does not fit the device or the number of workers.
@@ -98,10 +87,7 @@ class DenseTraining:
         return self.num_iterations >= self._recipe.iterations
 
     def run(self, after_iteration: Callable[[int], None] = lambda _: None) -> dict[str, float]:
-        """Trains up to the next record.
-
-        Args:
-            after_iteration: called with the number of finished iterations.
+        """Trains up to the next record, and calls a function with the number of finished iterations after each.
 
         Returns:
             The means of all losses and of their sum, ``loss``, over these iterations; ``iteration``, the number of
@@ -133,20 +119,15 @@ class DenseTraining:
 
     def draws(self, iteration: int) -> list[Draw]:
         """Returns the images of an iteration, over all workers."""
-        size = self._recipe.batch_size
+        size, num = self._recipe.batch_size, len(self._images)
         places = range(iteration * size, (iteration + 1) * size)
-        orders = {epoch: self._order(epoch) for epoch in {place // len(self._images) for place in places}}
-        return [
-            Draw(orders[place // len(self._images)][place % len(self._images)], seed_of(self._seed, _CHANGES, place))
-            for place in places
-        ]
+        orders = {epoch: self._order(epoch) for epoch in {place // num for place in places}}
+        return [Draw(orders[place // num][place % num], seed_of(self._seed, _CHANGES, place)) for place in places]
 
     def state(self) -> TrainingState:
         """Returns the state from which `restore` continues."""
-        tensors = {
-            **prefixed("network", self.network.state_dict()),
-            **prefixed("optimizer", optimizer_tensors(self._optimizer)),
-        }
+        optimizer = prefixed("optimizer", optimizer_tensors(self._optimizer))
+        tensors = prefixed("network", self.network.state_dict()) | optimizer
         return TrainingState(tensors, {"num_iterations": self.num_iterations, "scaler": self._scaler.state_dict()})
 
     def restore(self, state: TrainingState) -> None:

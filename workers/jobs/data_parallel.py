@@ -27,11 +27,9 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ParallelWorkers:
-    """The workers of a data-parallel training.
+    """Number and resources of the workers of a data-parallel training.
 
     Attributes:
-        num_workers: Number of workers.
-        each: Resources of each worker.
         address: Of a running Ray cluster; None starts Ray on this machine.
     """
 
@@ -68,10 +66,7 @@ def train_in_parallel(
         workers: The workers.
         after_record: Called with all records so far when ``metrics.jsonl`` has new ones.
         train: A module-level function, called by every worker with plan and folder once the process group exists; the
-            worker of rank 0 writes ``metrics.jsonl`` and ``result.json``.
-
-    Returns:
-        What `result.json` holds.
+            worker of rank 0 writes ``metrics.jsonl`` and ``result.json``, which is returned.
 
     Raises:
         ValueError: If there are more workers than devices.
@@ -87,8 +82,7 @@ def train_in_parallel(
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         _check_number(workers, "the Ray cluster", num_gpus=resources.get("GPU", 0), num_cpus=resources.get("CPU", 0))
         _fit({"train": train, "plan": plan, "out": str(out.resolve())}, workers, storage=storage)
-    result = read_result(out)
-    if result is None:
+    if (result := read_result(out)) is None:
         raise RuntimeError(f"the workers finished without a result in {out}: all workers must see this folder")
     return result
 
@@ -103,9 +97,7 @@ def _fit(work: dict[str, Any], workers: ParallelWorkers, *, storage: str) -> Non
         train_loop_config=work,
         torch_config=TorchConfig(backend="nccl" if workers.use_gpu else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=workers.num_workers,
-            use_gpu=workers.use_gpu,
-            resources_per_worker=workers.each.demand,
+            num_workers=workers.num_workers, use_gpu=workers.use_gpu, resources_per_worker=workers.each.demand
         ),
         run_config=RunConfig(storage_path=storage, name="training", failure_config=FailureConfig(max_failures=0)),
     )
@@ -118,7 +110,6 @@ def _fit(work: dict[str, Any], workers: ParallelWorkers, *, storage: str) -> Non
 
 
 def _train_member(work: dict[str, Any]) -> None:
-    """Runs in each worker, after its process group was created."""
     work["train"](work["plan"], Path(work["out"]))
 
 
@@ -147,15 +138,13 @@ def _watch_records(out: Path, after_record: Callable[[list[Record]], None]) -> I
     after_record(earlier)
 
     def watch() -> None:
-        before = len(earlier)
-        while True:
+        before, is_last = len(earlier), False
+        while not is_last:
             is_last = done.wait(_POLL_SECONDS)
             records = read_records(out)
             if len(records) > before:
                 before = len(records)
                 after_record(records)
-            if is_last:
-                return
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -7,15 +7,13 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from nas.downstream.detection.annotations import Annotations
 from nas.downstream.detection.checkpoint import load_detector
 from nas.downstream.detection.data import DetectionSet, choose_images, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
@@ -26,7 +24,7 @@ from nas.files.atomic_write import write_text
 from nas.files.lock import STALE_SECONDS, FileLock
 from nas.files.strict_json import parse_json
 from nas.training.device import choose_device, num_threads
-from nas.training.run import METRICS_FILE, read_result
+from nas.training.run import read_records, read_result
 from workers.cluster.resources import WorkerResources
 from workers.cluster.tasks import wait_for_any
 from workers.errors import describe_error, first_line
@@ -42,14 +40,11 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DetectorJob:
-    """One training of a study.
+    """One training of a study, with a unique name.
 
     Attributes:
-        name: unique name.
-        plan: what is trained.
         folder: of the training; on a cluster, a path that all nodes share.
-        num_known: maximum number of training images on which the final detector is evaluated too, to measure
-            overfitting.
+        num_known: maximum number of training images to evaluate on too, to measure overfitting.
     """
 
     name: str
@@ -66,11 +61,7 @@ class JobFailure:
 
 
 def read_scores(folder: Path) -> Scores | None:
-    """Reads the scores of a finished job; None if it is not finished.
-
-    Raises:
-        ValueError: if the file is damaged.
-    """
+    """Reads the scores of a finished job; None if it is not finished, ValueError if the file is damaged."""
     path = folder / SCORES_FILE
     if not path.exists():
         return None
@@ -94,13 +85,10 @@ def train_and_measure(job: DetectorJob) -> Scores:
         `nas.downstream.detection.evaluation.evaluate_detector`; ``loss`` of the last record; ``curve``, all evaluations
         on the plan's split with their ``iteration``; counts and seconds.
 
-    Raises:
-        DivergedError: if the loss is not finite.
-        ValueError: if plan, images and folder do not fit together.
-        RuntimeError: if the folder stays in use, or there is no space for checkpoints.
+    Raises what `nas.downstream.detection.training.run_detection` does, and RuntimeError if the folder stays in use.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
-    with _patient_lock(job.folder / LOCK_FILE):
+    with _PatientLock(job.folder / LOCK_FILE):
         if (done := read_scores(job.folder)) is not None:
             return done
         data = load_detection_data(job.plan.data, masks=job.plan.detector.masks, check=False)
@@ -121,25 +109,17 @@ def run_jobs(
 
     A job that raises fails and is not retried. A job whose worker or node is lost is retried at most
     `resources.max_retries` times and resumes from its last checkpoint. Closing the generator stops running jobs.
-
-    Args:
-        jobs: in the order in which they are started.
-        resources: of each job, and the number of parallel jobs.
-        work: runs a job; must be importable on the nodes.
-
-    Raises:
-        RuntimeError: if this process is not connected to a cluster.
+    `work` runs a job, and must be importable on the nodes. Raises RuntimeError without a connection to a cluster.
     """
     if not ray.is_initialized():
         raise RuntimeError("run_jobs needs a Ray cluster: enter workers.cluster.connection.connect() first")
-    options: dict[str, Any] = {
-        "num_cpus": resources.cpus,
-        "num_gpus": resources.gpus,
-        "resources": dict(resources.custom),
-        "max_retries": 0,  # counted below: Ray retries tasks that ran out of memory without limit
-        "max_calls": resources.recycle_after,
-    }
-    task = ray.remote(**options)(work)
+    task: Any = ray.remote(
+        num_cpus=resources.cpus,
+        num_gpus=resources.gpus,
+        resources=dict(resources.custom),
+        max_retries=0,  # counted below: Ray retries tasks that ran out of memory without limit
+        max_calls=resources.recycle_after,
+    )(work)
     waiting, running = deque(jobs), dict[Any, DetectorJob]()
     lost: Counter[str] = Counter()
     warn_at = time.monotonic() + _LOOK_SECONDS
@@ -186,43 +166,37 @@ def _warn_if_no_room(resources: WorkerResources, warn_at: float) -> float:
     return time.monotonic() + _WARN_SECONDS
 
 
-@contextmanager
-def _patient_lock(path: Path) -> Iterator[None]:
-    """Locks a folder, waiting until the lock of a lost process expires."""
-    deadline = time.monotonic() + 2 * STALE_SECONDS
-    with ExitStack() as stack:
+class _PatientLock(FileLock):
+    """Waits until the lock of a lost process expires."""
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + 2 * STALE_SECONDS
         while True:
             try:
-                stack.enter_context(FileLock(path))
-                break
+                return super().__enter__()
             except RuntimeError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(_LOOK_SECONDS)
-        yield
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    records = [json.loads(line) for line in (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()]
+    records = read_records(folder)
     curve = [{"iteration": record["iteration"], **record["evaluation"]} for record in records if "evaluation" in record]
     return {"loss": records[-1][TOTAL], "curve": curve}
 
 
 def _scores(job: DetectorJob, result: Mapping[str, Any], data: DetectionSet) -> dict[str, Any]:
     """Returns scores on the split of the plan and on the other one."""
-    plan, own = job.plan, job.plan.data.evaluate
+    plan, own, masks = job.plan, job.plan.data.evaluate, job.plan.detector.masks
     if own == "val":
         other, images = "train", choose_images(data.train, job.num_known, seed=plan.data.subset_seed)
     else:
         there = replace(plan.data, evaluate="val")
-        other, images = "val", load_detection_data(there, masks=plan.detector.masks, check=False).evaluation
-    return {own: result["evaluation"], other: _measure(job, images)}
-
-
-def _measure(job: DetectorJob, images: Annotations) -> dict[str, Any]:
-    plan = job.plan
+        other, images = "val", load_detection_data(there, masks=masks, check=False).evaluation
     with num_threads(plan.recipe.num_threads):
         network, _ = load_detector(job.folder / DETECTOR_FILE)
         network.to(choose_device(plan.recipe))
         store = ImageStore(plan.data.cache_mib)
-        return evaluate_detector(network, images, store, plan.recipe, masks=plan.detector.masks)
+        measured = evaluate_detector(network, images, store, plan.recipe, masks=masks)
+    return {own: result["evaluation"], other: measured}

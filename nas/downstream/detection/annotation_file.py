@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, cast
 
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -30,6 +31,7 @@ def _inside(name: str) -> str:
 
 _Id = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 _Side = Annotated[int, Field(strict=True, ge=1, le=MAX_LENGTH)]
+_Coordinate = Annotated[float, Field(strict=True, ge=-MAX_LENGTH, le=MAX_LENGTH)]
 _Name = Annotated[str, Field(min_length=1)]
 
 
@@ -52,24 +54,24 @@ class _Object(TypedDict):
     category_id: _Id
 
 
+class _Shape(TypedDict):
+    bbox: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
+    area: NotRequired[Annotated[float, Field(strict=True, ge=0, le=MAX_LENGTH**2)]]
+    iscrowd: NotRequired[Annotated[int, Field(strict=True, ge=0, le=1)]]
+
+
 class _File(TypedDict):
     images: Annotated[list[_Image], FailFast(), Field(min_length=1)]
     annotations: Annotated[list[_Object], FailFast()]
     categories: Annotated[list[_Category], FailFast(), Field(min_length=1)]
 
 
-_FILE = TypeAdapter(_File)
+_FILE, _SHAPE = TypeAdapter(_File), TypeAdapter(_Shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How an annotation file is read.
-
-    Attributes:
-        folder: of the images.
-        need_masks: whether every object must have a mask.
-        drop_bad_objects: whether objects with an invalid box or mask are dropped.
-    """
+    """The folder of the images, whether every object must have a mask, and whether invalid objects are dropped."""
 
     folder: Path
     need_masks: bool = False
@@ -79,10 +81,7 @@ class Reading:
 def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], None]) -> Annotations:
     """Reads an annotation file.
 
-    Args:
-        path: of the file.
-        reading: how it is read.
-        check: called with the file and each image; raises ValueError if the image does not match its annotation.
+    `check` is called with the file and each image; it raises ValueError if the image does not match its annotation.
 
     Raises:
         ValueError: if anything is invalid; names the file and the entry.
@@ -97,15 +96,14 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
     }
     for image in images.values():
         check(path, image)
-    categories = {each["id"]: each["name"] for each in file["categories"]}
     objects: dict[int, list[Annotation]] = {}
-    for annotation in _read_objects(path, file["annotations"], (images, categories), reading):
+    for annotation in _read_objects(path, file, images, reading):
         objects.setdefault(annotation.image, []).append(annotation)
     return Annotations(
         path,
         tuple(images.values()),
         {image: tuple(each) for image, each in objects.items()},
-        categories,
+        {each["id"]: each["name"] for each in file["categories"]},
         hashlib.sha256(content).hexdigest(),
     )
 
@@ -114,32 +112,27 @@ def _parse(path: Path, content: bytes) -> _File:
     try:
         file = _FILE.validate_python(parse_json(content))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ValueError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.60}") from None
+        raise ValueError(f"{path}: {_first_fault(error)}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
-    for kind, entries in file.items():
-        _check_unique(f"{path}: {kind}", entries)
+    for kind, entries in cast("dict[str, list[Any]]", file).items():
+        ids = Counter(entry["id"] for entry in entries)
+        if twice := [number for number, count in ids.items() if count > 1]:
+            raise ValueError(f"{path}: {kind} must have unique ids, got {twice[0]} twice")
     return file
 
 
-def _check_unique(place: str, entries: Any) -> None:  # noqa: ANN401 - one of the lists of a file
-    seen: set[int] = set()
-    for entry in entries:
-        if entry["id"] in seen:
-            raise ValueError(f"{place} must have unique ids, got {entry['id']} twice")
-        seen.add(entry["id"])
+def _first_fault(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "the file"
+    return f"{place}: {first['msg']}, got {first['input']!r:.60}"
 
 
 def _read_objects(
-    path: Path,
-    entries: Sequence[_Object],
-    known: tuple[Mapping[int, AnnotatedImage], Mapping[int, str]],
-    reading: Reading,
+    path: Path, file: _File, images: Mapping[int, AnnotatedImage], reading: Reading
 ) -> Iterator[Annotation]:
-    images, categories = known
-    for entry in entries:
+    categories = {each["id"] for each in file["categories"]}
+    for entry in file["annotations"]:
         image, place = entry["image_id"], f"{path}, annotation {entry['id']}"
         if image not in images:
             raise ValueError(f"{place} must be of a listed image, got image_id {image}")
@@ -153,18 +146,15 @@ def _read_objects(
 
 
 def _read_object(entry: Mapping[str, Any], image: AnnotatedImage, reading: Reading) -> Annotation:
-    crowd = entry.get("iscrowd", 0)
-    if type(crowd) is not int or crowd not in (0, 1):
-        raise ValueError(f"its iscrowd must be 0 or 1, got {_show(crowd)}")
-    box = _numbers(entry.get("bbox"))
+    try:
+        shape = _SHAPE.validate_python(entry)
+    except ValidationError as error:
+        raise ValueError(_first_fault(error)) from None
+    box = shape["bbox"]
     if (fault := _fault(box, image)) is not None:
-        raise ValueError(f"its box, x, y, width, height, must {fault}, got {_show(entry.get('bbox'))}")
-    area = entry.get("area", box[2] * box[3])
-    if type(area) not in (int, float) or not 0 <= area <= MAX_LENGTH**2:
-        raise ValueError(f"its area must be a number of pixels, got {_show(area)}")
-    segmentation = entry.get("segmentation")
-    mask = None
-    if segmentation is not None and segmentation != []:
+        raise ValueError(f"its box, x, y, width, height, must {fault}, got {entry['bbox']!r:.60}")
+    segmentation, mask = entry.get("segmentation"), None
+    if segmentation not in (None, []):
         mask = encode_segmentation(segmentation, image.height, image.width, tolerance=TOLERANCE)
     elif reading.need_masks:
         raise ValueError("it must have a mask (segmentation) for detector.masks, got none")
@@ -173,19 +163,10 @@ def _read_object(entry: Mapping[str, Any], image: AnnotatedImage, reading: Readi
         image.id,
         entry["category_id"],
         box,
-        float(area),
-        is_crowd=bool(crowd),
+        shape.get("area", box[2] * box[3]),
+        is_crowd=bool(shape.get("iscrowd")),
         mask=mask if reading.need_masks else None,
     )
-
-
-def _numbers(value: Any) -> tuple[float, float, float, float]:  # noqa: ANN401 - any JSON
-    if not isinstance(value, list) or len(value) != 4 or any(type(each) not in (int, float) for each in value):
-        raise ValueError(f"its box must be a list of four numbers, got {_show(value)}")
-    if any(abs(each) > MAX_LENGTH for each in value):
-        raise ValueError(f"its box must be of numbers up to {MAX_LENGTH}, got {_show(value)}")
-    x, y, width, height = (float(each) for each in value)
-    return x, y, width, height
 
 
 def _fault(box: Sequence[float], image: AnnotatedImage) -> str | None:
@@ -199,7 +180,3 @@ def _fault(box: Sequence[float], image: AnnotatedImage) -> str | None:
     if min(min(x + width, image.width) - left, min(y + height, image.height) - top) < MIN_SIDE:
         return f"have a part within the {image.width} x {image.height} pixels of its image"
     return None
-
-
-def _show(value: Any) -> str:  # noqa: ANN401 - any JSON
-    return "nothing" if value is None else f"{value!r:.60}"

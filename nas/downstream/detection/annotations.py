@@ -22,7 +22,6 @@ class Annotation:
     """An object in an image.
 
     Attributes:
-        id: of the object.
         image: id of its image.
         category: id of its category.
         box: x, y, width and height in pixels.
@@ -45,8 +44,6 @@ class Annotations:
     """The contents of an annotation file, in its order.
 
     Attributes:
-        path: of the file.
-        images: the images.
         objects: by id of the image; images without objects are missing.
         categories: names by id.
         digest: SHA-256 of the file.

@@ -9,7 +9,7 @@ from typing import cast
 from torch import nn
 from torchvision.models.detection import FasterRCNN
 
-from nas.downstream.backbone import Backbone
+from nas.downstream.backbone import Backbone, build_backbone
 from nas.downstream.checkpoint import Description, load_network, save_network
 from nas.downstream.detection.networks import build_detector
 from nas.downstream.detection.settings import DetectorSettings, ImageForm
@@ -19,11 +19,9 @@ FORMAT = "nas-engine detector 1"
 
 @dataclass(frozen=True, slots=True)
 class DetectorDescription(Description):
-    """Describes a detector without its weights.
+    """Describes a detector without its weights, see `Description`.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
         detector: pyramid and heads.
         form: how images are preprocessed, and the categories.
     """
@@ -33,7 +31,8 @@ class DetectorDescription(Description):
 
     def build(self, *, seed: int, backbone: Backbone | None = None) -> FasterRCNN:
         """Builds the detector; see `Description.build`."""
-        return build_detector(backbone or self.build_backbone(seed=seed), self.detector, self.form, seed=seed)
+        backbone = backbone or build_backbone(self.architecture, self.network, seed=seed)
+        return build_detector(backbone, self.detector, self.form, seed=seed)
 
 
 def save_detector(path: Path, network: nn.Module, description: DetectorDescription) -> None:
@@ -42,10 +41,7 @@ def save_detector(path: Path, network: nn.Module, description: DetectorDescripti
 
 
 def load_detector(path: Path) -> tuple[FasterRCNN, DetectorDescription]:
-    """Rebuilds a detector from a file that `save_detector` wrote.
-
-    Returns:
-        The detector, on the CPU and in evaluation mode, and its description.
+    """Rebuilds a detector, on the CPU and in evaluation mode, and its description from a file of `save_detector`.
 
     Raises:
         ValueError: if the file is missing or not a detector, or its weights do not match its description.

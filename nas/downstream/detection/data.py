@@ -25,13 +25,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class DetectionSet:
-    """Images to train and evaluate a detector on.
-
-    Attributes:
-        train: selected training images.
-        evaluation: images to evaluate on; with `DetectionData.evaluate` ``train`` they are training images.
-        num_available: number of training images before the selection.
-    """
+    """Selected images to train and evaluate a detector on, and the number of training images before the selection."""
 
     train: Annotations
     evaluation: Annotations
@@ -49,12 +43,9 @@ class DetectionSet:
 
 
 def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True) -> DetectionSet:
-    """Loads and checks the images and annotations of both splits.
+    """Loads and checks the images and annotations of both splits; with `masks` every object must have a mask.
 
-    Args:
-        data: the folder, and the selection.
-        masks: whether every object must have a mask.
-        check: whether image files are opened; workers can skip what the process that started them has checked.
+    Without `check` no image file is opened: workers skip what the process that started them has checked.
 
     Raises:
         ValueError: if anything is missing or invalid; names the file and the id.
@@ -114,14 +105,15 @@ def _find_split(root: Path, name: str) -> tuple[Path, Path]:
     """Returns the annotation file and the folder of the images."""
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}")
-    for year in YEARS:
-        path = root / "annotations" / f"instances_{name}{year}.json"
-        if path.is_file():
-            folder = next((root / f"{name}{other}" for other in YEARS if (root / f"{name}{other}").is_dir()), None)
-            if folder is None:
-                raise ValueError(f"{root} must hold the images of {path.name} in {name} or {name}2017, got neither")
-            return path, folder
-    raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
+    paths = [root / "annotations" / f"instances_{name}{year}.json" for year in YEARS]
+    folders = [root / f"{name}{year}" for year in YEARS]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
+    folder = next((folder for folder in folders if folder.is_dir()), None)
+    if folder is None:
+        raise ValueError(f"{root} must hold the images of {path.name} in {name} or {name}2017, got neither")
+    return path, folder
 
 
 def _check_size(path: Path, image: AnnotatedImage) -> None:

@@ -21,6 +21,7 @@ from nas.training.parallel import current_members, gather_texts
 
 BOXES_FILE, MASKS_FILE = "found_boxes.json", "found_masks.json"
 _MASK_THRESHOLD = 0.5
+_SHARED = ("image_id", "category_id", "score")
 
 
 def evaluate_detector(
@@ -34,13 +35,8 @@ def evaluate_detector(
 ) -> dict[str, Any]:
     """Evaluates a detector; several workers share the images, and all get the same scores.
 
-    Args:
-        network: in evaluation mode, on the recipe's device.
-        annotations: of the images to evaluate on.
-        store: decodes them.
-        recipe: with device and precision.
-        masks: whether masks are evaluated too.
-        folder: to which all detections are written in COCO's results format; None writes none.
+    The network is in evaluation mode and on the recipe's device. `folder`, if given, gets all detections in COCO's
+    results format.
 
     Returns:
         ``box``, and with masks ``mask``, see `average_precision`; ``num_pictures`` and ``num_found``.
@@ -52,28 +48,27 @@ def evaluate_detector(
     found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
+    boxes = [{key: each[key] for key in (*_SHARED, "bbox")} for each in everything]
+    outlines = _masks(everything, annotations)
     if folder is not None and current_members().rank == 0:
-        _write_results(everything, annotations, folder)
-    scores = {"box": average_precision(annotations, everything, "bbox")}
+        write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+        if outlines:
+            write_text(folder / MASKS_FILE, json.dumps(outlines) + "\n")
+    scores = {"box": average_precision(annotations, boxes, "bbox")}
     if masks:
-        scores["mask"] = average_precision(annotations, everything, "segm")
+        scores["mask"] = average_precision(annotations, outlines, "segm")
     return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}
 
 
-def _write_results(found: Sequence[Mapping[str, Any]], annotations: Annotations, folder: Path) -> None:
-    """Writes masks without their boxes, whose area pycocotools would use in place of the mask's."""
-    shared = ("image_id", "category_id", "score")
-    boxes = [{key: each[key] for key in (*shared, "bbox")} for each in found]
-    write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
+def _masks(found: Sequence[Mapping[str, Any]], annotations: Annotations) -> list[dict[str, Any]]:
+    """Returns masks without their boxes, whose area pycocotools would use in place of the mask's."""
     sizes = {image.id: [image.height, image.width] for image in annotations.images}
-    masks = [
-        {key: each[key] for key in shared}
+    return [
+        {key: each[key] for key in _SHARED}
         | {"segmentation": {"size": sizes[each["image_id"]], "counts": each["counts"]}}
         for each in found
         if "counts" in each
     ]
-    if masks:
-        write_text(folder / MASKS_FILE, json.dumps(masks) + "\n")
 
 
 @torch.no_grad()
@@ -87,15 +82,11 @@ def find_objects(
 ) -> list[dict[str, Any]]:
     """Detects objects one image at a time, so the results do not depend on the rest of a batch.
 
-    Args:
-        network: in evaluation mode, on the recipe's device.
-        images: the images.
-        store: decodes them.
-        recipe: with device and precision.
-        categories: ids by label, from 1.
+    The network is in evaluation mode and on the recipe's device; `categories` are ids by label, from 1.
 
     Returns:
-        Detections as in COCO's results format, see `nas.downstream.detection.metrics.Found`.
+        Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), and with a mask
+        ``counts``, compressed run lengths.
     """
     device = choose_device(recipe)
     dtype = choose_dtype(recipe, device)

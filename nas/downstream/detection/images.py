@@ -18,11 +18,7 @@ from nas.downstream.training import Draw
 
 
 class ImageStore:
-    """Decodes images and caches them in memory.
-
-    Args:
-        cache_mib: size of the cache in MiB; images beyond it are decoded every time.
-    """
+    """Decodes images and caches up to `cache_mib` MiB of them; images beyond it are decoded every time."""
 
     def __init__(self, cache_mib: int) -> None:
         self._room = cache_mib * 2**20
@@ -40,14 +36,7 @@ class ImageStore:
 
 
 class TrainingImages:
-    """Training images of a detector; see `nas.downstream.training.DenseImages`.
-
-    Args:
-        annotations: of the images.
-        store: decodes them.
-        flip: whether they are mirrored left to right at random.
-        masks: whether targets include masks.
-    """
+    """Training images of a detector, mirrored at random with `flip`; see `nas.downstream.training.DenseImages`."""
 
     def __init__(self, annotations: Annotations, store: ImageStore, *, flip: bool, masks: bool) -> None:
         self._annotations = annotations
@@ -57,7 +46,6 @@ class TrainingImages:
         self._masks = masks
 
     def __len__(self) -> int:
-        """Returns the number of images."""
         return len(self._annotations.images)
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float
         ValueError: if it is neither, or does not fit the image.
         RuntimeError: if pycocotools is missing.
     """
-    library = _library()
+    library = import_pycocotools("mask")
     if isinstance(value, list):
         _check_polygons(value, height, width, tolerance)
         encoded = library.merge(library.frPyObjects(value, height, width))
@@ -45,24 +46,14 @@ def decode_mask(counts: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """Decodes run lengths of `encode_segmentation` to a mask (height, width) of 0 and 1."""
     with warnings.catch_warnings():  # pycocotools uses what numpy 2 deprecates
         warnings.simplefilter("ignore", DeprecationWarning)
-        mask: NDArray[np.uint8] = _library().decode(run_lengths(counts, height, width))
+        mask: NDArray[np.uint8] = import_pycocotools("mask").decode({"size": [height, width], "counts": counts})
     return mask
 
 
 def encode_masks(masks: Tensor) -> list[str]:
     """Encodes masks (N, height, width) of 0 and 1 to compressed run lengths, as text for JSON."""
     columns = np.asfortranarray(masks.byte().permute(1, 2, 0).cpu().numpy())
-    return [each["counts"].decode("ascii") for each in _library().encode(columns)]
-
-
-def run_lengths(counts: bytes, height: int, width: int) -> dict[str, Any]:
-    """Returns run lengths as pycocotools takes them."""
-    return {"size": [height, width], "counts": counts}
-
-
-def mask_area(mask: Mapping[str, Any]) -> int:
-    """Returns the number of pixels of a mask from `run_lengths`."""
-    return int(_library().area(mask))
+    return [each["counts"].decode("ascii") for each in import_pycocotools("mask").encode(columns)]
 
 
 def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance: float) -> None:
@@ -117,9 +108,9 @@ def _decompress(text: str) -> list[int]:
     return lengths
 
 
-def _library() -> Any:  # noqa: ANN401 - it has no types
+def import_pycocotools(module: str) -> Any:  # noqa: ANN401 - it has no types
+    """Imports a module of pycocotools; raises RuntimeError if it is missing."""
     try:
-        import pycocotools.mask
+        return import_module(f"pycocotools.{module}")
     except ImportError:
         raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
-    return pycocotools.mask

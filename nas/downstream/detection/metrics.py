@@ -8,25 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from nas.downstream.detection.annotations import Annotation, Annotations
-from nas.downstream.detection.masks import mask_area, run_lengths
+from nas.downstream.detection.masks import import_pycocotools
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 """Over ten thresholds of overlap, at 0.5, at 0.75, and for objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
 
-Found = Mapping[str, Any]
-"""A detection: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height), and with a mask ``counts``,
-compressed run lengths."""
-
 
 def average_precision(
-    annotations: Annotations, found: Sequence[Found], kind: Literal["bbox", "segm"]
+    annotations: Annotations, found: Sequence[Mapping[str, Any]], kind: Literal["bbox", "segm"]
 ) -> dict[str, float | None]:
     """Computes COCO's average precision of boxes or masks.
 
-    Args:
-        annotations: the true objects.
-        found: detections in the images of the annotations.
-        kind: whether boxes or masks are compared.
+    Detections have COCO's results format, with ``bbox`` or ``segmentation`` as the kind says.
 
     Returns:
         A number from 0 to 1 for each of `NAMES`; None where there are no true objects (pycocotools' -1).
@@ -34,15 +27,12 @@ def average_precision(
     Raises:
         RuntimeError: if pycocotools is missing.
     """
-    try:
-        from pycocotools.cocoeval import COCOeval
-    except ImportError:
-        raise RuntimeError("detection needs the package pycocotools: pip install 'nas-engine[detection]'") from None
-    sizes = {image.id: (image.height, image.width) for image in annotations.images}
+    sizes = {image.id: [image.height, image.width] for image in annotations.images}
     truth = [_truth(each, sizes, kind) for some in annotations.objects.values() for each in some]
-    given = [_given(number, each, sizes, kind) for number, each in enumerate(found, start=1)]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints tables
-        evaluation = COCOeval(_index(truth, annotations), _index(given, annotations), kind)
+        coco = _index(truth, annotations)
+        given = coco.loadRes([dict(each) for each in found]) if found else _index([], annotations)
+        evaluation = import_pycocotools("cocoeval").COCOeval(coco, given, kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -51,9 +41,7 @@ def average_precision(
 
 
 def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # noqa: ANN401 - it has no types
-    from pycocotools.coco import COCO
-
-    coco = COCO()
+    coco = import_pycocotools("coco").COCO()
     coco.dataset = {
         "images": [{"id": image.id, "width": image.width, "height": image.height} for image in annotations.images],
         "categories": [{"id": number, "name": name} for number, name in annotations.categories.items()],
@@ -63,7 +51,7 @@ def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # n
     return coco
 
 
-def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:
+def _truth(annotation: Annotation, sizes: Mapping[int, list[int]], kind: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "id": annotation.id,
         "image_id": annotation.image,
@@ -76,19 +64,4 @@ def _truth(annotation: Annotation, sizes: Mapping[int, tuple[int, int]], kind: s
         return entry
     if annotation.mask is None:
         raise ValueError(f"annotation {annotation.id} must have a mask, got none")
-    return {**entry, "segmentation": run_lengths(annotation.mask, *sizes[annotation.image])}
-
-
-def _given(number: int, found: Found, sizes: Mapping[int, tuple[int, int]], kind: str) -> dict[str, Any]:
-    """Returns what pycocotools makes of a file of results; the area is that of the mask or box."""
-    entry = {
-        "id": number,
-        "image_id": found["image_id"],
-        "category_id": found["category_id"],
-        "score": found["score"],
-        "iscrowd": 0,
-    }
-    if kind == "bbox":
-        return {**entry, "bbox": list(found["bbox"]), "area": found["bbox"][2] * found["bbox"][3]}
-    mask = run_lengths(found["counts"].encode("ascii"), *sizes[found["image_id"]])
-    return {**entry, "segmentation": mask, "area": mask_area(mask)}
+    return {**entry, "segmentation": {"size": sizes[annotation.image], "counts": annotation.mask}}

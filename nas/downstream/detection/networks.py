@@ -1,7 +1,9 @@
-"""torchvision's Faster R-CNN and Mask R-CNN on feature pyramids of our backbones."""
+"""torchvision's Faster R-CNN and Mask R-CNN on feature pyramids of backbones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,9 +15,9 @@ from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCN
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from nas.downstream.backbone import Backbone
-from nas.downstream.detection.pyramid import Pyramid
 from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.downstream.norms import NormLayer, norm_layer
 from nas.models.replace_norms import replace_norms
@@ -32,11 +34,7 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
     It takes a list of images (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
     torchvision's `FasterRCNN`. It returns losses by name in training, otherwise boxes, labels, scores and masks.
 
-    Args:
-        backbone: becomes part of the detector; its norms are replaced as the settings say.
-        settings: of pyramid and heads.
-        form: how images are preprocessed, and the categories.
-        seed: of the weights of pyramid and heads.
+    The backbone becomes part of it; its norms are replaced as the settings say.
 
     Raises:
         ValueError: if the strides of the backbone do not fit a pyramid.
@@ -46,12 +44,12 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
         norm = norm_layer(settings.norm_of_heads)
-        num_classes = len(form.categories) + 1
         pyramid = Pyramid(backbone, settings.channels, norm=norm, min_stride=settings.min_stride)
+        anchors = tuple((settings.anchor_scale * stride,) for stride in pyramid.strides)
         kind: type[FasterRCNN] = MaskRCNN if settings.masks else FasterRCNN
         network: FasterRCNN = kind(
             pyramid,
-            rpn_anchor_generator=_anchors(pyramid, settings),
+            rpn_anchor_generator=AnchorGenerator(anchors, (ASPECTS,) * len(anchors)),
             rpn_pre_nms_top_n_train=settings.train_proposals,
             rpn_post_nms_top_n_train=settings.train_proposals,
             rpn_pre_nms_top_n_test=settings.test_proposals,
@@ -60,22 +58,65 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
             box_score_thresh=settings.min_score,
             box_detections_per_img=settings.max_detections,
             box_batch_size_per_image=settings.roi_batch,
-            **_box_parts(pyramid, settings, norm, num_classes),
-            **(_mask_parts(pyramid, settings, norm, num_classes) if settings.masks else {}),
+            **_heads(pyramid, settings, norm, len(form.categories) + 1),
         )
     divisor = max(_MIN_DIVISOR, backbone.strides[-1])
     network.transform = ImageTransform(form, size_divisible=divisor, antialias=settings.antialias)
     return network
 
 
-class ImageTransform(GeneralizedRCNNTransform):
-    """Normalizes and resizes images into a batch, and maps detections back to the original images.
+class Pyramid(nn.Module):
+    """A feature pyramid (1612.03144): maps of equal width, and one more of half the size of the coarsest.
 
     Args:
-        form: scales and normalization of the images.
-        size_divisible: height and width of a batch are multiples of it.
-        antialias: whether images are smoothed before they are reduced.
+        body: the backbone; maps with a stride below `min_stride` are not used.
+        num_channels: of each map.
+        norm: builds the norms of the convolutions; None for none.
+
+    Attributes:
+        out_channels: of each map; the name that torchvision's detectors read.
+        strides: of all maps, from the finest to the additional one.
+        levels: names of the maps without the additional one.
+
+    Raises:
+        ValueError: if the strides of the backbone do not fit a pyramid.
     """
+
+    def __init__(
+        self, body: Backbone, num_channels: int, *, norm: NormLayer | None = None, min_stride: int = 1
+    ) -> None:
+        super().__init__()
+        chosen = [level for level, stride in enumerate(body.strides) if stride >= min_stride]
+        strides = [body.strides[level] for level in chosen]
+        check_strides(strides, body.strides)
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(
+            [body.channels[level] for level in chosen], num_channels, LastLevelMaxPool(), norm_layer=norm
+        )
+        self.out_channels = num_channels
+        self.strides = (*strides, 2 * strides[-1])
+        self.levels = tuple(str(place) for place in range(len(chosen)))
+        self._first = chosen[0]
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Computes maps (N, out_channels, h, w) of images (N, C, H, W) by name, from the finest to ``pool``."""
+        used = list(self.body(images).values())[self._first :]
+        pyramid: dict[str, Tensor] = self.fpn(dict(zip(self.levels, used, strict=True)))
+        return pyramid
+
+
+def check_strides(strides: Sequence[int], of_backbone: Sequence[int]) -> None:
+    """Raises ValueError unless a pyramid can be built on maps of these strides, some of the backbone's."""
+    if len(strides) < 2 or any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
+        raise ValueError(
+            "a feature pyramid needs at least two maps, each of twice the stride of the one before, got strides "
+            f"{', '.join(map(str, strides)) or 'none'} of the backbone's {', '.join(map(str, of_backbone))}: change "
+            "detector.min_stride, or network.num_stages, network.stem and network.num_stem_cells"
+        )
+
+
+class ImageTransform(GeneralizedRCNNTransform):
+    """Normalizes and resizes images into a batch, and maps detections back; `antialias` smooths before reductions."""
 
     def __init__(self, form: ImageForm, *, size_divisible: int, antialias: bool) -> None:
         mean, std = list(form.mean), list(form.std)
@@ -100,34 +141,20 @@ class ImageTransform(GeneralizedRCNNTransform):
         return image, target
 
 
-def _anchors(pyramid: Pyramid, settings: DetectorSettings) -> AnchorGenerator:
-    sizes = tuple((settings.anchor_scale * stride,) for stride in pyramid.strides)
-    return AnchorGenerator(sizes, (ASPECTS,) * len(sizes))
-
-
-def _box_parts(
+def _heads(
     pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
 ) -> dict[str, nn.Module]:
-    width = settings.channels
-    head: nn.Module
-    if settings.has_conv_head:
-        layers = [width] * _NUM_CONVOLUTIONS
-        head = FastRCNNConvFCHead((width, _BOX_SIDE, _BOX_SIDE), layers, [settings.features], norm)
-    else:
-        head = TwoMLPHead(width * _BOX_SIDE**2, settings.features)
-    return {
-        "box_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _BOX_SIDE, _SAMPLING),
-        "box_head": head,
-        "box_predictor": FastRCNNPredictor(settings.features, num_classes),
+    levels, width, features = list(pyramid.levels), settings.channels, settings.features
+    layers = [width] * _NUM_CONVOLUTIONS
+    heads: dict[str, nn.Module] = {
+        "box_roi_pool": MultiScaleRoIAlign(levels, _BOX_SIDE, _SAMPLING),
+        "box_head": FastRCNNConvFCHead((width, _BOX_SIDE, _BOX_SIDE), layers, [features], norm)
+        if settings.has_conv_head
+        else TwoMLPHead(width * _BOX_SIDE**2, features),
+        "box_predictor": FastRCNNPredictor(features, num_classes),
     }
-
-
-def _mask_parts(
-    pyramid: Pyramid, settings: DetectorSettings, norm: NormLayer | None, num_classes: int
-) -> dict[str, nn.Module]:
-    width = settings.channels
-    return {
-        "mask_roi_pool": MultiScaleRoIAlign(list(pyramid.levels), _MASK_SIDE, _SAMPLING),
-        "mask_head": MaskRCNNHeads(width, [width] * _NUM_CONVOLUTIONS, 1, norm),
-        "mask_predictor": MaskRCNNPredictor(width, width, num_classes),
-    }
+    if settings.masks:
+        heads["mask_roi_pool"] = MultiScaleRoIAlign(levels, _MASK_SIDE, _SAMPLING)
+        heads["mask_head"] = MaskRCNNHeads(width, layers, 1, norm)
+        heads["mask_predictor"] = MaskRCNNPredictor(width, width, num_classes)
+    return heads

@@ -23,16 +23,15 @@ class DetectorSettings:
     Attributes:
         masks: whether masks are predicted too (Mask R-CNN).
         norm: replaces the norms of the backbone, see `nas.models.replace_norms`; null keeps them.
-        head_norm: of pyramid, box head and mask head. ``auto`` is `norm` (1811.08883, section 3.1), but ``none`` where
-            that is null, ``bn`` or ``frozen_bn``, as in torchvision.
+        head_norm: of pyramid and heads. ``auto`` is `norm` (1811.08883, section 3.1), but ``none`` where that is null,
+            ``bn`` or ``frozen_bn``, as in torchvision.
         box_head: ``mlp``, two linear layers (1612.03144), or ``conv``, four convolutions and a linear layer
             (1803.08494, section 4.2). ``auto`` is ``conv`` if heads are normalized.
         channels: of the maps of the pyramid and of the convolutions in the heads.
         features: of the linear layers in the box head.
         min_stride: maps of the backbone with a smaller stride are not used.
         anchor_scale: side of a square anchor divided by the stride of its map; 8 gives torchvision's 32 to 512 pixels.
-        antialias: whether images are smoothed before they are reduced; torchvision does not, which hurts large
-            reductions.
+        antialias: whether images are smoothed before they are reduced, which helps large reductions.
         train_proposals: boxes per image from the first stage in training.
         test_proposals: the same in evaluation.
         rpn_batch: anchors per image in the loss of the first stage.
@@ -78,8 +77,7 @@ class ImageForm:
         categories: (id in the data, name) in the order of the labels from 1; 0 is the background.
         scales: shorter sides to which images are resized: one of them at random in training, the last in evaluation.
         max_side: largest longer side.
-        mean: of each channel, on a scale where white is 1.
-        std: standard deviation of each channel.
+        mean: of each channel, on a scale where white is 1, as `std`.
     """
 
     categories: tuple[tuple[int, str], ...]
@@ -98,12 +96,10 @@ class DetectionData:
             ``train2017/`` and so on.
         num_train: number of training images; null means all. A smaller selection is part of a larger one.
         subset_seed: of the selection.
-        evaluate: images on which average precision is measured: ``val``, or ``train``, the selected training images, to
-            see whether a detector can overfit them.
+        evaluate: images on which average precision is measured: ``val``, or the selected ones of ``train``.
         num_evaluated: maximum number of these images; null means all.
         check_pictures: ``decode`` decodes every image before the training starts, ``size`` reads only its size.
-        drop_bad_objects: whether objects with an invalid box or mask, of which COCO has a few, are dropped; otherwise
-            they are an error.
+        drop_bad_objects: whether objects with an invalid box or mask are dropped (COCO has a few), or an error.
         cache_mib: memory of each worker for decoded images, in MiB.
     """
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from nas.architecture import fingerprint_json
-from nas.downstream.backbone import Backbone, start_backbone
+from nas.downstream.backbone import Backbone, start_backbone, weights_digest
 from nas.downstream.detection.checkpoint import DetectorDescription, save_detector
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
 from nas.downstream.detection.images import ImageStore, TrainingImages
 from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
-from nas.downstream.fingerprint import plain, training_fingerprint, weights_digest
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense
+from nas.downstream.run import SILENT, DenseTask, DenseWatch, plain, run_dense, training_fingerprint
 from nas.downstream.schedule import with_length
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
@@ -28,15 +27,8 @@ class DetectionPlan:
     """Everything that determines the outcome of a detector's training.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-        detector: pyramid and heads.
-        recipe: training settings.
-        data: the images.
         length: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's iterations.
-        seed: of initial weights, order of images and everything else random.
-        start: a trained classifier whose weights the backbone starts from, see
-            `nas.downstream.backbone.load_backbone`; None starts from random weights.
+        start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
     """
 
     architecture: Buildable
@@ -52,22 +44,16 @@ class DetectionPlan:
 def run_detection(
     plan: DetectionPlan, out: Path, watch: DenseWatch = SILENT, *, data: DetectionSet | None = None
 ) -> dict[str, Any]:
-    """Trains and evaluates a detector in a folder, see `nas.downstream.run.run_dense`.
+    """Trains and evaluates a detector in a folder, to which ``detector.safetensors`` is written at the end.
 
-    Args:
-        plan: what to train.
-        out: an existing folder; ``detector.safetensors`` is written to it at the end.
-        watch: notified of iterations and records, in the first worker only.
-        data: the images, if they are loaded and checked already.
+    Returns and raises what `nas.downstream.run.run_dense` does; ``evaluation`` is that of
+    `nas.downstream.detection.evaluation.evaluate_detector`.
 
-    Returns:
-        The contents of `result.json`; ``evaluation`` is that of
-        `nas.downstream.detection.evaluation.evaluate_detector`.
+    The images are loaded and checked unless they are given. `watch` is called in the first worker only.
 
     Raises:
-        DivergedError: if the loss is not finite.
-        ValueError: if backbone, pyramid, images and folder do not fit together.
-        RuntimeError: if there is no space for checkpoints, no such device, or pycocotools is missing.
+        ValueError: if backbone, pyramid and images do not fit together.
+        RuntimeError: if pycocotools is missing.
     """
     data = data or load_detection_data(plan.data, masks=plan.detector.masks)
     task = build_task(plan, data, folder=out)
@@ -85,12 +71,7 @@ def resolve_recipe(plan: DetectionPlan, data: DetectionSet) -> DenseRecipe:
 
 
 def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None = None) -> DenseTask:
-    """Builds the detector, with its images, evaluation and fingerprint.
-
-    Args:
-        plan: what to train.
-        data: the images.
-        folder: to which evaluations write all detections; None writes none.
+    """Builds the detector, with its images, evaluation and fingerprint; evaluations write all detections to a folder.
 
     Raises:
         ValueError: if backbone and pyramid do not fit together, or the weights to start from belong to another network.
@@ -121,10 +102,8 @@ def _fingerprints(
     """Returns the fingerprint, and that of earlier versions, which held the settings of the run too."""
     parts = description.to_json()
     start = [] if plan.start is None else [weights_digest(plan.start)]
-    return (
-        training_fingerprint({**parts, "data": data.fingerprint}, recipe, plan.start),
-        fingerprint_json([parts, plain(recipe), data.fingerprint, *start]),
-    )
+    former = fingerprint_json([parts, plain(recipe), data.fingerprint, *start])
+    return training_fingerprint({**parts, "data": data.fingerprint}, recipe, plan.start), former
 
 
 def _describe(plan: DetectionPlan, recipe: DenseRecipe, data: DetectionSet, backbone: Backbone) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import nn
 
-from nas.downstream.backbone import Backbone
+from nas.downstream.backbone import Backbone, build_backbone
 from nas.downstream.checkpoint import Description, load_network, save_network
 from nas.downstream.segmentation.classes import Classes
 from nas.downstream.segmentation.networks import Segmenter, build_segmenter
@@ -19,11 +19,9 @@ FORMAT = "nas-engine segmenter 1"
 
 @dataclass(frozen=True, slots=True)
 class SegmenterDescription(Description):
-    """Describes a segmenter without its weights.
+    """Describes a segmenter without its weights, see `Description`.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
         head: on the backbone.
         classes: that the segmenter tells apart.
         sides: shorter side to which images are resized, and largest longer side, in pixels.
@@ -35,7 +33,8 @@ class SegmenterDescription(Description):
 
     def build(self, *, seed: int, backbone: Backbone | None = None) -> Segmenter:
         """Builds the segmenter; see `Description.build`."""
-        return build_segmenter(backbone or self.build_backbone(seed=seed), len(self.classes), self.head, seed=seed)
+        backbone = backbone or build_backbone(self.architecture, self.network, seed=seed)
+        return build_segmenter(backbone, len(self.classes), self.head, seed=seed)
 
 
 def save_segmenter(path: Path, network: nn.Module, description: SegmenterDescription) -> None:
@@ -44,10 +43,7 @@ def save_segmenter(path: Path, network: nn.Module, description: SegmenterDescrip
 
 
 def load_segmenter(path: Path) -> tuple[Segmenter, SegmenterDescription]:
-    """Rebuilds a segmenter from a file that `save_segmenter` wrote.
-
-    Returns:
-        The segmenter, on the CPU and in evaluation mode, and its description.
+    """Rebuilds a segmenter, on the CPU and in evaluation mode, and its description from a file of `save_segmenter`.
 
     Raises:
         ValueError: if the file is missing or not a segmenter, or its weights do not match its description.

@@ -22,11 +22,9 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """The classes that a segmenter tells apart.
+    """The classes that a segmenter tells apart: their values in masks, and names, by class number.
 
     Attributes:
-        values: of the classes in the masks, by class number.
-        names: by class number.
         unlabelled: value of pixels without a class.
         is_part: whether masks may hold other classes, which are treated as unlabelled.
     """
@@ -62,13 +60,7 @@ def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation
     """Determines the classes of a folder.
 
     They are listed in ``classes.txt``, one name a line. Without that file they are the values that occur, named by the
-    categories of COCO annotations in the folder, or by number.
-
-    Args:
-        root: the folder.
-        spec: with the unlabelled value and the number of classes to learn.
-        train: numbers of pixels per value in the training masks.
-        validation: the same in the validation masks.
+    categories of COCO annotations in the folder, or by number. The counts are of pixels per value in the masks.
 
     Raises:
         ValueError: if there are less than two classes or less than requested, or ``classes.txt`` is not valid.
@@ -127,12 +119,12 @@ def _most_frequent(listed: Classes, train: Counts, number: int, root: Path) -> C
 
 def _categories(root: Path) -> Mapping[int, str]:
     """Returns category names by id from the smallest annotation file: all files of a data set list the same."""
-    paths = sorted(root.glob("annotations/*.json"), key=lambda path: path.stat().st_size)
-    for path in paths[:1]:
-        try:
-            value = parse_json(path.read_bytes())
-            categories = value.get("categories", ()) if isinstance(value, dict) else ()
-            return {int(each["id"]): str(each["name"]) for each in categories}
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise ValueError(f"{path} must list categories with id and name: {error}") from None
-    return {}
+    path = min(root.glob("annotations/*.json"), key=lambda path: path.stat().st_size, default=None)
+    if path is None:
+        return {}
+    try:
+        value = parse_json(path.read_bytes())
+        categories = value.get("categories", ()) if isinstance(value, dict) else ()
+        return {int(each["id"]): str(each["name"]) for each in categories}
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path} must list categories with id and name: {error}") from None

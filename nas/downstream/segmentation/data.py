@@ -31,12 +31,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationSplit:
-    """Images with masks.
-
-    Attributes:
-        pairs: in the order of their names.
-        counts: numbers of pixels per value of the masks.
-    """
+    """Images with masks, in the order of their names, and the numbers of pixels per value of the masks."""
 
     pairs: tuple[Pair, ...]
     counts: Counts
@@ -47,13 +42,7 @@ class SegmentationSplit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationFolder:
-    """Images to train and evaluate a segmenter on.
-
-    Attributes:
-        train: training images.
-        validation: images to evaluate on.
-        classes: to learn.
-    """
+    """Images to train and evaluate a segmenter on, and the classes to learn."""
 
     train: SegmentationSplit
     validation: SegmentationSplit
@@ -61,11 +50,7 @@ class SegmentationFolder:
 
 
 def read_folder(root: Path, spec: SegmentationData) -> SegmentationFolder:
-    """Loads both splits of a folder, decodes every file once, and determines the classes.
-
-    Args:
-        root: the folder, see `SegmentationData.root`.
-        spec: with the classes to learn.
+    """Loads both splits of a folder, see `SegmentationData.root`, decodes every file, and determines the classes.
 
     Raises:
         ValueError: if there are no images, an image has no mask or one of another size, a file cannot be decoded, or a
@@ -80,12 +65,7 @@ def read_folder(root: Path, spec: SegmentationData) -> SegmentationFolder:
 
 
 def read_test_split(root: Path, spec: SegmentationData, classes: Classes) -> SegmentationSplit:
-    """Loads ``val`` of another folder to evaluate a trained network on.
-
-    Args:
-        root: the folder.
-        spec: of the training.
-        classes: of the network.
+    """Loads ``val`` of another folder to evaluate a trained network of these classes on.
 
     Raises:
         ValueError: see `read_folder`; also if the folder has other class names.
@@ -121,14 +101,13 @@ def _read_split(root: Path, name: str) -> tuple[SegmentationSplit, list[Counts]]
 
 def _find_pairs(root: Path, name: str) -> tuple[Pair, ...]:
     folder = root / name
+    masks = root / MASKS_FOLDER / name
     if not folder.is_dir():
-        raise ValueError(
-            f"there must be a folder {folder} of images and a folder {root / MASKS_FOLDER / name} of masks"
-        )
+        raise ValueError(f"there must be a folder {folder} of images and a folder {masks} of masks")
     images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     if not images:
         raise ValueError(f"{folder} must hold images ({', '.join(sorted(_SUFFIXES))}), got none")
-    pairs = tuple(Pair(image, root / MASKS_FOLDER / name / f"{image.stem}.png") for image in images)
+    pairs = tuple(Pair(image, masks / f"{image.stem}.png") for image in images)
     for pair in pairs:
         if not pair.mask.is_file():
             raise ValueError(f"{pair.image} must have a mask {pair.mask}, got none")
@@ -147,9 +126,7 @@ def _count_checked(pair: Pair) -> Counts:
 def _check_values(split: SegmentationSplit, per_mask: Sequence[Counts], classes: Classes) -> None:
     for pair, counts in zip(split.pairs, per_mask, strict=True):
         if unknown := classes.unknown(counts):
-            known = f"{min(classes.values)}..{max(classes.values)} of {len(classes)} classes"
-            raise ValueError(
-                f"{pair.mask} must hold the values {known} and {classes.unlabelled} (unlabelled), got {unknown[0]}"
-            )
+            known = f"{min(classes.values)}..{max(classes.values)} of {len(classes)} classes and {classes.unlabelled}"
+            raise ValueError(f"{pair.mask} must hold the values {known} (unlabelled), got {unknown[0]}")
     if not classes.count(split.counts).any():
         raise ValueError(f"the masks of {split.pairs[0].mask.parent} must hold pixels of the classes, got none")

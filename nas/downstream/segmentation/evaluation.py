@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.downstream.segmentation.classes import Counts
+from nas.downstream.segmentation.classes import IGNORED, Counts
 from nas.downstream.segmentation.images import SegmentationImages
-from nas.downstream.segmentation.metrics import confusion, constant_confusion, scores
 from nas.shifts.table import apply_shift
 from nas.training.parallel import current_members, sum_over_members
 from nas.training.photographs import seed_of
@@ -33,8 +33,7 @@ class Look:
 
     def apply(self, image: Tensor, index: int) -> Tensor:
         """Shifts one image, uint8 (3, H, W)."""
-        seed = seed_of(self.seed, index)
-        return apply_shift(image[None], self.shift, severity=self.severity, seed=seed)[0]
+        return apply_shift(image[None], self.shift, severity=self.severity, seed=seed_of(self.seed, index))[0]
 
 
 @torch.no_grad()
@@ -44,12 +43,9 @@ def count_pixels(network: nn.Module, images: SegmentationImages, *, look: Look |
     Logits are resized to the original size of the image. Several workers share the images, and all get the sum.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode; the result is on its device.
         images: images to evaluate on.
         look: a shift applied to the resized images; None for none.
-
-    Returns:
-        See `nas.downstream.segmentation.metrics.confusion`; on the network's device.
     """
     device = next(network.parameters()).device
     num_classes = len(images.classes)
@@ -73,19 +69,57 @@ def predict(network: nn.Module, image: Tensor, size: torch.Size | tuple[int, int
 def evaluate(
     network: nn.Module, images: SegmentationImages, train: Counts, tested: Counts, *, look: Look | None = None
 ) -> dict[str, Any]:
-    """Evaluates a network, and the constant prediction of the most frequent class in training.
+    """Evaluates a network, and the constant prediction of the most frequent class in training, see `count_pixels`.
 
-    Args:
-        network: in evaluation mode.
-        images: images to evaluate on.
-        train: number of training pixels per class.
-        tested: number of pixels per class of these images.
-        look: see `count_pixels`.
+    `train` and `tested` are the numbers of pixels per class of the training images and of these images.
 
     Returns:
-        The scores of `nas.downstream.segmentation.metrics.scores`, and ``constant`` with the ``mean_iou`` and
-        ``pixel_accuracy`` of the constant prediction.
+        The `scores`, and ``constant`` with the ``mean_iou`` and ``pixel_accuracy`` of the constant prediction.
     """
     constant = scores(constant_confusion(train, tested))
     measured = scores(count_pixels(network, images, look=look).cpu())
     return {**measured, "constant": {name: constant[name] for name in ("mean_iou", "pixel_accuracy")}}
+
+
+def confusion(truth: Tensor, predicted: Tensor, num_classes: int) -> Tensor:
+    """Computes a confusion matrix from class numbers of any equal shape; true `IGNORED` is not counted.
+
+    Returns:
+        Numbers of pixels, int64 (num_classes, num_classes), with a row per true and a column per predicted class.
+    """
+    counted = truth != IGNORED
+    pairs = truth[counted].long() * num_classes + predicted[counted].long()
+    return torch.bincount(pairs, minlength=num_classes**2).view(num_classes, num_classes)
+
+
+def constant_confusion(train: Counts, tested: Counts) -> Tensor:
+    """Computes the confusion matrix of always predicting the most frequent class of training on the tested pixels."""
+    counts = torch.zeros(len(tested), len(tested), dtype=torch.int64)
+    counts[:, int(np.argmax(train))] = torch.from_numpy(tested)
+    return counts
+
+
+def scores(counts: Tensor) -> dict[str, Any]:
+    """Computes scores from a confusion matrix, as plain data.
+
+    Returns:
+        ``mean_iou``: mean intersection over union, over the classes that occur in truth or predictions;
+        ``pixel_accuracy``: share of labelled pixels predicted correctly; ``iou``: per class, None where it does not
+        occur; ``pixels``: labelled pixels per class.
+
+    Raises:
+        ValueError: if no pixel was counted.
+    """
+    right, truth, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
+    union = truth + predicted - right
+    total = int(truth.sum())
+    if total == 0:
+        raise ValueError("an evaluation needs at least 1 labelled pixel, got none")
+    occurs = union > 0
+    shares = right.double() / union.clamp(min=1)
+    return {
+        "mean_iou": float(shares[occurs].mean()),
+        "pixel_accuracy": int(right.sum()) / total,
+        "iou": [float(share) if there else None for share, there in zip(shares, occurs, strict=True)],
+        "pixels": truth.tolist(),
+    }

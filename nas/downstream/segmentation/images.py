@@ -20,15 +20,10 @@ _MOST_BYTES = 2**29
 
 
 class SegmentationImages:
-    """Images with masks for training and evaluation.
+    """Images with masks for training, in square crops of `crop` pixels, and for evaluation.
 
-    Caches up to 512 MiB of decoded images, at most at the largest scale.
-
-    Args:
-        pairs: the files.
-        classes: to learn.
-        recipe: with the scales, the largest side and whether images are mirrored.
-        crop: height and width in pixels of training crops.
+    The recipe holds the scales, the largest side and whether images are mirrored. Caches up to 512 MiB of decoded
+    images, at most at the largest scale.
     """
 
     def __init__(self, pairs: Sequence[Pair], classes: Classes, recipe: DenseRecipe, *, crop: int) -> None:
@@ -46,10 +41,6 @@ class SegmentationImages:
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[Tensor, Tensor]:
         """Returns a training batch; the augmentation of an image depends on its draw only.
 
-        Args:
-            draws: the images, and the seed of each.
-            device: of the batch.
-
         Returns:
             Images, float32 (N, 3, crop, crop), where white is 1, and class numbers, int64 (N, crop, crop), `IGNORED`
             where a pixel has no class.
@@ -60,11 +51,7 @@ class SegmentationImages:
         return images.float() / 255, masks.long()
 
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
-        """Returns a whole image for evaluation.
-
-        Returns:
-            The image, uint8 (3, h, w), resized to the last scale; class numbers, uint8 (H, W), at its original size.
-        """
+        """Returns an image, uint8 (3, h, w), at the last scale, and its class numbers, uint8 (H, W), at full size."""
         pair = self.pairs[index]
         image = torch.from_numpy(decode_image(pair.image, None))
         return change.resize(image, self._scaled(image, self._recipe.scales[-1])), self._numbers(pair)

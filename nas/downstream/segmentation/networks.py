@@ -17,15 +17,7 @@ from nas.models.replace_norms import replace_norms
 class Segmenter(nn.Module):
     """A semantic segmentation network; use `build_segmenter` to create it.
 
-    Args:
-        backbone: its norms are replaced as `spec` says; the head reads its last stage, without dilation.
-        num_classes: number of classes.
-        spec: of the heads.
-
-    Attributes:
-        backbone: the backbone.
-        spec: of the heads.
-        num_classes: number of classes.
+    The head reads the last stage of the backbone, without dilation; `spec` says how the backbone's norms are replaced.
     """
 
     mean: Tensor
@@ -76,12 +68,6 @@ class Segmenter(nn.Module):
 def build_segmenter(backbone: Backbone, num_classes: int, spec: HeadSpec, *, seed: int) -> Segmenter:
     """Adds heads with initial weights to a backbone, without changing torch's global generator.
 
-    Args:
-        backbone: becomes part of the network.
-        num_classes: number of classes.
-        spec: of the heads.
-        seed: of the heads' weights.
-
     Raises:
         ValueError: if the backbone does not take 3 channels, or has too few stages or channels for the heads.
     """
@@ -91,12 +77,7 @@ def build_segmenter(backbone: Backbone, num_classes: int, spec: HeadSpec, *, see
 
 
 def pixel_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Computes the mean cross-entropy over labelled pixels; 0 without any, as in a crop of unlabelled sky.
-
-    Args:
-        logits: (N, num_classes, H, W).
-        truth: class numbers, (N, H, W).
-    """
+    """Computes the mean cross-entropy of logits (N, C, H, W) over the labelled pixels of (N, H, W); 0 without any."""
     total = F.cross_entropy(logits.float(), truth, ignore_index=IGNORED, reduction="sum")
     return total / (truth != IGNORED).sum().clamp(min=1)
 

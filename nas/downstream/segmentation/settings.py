@@ -47,8 +47,7 @@ class SegmentationData:
     Attributes:
         root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names.
         unlabelled: value in the masks of pixels without a class, which are ignored: 0, or 255 as in PASCAL VOC.
-        most_frequent: number of classes to learn, those with the most pixels in the training masks; all others become
-            unlabelled. Null learns all.
+        most_frequent: classes to learn, those with the most training pixels; others become unlabelled. Null: all.
         crop: height and width in pixels of training crops. Other sizes are in the recipe: `scales` and `max_side`.
     """
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from nas.downstream.backbone import start_backbone
-from nas.downstream.fingerprint import plain, training_fingerprint
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense
+from nas.downstream.run import SILENT, DenseTask, DenseWatch, plain, run_dense, training_fingerprint
 from nas.downstream.segmentation.checkpoint import SegmenterDescription, save_segmenter
 from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit
 from nas.downstream.segmentation.evaluation import evaluate
@@ -26,14 +25,7 @@ class SegmentationPlan:
     """Everything that determines the outcome of a segmenter's training.
 
     Attributes:
-        architecture: of the backbone.
-        network: the backbone around it.
-        head: on the backbone.
-        data: the images and their classes.
-        recipe: training settings.
-        seed: of initial weights, order of images and everything else random.
-        start: a trained classifier whose weights the backbone starts from, see
-            `nas.downstream.backbone.load_backbone`; None starts from random weights.
+        start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
     """
 
     architecture: Buildable
@@ -52,22 +44,15 @@ class SegmentationPlan:
 def run_segmentation(
     plan: SegmentationPlan, folder: SegmentationFolder, out: Path, watch: DenseWatch = SILENT
 ) -> dict[str, Any]:
-    """Trains and evaluates a segmenter in a folder, see `nas.downstream.run.run_dense`.
+    """Trains and evaluates a segmenter in a folder, to which ``segmenter.safetensors`` is written at the end.
 
-    Args:
-        plan: what to train.
-        folder: the images.
-        out: an existing folder; ``segmenter.safetensors`` is written to it at the end.
-        watch: notified of iterations and records, in the first worker only.
+    Returns and raises what `nas.downstream.run.run_dense` does; ``evaluation`` is that of
+    `nas.downstream.segmentation.evaluation.evaluate` on the validation images.
 
-    Returns:
-        The contents of `result.json`; ``evaluation`` is that of `nas.downstream.segmentation.evaluation.evaluate` on
-        the validation images.
+    `watch` is called in the first worker only.
 
     Raises:
-        DivergedError: if the loss is not finite.
-        ValueError: if backbone, heads, images and folder do not fit together.
-        RuntimeError: if there is no space for checkpoints, or no such device.
+        ValueError: if backbone and heads do not fit together.
     """
     return run_dense(build_task(plan, folder), plan.recipe, out, seed=plan.seed, watch=watch)
 
@@ -79,10 +64,6 @@ def train_member(work: tuple[SegmentationPlan, SegmentationFolder], out: Path) -
 
 def build_task(plan: SegmentationPlan, folder: SegmentationFolder) -> DenseTask:
     """Builds the segmenter, with its images, evaluation and fingerprint.
-
-    Args:
-        plan: what to train.
-        folder: the images.
 
     Raises:
         ValueError: if backbone and heads do not fit together, or the weights to start from belong to another network.

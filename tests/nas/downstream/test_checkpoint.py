@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.downstream.backbone import build_backbone
 from nas.downstream.checkpoint import Description, load_network, save_network
 from nas.fidelity import NetworkSpec
 
@@ -20,7 +21,9 @@ class ToyDescription(Description):
     def build(self, *, seed, backbone=None):
         with torch.random.fork_rng([]):
             torch.default_generator.manual_seed(seed)
-            return nn.Sequential(backbone or self.build_backbone(seed=seed), nn.Linear(*self.sizes))
+            return nn.Sequential(
+                backbone or build_backbone(self.architecture, self.network, seed=seed), nn.Linear(*self.sizes)
+            )
 
 
 TOY = ToyDescription(Architecture(CELL, CELL), NetworkSpec(num_filters=4, num_repeats=1, num_stages=1), (3, 4))
@@ -51,7 +54,7 @@ def test_weights_that_do_not_match_are_refused_by_name(tmp_path):
 def test_descriptions_are_validated():
     value = TOY.to_json()
     assert ToyDescription.from_json(value) == TOY
-    with pytest.raises(ValueError, match="its description lacks 'sizes'"):
+    with pytest.raises(ValueError, match="its description is not valid: sizes: Field required"):
         ToyDescription.from_json({name: value[name] for name in ("architecture", "network")})
-    with pytest.raises(ValueError, match="its description is not valid: Input should be a valid integer"):
+    with pytest.raises(ValueError, match="its description is not valid: sizes: 0: Input should be a valid integer"):
         ToyDescription.from_json({**value, "sizes": ["a", 3]})

@@ -7,15 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from nas.downstream.run import DenseTask, DenseWatch, run_dense
+from nas.downstream.backbone import weights_digest
+from nas.downstream.recipe import RUN_SETTINGS, DenseRecipe
+from nas.downstream.run import DenseTask, DenseWatch, plain, run_dense, training_fingerprint
 from nas.training.state import TrainingState, read_state, write_state
 
 _SPEC = importlib.util.spec_from_file_location("toy", Path(__file__).with_name("test_training.py"))
 toy = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(toy)
 RECIPE = dataclasses.replace(toy.RECIPE, evaluation_iterations=6)
+CHANGES = {
+    "device": "cpu",
+    "num_threads": 3,
+    "record_iterations": 10,
+    "checkpoint_iterations": 20,
+    "evaluation_iterations": 20,
+}
 
 
 class KilledError(BaseException):
@@ -103,5 +112,27 @@ def test_no_room_for_checkpoints_is_said_before_anything_is_trained(tmp_path, mo
 
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
-    with pytest.raises(RuntimeError, match="make room or choose another folder"):
+    with pytest.raises(RuntimeError, match="free disk space or choose another folder"):
         run(tmp_path)
+
+
+def test_how_a_training_is_run_makes_no_difference():
+    assert set(CHANGES) == set(RUN_SETTINGS)
+    same = training_fingerprint({"a": 1}, dataclasses.replace(DenseRecipe(), **CHANGES), None)
+    assert training_fingerprint({"a": 1}, DenseRecipe(), None) == same
+    assert training_fingerprint({"a": 2}, DenseRecipe(), None) != same
+    assert training_fingerprint({"a": 1}, dataclasses.replace(DenseRecipe(), flip=False), None) != same
+
+
+def test_weights_count_by_content(tmp_path):
+    for name, value in (("a", 0.0), ("b", 0.0), ("c", 1.0)):
+        (tmp_path / name).mkdir()
+        save_file({"w": torch.full((2,), value)}, tmp_path / name / "network.safetensors")
+    first, moved, other = (training_fingerprint({}, DenseRecipe(), str(tmp_path / name)) for name in "abc")
+    assert first == moved != other
+    assert first != training_fingerprint({}, DenseRecipe(), None)
+    assert weights_digest(str(tmp_path / "a")) == weights_digest(str(tmp_path / "a" / "network.safetensors"))
+
+
+def test_settings_are_plain_data():
+    assert plain(DenseRecipe())["scales"] == [800]

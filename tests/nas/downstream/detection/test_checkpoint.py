@@ -52,9 +52,12 @@ def test_what_is_no_detector_is_refused(saved, description, tmp_path):
     tensors, text = load_file(path), json.dumps(description.to_json())
     for metadata, message in [
         (None, "must be a nas-engine detector 1, got 'no format'"),
-        ({"format": FORMAT}, "does not hold a network that can be rebuilt: its description lacks 'network'"),
-        ({"format": FORMAT, "description": "{}"}, "its description lacks 'network'"),
-        ({"format": FORMAT, "description": "[]"}, "its description is not valid: list indices"),
+        (
+            {"format": FORMAT},
+            "does not hold a network that can be rebuilt: its description is not valid: architecture: Field",
+        ),
+        ({"format": FORMAT, "description": "{}"}, "its description is not valid: architecture: Field required"),
+        ({"format": FORMAT, "description": "[]"}, "its description is not valid: Input should be a dict"),
         (
             {"format": FORMAT, "description": text.replace('"num_repeats": 1', '"num_repeats": 1000')},
             "cells must have",

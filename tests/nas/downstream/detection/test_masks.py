@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as library
 
-from nas.downstream.detection.masks import decode_mask, encode_masks, encode_segmentation, mask_area, run_lengths
+from nas.downstream.detection.masks import decode_mask, encode_masks, encode_segmentation
 
 SQUARE = [2, 1, 6, 1, 6, 4, 2, 4]
 
@@ -18,7 +18,7 @@ def test_a_polygon_covers_its_inside():
     mask = decode_mask(encode([SQUARE]), 8, 10)
     assert mask.shape == (8, 10)
     assert mask[1:4, 2:6].all()
-    assert mask.sum() == 12 == mask_area(run_lengths(encode([SQUARE]), 8, 10))
+    assert mask.sum() == 12
 
 
 def test_polygons_are_joined():

@@ -96,7 +96,8 @@ def compare(tmp_path):
             annotations,
             [
                 {"image_id": image, "category_id": category, "bbox": box, "score": score}
-                | {"counts": rle(box)["counts"].decode()}
+                if kind == "bbox"
+                else {"image_id": image, "category_id": category, "score": score, "segmentation": rle(box)}
                 for image, category, box, score in found
             ],
             kind,

@@ -8,6 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.downstream.backbone import build_backbone
 from nas.downstream.segmentation.checkpoint import SegmenterDescription, load_segmenter, save_segmenter
 from nas.downstream.segmentation.classes import Classes
 from nas.downstream.segmentation.settings import HeadSpec
@@ -27,7 +28,7 @@ def description(request):
 
 @pytest.fixture
 def network(description):
-    backbone = description.build_backbone(seed=0)
+    backbone = build_backbone(description.architecture, description.network, seed=0)
     backbone.mean, backbone.std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
     return description.build(seed=0, backbone=backbone)
 
@@ -67,5 +68,5 @@ def test_files_that_are_none(network, description, tmp_path):
             load_segmenter(path)
         assert "\n" not in str(caught.value)
     save_file({}, path, {"format": "nas-engine segmenter 1"})
-    with pytest.raises(ValueError, match="its description lacks 'network'"):
+    with pytest.raises(ValueError, match="its description is not valid: architecture: Field required"):
         load_segmenter(path)
