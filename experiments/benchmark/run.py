@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from experiments.benchmark.jobs import FAILURE_REWARD, Job, JobKey, controller_settings, load_table, run_jobs
+from experiments.benchmark.jobs import Job, controller_settings, load_table, run_jobs
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
@@ -25,8 +25,6 @@ from experiments.config.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
 from workers.evaluators.table import Columns, read_table
 
-_FORMAT = 2
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -34,12 +32,11 @@ class Benchmark:
 
     Attributes:
         table: A table file (see `workers.evaluators.table`) of cells with one operation per edge.
-        controllers: Keys of `experiments.config.search_config.CONTROLLERS`; settings that differ from the defaults
-            follow after colons: ``evolution:population_size=10:tournament_size=3``, ``ppo:preset=nasnet``.
+        controllers: Names, with settings after colons: ``evolution:population_size=10:tournament_size=3``.
         num_trials: Number of trials of each run.
         num_seeds: Number of runs of each controller, with seeds from 0.
         num_workers: Numbers of logical workers; each controller runs with each of them.
-        columns: Of the table: validation, test and cost. None selects the last one of each kind.
+        columns: Columns of the table: validation, test and cost.
         num_processes: Number of runs at a time; None is the number of cores.
     """
 
@@ -56,43 +53,30 @@ class Benchmark:
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{name} must be one or more, each once, got {', '.join(map(str, values)) or 'none'}")
-        for name, value in (
-            ("num_trials", self.num_trials),
-            ("num_seeds", self.num_seeds),
-            *(("num_workers", number) for number in self.num_workers),
-            ("num_processes", 1 if self.num_processes is None else self.num_processes),
-        ):
-            if value < 1:
+        counts = {name: getattr(self, name) for name in ("num_trials", "num_seeds", "num_processes")}
+        for name, value in {**counts, "num_workers": min(self.num_workers)}.items():
+            if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
     def jobs(self) -> list[Job]:
-        """Returns all runs, ordered by seed.
-
-        Raises:
-            ValueError: If the table or a controller is not valid, or two controllers are equal.
-        """
+        """Returns all runs, ordered by seed; raises ValueError if the table or the controllers are not valid."""
         settings = {controller: controller_settings(controller) for controller in self.controllers}
-        for number, (name, chosen) in enumerate(settings.items()):
-            for other in list(settings)[:number]:
-                if chosen == settings[other]:
-                    raise ValueError(f"controllers must differ in their settings, got {other} and {name}")
+        for first, second in combinations(settings, 2):
+            if settings[first] == settings[second]:
+                raise ValueError(f"controllers must differ in their settings, got {first} and {second}")
         table = self.table.resolve()
         columns = read_table(table, self.columns).columns
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
         return [
             Job(
-                str(table),
-                JobKey(
-                    format=_FORMAT,
-                    table=digest,
-                    columns=columns,
-                    controller=controller,
-                    settings=settings[controller],
-                    num_workers=num_workers,
-                    num_trials=self.num_trials,
-                    failure_reward=FAILURE_REWARD,
-                    seed=seed,
-                ),
+                path=str(table),
+                table=digest,
+                columns=columns,
+                controller=controller,
+                settings=settings[controller],
+                num_workers=num_workers,
+                num_trials=self.num_trials,
+                seed=seed,
             )
             for seed, num_workers, controller in product(range(self.num_seeds), self.num_workers, self.controllers)
         ]
@@ -101,15 +85,10 @@ class Benchmark:
 def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
     """Executes the runs that are missing in a folder, then compares all runs of the benchmark.
 
-    Args:
-        benchmark: The benchmark.
-        out: The folder for runs (in ``runs/``) and results; created if missing. With several numbers of workers, each
-            has its own folder in it, and so has each controller, where its numbers of workers are compared.
-        console: Shows a progress bar if it is a terminal.
+    With several numbers of workers, each of them and each controller has its own comparison, in a folder below `out`.
 
     Returns:
-        Comparisons by folder (see `experiments.comparison.analysis.compare_strategies`) with ``configuration`` and
-        ``environment``, ``files`` naming what was written.
+        Comparisons by folder, with ``configuration``, ``environment`` and the written ``files``.
 
     Raises:
         ValueError: If the table or a controller is not valid, or the folder holds a run with another configuration.
@@ -133,7 +112,7 @@ def _groups(benchmark: Benchmark, jobs: Sequence[Job]) -> Iterator[tuple[str, li
     """Yields the folder name of each comparison, and the runs of each of its strategies."""
     runs: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        runs.setdefault((job.key.controller, job.key.num_workers), []).append(job)
+        runs.setdefault((job.controller, job.num_workers), []).append(job)
     several = len(benchmark.num_workers) > 1
     for number in benchmark.num_workers:
         yield f"{number}-workers" if several else "", [runs[name, number] for name in benchmark.controllers]
@@ -147,7 +126,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
-        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].key.settings))
+        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].settings))
     comparison = compare_strategies(strategies).with_best(_describer(groups[0][0], trials))
     return dataclasses.replace(
         comparison,
@@ -158,7 +137,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
 
 def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArchitecture], BestArchitecture]:
     """Describes the best cells: what each is, what it costs, and which trial it was."""
-    table, space = load_table(job.table, job.key.columns)
+    table, space = load_table(job.path, job.columns)
 
     def describe(best: BestArchitecture) -> BestArchitecture:
         cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
@@ -177,12 +156,12 @@ def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArch
 
 def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:
     """Returns the configuration of a strategy, by dotted key."""
-    key = jobs[0].key
+    job = jobs[0]
     return {
-        "table.file": Path(jobs[0].table).name,
-        "table.sha256": key.table,
-        **{f"table.{name}": column for name, column in dataclasses.asdict(key.columns).items()},
-        **{f"controller.{name}": value for name, value in key.settings.items()},
-        **{name: getattr(key, name) for name in ("num_workers", "num_trials", "failure_reward")},
+        "table.file": Path(job.path).name,
+        "table.sha256": job.table,
+        **{f"table.{name}": column for name, column in dataclasses.asdict(job.columns).items()},
+        **{f"controller.{name}": value for name, value in job.settings.items()},
+        **{name: getattr(job, name) for name in ("num_workers", "num_trials", "failure_reward")},
         "num_seeds": len(jobs),
     }
