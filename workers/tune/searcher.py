@@ -26,17 +26,11 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class _Open:
-    """A trial that is running, or failed and may be restarted.
-
-    Attributes:
-        rollout: Its decisions.
-        tune_id: Tune's name of the trial.
-        score: The last reported value of the metric; None if there is none or it was not finite.
-    """
+    """A trial that is running, or failed and may be restarted."""
 
     rollout: Rollout
     tune_id: str
-    score: float | None = None
+    score: float | None = None  # the last reported value of the metric, if it was finite
 
 
 class TuneSearcher(Searcher):
@@ -101,10 +95,7 @@ class TuneSearcher(Searcher):
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **_spec: object
     ) -> bool:
-        """Checks that the settings of the Tuner match those of this searcher.
-
-        Returns:
-            False: this searcher has its own search space, so Tune refuses a ``param_space`` with one.
+        """Checks that the Tuner matches this searcher; False, as a ``param_space`` may hold no search space itself.
 
         Raises:
             ValueError: If metric or mode differ, or the param_space sets a key of the searcher.
@@ -117,13 +108,7 @@ class TuneSearcher(Searcher):
         return False
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        """Asks the controller for the next trial.
-
-        Args:
-            trial_id: Tune's name of the trial.
-
-        Returns:
-            The config of the trial.
+        """Asks the controller for the next trial, `trial_id` for Tune, and returns its config.
 
         Raises:
             ValueError: If the space does not contain the rollout of the controller.
@@ -143,13 +128,7 @@ class TuneSearcher(Searcher):
             trial.score = _finite(result[self.metric])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the controller the result of a trial that ended.
-
-        Args:
-            trial_id: Tune's name of the trial.
-            result: Its last report, if any.
-            error: Whether the trial raised.
-        """
+        """Tells the controller the result of a trial that ended, with its last report and whether it raised."""
         self.on_trial_result(trial_id, result or {})
         number = self._number(trial_id, result or {})
         trial = self._open.get(number)
