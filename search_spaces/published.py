@@ -30,8 +30,8 @@ _PNASNET_5_CELL = _cell(
 )
 
 PUBLISHED: Mapping[str, Architecture] = {
-    # 1707.07012, figure 4, which concatenates only the loose ends. The authors' code, from which all published widths and
-    # counts come, also concatenates P in the normal cell and state 3 in the reduction cell.
+    # 1707.07012, figure 4, which concatenates only the loose ends. The authors' code, from which all published widths
+    # and counts come, also concatenates P in the normal cell and state 3 in the reduction cell.
     "nasnet-a": Architecture(
         normal=_cell(
             ("sep_conv_5x5", H, "sep_conv_3x3", P),

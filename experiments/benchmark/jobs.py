@@ -27,7 +27,7 @@ from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.strict_json import parse_json
 from nas.search import SearchPlan, search
-from nas.trial import Outcome, Success, Trial
+from nas.trial import Failure, Outcome, Trial
 from search_spaces.nasbench201 import EdgeSpace
 from workers.evaluators.table import TEST_ACCURACY, Columns, Table, read_table
 from workers.pools.caching_pool import CachingPool
@@ -48,7 +48,6 @@ class Job:
         controller: Name of the controller, with settings as given on the command line.
         settings: All settings of the controller.
         num_workers: Number of logical workers.
-        num_trials: Number of trials.
         failure_reward: Reward of a failure, as in a search with default settings.
         seed: Of the run; each strategy derives its own seed from it.
     """
@@ -91,21 +90,19 @@ class Job:
     def stored(self, folder: Path) -> dict[str, Any] | None:
         """Returns the stored result, or None if there is none; raises ValueError if it has another configuration."""
         file = self.file(folder)
+        if not file.exists():
+            return None
         try:
             result = parse_json(file.read_bytes())
-        except FileNotFoundError:
-            return None
         except ValueError as error:
             raise ValueError(f"{file} does not hold a run: {error}") from None
         key = result.get("key") if isinstance(result, dict) else None
         old = dict(flatten(key)) if isinstance(key, dict) else {}
         new = dict(flatten(self.key))
         if old != new:
-            different = "; ".join(
-                f"{name}: {old.get(name)!r:.80} in the folder, {new.get(name)!r:.80} requested"
-                for name in sorted({*old, *new})
-                if old.get(name) != new.get(name)
-            )
+            names = (name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+            lines = (f"{name}: {old.get(name)!r:.80} in the folder, {new.get(name)!r:.80} requested" for name in names)
+            different = "; ".join(lines)
             raise ValueError(f"{file} holds a run with another configuration ({different}); choose another --out")
         return dict(result)
 
@@ -126,9 +123,8 @@ def controller_settings(controller: str) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or key in section:
-            raise ValueError(
-                f"settings of a controller must be KEY=VALUE, each key once, got {pair!r:.100} in {controller!r:.200}"
-            )
+            came = f"got {pair!r:.100} in {controller!r:.200}"
+            raise ValueError(f"settings of a controller must be KEY=VALUE, each key once, {came}")
         try:
             section[key] = parse_yaml(value)
         except ValueError as error:
@@ -178,15 +174,11 @@ def run_job(job: Job, folder: Path) -> None:
 
 def _row(trial: Trial, outcome: Outcome, now_seconds: float) -> tuple[Any, ...]:
     """Returns the values of `_COLUMNS` for a trial."""
-    accuracy = test = None
-    status: str
-    if isinstance(outcome, Success):
-        accuracy, test = outcome.accuracy, outcome.metrics[TEST_ACCURACY]
-        status = CACHED if outcome.cached else SUCCESS
-    else:
-        status = outcome.kind
-    decisions = "-".join(map(str, trial.rollout.decisions))
-    return trial.id, accuracy, test, outcome.train_seconds, now_seconds, decisions, status
+    times, decisions = (outcome.train_seconds, now_seconds), "-".join(map(str, trial.rollout.decisions))
+    if isinstance(outcome, Failure):
+        return trial.id, None, None, *times, decisions, outcome.kind
+    status = CACHED if outcome.cached else SUCCESS
+    return trial.id, outcome.accuracy, outcome.metrics[TEST_ACCURACY], *times, decisions, status
 
 
 def _start_process() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,8 @@ class Benchmark:
 def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
     """Executes the runs that are missing in a folder, then compares all runs of the benchmark.
 
-    With several numbers of workers, each of them and each controller has its own comparison, in a folder below `out`.
-
-    Returns:
-        Comparisons by folder, with ``configuration``, ``environment`` and the written ``files``.
+    Returns the comparisons by folder, below `out`. With several numbers of workers, each of them and each controller
+    has its own comparison.
 
     Raises:
         ValueError: If the table or a controller is not valid, or the folder holds a run with another configuration.
@@ -127,31 +125,27 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
         strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].settings))
-    comparison = compare_strategies(strategies).with_best(_describer(groups[0][0], trials))
+    job = groups[0][0]
     return dataclasses.replace(
-        comparison,
+        compare_strategies(strategies).with_best(lambda best: _describe(best, job, trials)),
         configuration=split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
         environment=split_common({"this comparison": dict(flatten(describe_environment()))}),
     )
 
 
-def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArchitecture], BestArchitecture]:
-    """Describes the best cells: what each is, what it costs, and which trial it was."""
+def _describe(best: BestArchitecture, job: Job, trials: dict[str, Sequence[int]]) -> BestArchitecture:
+    """Adds what the best cell of a strategy is, what it costs, and which trial it was."""
     table, space = load_table(job.path, job.columns)
-
-    def describe(best: BestArchitecture) -> BestArchitecture:
-        cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
-        row = table.rows[cell.arch]
-        return dataclasses.replace(
-            best,
-            trial=trials[best.run][best.place - 1],
-            fingerprint=cell.fingerprint,
-            architecture=cell.to_json(),
-            num_parameters=row.num_parameters,
-            num_multiply_adds=row.num_multiply_adds,
-        )
-
-    return describe
+    cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
+    row = table.rows[cell.arch]
+    return dataclasses.replace(
+        best,
+        trial=trials[best.run][best.place - 1],
+        fingerprint=cell.fingerprint,
+        architecture=cell.to_json(),
+        num_parameters=row.num_parameters,
+        num_multiply_adds=row.num_multiply_adds,
+    )
 
 
 def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:

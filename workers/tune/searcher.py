@@ -39,12 +39,11 @@ class TuneSearcher(Searcher):
     A trial's config is plain data: ``trial_id`` (from 0), ``seed``, ``decisions`` and ``architecture``, the JSON of the
     decoded decisions (see `nas.architecture.Architecture.from_json`).
 
-    The controller is told once per trial, when the trial ends, the last reported value of the metric, also if a
-    scheduler such as ASHA stopped the trial early. A trial that raises, or whose last value is missing or not finite,
-    is a failure.
+    The controller is told the last reported value of the metric when a trial ends, also if a scheduler such as ASHA
+    stopped it early. A trial that raises, or whose last value is missing or not finite, is a failure.
 
-    Tune saves the state as JSON: the list of tells. Restoring replays them on a copy of the new controller, so that
-    ``Tuner.restore`` resumes with the same policy. Unfinished trials are told after Tune has run them again.
+    Tune saves the tells as JSON. ``Tuner.restore`` replays them on a copy of the new controller, so that the policy is
+    the same. Unfinished trials are told after Tune has run them again.
 
     Args:
         space: Decodes decisions into architectures.
@@ -53,9 +52,6 @@ class TuneSearcher(Searcher):
         mode: Whether to maximize (``max``) or minimize (``min``) the metric.
         seed: Determines the seed of each trial.
         failure_reward: Reward of a failure, higher is better also if mode is ``min``; None ignores failures.
-
-    Raises:
-        ValueError: If an argument is not valid.
     """
 
     CKPT_FILE_TMPL = "nas-searcher-{}.json"
@@ -86,7 +82,6 @@ class TuneSearcher(Searcher):
         self._reset()
 
     def _reset(self) -> None:
-        """Returns to the initial state."""
         self._controller = copy.deepcopy(self._fresh)
         self._num_asked = 0
         self._told: list[tuple[Rollout, float]] = []

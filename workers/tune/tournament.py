@@ -56,13 +56,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate of a tournament.
-
-    Attributes:
-        name: Also of its folder; letters, digits, ``-`` and ``_``.
-        architecture: The architecture to train.
-        seed: Of its training.
-    """
+    """A candidate of a tournament: the name of its folder, an architecture and the seed of its training."""
 
     name: str
     architecture: Buildable
@@ -75,13 +69,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a candidate came.
-
-    Attributes:
-        name: the candidate's.
-        accuracies: validation accuracy after each of its epochs, between 0 and 1.
-        error: what ended its training, if that failed.
-    """
+    """How far a candidate came: validation accuracy after each epoch, 0..1, and the error that ended its training."""
 
     name: str
     accuracies: tuple[float, ...]
