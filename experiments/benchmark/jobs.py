@@ -33,7 +33,8 @@ from workers.evaluators.table import TEST_ACCURACY, Columns, Table, read_table
 from workers.pools.caching_pool import CachingPool
 from workers.pools.virtual_pool import VirtualPool
 
-_COLUMNS = ("trial", "accuracy", "test", "seconds", "elapsed_seconds", "decisions", "status")
+_NUMBERS = ("accuracy", "test", "seconds", "elapsed_seconds")
+_COLUMNS = ("trial", *_NUMBERS, "decisions", "status")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +45,8 @@ class Job:
         path: Path of the table.
         format: Version of the result file.
         table: SHA-256 digest of the table.
-        columns: Of the table.
         controller: Name of the controller, with settings as given on the command line.
         settings: All settings of the controller.
-        num_workers: Number of logical workers.
         failure_reward: Reward of a failure, as in a search with default settings.
         seed: Of the run; each strategy derives its own seed from it.
     """
@@ -111,7 +110,7 @@ class Job:
         result = self.stored(folder)
         if result is None:
             raise RuntimeError(f"{self.file(folder)} does not exist")
-        columns = {name: np.array(result[name], dtype=float) for name in _COLUMNS[1:5]}
+        columns = {name: np.array(result[name], dtype=float) for name in _NUMBERS}
         run = Run(self.name, **columns, fingerprints=result["decisions"], statuses=result["status"])
         return run, result["trial"]
 

@@ -1,7 +1,7 @@
 """`nas benchmark`: compares controllers on a table of evaluated architectures, over seeds and numbers of workers.
 
-Each run executes the search loop with a pool whose clock is virtual, and writes its own result file when it ends. The
-same command resumes, and one with more seeds, workers or controllers adds the missing runs.
+Each run has a virtual clock and its own result file. The same command resumes, and one with more seeds, workers or
+controllers adds the missing runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,10 @@ class Benchmark:
         table = self.table.resolve()
         columns = read_table(table, self.columns).columns
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
+        make = partial(Job, path=str(table), table=digest, columns=columns, num_trials=self.num_trials)
         return [
-            Job(
-                path=str(table),
-                table=digest,
-                columns=columns,
-                controller=controller,
-                settings=settings[controller],
-                num_workers=num_workers,
-                num_trials=self.num_trials,
-                seed=seed,
-            )
-            for seed, num_workers, controller in product(range(self.num_seeds), self.num_workers, self.controllers)
+            make(controller=name, settings=settings[name], num_workers=number, seed=seed)
+            for seed, number, name in product(range(self.num_seeds), self.num_workers, self.controllers)
         ]
 
 
@@ -95,8 +88,7 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     jobs = benchmark.jobs()
     folder = out / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in jobs if job.stored(folder) is None]
-    if missing:
+    if missing := [job for job in jobs if job.stored(folder) is None]:
         run_jobs(missing, folder, benchmark.num_processes or num_cpus(), console)
     comparisons = {}
     for name, groups in _groups(benchmark, jobs):
@@ -125,9 +117,8 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
         strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].settings))
-    job = groups[0][0]
     return dataclasses.replace(
-        compare_strategies(strategies).with_best(lambda best: _describe(best, job, trials)),
+        compare_strategies(strategies).with_best(lambda best: _describe(best, groups[0][0], trials)),
         configuration=split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
         environment=split_common({"this comparison": dict(flatten(describe_environment()))}),
     )

@@ -10,8 +10,6 @@ from typing import Any
 
 import ray
 
-_KEPT = (signal.SIGINT, signal.SIGTERM)
-
 
 @contextmanager
 def kept_signals() -> Iterator[None]:
@@ -19,7 +17,7 @@ def kept_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _KEPT}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

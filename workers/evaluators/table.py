@@ -139,15 +139,12 @@ class _NatsBench(Protocol):
 
 
 def read_nats_bench(api: _NatsBench, dataset: str = "cifar10-valid", *, epochs: int = 200) -> Table:
-    """Reads the official benchmark through the package ``nats_bench``.
+    """Reads the official benchmark through the package ``nats_bench``; raises ValueError if it lacks the accuracies.
 
     Args:
         api: the value of ``nats_bench.create(path, "tss")``.
         dataset: ``cifar10-valid``, ``cifar100`` or ``ImageNet16-120``, those with a validation accuracy.
         epochs: epochs of training, 12 or 200.
-
-    Raises:
-        ValueError: if the benchmark has no validation or test accuracy for this data set.
     """
     rows = {}
     for index in range(len(api)):

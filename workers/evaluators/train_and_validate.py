@@ -36,7 +36,7 @@ def train_and_validate(
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and evaluates it on the validation split.
+    """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
 
     Args:
         trial: the trial; its seed determines initial weights, order of batches and augmentation.
@@ -45,9 +45,6 @@ def train_and_validate(
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
-
-    Returns:
-        A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``; never raises.
     """
     started = time.perf_counter()
     try:
