@@ -240,6 +240,6 @@ class _Listener(tune.Callback):
         """Tune pickles its callbacks to restore them, which is not needed here."""
         return {}
 
-    def on_trial_result(self, *_: object, result: dict[str, Any], **_info: object) -> None:
+    def on_trial_result(self, *_: object, **info: Any) -> None:  # noqa: ANN401 - Tune's
         """Called by Tune."""
-        self._on_epoch(_standing(result))
+        self._on_epoch(_standing(info["result"]))
