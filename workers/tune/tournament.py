@@ -132,10 +132,7 @@ def run_tournament(
         ValueError: If there is no candidate, or names are not unique.
         RuntimeError: If a candidate could not be run at all, as after more lost nodes than retries.
     """
-    by_name = {candidate.name: candidate for candidate in candidates}
-    if not by_name or len(by_name) < len(candidates):
-        names = ", ".join(candidate.name for candidate in candidates)
-        raise ValueError(f"candidates must be one or more with different names, got {names or 'none'}")
+    by_name = _by_name(candidates)
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # it warns that it has no loggers
@@ -169,13 +166,10 @@ def run_tournament(
 
 
 def evaluate_winner(winner: Candidate, context: TournamentContext, *, each: WorkerResources) -> dict[str, Any]:
-    """Evaluates the winner of a tournament, trained for the full budget, on the test images, on the same cluster.
+    """Evaluates the winner of a tournament on the test images, on the same cluster; RuntimeError if that fails.
 
     Returns:
         The content of ``result.json``, which is written beside ``network.safetensors`` in its folder.
-
-    Raises:
-        RuntimeError: If the evaluation failed.
     """
     options = {name: value for name, value in each.ray_options().items() if name != "num_returns"}
     test = ray.remote(TournamentContext.train).options(**options)
@@ -189,6 +183,14 @@ def evaluate_winner(winner: Candidate, context: TournamentContext, *, each: Work
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
     """Sorts standings, the winner first; equal ones by name."""
     return sorted(standings, key=lambda standing: (*(-float(part) for part in standing.place), standing.name))
+
+
+def _by_name(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    by_name = {candidate.name: candidate for candidate in candidates}
+    if not by_name or len(by_name) < len(candidates):
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise ValueError(f"candidates must be one or more with different names, got {names or 'none'}")
+    return by_name
 
 
 def _train_candidate(config: dict[str, str], *, candidates: dict[str, Candidate], context: TournamentContext) -> None:
