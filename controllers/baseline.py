@@ -17,11 +17,6 @@ class Baseline:
         self._mean = 0.0
         self._variance = 0.0
 
-    @property
-    def mean(self) -> float:
-        """Moving mean of the rewards so far; 0 before the first."""
-        return self._mean
-
     def advantage(self, reward: float) -> float:
         """Distance of a reward above the mean, in standard deviations; 0 while the variance is 0."""
         spread = math.sqrt(self._variance)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,12 +32,8 @@ _Array: TypeAlias = NDArray[Any]
 class Policy(nn.Module):
     """A distribution over the decisions of a search space.
 
-    Initial weights are uniform within -0.1..0.1 (1707.07012, A.2).
-
-    Args:
-        choices: the decisions to be made, in order.
-        seed: seed of the initial weights.
-        choice_embedding: whether the LSTM reads which choice is current; the paper names no such input.
+    Initial weights are uniform within -0.1..0.1 (1707.07012, A.2). With `choice_embedding` the LSTM reads which choice
+    is current; the paper names no such input.
 
     Attributes:
         choices: the decisions to be made, in order.
@@ -70,13 +67,11 @@ class Policy(nn.Module):
     def sample(self, seeds: Sequence[Sequence[int]], temperatures: Sequence[float] | None = None) -> list[Rollout]:
         """Draws one rollout per seed, all in one batch.
 
-        Rows of a batch do not influence one another, but rounding depends on the size of the batch: for bit-identical
-        rollouts, draw in batches of equal size.
+        Rounding depends on the size of the batch: bit-identical rollouts need batches of equal size.
 
         Args:
             seeds: seeds of numpy generators, such as (run seed, trial id).
-            temperatures: one per seed, all 1 by default. Above 1, rollouts come from a flatter distribution; the
-                log-probability is always that of the policy itself.
+            temperatures: one per seed; above 1 flattens the distribution. Log-probabilities are those at the default 1.
 
         Raises:
             RuntimeError: if the weights are no longer finite.
@@ -101,14 +96,9 @@ class Policy(nn.Module):
         return [Rollout(tuple(row), total) for row, total in zip(decisions.tolist(), totals.tolist(), strict=True)]
 
     def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
-        """Feeds decisions back through the policy.
+        """Returns log-probabilities and entropies of decisions, of shape (num_rollouts, num_choices), in nats.
 
-        Args:
-            decisions: integers of shape (num_rollouts, num_choices).
-
-        Returns:
-            Log-probability of each decision and entropy of the distribution it was drawn from, in nats, both
-            (num_choices, num_rollouts) and differentiable.
+        Both have the shape (num_choices, num_rollouts) and are differentiable.
         """
         rows = decisions.T + self._starts
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
@@ -129,7 +119,7 @@ class Policy(nn.Module):
         optimizer.step()
 
     def check(self, rollout: Rollout, reward: float) -> None:
-        """Raises ValueError if the decisions of a rollout are not of this space, or its reward is not finite."""
+        """Raises ValueError if decisions are not of this space, or the reward is not finite."""
         check_decisions(rollout.decisions, self.choices)
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, got {reward}")
@@ -146,10 +136,7 @@ class Policy(nn.Module):
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Makes torch treat numbers below float32's normal range (1e-38) as 0 in this thread.
-
-    The gradients of a nearly deterministic policy are full of them, and arithmetic with each is a hundred times slower.
-    """
+    """Makes torch treat subnormal numbers, which slow updates of a nearly deterministic policy, as 0 in this thread."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -185,8 +172,6 @@ def _option_slices(choices: Sequence[Choice]) -> tuple[tuple[slice, ...], int]:
     widest: dict[str, int] = {}
     for choice in choices:
         widest[choice.kind] = max(widest.get(choice.kind, 0), choice.num_options)
-    first, total = {}, 0
-    for kind, num_options in widest.items():
-        first[kind] = total
-        total += num_options
+    *starts, total = accumulate(widest.values(), initial=0)
+    first = dict(zip(widest, starts, strict=True))
     return tuple(slice(first[choice.kind], first[choice.kind] + choice.num_options) for choice in choices), total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 import torch
@@ -33,8 +32,7 @@ class PPOSettings:
         clip: how far the ratio of new to old probability of a rollout may leave 1 before its gradient is cut off.
         entropy_weight: weight of the mean entropy of a decision, in nats, in the objective.
         gradient_clip: maximum global norm of the gradient.
-        advantage: ``rank`` scores a reward by its rank among the last ones, ``baseline`` by its distance from their
-            moving average in standard deviations, as in the paper.
+        advantage: ``rank`` of a reward among the last ones, or ``baseline``: distance from their mean, as in the paper.
         rank_window: number of last rewards that a reward is ranked among.
         rank_greed: how much more the best ranks weigh (see `controllers.ranking.Ranking`).
         baseline_decay: share of the moving average that each new reward leaves unchanged.
@@ -62,37 +60,28 @@ class PPOSettings:
     choice_embedding: bool = True
 
 
-PRESETS: Mapping[str, PPOSettings] = MappingProxyType(
-    {
-        "nasnet": PPOSettings(
-            learning_rate=0.00035,
-            batch_size=20,
-            entropy_weight=1e-5,
-            advantage="baseline",
-            replay_size=0,
-            num_redraws=0,
-            choice_embedding=False,
-        )
-    }
-)
+PRESETS: Mapping[str, PPOSettings] = {
+    "nasnet": PPOSettings(
+        learning_rate=0.00035,
+        batch_size=20,
+        entropy_weight=1e-5,
+        advantage="baseline",
+        replay_size=0,
+        num_redraws=0,
+        choice_embedding=False,
+    )
+}
 """``nasnet``: the values of the paper (1707.07012, A.2), which does not give clip and number of epochs."""
 
 
 class PPO:
     """Updates the policy from batches of rollouts, with several clipped gradient steps per batch.
 
-    The old probability in PPO's ratio is the one recorded in the rollout, so late results count against the policy that
-    drew them. For redrawn rollouts that ratio is approximate: they come from a flatter distribution, restricted to what
-    was not told before, while the recorded probability is that of the policy itself.
+    The old probability in PPO's ratio is the one recorded in the rollout, that of the policy which drew it, so results
+    may come late. For redrawn rollouts the ratio is approximate: they come from a flatter distribution of untold ones.
     """
 
-    def __init__(
-        self,
-        choices: Sequence[Choice],
-        settings: PPOSettings = PPOSettings(),  # noqa: B008 - frozen
-        *,
-        seed: int,
-    ) -> None:
+    def __init__(self, choices: Sequence[Choice], settings: PPOSettings = PPOSettings(), *, seed: int) -> None:
         self.settings = settings
         self._seed = seed
         self._policy = Policy(choices, seed=seed, choice_embedding=settings.choice_embedding)
@@ -123,11 +112,7 @@ class PPO:
         return next((each for each in redraws if each.decisions not in self._told), redraws[-1])
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Records the rollout; updates the policy once a batch is full.
-
-        Raises:
-            ValueError: if the decisions are not of this space, or the reward is not finite.
-        """
+        """Records the rollout and updates the policy once a batch is full; see `Policy.check` for errors."""
         self._policy.check(rollout, reward)
         self._judge.add(reward)
         self._told.add(rollout.decisions)

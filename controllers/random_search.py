@@ -21,18 +21,12 @@ class RandomSearch:
 
     def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
-        return [self._draw(trial_id) for trial_id in trial_ids]
+        generators = [np.random.default_rng((self._seed, trial_id)) for trial_id in trial_ids]
+        draws = [generator.integers(self._num_options).tolist() for generator in generators]
+        return [Rollout(tuple(drawn), self._log_prob) for drawn in draws]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Checks the rollout and its reward; random search has no state.
-
-        Raises:
-            ValueError: if the decisions are not of this space, or the reward is not finite.
-        """
+        """Learns nothing; raises ValueError if the decisions are not of this space or the reward is not finite."""
         check_decisions(rollout.decisions, self._choices)
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, got {reward}")
-
-    def _draw(self, trial_id: int) -> Rollout:
-        drawn = np.random.default_rng((self._seed, trial_id)).integers(self._num_options)
-        return Rollout(tuple(drawn.tolist()), self._log_prob)

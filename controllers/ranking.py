@@ -12,9 +12,9 @@ _SMALLEST_GREED = 1e-4  # below, weights are too even for their variance to be c
 class Ranking:
     """Advantages from the rank of a reward among the last ones, with most weight on the best.
 
-    Ranks do not depend on the scale of rewards, and a few networks that fail to learn do not hide the differences
-    between good ones, as they do when rewards are divided by their standard deviation. A search looks for the best, not
-    for a good mean: the weight of a reward grows as exp(greed * u), where u is the share of the last rewards below it.
+    Ranks do not depend on the scale of rewards, and a few failed networks do not hide differences between good ones. A
+    search looks for the best, not for a good mean: the weight of a reward grows as exp(greed * u), where u is the share
+    of the last rewards below it. Equal rewards share the mean weight of their ranks.
 
     Args:
         window: number of last rewards that count.
@@ -34,10 +34,7 @@ class Ranking:
         insort(self._sorted, reward)
 
     def advantage(self, reward: float) -> float:
-        """Advantage of a reward: mean 0 and, for many different rewards, deviation 1 over the window; 0 if it is empty.
-
-        Equal rewards share the mean weight of their ranks.
-        """
+        """Advantage: mean 0 and, for many different rewards, deviation 1 over the window; 0 while that is empty."""
         if not self._sorted:
             return 0.0
         number = len(self._sorted)

@@ -40,11 +40,7 @@ class Reinforce:
     """
 
     def __init__(
-        self,
-        choices: Sequence[Choice],
-        settings: ReinforceSettings = ReinforceSettings(),  # noqa: B008 - frozen
-        *,
-        seed: int,
+        self, choices: Sequence[Choice], settings: ReinforceSettings = ReinforceSettings(), *, seed: int
     ) -> None:
         self.settings = settings
         self._seed = seed
@@ -58,11 +54,7 @@ class Reinforce:
         return [self._policy.sample([(self._seed, trial_id, 0)])[0] for trial_id in trial_ids]
 
     def tell(self, rollout: Rollout, reward: float) -> None:
-        """Records the rollout; updates the policy once a batch is full.
-
-        Raises:
-            ValueError: if the decisions are not of this space, or the reward is not finite.
-        """
+        """Records the rollout and updates the policy once a batch is full; see `Policy.check` for errors."""
         self._policy.check(rollout, reward)
         self._baseline.add(reward)
         self._batch.append((rollout, reward))

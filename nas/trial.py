@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, get_args
 
-from pydantic import ConfigDict, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
 
 FailureKind: TypeAlias = Literal["diverged", "out_of_memory", "error", "timeout", "worker_lost", "too_large"]
 FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
+_Count = Annotated[int, Field(strict=True, le=2**63)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -61,8 +62,8 @@ class Success:
 
     trial_id: StrictInt
     accuracy: StrictFloat
-    num_parameters: StrictInt = 0
-    num_multiply_adds: StrictInt = 0
+    num_parameters: _Count = 0
+    num_multiply_adds: _Count = 0
     train_seconds: StrictFloat = 0.0
     cached: StrictBool = False
     metrics: Mapping[StrictStr, StrictFloat] = field(default_factory=dict, hash=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
@@ -65,30 +65,15 @@ class CellSpace:
         """The decisions to be made, in order, with names such as ``normal/block0/left/source``."""
         return tuple(choice for choice in self._all_choices() if choice.num_options > 1)
 
-    @property
-    def num_architectures(self) -> int:
-        """Number of tuples of decisions; isomorphic architectures are counted separately."""
-        return math.prod(choice.num_options for choice in self.choices)
-
     def decode(self, decisions: tuple[int, ...]) -> Architecture:
-        """Turns one decision per choice into an architecture.
-
-        Raises:
-            ValueError: if there is not exactly one decision per choice, or one is not among the options.
-        """
+        """Turns one decision per choice into an architecture; raises ValueError if they are not of this space."""
         check_decisions(decisions, self.choices)
         remaining = iter(decisions)
         normal, reduction = (self._decode_cell(remaining) for _ in CELLS)
         return Architecture(normal, reduction, _pick(self.appearance_stages, remaining))
 
     def encode(self, architecture: Architecture) -> tuple[int, ...]:
-        """Inverse of `decode`.
-
-        A cell that lists all its loose ends as its output is decoded without that list, which is equivalent.
-
-        Raises:
-            ValueError: if the architecture is not in this space; the message says why.
-        """
+        """Inverse of `decode`, which lists no output states; raises ValueError for architectures of other spaces."""
         options: list[int] = []
         for name in CELLS:
             try:
@@ -118,15 +103,16 @@ class CellSpace:
 
     def _decode_cell(self, remaining: Iterator[int]) -> Cell:
         by_block = self.norm_granularity == "block"
-        parts = []
+        blocks = []
         for _ in range(self.num_blocks):
             left_source, right_source = next(remaining), next(remaining)
-            left, right = _pick(self.ops, remaining), _pick(self.ops, remaining)
+            left, right = (Edge(source, _pick(self.ops, remaining)) for source in (left_source, right_source))
             combine = _pick(self.combines, remaining)
-            norm = _pick(self.norms, remaining) if by_block else ""
-            parts.append((Edge(left_source, left), Edge(right_source, right), combine, norm))
-        shared = "" if by_block else _pick(self.norms, remaining)
-        return Cell(tuple(Block(left, right, combine, norm or shared) for left, right, combine, norm in parts))
+            blocks.append(Block(left, right, combine, _pick(self.norms if by_block else self.norms[:1], remaining)))
+        if not by_block:
+            shared = _pick(self.norms, remaining)
+            blocks = [replace(block, norm=shared) for block in blocks]
+        return Cell(tuple(blocks))
 
     def _encode_cell(self, cell: Cell) -> Iterator[int]:
         if len(cell.blocks) != self.num_blocks:

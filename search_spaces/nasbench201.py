@@ -51,10 +51,7 @@ class EdgeCell:
 
     @property
     def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal for cells of equal name.
-
-        Isomorphic cells of different names have different fingerprints, because tables measure each of them.
-        """
+        """32 hexadecimal digits, equal for cells of equal name; tables measure isomorphic cells separately."""
         return fingerprint_json(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
@@ -70,11 +67,7 @@ class EdgeCell:
 
     @classmethod
     def from_arch(cls, arch: str) -> EdgeCell:
-        """Parses the name of a cell.
-
-        Raises:
-            ValueError: if it does not have the form ``|op~0|+|op~0|op~1|+...``.
-        """
+        """Parses the name of a cell; raises ValueError unless it has the form ``|op~0|+|op~0|op~1|+...``."""
         ops = []
         for number, node in enumerate(arch.split("+"), start=1):
             edges = [edge.rpartition("~") for edge in node[1:-1].split("|")]
@@ -111,12 +104,6 @@ class EdgeSpace:
             for source in range(node)
         )
 
-    @property
-    def num_architectures(self) -> int:
-        """Number of cells with different names."""
-        num_edges = sum(range(self.num_nodes))
-        return int(len(self.ops) ** num_edges)
-
     def decode(self, decisions: tuple[int, ...]) -> EdgeCell:
         """Turns one decision per edge into a cell; raises ValueError if they are not of this space."""
         check_decisions(decisions, self.choices)
@@ -125,18 +112,13 @@ class EdgeSpace:
     def encode(self, cell: EdgeCell) -> tuple[int, ...]:
         """Inverse of `decode`; raises ValueError if the cell is not in this space."""
         if cell.num_nodes != self.num_nodes or not set(cell.ops) <= set(self.ops):
-            raise ValueError(
-                f"a cell must have {self.num_nodes} nodes and ops of {', '.join(self.ops)}, got {cell.arch}"
-            )
+            ops = ", ".join(self.ops)
+            raise ValueError(f"a cell must have {self.num_nodes} nodes and ops of {ops}, got {cell.arch}")
         return tuple(self.ops.index(op) for op in cell.ops)
 
     @classmethod
     def of(cls, archs: Iterable[str]) -> EdgeSpace:
-        """The smallest space with all cells of the given names, such as those of a table.
-
-        Raises:
-            ValueError: if there are no names, a name is invalid, or the cells differ in their number of nodes.
-        """
+        """The smallest space with all cells of the given names; raises ValueError if they differ in number of nodes."""
         cells = [EdgeCell.from_arch(arch) for arch in archs]
         sizes = {cell.num_nodes for cell in cells}
         if len(sizes) != 1:

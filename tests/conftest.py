@@ -28,9 +28,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 SLOW = (
     "chaos",
+    "controllers/test_policy.py",
     "controllers/test_ppo.py",
     "controllers/test_reinforce.py::test_learns_whatever_the_scale_of_rewards",
-    "controllers/test_sampler.py",
     "experiments/architectures/test_cell_layout.py::test_nothing_overlaps_in_",
     "experiments/architectures/test_count.py",
     "experiments/architectures/test_export.py",

@@ -1,1 +1,1 @@
-"""Who measures: evaluators that turn a trial into an outcome, and the pools that run them."""
+"""Evaluators, which turn a trial into an outcome, and the pools that run them."""

@@ -1,21 +1,22 @@
 """`nas benchmark`: compares controllers on a table of evaluated architectures, over seeds and numbers of workers.
 
-Each run executes the search loop with a pool whose clock is virtual, and writes its own result file when it ends. The
-same command resumes, and one with more seeds, workers or controllers adds the missing runs.
+Each run has a virtual clock and its own result file. The same command resumes, and one with more seeds, workers or
+controllers adds the missing runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from experiments.benchmark.jobs import FAILURE_REWARD, Job, JobKey, controller_settings, load_table, run_jobs
+from experiments.benchmark.jobs import Job, controller_settings, load_table, run_jobs
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
@@ -25,8 +26,6 @@ from experiments.config.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
 from workers.evaluators.table import Columns, read_table
 
-_FORMAT = 2
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -34,12 +33,11 @@ class Benchmark:
 
     Attributes:
         table: A table file (see `workers.evaluators.table`) of cells with one operation per edge.
-        controllers: Keys of `experiments.config.search_config.CONTROLLERS`; settings that differ from the defaults
-            follow after colons: ``evolution:population_size=10:tournament_size=3``, ``ppo:preset=nasnet``.
+        controllers: Names, with settings after colons: ``evolution:population_size=10:tournament_size=3``.
         num_trials: Number of trials of each run.
         num_seeds: Number of runs of each controller, with seeds from 0.
         num_workers: Numbers of logical workers; each controller runs with each of them.
-        columns: Of the table: validation, test and cost. None selects the last one of each kind.
+        columns: Columns of the table: validation, test and cost.
         num_processes: Number of runs at a time; None is the number of cores.
     """
 
@@ -56,60 +54,32 @@ class Benchmark:
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{name} must be one or more, each once, got {', '.join(map(str, values)) or 'none'}")
-        for name, value in (
-            ("num_trials", self.num_trials),
-            ("num_seeds", self.num_seeds),
-            *(("num_workers", number) for number in self.num_workers),
-            ("num_processes", 1 if self.num_processes is None else self.num_processes),
-        ):
-            if value < 1:
+        counts = {name: getattr(self, name) for name in ("num_trials", "num_seeds", "num_processes")}
+        for name, value in {**counts, "num_workers": min(self.num_workers)}.items():
+            if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
 
     def jobs(self) -> list[Job]:
-        """Returns all runs, ordered by seed.
-
-        Raises:
-            ValueError: If the table or a controller is not valid, or two controllers are equal.
-        """
+        """Returns all runs, ordered by seed; raises ValueError if the table or the controllers are not valid."""
         settings = {controller: controller_settings(controller) for controller in self.controllers}
-        for number, (name, chosen) in enumerate(settings.items()):
-            for other in list(settings)[:number]:
-                if chosen == settings[other]:
-                    raise ValueError(f"controllers must differ in their settings, got {other} and {name}")
+        for first, second in combinations(settings, 2):
+            if settings[first] == settings[second]:
+                raise ValueError(f"controllers must differ in their settings, got {first} and {second}")
         table = self.table.resolve()
         columns = read_table(table, self.columns).columns
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
+        make = partial(Job, path=str(table), table=digest, columns=columns, num_trials=self.num_trials)
         return [
-            Job(
-                str(table),
-                JobKey(
-                    format=_FORMAT,
-                    table=digest,
-                    columns=columns,
-                    controller=controller,
-                    settings=settings[controller],
-                    num_workers=num_workers,
-                    num_trials=self.num_trials,
-                    failure_reward=FAILURE_REWARD,
-                    seed=seed,
-                ),
-            )
-            for seed, num_workers, controller in product(range(self.num_seeds), self.num_workers, self.controllers)
+            make(controller=name, settings=settings[name], num_workers=number, seed=seed)
+            for seed, number, name in product(range(self.num_seeds), self.num_workers, self.controllers)
         ]
 
 
 def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
     """Executes the runs that are missing in a folder, then compares all runs of the benchmark.
 
-    Args:
-        benchmark: The benchmark.
-        out: The folder for runs (in ``runs/``) and results; created if missing. With several numbers of workers, each
-            has its own folder in it, and so has each controller, where its numbers of workers are compared.
-        console: Shows a progress bar if it is a terminal.
-
-    Returns:
-        Comparisons by folder (see `experiments.comparison.analysis.compare_strategies`) with ``configuration`` and
-        ``environment``, ``files`` naming what was written.
+    Returns the comparisons by folder, below `out`. With several numbers of workers, each of them and each controller
+    has its own comparison.
 
     Raises:
         ValueError: If the table or a controller is not valid, or the folder holds a run with another configuration.
@@ -118,8 +88,7 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     jobs = benchmark.jobs()
     folder = out / "runs"
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in jobs if job.stored(folder) is None]
-    if missing:
+    if missing := [job for job in jobs if job.stored(folder) is None]:
         run_jobs(missing, folder, benchmark.num_processes or num_cpus(), console)
     comparisons = {}
     for name, groups in _groups(benchmark, jobs):
@@ -133,7 +102,7 @@ def _groups(benchmark: Benchmark, jobs: Sequence[Job]) -> Iterator[tuple[str, li
     """Yields the folder name of each comparison, and the runs of each of its strategies."""
     runs: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        runs.setdefault((job.key.controller, job.key.num_workers), []).append(job)
+        runs.setdefault((job.controller, job.num_workers), []).append(job)
     several = len(benchmark.num_workers) > 1
     for number in benchmark.num_workers:
         yield f"{number}-workers" if several else "", [runs[name, number] for name in benchmark.controllers]
@@ -147,42 +116,37 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
         trials |= {name: ids for name, (_, ids) in read.items()}
-        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].key.settings))
-    comparison = compare_strategies(strategies).with_best(_describer(groups[0][0], trials))
+        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].settings))
     return dataclasses.replace(
-        comparison,
+        compare_strategies(strategies).with_best(lambda best: _describe(best, groups[0][0], trials)),
         configuration=split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
         environment=split_common({"this comparison": dict(flatten(describe_environment()))}),
     )
 
 
-def _describer(job: Job, trials: dict[str, Sequence[int]]) -> Callable[[BestArchitecture], BestArchitecture]:
-    """Describes the best cells: what each is, what it costs, and which trial it was."""
-    table, space = load_table(job.table, job.key.columns)
-
-    def describe(best: BestArchitecture) -> BestArchitecture:
-        cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
-        row = table.rows[cell.arch]
-        return dataclasses.replace(
-            best,
-            trial=trials[best.run][best.place - 1],
-            fingerprint=cell.fingerprint,
-            architecture=cell.to_json(),
-            num_parameters=row.num_parameters,
-            num_multiply_adds=row.num_multiply_adds,
-        )
-
-    return describe
+def _describe(best: BestArchitecture, job: Job, trials: dict[str, Sequence[int]]) -> BestArchitecture:
+    """Adds what the best cell of a strategy is, what it costs, and which trial it was."""
+    table, space = load_table(job.path, job.columns)
+    cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
+    row = table.rows[cell.arch]
+    return dataclasses.replace(
+        best,
+        trial=trials[best.run][best.place - 1],
+        fingerprint=cell.fingerprint,
+        architecture=cell.to_json(),
+        num_parameters=row.num_parameters,
+        num_multiply_adds=row.num_multiply_adds,
+    )
 
 
 def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:
     """Returns the configuration of a strategy, by dotted key."""
-    key = jobs[0].key
+    job = jobs[0]
     return {
-        "table.file": Path(jobs[0].table).name,
-        "table.sha256": key.table,
-        **{f"table.{name}": column for name, column in dataclasses.asdict(key.columns).items()},
-        **{f"controller.{name}": value for name, value in key.settings.items()},
-        **{name: getattr(key, name) for name in ("num_workers", "num_trials", "failure_reward")},
+        "table.file": Path(job.path).name,
+        "table.sha256": job.table,
+        **{f"table.{name}": column for name, column in dataclasses.asdict(job.columns).items()},
+        **{f"controller.{name}": value for name, value in job.settings.items()},
+        **{name: getattr(job, name) for name in ("num_workers", "num_trials", "failure_reward")},
         "num_seeds": len(jobs),
     }

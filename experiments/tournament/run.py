@@ -113,7 +113,7 @@ def _run(
     judged = judge(
         [candidate for candidate, _ in described], standings, epochs=config.recipe.epochs, seed=config.tournament.seed
     )
-    shutil.copyfile(context.candidate_folder(winner.name) / NETWORK_FILE, out / NETWORK_FILE)
+    shutil.copyfile(context.folder / winner.name / NETWORK_FILE, out / NETWORK_FILE)
     figures = draw_tournament(judged, out)
     result = {
         **judged.to_json(),

@@ -13,9 +13,9 @@ def filled(decay, rewards):
 
 
 def test_mean_is_weighted_by_age_and_not_pulled_towards_zero():
-    assert filled(0.5, [8.0]).mean == 8.0
+    assert filled(0.5, [8.0])._mean == 8.0
     # weights 1/4, 1/2, 1 of the rewards 8, 4, 2
-    assert filled(0.5, [8.0, 4.0, 2.0]).mean == pytest.approx((8 / 4 + 4 / 2 + 2) / 1.75)
+    assert filled(0.5, [8.0, 4.0, 2.0])._mean == pytest.approx((8 / 4 + 4 / 2 + 2) / 1.75)
 
 
 def test_advantage_counts_standard_deviations():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 import re
 import time
@@ -71,9 +70,6 @@ class TestContract:
     def test_json_keeps_what_was_decoded(self, space: CellSpace) -> None:
         architecture = space.decode(draw(space, random.Random(4)))
         assert Architecture.from_json(architecture.to_json()) == architecture
-
-    def test_number_of_architectures_is_the_number_of_tuples(self, space: CellSpace) -> None:
-        assert space.num_architectures == math.prod(choice.num_options for choice in space.choices)
 
     def test_wrong_decisions_are_refused(self, space: CellSpace) -> None:
         decisions = draw(space, random.Random(5))

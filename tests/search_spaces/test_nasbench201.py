@@ -9,7 +9,6 @@ ARCH = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|none~1|
 
 
 def test_the_space_has_15625_cells():
-    assert NASBENCH201.num_architectures == 15_625
     assert [choice.num_options for choice in NASBENCH201.choices] == [5] * 6
     assert {choice.kind for choice in NASBENCH201.choices} == {"op"}
     assert len({choice.name for choice in NASBENCH201.choices}) == 6

@@ -46,15 +46,12 @@ def connect(
     dashboard: bool = False,
     runtime_env: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
-    """Connects this process to Ray for the duration of the with block.
-
-    An existing connection of this process is used and kept.
+    """Connects this process to Ray within the with block; an existing connection is used and kept.
 
     Args:
         address: None starts Ray on this machine, with servers on loopback, and stops it at the end; in a submitted job
             it uses the cluster of the job. ``auto`` is the cluster of which this machine is a node, HOST:PORT a
-            specific one; the five packages are sent to its nodes, except from a submitted job, whose working directory
-            or environment contains them.
+            specific one; the five packages are sent to its nodes, except from a submitted job, which contains them.
         num_cpus: Logical CPUs of a local Ray; None detects them.
         num_gpus: GPUs of a local Ray; None detects them.
         custom: Custom resources of a local Ray, by name.
@@ -150,10 +147,7 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _session_folder() -> Iterator[Path]:
-    """Creates a session folder with a path short enough for Ray's sockets, and removes it at the end.
-
-    Folders of killed processes are removed by the next one: their locks are released by the system.
-    """
+    """Creates a folder for a session of Ray and removes it at the end; also removes those of killed processes."""
     parent = Path(tempfile.gettempdir())
     if len(str(parent)) > _MAX_PARENT:
         parent = Path("/tmp")  # noqa: S108 - only a new private folder within
@@ -169,7 +163,7 @@ def _session_folder() -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> None:
     for path in parent.glob(f"{_FOLDER_PREFIX}*/{_LOCK}"):
-        # Folders of other users cannot be opened, and those of running processes are locked.
+        # Folders of other users cannot be opened; the system unlocks those of killed processes only.
         with suppress(OSError), path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

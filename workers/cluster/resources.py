@@ -16,35 +16,19 @@ _UNIT = _SLACK = 1e-4  # in which Ray counts resources; as slack, so that 0.3 ho
 _Positive = Annotated[float, Field(gt=0)]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Memory limits of a child's process.
-
-    Attributes:
-        memory_bytes: main memory on top of what the process holds when the child starts; None sets no limit.
-        gpu_fraction: share of the GPU's memory, for children that share a GPU; None sets no limit.
-    """
-
-    memory_bytes: int | None = None
-    gpu_fraction: float | None = None
-
-
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class WorkerResources:
     """Resources and limits of each worker, and number of workers.
 
     Attributes:
         cpus: Logical CPUs per worker.
-        gpus: GPUs per worker: a whole number, or a fraction below 1 for several workers per GPU. A fraction also limits
-            the share of the GPU's memory that the worker's process may allocate.
-        memory_gib: Memory per worker: Ray schedules by it, and the process may not allocate more on top of what it
-            holds when a trial starts. None sets no limit.
+        gpus: GPUs per worker: a whole number, or a fraction below 1, which also limits its share of the GPU's memory.
+        memory_gib: Memory per worker, which Ray schedules and its process may allocate during a trial; None: no limit.
         custom: Custom resources per worker, by name.
         time_limit_seconds: A trial that takes longer, counted from its start, is stopped, even within native code.
         max_retries: How often a trial is restarted after its worker or node was lost.
         recycle_after: Number of trials after which a worker process is replaced; 0 never replaces it.
-        num_queued: Trials submitted beyond the number of workers, so that a worker finds its next trial while the
-            controller is updated. The controller proposes each of them one outcome earlier.
+        num_queued: Trials submitted beyond the number of workers, ready for whichever worker is free first.
         min_workers: Trials submitted even if the cluster has fewer workers, so that an autoscaler sees the demand.
         max_workers: Maximum number of workers; None uses the whole cluster.
     """
@@ -64,9 +48,7 @@ class WorkerResources:
         if self.gpus > 1 and not self.gpus.is_integer():
             raise ValueError(f"gpus must be a fraction below 1 or a whole number, got {self.gpus}")
         if not (self.cpus or self.gpus or self.custom):
-            raise ValueError(
-                "a worker must request cpus, gpus or a custom resource, or their number would be unlimited"
-            )
+            raise ValueError("a worker must request cpus, gpus or a custom resource, else their number is unlimited")
         if reserved := [name for name in self.custom if name in _RESERVED or not name]:
             raise ValueError(
                 f"the name of a custom resource must not be empty or {', '.join(_RESERVED)}, got {reserved[0]!r}"
@@ -80,42 +62,31 @@ class WorkerResources:
     @property
     def demand(self) -> dict[str, float]:
         """Resources of one worker, by Ray's names."""
-        memory = 0.0 if self.memory_gib is None else self.memory_gib * _GIB
+        memory = (self.memory_gib or 0.0) * _GIB
         demand = {"CPU": self.cpus, "GPU": self.gpus, "memory": memory, **self.custom}
         return {name: amount for name, amount in demand.items() if amount > 0}
 
     @property
-    def limits(self) -> Limits:
-        """Memory limits of the process of a worker."""
-        memory = None if self.memory_gib is None else int(self.memory_gib * _GIB)
-        return Limits(memory, self.gpus if 0 < self.gpus < 1 else None)
+    def memory_bytes(self) -> int | None:
+        """Memory limit of the process of a worker."""
+        return None if self.memory_gib is None else int(self.memory_gib * _GIB)
 
     def ray_options(self) -> dict[str, Any]:
-        """Returns the options of the Ray task that evaluates one trial.
-
-        The pool retries instead of Ray, since each retry has its own time limit and a trial that exceeded it must not
-        be retried. Ray reuses no GPU worker unless ``max_calls`` is given.
-        """
+        """Returns the options of the Ray task that evaluates one trial; the pool retries, within the time limit."""
         return {
             "num_cpus": self.cpus,
             "num_gpus": self.gpus,
-            "memory": self.limits.memory_bytes,
+            "memory": self.memory_bytes,
             "resources": dict(self.custom),
             "max_retries": 0,
-            "max_calls": self.recycle_after,
+            "max_calls": self.recycle_after,  # if not given, Ray reuses no GPU worker
             "num_returns": "streaming",
         }
 
     def count_workers(self, nodes: Iterable[Mapping[str, Any]]) -> int:
-        """Returns the number of workers that fit on the nodes.
-
-        Args:
-            nodes: As listed by ``ray.nodes()``; nodes that are not alive are ignored.
-        """
-        return sum(self._fitting(node["Resources"]) for node in nodes if node["Alive"])
-
-    def _fitting(self, resources: Mapping[str, float]) -> int:
-        return min(self._shares(name, resources.get(name, 0.0)) for name in self.demand)
+        """Returns the number of workers that fit on the nodes of ``ray.nodes()`` that are alive."""
+        alive = (node["Resources"] for node in nodes if node["Alive"])
+        return sum(min(self._shares(name, held.get(name, 0.0)) for name in self.demand) for held in alive)
 
     def _shares(self, name: str, amount: float) -> int:
         demand = self.demand[name]

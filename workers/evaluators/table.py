@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -39,11 +39,9 @@ class Measurement:
     num_multiply_adds: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("validation", self.validation), ("test", self.test)):
-            if not 0 <= value <= 1:
+        for name, value in asdict(self).items():
+            if name in ("validation", "test") and not 0 <= value <= 1:
                 raise ValueError(f"{name} accuracy must be between 0 and 100 percent, got {100 * value:g}")
-        for name in ("seconds", "num_parameters", "num_multiply_adds"):
-            value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be finite and at least 0, got {value}")
         if self.seconds > _MAX_SECONDS:
@@ -52,13 +50,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns to read from a table file; None selects the last one with a suitable name.
-
-    Attributes:
-        valid: accuracy that the search sees.
-        test: accuracy that is only reported.
-        seconds: training time.
-    """
+    """Names of the columns to read from a table file; None selects the last one with a suitable name."""
 
     valid: str | None = None
     test: str | None = None
@@ -74,12 +66,7 @@ class Columns:
 
 
 class Table:
-    """Measurements by name of the architecture. An evaluator: calling it with a trial returns the outcome.
-
-    Attributes:
-        rows: the measurements.
-        columns: names of the columns that were read.
-    """
+    """An evaluator: measurements by name of the architecture, in `rows`, as read from the `columns` of a file."""
 
     def __init__(self, rows: Mapping[str, Measurement], columns: Columns = Columns()) -> None:
         if not rows:
@@ -108,8 +95,7 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
     """Reads a table file, in the format described at the top of this module.
 
     Raises:
-        ValueError: if a column is missing, a number is invalid or out of range, or an architecture occurs twice; the
-            message names the file and the line.
+        ValueError: if the file is not valid; the message names the line.
         OSError: if the file cannot be read.
     """
     with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
@@ -136,46 +122,37 @@ def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measuremen
         name = line["arch"]
         if not name or name in rows:
             raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
-        rows[name] = _measurement(line, columns)
+        validation, test, seconds = (_number(line, str(column)) for column in asdict(columns).values())
+        params, flops = (_number(line, column) if column in line else 0.0 for column in ("params_m", "flops_m"))
+        rows[name] = Measurement(validation / 100, test / 100, seconds, round(1e6 * params), round(1e6 * flops))
     return rows
 
 
-class NatsBench(Protocol):
+class _NatsBench(Protocol):
     """The part of ``nats_bench.create(...)`` that `read_nats_bench` needs."""
 
-    def __len__(self) -> int:
-        """Number of architectures."""
-        ...
+    def __len__(self) -> int: ...
 
-    def arch(self, index: int) -> str:
-        """Name of an architecture."""
-        ...
+    def arch(self, index: int) -> str: ...
 
-    def get_more_info(self, index: int, dataset: str, *, hp: str, is_random: bool) -> Mapping[str, float]:
-        """Measurements of an architecture, accuracies in percent."""
-        ...
+    def get_more_info(self, index: int, dataset: str, *, hp: str, is_random: bool) -> Mapping[str, float]: ...
 
 
-def read_nats_bench(api: NatsBench, dataset: str = "cifar10-valid", *, epochs: int = 200) -> Table:
-    """Reads the official benchmark through the package ``nats_bench``.
+def read_nats_bench(api: _NatsBench, dataset: str = "cifar10-valid", *, epochs: int = 200) -> Table:
+    """Reads the official benchmark through the package ``nats_bench``; raises ValueError if it lacks the accuracies.
 
     Args:
         api: the value of ``nats_bench.create(path, "tss")``.
         dataset: ``cifar10-valid``, ``cifar100`` or ``ImageNet16-120``, those with a validation accuracy.
         epochs: epochs of training, 12 or 200.
-
-    Raises:
-        ValueError: if the benchmark has no validation or test accuracy for this data set.
     """
     rows = {}
     for index in range(len(api)):
         info = api.get_more_info(index, dataset, hp=f"{epochs:02d}", is_random=False)
-        missing = [key for key in ("valid-accuracy", "test-accuracy", "train-all-time") if key not in info]
-        if missing:
+        if missing := [key for key in ("valid-accuracy", "test-accuracy", "train-all-time") if key not in info]:
             raise ValueError(f"{dataset} must hold {', '.join(missing)}; cifar10-valid, cifar100, ImageNet16-120 do")
-        rows[api.arch(index)] = Measurement(
-            info["valid-accuracy"] / 100, info["test-accuracy"] / 100, info["train-all-time"]
-        )
+        validation, test = info["valid-accuracy"] / 100, info["test-accuracy"] / 100
+        rows[api.arch(index)] = Measurement(validation, test, info["train-all-time"])
     return Table(rows)
 
 
@@ -183,16 +160,9 @@ def _pick(wanted: str | None, role: str, found: list[str]) -> str:
     if wanted is None and found:
         return found[-1]
     if wanted is None or wanted not in found:
-        raise ValueError(
-            f"there must be a column {wanted or role + '...'} for {role}, got {', '.join(found) or 'none'}"
-        )
+        name, came = wanted or f"{role}...", ", ".join(found) or "none"
+        raise ValueError(f"there must be a column {name} for {role}, got {came}")
     return wanted
-
-
-def _measurement(line: Mapping[str, str | None], columns: Columns) -> Measurement:
-    validation, test, seconds = (_number(line, str(name)) for name in (columns.valid, columns.test, columns.seconds))
-    params, flops = (_number(line, name) if name in line else 0.0 for name in ("params_m", "flops_m"))
-    return Measurement(validation / 100, test / 100, seconds, round(1e6 * params), round(1e6 * flops))
 
 
 def _number(line: Mapping[str, str | None], name: str) -> float:

@@ -12,7 +12,7 @@ from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import save_checkpoint
-from nas.models.complexity import Complexity, measure
+from nas.models.complexity import measure
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
@@ -36,7 +36,7 @@ def train_and_validate(
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and evaluates it on the validation split.
+    """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
 
     Args:
         trial: the trial; its seed determines initial weights, order of batches and augmentation.
@@ -45,16 +45,13 @@ def train_and_validate(
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
-
-    Returns:
-        A Success, or a Failure of kind ``diverged``, ``out_of_memory``, ``too_large`` or ``error``; never raises.
     """
     started = time.perf_counter()
     try:
-        architecture = _buildable(trial)
-        complexity = measure(architecture, trial.fidelity.network)
-        _check_size(complexity, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
-        network, share, metrics = _train(architecture, trial, data)
+        complexity = measure(_buildable(trial), trial.fidelity.network)
+        _check_size("parameters", complexity.num_parameters, max_parameters)
+        _check_size("multiply-adds", complexity.num_multiply_adds, max_multiply_adds)
+        network, share, metrics = _train(trial, data)
         if shifts is not None:
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
@@ -77,11 +74,7 @@ def train_and_validate(
 
 
 def check_fits(fidelity: Fidelity, data: DataSet) -> None:
-    """Checks that the networks of a fidelity fit the images.
-
-    Raises:
-        ValueError: if the number of classes, the number of channels or the image size differ.
-    """
+    """Raises ValueError if the networks of a fidelity differ from the images in classes, channels or image size."""
     spec = fidelity.network
     height, width = data.image_size
     needed = {
@@ -103,20 +96,15 @@ def _buildable(trial: Trial) -> Buildable:
     return trial.architecture
 
 
-def _check_size(complexity: Complexity, *, max_parameters: int | None, max_multiply_adds: int | None) -> None:
-    bounds = {
-        "parameters": (complexity.num_parameters, max_parameters),
-        "multiply-adds": (complexity.num_multiply_adds, max_multiply_adds),
-    }
-    for name, (came, bound) in bounds.items():
-        if bound is not None and came > bound:
-            raise TooLargeError(f"the network may have at most {bound:,} {name}, got {came:,}")
+def _check_size(name: str, number: int, bound: int | None) -> None:
+    if bound is not None and number > bound:
+        raise TooLargeError(f"the network may have at most {bound:,} {name}, got {number:,}")
 
 
-def _train(architecture: Buildable, trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
+def _train(trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
     """Returns the trained network, its validation accuracy and further metrics."""
     recipe = trial.fidelity.recipe
-    network = build_initial(architecture, trial.fidelity.network, recipe, seed=trial.seed)
+    network = build_initial(_buildable(trial), trial.fidelity.network, recipe, seed=trial.seed)
     result = train(network, data, recipe, seed=trial.seed)
     share = accuracy(network, data.validation, data, recipe)
     last = result.epochs[-1]

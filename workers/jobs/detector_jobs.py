@@ -26,7 +26,7 @@ from nas.files.strict_json import parse_json
 from nas.training.device import choose_device, num_threads
 from nas.training.run import read_records, read_result
 from workers.cluster.resources import WorkerResources
-from workers.cluster.tasks import wait_for_any
+from workers.cluster.signals import wait_for_any
 from workers.errors import describe_error, first_line
 
 SCORES_FILE, LOCK_FILE = "scores.json", ".lock"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from nas.protocols import Pool
-from nas.trial import Failure, Outcome, Success, Trial
+from nas.trial import Outcome, Success, Trial
 
 _Key: TypeAlias = tuple[str, str]
 
@@ -18,11 +17,8 @@ class CachingPool:
     """Wraps a pool: repeats the outcome of an equal trial instead of training again.
 
     Two trials are equal if the fingerprints of their architectures and of their fidelities are; seeds are not compared.
-    A trial equal to one in flight waits for its outcome. Failures are not repeated, since another attempt may succeed,
-    except ``too_large``, which depends on the architecture alone.
-
-    Waiting trials occupy no worker, so they add to the capacity, up to twice that of the wrapped pool. Without that
-    limit, a policy that has converged to one architecture would be asked forever.
+    A trial equal to one in flight waits for its outcome. Only failures of kind ``too_large`` are repeated, which depend
+    on the architecture alone.
 
     Args:
         pool: the pool that evaluates; entered and left with this pool.
@@ -41,17 +37,16 @@ class CachingPool:
 
     @property
     def capacity(self) -> int:
-        """Capacity of the wrapped pool plus the trials that only wait, at most twice the former."""
+        """Capacity of the wrapped pool plus the trials that only wait, at most twice the former.
+
+        Without that maximum, a policy that has converged to one architecture would be asked forever.
+        """
         inner = self._pool.capacity
         num_waiting = len(self._ready) + sum(len(trials) for trials in self._followers.values())
         return inner + min(num_waiting, inner)
 
     def submit(self, trial: Trial) -> None:
-        """Takes a trial; it reaches the wrapped pool only if no equal one is known or in flight.
-
-        Raises:
-            ValueError: if a trial with this id is in flight.
-        """
+        """Submits a trial to the wrapped pool if no equal one is known or in flight."""
         if trial.id in self._in_flight:
             raise ValueError(f"trial {trial.id} is in flight already")
         self._in_flight.add(trial.id)
@@ -64,11 +59,7 @@ class CachingPool:
             self._evaluate(trial)
 
     def next_outcome(self) -> Outcome:
-        """Returns a repeated outcome if there is one, else waits for the wrapped pool.
-
-        Raises:
-            RuntimeError: if no trial is in flight.
-        """
+        """Returns a repeated outcome if there is one, else waits for the wrapped pool."""
         if self._ready:
             outcome = self._ready.popleft()
         else:
@@ -102,15 +93,11 @@ class CachingPool:
         self._pool.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:  # noqa: ANN401 - passed on
         """Leaves the wrapped pool and drops waiting trials."""
-        self._in_flight.clear()
-        self._ready.clear()
-        self._evaluating.clear()
-        self._followers.clear()
-        self._pool.__exit__(kind, error, trace)
+        for waiting in (self._in_flight, self._ready, self._evaluating, self._followers):
+            waiting.clear()
+        self._pool.__exit__(*error)
 
 
 def _key(trial: Trial) -> _Key:
@@ -118,6 +105,5 @@ def _key(trial: Trial) -> _Key:
 
 
 def _repeated(outcome: Outcome, trial: Trial) -> Outcome:
-    if isinstance(outcome, Failure):
-        return replace(outcome, trial_id=trial.id, train_seconds=0.0)
-    return replace(outcome, trial_id=trial.id, cached=True, train_seconds=0.0)
+    repeated = replace(outcome, trial_id=trial.id, train_seconds=0.0)
+    return replace(repeated, cached=True) if isinstance(repeated, Success) else repeated

@@ -14,15 +14,10 @@ _WHOLE = ("trial_id", "num_parameters", "num_multiply_adds")
 
 
 def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str, Any]) -> Outcome:
-    """Evaluates a trial and returns its outcome, as plain data that a ledger can hold.
+    """Returns the outcome of ``evaluate(trial, **arguments)``, as plain data that a ledger can hold.
 
     An exception becomes a `Failure`, and so does anything returned that is not an outcome of this trial or that a
     ledger cannot hold. numpy and torch numbers are converted to Python's.
-
-    Args:
-        evaluate: called as ``evaluate(trial, **arguments)``.
-        trial: the trial to evaluate.
-        arguments: further keyword arguments, the same for every trial.
     """
     start = time.monotonic()
     try:

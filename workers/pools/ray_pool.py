@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Never, Self
 
 import ray
@@ -15,7 +14,7 @@ from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskErr
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
 from workers.cluster.resources import WorkerResources
-from workers.cluster.tasks import wait_for_any
+from workers.cluster.signals import wait_for_any
 from workers.errors import first_line, last_line
 from workers.pools.worker import Work, run_trial
 
@@ -29,21 +28,13 @@ _MAX_DROPS = 3  # node losses before a trial's first start that do not count as 
 
 @dataclass(slots=True)
 class _Task:
-    """A trial in flight.
-
-    Attributes:
-        trial: the trial.
-        num_lost: workers that were lost while they ran it.
-        num_dropped: nodes that were lost before it started on them.
-        started_at: when it started, in the driver's monotonic seconds; None while it is queued.
-        timed_out: whether it was stopped for exceeding the time limit.
-    """
+    """A trial in flight."""
 
     trial: Trial
-    num_lost: int = 0
-    num_dropped: int = 0
-    started_at: float | None = None
-    timed_out: bool = False
+    num_lost: int = 0  # workers that were lost while they ran it
+    num_dropped: int = 0  # nodes that were lost before it started on them
+    started_at: float | None = None  # in the driver's monotonic seconds; None while it is queued
+    timed_out: bool = False  # stopped for exceeding the time limit
 
     def failure(self, kind: FailureKind, error: str) -> Failure:
         seconds = 0.0 if self.started_at is None else time.monotonic() - self.started_at
@@ -62,8 +53,7 @@ class RayPool:
 
     Args:
         evaluate: called as ``evaluate(trial, **arguments)``; importable on the nodes.
-        arguments: keyword arguments of every call, such as the images. They are put into Ray's object store once;
-            each node fetches them once, and its workers read numpy arrays in place.
+        arguments: keyword arguments of every call, such as the images, put into Ray's object store once.
         resources: resources and limits of each trial.
     """
 
@@ -75,7 +65,7 @@ class RayPool:
         resources: WorkerResources | None = None,
     ) -> None:
         self._resources = resources or WorkerResources()
-        self._work = Work(evaluate, dict(arguments or {}), self._resources.limits)
+        self._work = Work(evaluate, dict(arguments or {}), self._resources)
         self._run: Callable[[Trial], Any] = _refuse
         self._tasks: dict[Any, _Task] = {}  # by the stream of what the task yields
         self._num_workers = self._offered = 0
@@ -108,12 +98,7 @@ class RayPool:
         return self._offered
 
     def submit(self, trial: Trial) -> None:
-        """Hands the trial to Ray, which runs it as soon as a node has room.
-
-        Raises:
-            RuntimeError: if the pool is not entered.
-            ValueError: if a trial with this id is in flight.
-        """
+        """Hands the trial to Ray, which runs it as soon as a node has room; RuntimeError if the pool is not entered."""
         if any(task.trial.id == trial.id for task in self._tasks.values()):
             raise ValueError(f"trial {trial.id} is in flight already")
         self._start(_Task(trial))
@@ -123,8 +108,7 @@ class RayPool:
 
         Raises:
             MoreRoom: if the capacity has grown since it was last read, and nothing has finished meanwhile.
-            RuntimeError: if no trial is in flight, or the cluster cannot run trials at all, as when the nodes lack
-                the code.
+            RuntimeError: if no trial is in flight, or the cluster cannot run any, as when the nodes lack the code.
         """
         if not self._tasks:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
@@ -197,16 +181,11 @@ class RayPool:
             state = f"no trial has started for {_WARN_SECONDS:g} s, though {self.num_workers} fit on the cluster"
         else:
             state = "the cluster is pending: it has no node with room for a trial"
-        _LOGGER.warning(
-            "%s; each needs %s; waiting (`ray status` shows resources and demand)", state, self._resources.demand
-        )
+        hint = "waiting (`ray status` shows resources and demand)"
+        _LOGGER.warning("%s; each needs %s; %s", state, self._resources.demand, hint)
 
     def __enter__(self) -> Self:
-        """Puts the evaluator and its arguments into the object store.
-
-        Raises:
-            RuntimeError: if this process is not connected to a cluster.
-        """
+        """Puts the evaluator and its arguments into the object store; RuntimeError if not connected to a cluster."""
         if not ray.is_initialized():
             raise RuntimeError("a RayPool needs a Ray cluster: enter workers.cluster.connection.connect() first")
         task = ray.remote(**self._resources.ray_options())(run_trial)
@@ -214,9 +193,7 @@ class RayPool:
         self._run = lambda trial: task.remote(work, trial)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Kills running trials and drops queued ones."""
         self._run = _refuse
         if ray.is_initialized():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from types import TracebackType
 from typing import Self
 
 from nas.protocols import Evaluate
@@ -12,10 +11,9 @@ from workers.pools.guard import guard
 
 
 class SerialPool:
-    """Evaluates trials in the order of submission, each within `next_outcome`.
+    """Evaluates trials in the order of submission, each within `next_outcome`, where breakpoints work.
 
-    Use it for debugging (breakpoints work), for evaluators that look results up, and for runs that must be exactly
-    reproducible. It cannot stop a trial that hangs.
+    Its runs are exactly reproducible. It cannot stop a trial that hangs.
     """
 
     def __init__(self, evaluate: Evaluate) -> None:
@@ -28,21 +26,13 @@ class SerialPool:
         return 1
 
     def submit(self, trial: Trial) -> None:
-        """Appends the trial to the queue.
-
-        Raises:
-            ValueError: if a trial with this id is in flight.
-        """
+        """Appends the trial to the queue."""
         if any(other.id == trial.id for other in self._trials):
             raise ValueError(f"trial {trial.id} is in flight already")
         self._trials.append(trial)
 
     def next_outcome(self) -> Outcome:
-        """Evaluates the trial at the head of the queue.
-
-        Raises:
-            RuntimeError: if no trial is in flight.
-        """
+        """Evaluates the trial at the head of the queue."""
         if not self._trials:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
         outcome = guard(self._evaluate, self._trials[0], {})
@@ -53,8 +43,6 @@ class SerialPool:
         """Nothing needs to be started."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Drops queued trials."""
         self._trials.clear()

@@ -1,14 +1,9 @@
-"""A pool with a virtual clock that simulates hundreds of workers.
-
-For evaluators that look results up and report how long training took. Each trial occupies a simulated worker for that
-long, so outcomes come late and out of order, as from a cluster, and a run is exactly reproducible.
-"""
+"""A pool with a virtual clock that simulates hundreds of workers, for evaluators that look results up."""
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from types import TracebackType
 from typing import Self
 
 from nas.protocols import Evaluate
@@ -18,6 +13,9 @@ from workers.pools.guard import guard
 
 class VirtualPool:
     """Evaluates each trial when it is submitted, and returns outcomes in the order in which they would finish.
+
+    Each trial occupies a simulated worker for its training time, so outcomes come late and out of order, as from a
+    cluster, and a run is exactly reproducible.
 
     Attributes:
         now_seconds: the virtual clock: finishing time of the last returned outcome.
@@ -40,11 +38,7 @@ class VirtualPool:
         return self._num_workers
 
     def submit(self, trial: Trial) -> None:
-        """Starts a trial on a free worker, or queues it.
-
-        Raises:
-            ValueError: if a trial with this id is in flight.
-        """
+        """Starts a trial on a free worker, or queues it."""
         if trial.id in self._in_flight:
             raise ValueError(f"trial {trial.id} is in flight already")
         self._in_flight.add(trial.id)
@@ -52,11 +46,7 @@ class VirtualPool:
         self._start()
 
     def next_outcome(self) -> Outcome:
-        """Advances the clock to the next trial that finishes, and returns its outcome.
-
-        Raises:
-            RuntimeError: if no trial is in flight.
-        """
+        """Advances the clock to the next trial that finishes, and returns its outcome."""
         if not self._running:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
         self.now_seconds, _, outcome = heapq.heappop(self._running)
@@ -75,9 +65,7 @@ class VirtualPool:
         """Nothing needs to be started."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Drops trials in flight."""
         self._in_flight.clear()
         self._queue.clear()

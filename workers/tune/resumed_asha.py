@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,8 @@ NAME, KEPT, STOPPED = "name", "kept", "stopped"
 """Keys of a result: its candidate, whether it is of an earlier session, and whether it stopped the candidate then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
-    """Stopped candidates, marked by a file in the folder of each.
-
-    Attributes:
-        folder: Holds a folder for each candidate, named after it.
-    """
-
-    folder: Path
-
-    def __contains__(self, name: str) -> bool:
-        return self._file(name).exists()
-
-    def add(self, name: str) -> None:
-        """Marks a candidate as stopped."""
-        self._file(name).touch()
-
-    def _file(self, name: str) -> Path:
-        return self.folder / name / "stopped"
+STOPPED_FILE = "stopped"
+"""Marks a candidate as stopped, in its folder."""
 
 
 class ResumedASHA(ASHAScheduler):
@@ -43,13 +25,13 @@ class ResumedASHA(ASHAScheduler):
         max_t: Epochs of the full budget.
         grace_period: Epochs before the first decision.
         reduction_factor: Inverse of the fraction of candidates that continue beyond a rung.
-        stops: Candidates that were stopped before the full budget.
+        folder: Holds a folder for each candidate, named after it.
     """
 
-    def __init__(self, *, max_t: int, grace_period: int, reduction_factor: float, stops: Stops) -> None:
+    def __init__(self, *, max_t: int, grace_period: int, reduction_factor: float, folder: Path) -> None:
         super().__init__(max_t=max_t, grace_period=grace_period, reduction_factor=reduction_factor)
         self._full = max_t
-        self._stops = stops
+        self._folder = folder
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ANN401 - Tune's
         """Called by Tune with each report of a candidate."""
@@ -57,5 +39,5 @@ class ResumedASHA(ASHAScheduler):
         if result[KEPT]:
             return str(TrialScheduler.STOP if result[STOPPED] else TrialScheduler.CONTINUE)
         if action == TrialScheduler.STOP and result[self._time_attr] < self._full:
-            self._stops.add(result[NAME])
+            (self._folder / result[NAME] / STOPPED_FILE).touch()
         return action

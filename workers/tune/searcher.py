@@ -26,17 +26,11 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class _Open:
-    """A trial that is running, or failed and may be restarted.
-
-    Attributes:
-        rollout: Its decisions.
-        tune_id: Tune's name of the trial.
-        score: The last reported value of the metric; None if there is none or it was not finite.
-    """
+    """A trial that is running, or failed and may be restarted."""
 
     rollout: Rollout
     tune_id: str
-    score: float | None = None
+    score: float | None = None  # the last reported value of the metric, if it was finite
 
 
 class TuneSearcher(Searcher):
@@ -45,12 +39,11 @@ class TuneSearcher(Searcher):
     A trial's config is plain data: ``trial_id`` (from 0), ``seed``, ``decisions`` and ``architecture``, the JSON of the
     decoded decisions (see `nas.architecture.Architecture.from_json`).
 
-    The controller is told once per trial, when the trial ends, the last reported value of the metric, also if a
-    scheduler such as ASHA stopped the trial early. A trial that raises, or whose last value is missing or not finite,
-    is a failure.
+    The controller is told the last reported value of the metric when a trial ends, also if a scheduler such as ASHA
+    stopped it early. A trial that raises, or whose last value is missing or not finite, is a failure.
 
-    Tune saves the state as JSON: the list of tells. Restoring replays them on a copy of the new controller, so that
-    ``Tuner.restore`` resumes with the same policy. Unfinished trials are told after Tune has run them again.
+    Tune saves the tells as JSON. ``Tuner.restore`` replays them on a copy of the new controller, so that the policy is
+    the same. Unfinished trials are told after Tune has run them again.
 
     Args:
         space: Decodes decisions into architectures.
@@ -59,9 +52,6 @@ class TuneSearcher(Searcher):
         mode: Whether to maximize (``max``) or minimize (``min``) the metric.
         seed: Determines the seed of each trial.
         failure_reward: Reward of a failure, higher is better also if mode is ``min``; None ignores failures.
-
-    Raises:
-        ValueError: If an argument is not valid.
     """
 
     CKPT_FILE_TMPL = "nas-searcher-{}.json"
@@ -92,7 +82,6 @@ class TuneSearcher(Searcher):
         self._reset()
 
     def _reset(self) -> None:
-        """Returns to the initial state."""
         self._controller = copy.deepcopy(self._fresh)
         self._num_asked = 0
         self._told: list[tuple[Rollout, float]] = []
@@ -101,10 +90,7 @@ class TuneSearcher(Searcher):
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **_spec: object
     ) -> bool:
-        """Checks that the settings of the Tuner match those of this searcher.
-
-        Returns:
-            False: this searcher has its own search space, so Tune refuses a ``param_space`` with one.
+        """Checks that the Tuner matches this searcher; False, as a ``param_space`` may hold no search space itself.
 
         Raises:
             ValueError: If metric or mode differ, or the param_space sets a key of the searcher.
@@ -117,13 +103,7 @@ class TuneSearcher(Searcher):
         return False
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        """Asks the controller for the next trial.
-
-        Args:
-            trial_id: Tune's name of the trial.
-
-        Returns:
-            The config of the trial.
+        """Asks the controller for the next trial, `trial_id` for Tune, and returns its config.
 
         Raises:
             ValueError: If the space does not contain the rollout of the controller.
@@ -143,13 +123,7 @@ class TuneSearcher(Searcher):
             trial.score = _finite(result[self.metric])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tells the controller the result of a trial that ended.
-
-        Args:
-            trial_id: Tune's name of the trial.
-            result: Its last report, if any.
-            error: Whether the trial raised.
-        """
+        """Tells the controller the result of a trial that ended, with its last report and whether it raised."""
         self.on_trial_result(trial_id, result or {})
         number = self._number(trial_id, result or {})
         trial = self._open.get(number)

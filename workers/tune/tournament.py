@@ -21,7 +21,7 @@ from nas.training.run import Record, TrainingCallbacks, TrainingPlan, run_traini
 from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
 from workers.errors import describe_error
-from workers.tune.resumed_asha import KEPT, NAME, STOPPED, ResumedASHA, Stops
+from workers.tune.resumed_asha import KEPT, NAME, STOPPED, STOPPED_FILE, ResumedASHA
 
 _METRIC = "accuracy"
 _QUIET = {
@@ -37,8 +37,7 @@ class Rules:
 
     Attributes:
         grace_epochs: Epochs before a candidate can be stopped; None is a ninth of the full budget.
-        reduction_factor: Ratio of the epochs of successive rungs; at each rung, the best 1 / `reduction_factor` of the
-            candidates continue.
+        reduction_factor: Ratio of the epochs of successive rungs, and of the candidates that enter and leave each.
     """
 
     grace_epochs: int | None = None
@@ -57,13 +56,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate of a tournament.
-
-    Attributes:
-        name: Also of its folder; letters, digits, ``-`` and ``_``.
-        architecture: The architecture to train.
-        seed: Of its training.
-    """
+    """A candidate of a tournament: the name of its folder, an architecture and the seed of its training."""
 
     name: str
     architecture: Buildable
@@ -76,13 +69,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a candidate came.
-
-    Attributes:
-        name: the candidate's.
-        accuracies: validation accuracy after each of its epochs, between 0 and 1.
-        error: what ended its training, if that failed.
-    """
+    """How far a candidate came: validation accuracy after each epoch, 0..1, and the error that ended its training."""
 
     name: str
     accuracies: tuple[float, ...]
@@ -101,7 +88,7 @@ class TournamentContext:
     Attributes:
         fidelity: Network and recipe; the recipe's epochs are the full budget of one candidate.
         data: The images; only `evaluate_winner` reads those of the test.
-        folder: Holds the folders of the candidates; on a cluster, all nodes must see it.
+        folder: Holds a folder of each candidate; on a cluster, all nodes must see it.
         teacher: Of a recipe with distillation, see `nas.training.teacher.load_teacher`.
     """
 
@@ -110,13 +97,9 @@ class TournamentContext:
     folder: Path
     teacher: str | None = None
 
-    def candidate_folder(self, name: str) -> Path:
-        """Returns the folder of a candidate's training."""
-        return self.folder / name
-
     def train(self, candidate: Candidate, watch: TrainingCallbacks = TrainingCallbacks()) -> dict[str, Any]:  # noqa: B008 - it is immutable
         """Trains a candidate, or resumes its training, evaluates it on the test images and returns the result."""
-        folder = self.candidate_folder(candidate.name)
+        folder = self.folder / candidate.name
         folder.mkdir(parents=True, exist_ok=True)
         plan = TrainingPlan(candidate.architecture, self.fidelity, candidate.seed, teacher=self.teacher)
         return run_training(plan, self.data, folder, watch)
@@ -149,16 +132,13 @@ def run_tournament(
         ValueError: If there is no candidate, or names are not unique.
         RuntimeError: If a candidate could not be run at all, as after more lost nodes than retries.
     """
-    _check_names(candidates)
+    by_name = _by_name(candidates)
     for variable, value in _QUIET.items():
         os.environ.setdefault(variable, value)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)  # it warns that it has no loggers
-    by_name = {candidate.name: candidate for candidate in candidates}
+    epochs, factor = context.fidelity.recipe.epochs, rules.reduction_factor
     scheduler = ResumedASHA(
-        max_t=context.fidelity.recipe.epochs,
-        grace_period=rules.first_rung(context.fidelity.recipe.epochs),
-        reduction_factor=rules.reduction_factor,
-        stops=Stops(context.folder),
+        max_t=epochs, grace_period=rules.first_rung(epochs), reduction_factor=factor, folder=context.folder
     )
     trainable = tune.with_parameters(_train_candidate, candidates=by_name, context=context)
     with kept_signals(), tempfile.TemporaryDirectory() as storage:
@@ -186,19 +166,10 @@ def run_tournament(
 
 
 def evaluate_winner(winner: Candidate, context: TournamentContext, *, each: WorkerResources) -> dict[str, Any]:
-    """Evaluates the winner of a tournament on the test images, on the same cluster.
-
-    Args:
-        winner: A candidate that was trained for the full budget.
-        context: Of the tournament.
-        each: What its worker gets.
+    """Evaluates the winner of a tournament on the test images, on the same cluster; RuntimeError if that fails.
 
     Returns:
-        The content of ``result.json`` in its folder (see `nas.training.run.run_training`), beside which
-        ``network.safetensors`` is written.
-
-    Raises:
-        RuntimeError: If the evaluation failed.
+        The content of ``result.json``, which is written beside ``network.safetensors`` in its folder.
     """
     options = {name: value for name, value in each.ray_options().items() if name != "num_returns"}
     test = ray.remote(TournamentContext.train).options(**options)
@@ -214,10 +185,12 @@ def ranked(standings: Sequence[Standing]) -> list[Standing]:
     return sorted(standings, key=lambda standing: (*(-float(part) for part in standing.place), standing.name))
 
 
-def _check_names(candidates: Sequence[Candidate]) -> None:
-    names = [candidate.name for candidate in candidates]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"candidates must be one or more with different names, got {', '.join(names) or 'none'}")
+def _by_name(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    by_name = {candidate.name: candidate for candidate in candidates}
+    if not by_name or len(by_name) < len(candidates):
+        names = ", ".join(candidate.name for candidate in candidates)
+        raise ValueError(f"candidates must be one or more with different names, got {names or 'none'}")
+    return by_name
 
 
 def _train_candidate(config: dict[str, str], *, candidates: dict[str, Candidate], context: TournamentContext) -> None:
@@ -225,15 +198,15 @@ def _train_candidate(config: dict[str, str], *, candidates: dict[str, Candidate]
     candidate = candidates[config["name"]]
     accuracies: list[float] = []
     num_kept: int | None = None
-    stops = Stops(context.folder)
+    stopped = (context.folder / candidate.name / STOPPED_FILE).exists()
 
     def report(records: Sequence[Record]) -> None:
         nonlocal num_kept
         num_kept = len(records) if num_kept is None else num_kept  # the first call gets the stored epochs
         for number, record in enumerate(records[len(accuracies) :], start=len(accuracies) + 1):
             accuracies.append(max(score["top1"] for score in record["validation"].values()))
-            was_stopped = number == num_kept and candidate.name in stops
-            _report(Standing(candidate.name, tuple(accuracies)), kept=number <= num_kept, stopped=was_stopped)
+            standing = Standing(candidate.name, tuple(accuracies))
+            _report(standing, kept=number <= num_kept, stopped=stopped and number == num_kept)
         if len(accuracies) == context.fidelity.recipe.epochs:
             raise _FullBudgetReached
 
@@ -269,13 +242,6 @@ class _Listener(tune.Callback):
         """Tune pickles its callbacks to restore them, which is not needed here."""
         return {}
 
-    def on_trial_result(
-        self,
-        iteration: int,  # noqa: ARG002
-        trials: list[Any],  # noqa: ARG002
-        trial: object,  # noqa: ARG002
-        result: dict[str, Any],
-        **_info: object,
-    ) -> None:
+    def on_trial_result(self, *_: object, **info: Any) -> None:  # noqa: ANN401 - Tune's
         """Called by Tune."""
-        self._on_epoch(_standing(result))
+        self._on_epoch(_standing(info["result"]))

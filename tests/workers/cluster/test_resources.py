@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from workers.cluster.resources import Limits, WorkerResources
+from workers.cluster.resources import WorkerResources
 
 
 def node(alive=True, **resources):
@@ -63,5 +63,5 @@ def test_options_and_limits_follow():
         "max_calls": 7,
         "num_returns": "streaming",
     }
-    assert resources.limits == Limits(memory_bytes=3 * 2**29, gpu_fraction=0.5)
-    assert WorkerResources(gpus=1).limits == Limits()
+    assert resources.memory_bytes == 3 * 2**29
+    assert WorkerResources(gpus=1).memory_bytes is None

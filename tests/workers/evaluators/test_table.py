@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from nas.trial import Failure
-from search_spaces.nasbench201 import NASBENCH201, EdgeCell
+from search_spaces.nasbench201 import EdgeCell
 from workers.evaluators.table import TEST_ACCURACY, Columns, Measurement, Table, read_nats_bench, read_table
 
 HEADER = "arch,valid_12,valid_200,test_200,train_seconds,params_m,flops_m,note\n"
@@ -124,7 +124,7 @@ def test_an_empty_table_is_refused():
 
 def test_the_published_table_is_read(real_data):
     table = read_table(real_data / "nasbench201" / "cifar10.csv")
-    assert len(table.rows) == NASBENCH201.num_architectures
+    assert len(table.rows) == 15_625
     assert table.columns == Columns("valid_accuracy_200ep", "test_accuracy_200ep", "train_seconds_200ep")
     assert max(row.test for row in table.rows.values()) == pytest.approx(0.9437, abs=5e-5)
     assert max(row.validation for row in table.rows.values()) == pytest.approx(0.9161, abs=5e-5)

@@ -71,7 +71,7 @@ def test_a_training_that_diverges_is_a_failure_of_that_kind(data):
     outcome = train_and_validate(make_trial(fidelity=replace(FIDELITY, recipe=recipe)), data=data)
     assert isinstance(outcome, Failure)
     assert (outcome.trial_id, outcome.kind) == (3, "diverged")
-    assert "not finite" in outcome.error
+    assert "must be finite" in outcome.error
     assert outcome.train_seconds > 0
 
 

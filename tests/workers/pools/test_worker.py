@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nas.trial import Success
-from workers.cluster.resources import Limits
+from workers.cluster.resources import WorkerResources
 from workers.pools.worker import Work, limited_memory, run_trial
 
 
@@ -65,6 +65,6 @@ def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
     fractions = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
-    work = Work(lambda trial: Success(trial.id, 0.5), limits=Limits(gpu_fraction=0.25))
+    work = Work(lambda trial: Success(trial.id, 0.5), resources=WorkerResources(gpus=0.25))
     assert len(list(run_trial(work, make_trial(1)))) == 2
     assert fractions == ([0.25] if has_cuda else [])

@@ -90,7 +90,7 @@ def test_only_the_winner_is_tested(held):
     assert not list(context.folder.glob("*/result.json"))
     result = evaluate_winner(next(each for each in candidates(5) if each.name == standings[0].name), context, each=EACH)
     (tested,) = context.folder.glob("*/result.json")
-    assert tested.parent == context.candidate_folder(standings[0].name)
+    assert tested.parent == context.folder / standings[0].name
     assert json.loads(tested.read_text()) == result
     checkpoint = load_checkpoint(tested.with_name("network.safetensors"))
     assert checkpoint.accuracy == standings[0].accuracies[-1]
@@ -101,8 +101,8 @@ def test_only_the_winner_is_tested(held):
 
 def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, context):
     (candidate,) = candidates(1)
-    context.candidate_folder(candidate.name).mkdir()
-    (context.candidate_folder(candidate.name) / "state.safetensors").write_bytes(b"no checkpoint")
+    (context.folder / candidate.name).mkdir()
+    (context.folder / candidate.name / "state.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(
         RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
     ):
@@ -137,14 +137,14 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, context
     heard: list[Standing] = []
     assert run_tournament([winner], context, RULES, each=EACH, on_epoch=heard.append) == standings[:1]
     assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
-    states = [read_state(each.candidate_folder(winner.name) / "state.safetensors") for each in (whole, context)]
+    states = [read_state(each.folder / winner.name / "state.safetensors") for each in (whole, context)]
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
 
 
 def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, context):
     entrants = candidates(2)
-    context.candidate_folder("trial-0").mkdir()
-    (context.candidate_folder("trial-0") / "state.safetensors").write_bytes(b"no checkpoint")
+    (context.folder / "trial-0").mkdir()
+    (context.folder / "trial-0" / "state.safetensors").write_bytes(b"no checkpoint")
     first, last = run_tournament(entrants, context, RULES, each=EACH)
     assert first.name == "trial-1"
     assert len(first.accuracies) == EPOCHS
