@@ -153,7 +153,7 @@ def test_a_loss_is_looked_at_now_and_then_where_each_look_costs(monkeypatch):
 
 def test_weights_that_are_not_finite_after_the_last_step_are_noticed_in_evaluation():
     data = make_data()
-    with pytest.raises(DivergedError, match="evaluation is not finite"):
+    with pytest.raises(DivergedError, match="the logits are not finite in evaluation"):
         accuracy(Small(scale=math.nan), data.validation, data, QUICK)
 
 
