@@ -32,11 +32,12 @@ def is_split_faster(images: Tensor, weight: Tensor, pads: Pads) -> bool:
 
     Under compilation and autocast, torch's own gradient is the better choice.
     """
+    trains = torch.is_grad_enabled() and weight.requires_grad
+    if not trains or not is_eager_cpu(images) or torch.is_autocast_enabled("cpu"):
+        return False
     size = weight.shape[2]
     is_narrow = size <= _MAX_COLUMNS and all(before == after for before, after in pads)
-    trains = torch.is_grad_enabled() and weight.requires_grad
-    is_plain = is_eager_cpu(images) and not torch.is_autocast_enabled("cpu")
-    return not is_narrow and min(images.shape[2:]) >= size and trains and is_plain
+    return not is_narrow and min(images.shape[2:]) >= size
 
 
 def depthwise_convolution(images: Tensor, weight: Tensor, stride: int, pads: Pads) -> Tensor:

@@ -19,8 +19,12 @@ def pointwise(images: Tensor, weight: Tensor) -> Tensor:
     On a single CPU thread, torch computes batches of fewer than 16 images slowly. With channels last the convolution is
     a matrix product of the map as it lies in memory.
     """
-    is_small = images.size(0) < _SMALL_BATCH
-    if is_small and is_eager_cpu(images) and images.is_contiguous(memory_format=torch.channels_last):
+    # is_eager_cpu comes first: a program that is traced must not depend on the batch size
+    if (
+        is_eager_cpu(images)
+        and images.size(0) < _SMALL_BATCH
+        and images.is_contiguous(memory_format=torch.channels_last)
+    ):
         return F.linear(images.permute(0, 2, 3, 1), weight.flatten(1)).permute(0, 3, 1, 2)
     return F.conv2d(images, weight)
 
