@@ -207,9 +207,9 @@ class Binding:
             yield
 
     def _differences(self) -> Iterator[str]:
-        known = self.folder.stored_architecture()
-        if self.architecture is not None and known is not None and known.fingerprint != self.architecture.fingerprint:
-            yield f"architecture: {known.fingerprint[:12]} in the folder, {self.architecture.fingerprint[:12]} requested"
+        known, asked = self.folder.stored_architecture(), self.architecture
+        if known is not None and asked is not None and known.fingerprint != asked.fingerprint:
+            yield f"architecture: {known.fingerprint[:12]} in the folder, {asked.fingerprint[:12]} requested"
         stored = read_object(self.folder.origin)
         yield from (
             f"{name}: {_shown(stored[name])} in the folder, {_shown(value)} requested"

@@ -97,7 +97,7 @@ def test_an_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
         for seed in (0, 1)
     ]
     assert seeds == [5, 6]
-    with pytest.raises(ValueError, match="ablation.num_seeds: .*greater than or equal to 1, got 0"):
+    with pytest.raises(ValueError, match=r"ablation\.num_seeds: .*greater than or equal to 1, got 0"):
         run(0)
     (tmp_path / "out" / "config.yaml").write_text("training: {}\n")
     with pytest.raises(ValueError, match="holds a run of `nas train`; choose another --out"):
