@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from controllers.random_search import RandomSearch
 from experiments.architectures.find import read_architecture
-from experiments.cli.main import BAD_INPUT, main
+from experiments.cli.main import main
+from experiments.cli.output import BAD_INPUT
 from experiments.comparison.loading import group_runs, load_run, objections
 from experiments.config.documents import load_document
 from experiments.config.kinds import SEARCH

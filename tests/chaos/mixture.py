@@ -30,7 +30,7 @@ from driver_kills import check_complete, is_alive
 from ray.cluster_utils import Cluster
 
 from controllers.ppo import PPO
-from experiments.cli.main import BAD_INPUT, report_errors
+from experiments.cli.output import BAD_INPUT, report_errors
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger, read_ledger
 from nas.search import SearchPlan, search
