@@ -75,7 +75,7 @@ def test_without_timm_it_is_named(monkeypatch, tmp_path):
     ("content", "accuracy", "message"),
     [
         (None, 0.8, "weights must be a file or one of nasnetalarge, pnasnet5large"),
-        (b"not tensors", 0.8, "is not a safetensors file"),
+        (b"not tensors", 0.8, "must be a safetensors file"),
         ({"fc.weight": torch.zeros(2, 2)}, 0.8, "must be a state dict of timm's"),
         ({"fc.weight": torch.zeros(2, 2)}, 1.8, "must be between 0 and 1, got 1.8"),
         ({"fc.weight": torch.zeros(2, 2)}, float("nan"), "must be between 0 and 1, got nan"),

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 from experiments.study import run as study
 from experiments.study import table as study_table
 
