@@ -199,6 +199,18 @@ class Architecture:
                 raise ValueError(f"{name} cell: {error}") from None
         return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
 
+    def to_networkx(self) -> nx.MultiDiGraph[Any]:
+        """Returns both cells as one labelled graph whose nodes are (cell name, node) pairs."""
+        graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
+        for name, cell in (("normal", self.normal), ("reduction", self.reduction)):
+            part = cell.to_networkx()
+            graph.add_nodes_from(
+                ((name, node), {"label": f"{name} {label}"}) for node, label in part.nodes(data="label")
+            )
+            for tail, head, data in part.edges(data=True):
+                graph.add_edge((name, tail), (name, head), op=data["op"])
+        return graph
+
 
 def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
     """Hashes plain data to 32 hexadecimal digits, independently of the order of keys."""

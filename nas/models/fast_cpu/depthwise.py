@@ -79,7 +79,8 @@ def _gradient_of_weight(gradient: Tensor, images: Tensor, weight: Tensor, stride
     """Sums over pieces of the batch, so that shifted maps stay in the CPU cache."""
     num_images = max(1, _PIECE_BYTES // (images[0].numel() * images.element_size()))
     groups, total = _column_groups(weight.shape[3]), torch.zeros_like(weight)
-    for piece, piece_gradient in zip(images.split(num_images), gradient.split(num_images), strict=True):
+    pieces = zip(torch.split(images, num_images), torch.split(gradient, num_images), strict=True)
+    for piece, piece_gradient in pieces:
         parts = [_gradient_of_columns(piece_gradient, piece, weight, group, stride, pads) for group in groups]
         total += torch.cat(parts, dim=3)
     return total

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 from experiments.study import run as study
 from experiments.study import table as study_table
 
