@@ -143,7 +143,7 @@ def test_instance_norm_does_not_see_the_batch():
 
 def test_synchronized_batch_norm_only_with_other_members():
     assert type(build("syncbn", 4)) is BatchNorm
-    with mock.patch.object(normalization, "_num_members", return_value=2):
+    with mock.patch.object(normalization, "num_members", return_value=2):
         assert type(build("syncbn", 4)) is nn.SyncBatchNorm
 
 
