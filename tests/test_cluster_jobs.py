@@ -40,7 +40,7 @@ def train_and_validate(trial, **arguments):
     """Returns the location of this code instead of a measurement."""
     import os
 
-    Path(os.environ["MARKS"], f"{trial.id}-{Path(__file__).parents[1].name}").touch()
+    Path(os.environ["MARKS"], f"{trial.id}-{Path(__file__).parents[2].name}").touch()
     return Success(trial.id, 0.5, metrics={"marked": 1.0})
 '''
 
@@ -125,7 +125,7 @@ def code(tmp_path):
     folder = tmp_path / "code"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "workers" / "evaluate.py").open("a") as file:
+    with (folder / "workers" / "evaluators" / "train_and_validate.py").open("a") as file:
         file.write(MARKING)
     document = {
         "space": "tiny",

@@ -172,7 +172,7 @@ def evaluate_winner(winner: Candidate, context: TournamentContext, *, each: Work
         The content of ``result.json``, which is written beside ``network.safetensors`` in its folder.
     """
     options = {name: value for name, value in each.ray_options().items() if name != "num_returns"}
-    test = ray.remote(TournamentContext.train).options(**options)
+    test = ray.remote(**options)(TournamentContext.train)
     try:
         result: dict[str, Any] = ray.get(test.remote(context, winner))
     except ray.exceptions.RayTaskError as error:
