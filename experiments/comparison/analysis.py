@@ -15,8 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from experiments.comparison import statistics
-from experiments.comparison.curve_bands import curves_with_bands
-from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, positions
+from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy, at, curves_with_bands, positions
 from experiments.comparison.results import (
     BestArchitecture,
     Comparison,
@@ -27,7 +26,7 @@ from experiments.comparison.results import (
     StrategySummary,
     TrialCounts,
 )
-from experiments.comparison.statistics import Interval, Statistic
+from experiments.comparison.statistics import FloatArray, Interval, Statistic
 from experiments.comparison.verdict import notes, verdict
 
 CHECKPOINTS = (0.1, 0.25, 0.5, 1.0)

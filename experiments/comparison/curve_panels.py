@@ -1,4 +1,4 @@
-"""Panels of curves: each draws one view of a comparison on given axes."""
+"""The figure of curves, and its panels: each draws one view of a comparison on given axes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from experiments.comparison.curves import TOPS, WINDOW
-from experiments.comparison.figure_style import coloured, finish, percent
+from experiments.comparison.figure_style import add_legend, coloured, finish, percent, style
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES
 from experiments.comparison.results import Comparison, Curves
 
@@ -38,6 +39,29 @@ def curve_panels(comparison: Comparison) -> dict[str, Panel]:
         chosen["moving_mean"] = partial(_moving_mean_panel, comparison=comparison)
     chosen["tops"] = partial(_tops_panel, comparison=comparison)
     return chosen
+
+
+def draw_curves(comparison: Comparison) -> Figure:
+    """Draws all curves in one figure under one legend, for a README or a paper."""
+    drawn = curve_panels(comparison)
+    wide = "trials" in drawn or len(drawn) % 2 == 1
+    rows = (len(drawn) + wide + 1) // 2
+    with style():
+        figure = Figure(figsize=(8.4, 0.4 + 2.8 * rows), layout="constrained", facecolor="white")
+        grid = figure.add_gridspec(rows, 2)
+        for place, panel in enumerate(drawn.values()):
+            row, column = divmod(place + (wide if place else 0), 2)
+            panel(figure.add_subplot(grid[row, :] if wide and place == 0 else grid[row, column]))
+        add_legend(figure, comparison)
+    return figure
+
+
+def draw_panel(panel: Panel, *, height: float = 3.1) -> Figure:
+    """Draws one panel, 5.2 inches wide, without legend and background, for an HTML page."""
+    with style():
+        figure = Figure(figsize=(5.2, height), layout="constrained", facecolor="none")
+        panel(figure.add_subplot(facecolor="none"))
+    return figure
 
 
 def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:

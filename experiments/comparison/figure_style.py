@@ -22,9 +22,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from experiments.comparison.curves import FloatArray
 from experiments.comparison.formatting import capitalized, label, plural
 from experiments.comparison.results import Comparison, StrategySummary
+from experiments.comparison.statistics import FloatArray
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
+from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
+from experiments.comparison.statistics import FloatArray
 from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten
 from experiments.runs.run_folder import RunFolder

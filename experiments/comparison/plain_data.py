@@ -21,17 +21,13 @@ class PlainData:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
+        return dict(to_plain(self))
 
 
 def to_plain(value: Any, *, digits: int | None = None) -> Any:  # noqa: ANN401 - nested data of any kind
-    """Converts nested results to plain data.
+    """Converts nested results to plain data, with floats rounded to significant `digits`, if given.
 
-    Args:
-        value: dataclasses, mappings, sequences, arrays and numbers. A dataclass whose keys in JSON are not its fields
-            defines `json_items`, which returns them with their values.
-        digits: significant digits of floats; None keeps them all.
+    A dataclass whose keys in JSON are not its fields returns them with their values from a method `json_items`.
     """
     if is_dataclass(value):
         value = value.json_items() if hasattr(value, "json_items") else _fields(value)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from experiments.architectures.draw import architecture_figure
 from experiments.architectures.draw_edges import edge_cell_figure
-from experiments.comparison.curve_panels import curve_panels
+from experiments.comparison.curve_panels import curve_panels, draw_panel
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_rows
 from experiments.comparison.figure_style import coloured, to_svg
-from experiments.comparison.figures import draw_panel
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, duration, label, p_value, plural
 from experiments.comparison.report_norms import norms_section
 from experiments.comparison.report_parts import (

@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.comparison.analysis import compare_strategies
+from experiments.comparison.curve_panels import draw_curves
+from experiments.comparison.difference_panels import draw_differences
 from experiments.comparison.figure_style import save
-from experiments.comparison.figures import draw_curves, draw_differences
 from experiments.comparison.formatting import MEASURES, duration, interval_text, label
 from experiments.comparison.loading import LoadedRun, group_runs, load_run, objections, split_common
 from experiments.comparison.norm_usage import norm_usage
