@@ -73,11 +73,10 @@ def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:
     margin = 0.05 * (top - floor) or 0.5
     for (each, colour), accuracy in zip(coloured(comparison), values, strict=True):
         curves, trials = each.curves["trials"], np.arange(1, len(accuracy) + 1)
-        seen = accuracy >= floor - margin
-        style: dict[str, Any] = {"color": colour, "alpha": 0.38, "linewidths": 0}
-        axes.scatter(trials[seen], accuracy[seen], s=12, zorder=2, **style)
-        below = accuracy < floor - margin
-        axes.scatter(trials[below], np.full(below.sum(), floor - 0.6 * margin), s=14, marker="v", zorder=2, **style)
+        seen, below = accuracy >= floor - margin, accuracy < floor - margin
+        dots: dict[str, Any] = {"color": colour, "alpha": 0.38, "linewidths": 0}
+        axes.scatter(trials[seen], accuracy[seen], s=12, zorder=2, **dots)
+        axes.scatter(trials[below], np.full(below.sum(), floor - 0.6 * margin), s=14, marker="v", zorder=2, **dots)
         axes.plot(curves.points, percent(curves.by_name["moving_mean"].mean.value), color=colour, lw=1.3, zorder=3)
         incumbent = percent(curves.by_name["incumbent"].mean.value)
         axes.step(curves.points, incumbent, where="post", color=colour, lw=2.4, zorder=4)
@@ -113,13 +112,12 @@ def _incumbent_panel(axes: Axes, *, comparison: Comparison, axis: str) -> None:
 def _moving_mean_panel(axes: Axes, *, comparison: Comparison) -> None:
     """Draws the quality of what the controller proposes."""
     rewarded = all("moving_reward" in each.curves["trials"].by_name for each in comparison.strategies)
-    measure, what, unit = (
-        ("moving_reward", "reward", "") if rewarded else ("moving_mean", "validation accuracy", " (%)")
-    )
+    measure, what = ("moving_reward", "reward") if rewarded else ("moving_mean", "validation accuracy")
     for each, colour in coloured(comparison):
         _draw_band(axes, each.curves["trials"], measure, colour=colour)
     if rewarded:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 100:.3g}"))
+    unit = "" if rewarded else " (%)"
     finish(axes, "Proposed architectures", f"mean {what} of the last {WINDOW} trials", f"{what.capitalize()}{unit}")
     _scale_trials(axes, comparison)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -183,16 +183,12 @@ def curves_with_bands(strategy: Strategy, axis: str, *, seed: int) -> Curves:
     places = [positions(run, axis) for run in strategy.runs]
     curves = [run.curves for run in strategy.runs]
     points = _points(strategy.runs, places, axis)
-    shared = [name for name in curves[0] if all(name in each for each in curves)]
     found = {}
-    for name in shared:
+    for name in (name for name in curves[0] if all(name in each for each in curves)):
         values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
         limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
-        mean, iqm = (
-            _band(values, limits, statistic, seed=seed)
-            for statistic in (statistics.mean, statistics.interquartile_mean)
-        )
-        found[name] = Curve(mean, iqm)
+        both = (statistics.mean, statistics.interquartile_mean)
+        found[name] = Curve(*(_band(values, limits, statistic, seed=seed) for statistic in both))
     return Curves(points, found)
 
 
@@ -215,7 +211,4 @@ def _band(values: FloatArray, limits: tuple[float, float], statistic: Statistic,
     """Clipped to the limits of the measure; NaN at points where a run has no value yet."""
     band = statistics.bootstrap_band(values, statistic, seed=seed, num_resamples=statistics.BAND_RESAMPLES)
     missing = np.isnan(values).any(axis=0)
-    value, low, high = (
-        np.where(missing, np.nan, np.clip(column, *limits)) for column in (band.value, band.low, band.high)
-    )
-    return Band(value, low, high)
+    return Band(*(np.where(missing, np.nan, np.clip(column, *limits)) for column in astuple(band)))

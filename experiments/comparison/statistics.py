@@ -172,9 +172,7 @@ def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Corrects p-values for multiple testing (Holm 1979) and returns them in the order given."""
     order = np.argsort(p_values)
-    factors = np.arange(
-        len(p_values), 0, -1
-    )  # the smallest p-value is multiplied by their number, the next by one less
+    factors = np.arange(len(p_values), 0, -1)  # of the smallest p-value, then of the next, and so on
     corrected = np.empty(len(p_values))
     corrected[order] = np.maximum.accumulate(np.minimum(1, factors * np.asarray(p_values)[order]))
     return list(corrected.tolist())
