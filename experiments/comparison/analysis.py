@@ -15,8 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from experiments.comparison import statistics
-from experiments.comparison.curve_bands import curves_with_bands
-from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy, at, positions
+from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy, at, curves_with_bands, positions
 from experiments.comparison.results import (
     BestArchitecture,
     Comparison,
@@ -27,7 +26,7 @@ from experiments.comparison.results import (
     StrategySummary,
     TrialCounts,
 )
-from experiments.comparison.statistics import Interval, Statistic
+from experiments.comparison.statistics import FloatArray, Interval, Statistic
 from experiments.comparison.verdict import notes, verdict
 
 CHECKPOINTS = (0.1, 0.25, 0.5, 1.0)
@@ -40,12 +39,8 @@ MAX_DOTS = 5000
 def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> Comparison:
     """Summarizes strategies and tests their differences at checkpoints of the budget.
 
-    The budget is what all runs have spent. Each pair of strategies is tested at 10, 25, 50 and 100 % of the trials and
-    at the end of the budget in seconds; all p-values are corrected together.
-
-    Args:
-        strategies: one or more, of distinct names; tests need two runs per strategy.
-        seed: of the bootstrap.
+    The budget is what all runs have spent. Each pair of strategies with two or more runs is tested at 10, 25, 50 and
+    100 % of the trials and at the end of the budget in seconds; all p-values are corrected together.
 
     Raises:
         ValueError: if there is no strategy, or two share a name.
@@ -77,8 +72,6 @@ def is_random(strategy: Strategy) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Analysis:
-    """What all strategies are compared by."""
-
     measure: str
     budget: dict[str, float]
     seed: int
@@ -86,7 +79,9 @@ class _Analysis:
 
     def summarize(self, strategy: Strategy, *, dots: bool) -> StrategySummary:
         finals = self._values(strategy, "trials", self.budget["trials"])
-        base = self.random_accuracy
+        base, gain = self.random_accuracy, None
+        if base is not None:  # relative to the mean random architecture (1912.12522, section 3.1)
+            gain = statistics.bootstrap_interval((finals - base) / base, seed=self.seed)
         return StrategySummary(
             name=strategy.name,
             settings=dict(strategy.settings),
@@ -100,10 +95,7 @@ class _Analysis:
             best=_best(strategy),
             curves={axis: curves_with_bands(strategy, axis, seed=self.seed) for axis in self.budget},
             runs=tuple(_summarize_run(run, final, dots=dots) for run, final in zip(strategy.runs, finals, strict=True)),
-            # relative to the mean random architecture (1912.12522, section 3.1)
-            gain_over_random=None
-            if base is None
-            else statistics.bootstrap_interval((finals - base) / base, seed=self.seed),
+            gain_over_random=gain,
         )
 
     def tests(self, strategies: Sequence[Strategy]) -> tuple[PairTest, ...]:
@@ -144,16 +136,13 @@ class _Analysis:
 
     def _values(self, strategy: Strategy, axis: str, point: float) -> FloatArray:
         """The measure of each run at one point of an axis; 0 before its first success."""
-        points = np.array([point])
-        found = [at(run.curves[self.measure], positions(run, axis), points)[0] for run in strategy.runs]
+        found = [at(run.curves[self.measure], positions(run, axis), np.array([point]))[0] for run in strategy.runs]
         return np.array(np.nan_to_num(found))
 
     def _area(self, strategy: Strategy, axis: str) -> Interval:
         """Mean of the measure over the budget, from each run's first success: the normalized area under the curve."""
-        held = 1.0 if axis == "trials" else 0.0  # the value after a trial counts for that trial
-        areas = [
-            _area(run.curves[self.measure], positions(run, axis) - held, self.budget[axis]) for run in strategy.runs
-        ]
+        held, end = float(axis == "trials"), self.budget[axis]  # the value after a trial counts for that trial
+        areas = [_area(run.curves[self.measure], positions(run, axis) - held, end) for run in strategy.runs]
         return self._accuracy(np.array(areas))
 
     def _accuracy(self, values: FloatArray, statistic: Statistic = statistics.mean) -> Interval:

@@ -1,4 +1,4 @@
-"""Panels of curves: each draws one view of a comparison on given axes."""
+"""The figure of curves, and its panels: each draws one view of a comparison on given axes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from experiments.comparison.curves import TOPS, WINDOW
-from experiments.comparison.figure_style import coloured, finish, percent
+from experiments.comparison.figure_style import add_legend, coloured, finish, percent, style
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES
 from experiments.comparison.results import Comparison, Curves
 
@@ -40,6 +41,29 @@ def curve_panels(comparison: Comparison) -> dict[str, Panel]:
     return chosen
 
 
+def draw_curves(comparison: Comparison) -> Figure:
+    """Draws all curves in one figure under one legend, for a README or a paper."""
+    drawn = curve_panels(comparison)
+    wide = "trials" in drawn or len(drawn) % 2 == 1
+    rows = (len(drawn) + wide + 1) // 2
+    with style():
+        figure = Figure(figsize=(8.4, 0.4 + 2.8 * rows), layout="constrained", facecolor="white")
+        grid = figure.add_gridspec(rows, 2)
+        for place, panel in enumerate(drawn.values()):
+            row, column = divmod(place + (wide if place else 0), 2)
+            panel(figure.add_subplot(grid[row, :] if wide and place == 0 else grid[row, column]))
+        add_legend(figure, comparison)
+    return figure
+
+
+def draw_panel(panel: Panel, *, height: float = 3.1) -> Figure:
+    """Draws one panel, 5.2 inches wide, without legend and background, for an HTML page."""
+    with style():
+        figure = Figure(figsize=(5.2, height), layout="constrained", facecolor="none")
+        panel(figure.add_subplot(facecolor="none"))
+    return figure
+
+
 def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:
     """Draws each trial of single runs as a dot, their moving mean and the incumbent."""
     values = [percent(np.asarray(each.runs[0].accuracy)) for each in comparison.strategies]
@@ -49,11 +73,10 @@ def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:
     margin = 0.05 * (top - floor) or 0.5
     for (each, colour), accuracy in zip(coloured(comparison), values, strict=True):
         curves, trials = each.curves["trials"], np.arange(1, len(accuracy) + 1)
-        seen = accuracy >= floor - margin
-        style: dict[str, Any] = {"color": colour, "alpha": 0.38, "linewidths": 0}
-        axes.scatter(trials[seen], accuracy[seen], s=12, zorder=2, **style)
-        below = accuracy < floor - margin
-        axes.scatter(trials[below], np.full(below.sum(), floor - 0.6 * margin), s=14, marker="v", zorder=2, **style)
+        seen, below = accuracy >= floor - margin, accuracy < floor - margin
+        dots: dict[str, Any] = {"color": colour, "alpha": 0.38, "linewidths": 0}
+        axes.scatter(trials[seen], accuracy[seen], s=12, zorder=2, **dots)
+        axes.scatter(trials[below], np.full(below.sum(), floor - 0.6 * margin), s=14, marker="v", zorder=2, **dots)
         axes.plot(curves.points, percent(curves.by_name["moving_mean"].mean.value), color=colour, lw=1.3, zorder=3)
         incumbent = percent(curves.by_name["incumbent"].mean.value)
         axes.step(curves.points, incumbent, where="post", color=colour, lw=2.4, zorder=4)
@@ -89,13 +112,12 @@ def _incumbent_panel(axes: Axes, *, comparison: Comparison, axis: str) -> None:
 def _moving_mean_panel(axes: Axes, *, comparison: Comparison) -> None:
     """Draws the quality of what the controller proposes."""
     rewarded = all("moving_reward" in each.curves["trials"].by_name for each in comparison.strategies)
-    measure, what, unit = (
-        ("moving_reward", "reward", "") if rewarded else ("moving_mean", "validation accuracy", " (%)")
-    )
+    measure, what = ("moving_reward", "reward") if rewarded else ("moving_mean", "validation accuracy")
     for each, colour in coloured(comparison):
         _draw_band(axes, each.curves["trials"], measure, colour=colour)
     if rewarded:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 100:.3g}"))
+    unit = "" if rewarded else " (%)"
     finish(axes, "Proposed architectures", f"mean {what} of the last {WINDOW} trials", f"{what.capitalize()}{unit}")
     _scale_trials(axes, comparison)
 

@@ -1,23 +1,25 @@
-"""Curves of runs against trials or against the workers' time.
-
-A run is a set of arrays with one entry per finished trial in the order of finishing, trained or looked up.
-"""
+"""Curves of runs against trials or against time, and their averages with bootstrap bands."""
 
 from __future__ import annotations
 
 import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float64]
+from experiments.comparison import statistics
+from experiments.comparison.results import Curve, Curves
+from experiments.comparison.statistics import Band, FloatArray, Statistic
+
 IntArray: TypeAlias = NDArray[np.int64]
 
+NUM_POINTS = 120
 WINDOW = 25
 MIN_IN_WINDOW = 5
 TOPS = (1, 5, 25)
@@ -27,10 +29,9 @@ SUCCESS, CACHED = "success", "cached"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one controller: arrays with one entry per finished trial in the order of finishing.
+    """One run of one controller: arrays with one entry per finished trial, trained or cached, as they finished.
 
     Attributes:
-        name: unique, for example its folder or seed.
         accuracy: on the validation split, 0..1; NaN for a failure.
         seconds: a worker's time for each trial; 0 for a cached one.
         test: test accuracy, 0..1, never used for selection; None if not measured.
@@ -50,11 +51,8 @@ class Run:
     elapsed_seconds: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        columns: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("seconds", "test", "reward", "fingerprints", "statuses", "elapsed_seconds")
-        }
-        for name, column in columns.items():
+        for name in ("seconds", "test", "reward", "fingerprints", "statuses", "elapsed_seconds"):
+            column = getattr(self, name)
             if column is not None and len(column) != len(self.accuracy):
                 raise ValueError(f"{name} of run {self.name} must hold {len(self.accuracy)} entries, got {len(column)}")
         if not len(self.accuracy):
@@ -87,7 +85,7 @@ class Run:
             return tuple(self.statuses)
         return tuple("error" if np.isnan(value) else SUCCESS for value in self.accuracy)
 
-    @cached_property
+    @property
     def num_duplicates(self) -> int:
         """Number of successes with an architecture of an earlier trial."""
         return int(np.isnan(self.firsts).sum() - np.isnan(self.accuracy).sum())
@@ -102,8 +100,19 @@ class Run:
 
     @cached_property
     def curves(self) -> dict[str, FloatArray]:
-        """Curves against trials, see `measures`."""
-        return measures(self)
+        """Curves by name: one value after each trial, NaN where there is none yet.
+
+        ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of the same trial,
+        ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward if it
+        is not the accuracy, ``top_5`` the mean validation accuracy of the five best distinct architectures so far.
+        """
+        curves = {"incumbent": _follow(self.accuracy, self.incumbents)}
+        if self.test is not None:
+            curves["incumbent_test"] = _follow(self.test, self.incumbents)
+        curves["moving_mean"] = moving_mean(self.accuracy)
+        if self.reward is not None:
+            curves["moving_reward"] = moving_mean(self.reward)
+        return curves | {f"top_{count}": curve for count, curve in top_means(self.firsts, TOPS).items()}
 
     def best(self, count: int) -> IntArray:
         """Returns the indices of the best distinct architectures by validation accuracy, best first, ties by age."""
@@ -113,13 +122,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A search strategy and its independent runs.
-
-    Attributes:
-        name: shown in figures and tables.
-        runs: one or more, each with its own seed.
-        settings: that define it, shown in the report.
-    """
+    """A search strategy, the settings that define it, and its independent runs, one or more with different seeds."""
 
     name: str
     runs: tuple[Run, ...]
@@ -130,33 +133,12 @@ class Strategy:
             raise ValueError(f"strategy {self.name} must have at least one run")
 
 
-def measures(run: Run) -> dict[str, FloatArray]:
-    """Computes the curves of one run by name: one value after each trial, NaN where there is none yet.
-
-    ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of the same trial,
-    ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward if it is
-    not the accuracy, ``top_5`` the mean validation accuracy of the five best distinct architectures so far.
-    """
-    curves = {"incumbent": _follow(run.accuracy, run.incumbents)}
-    if run.test is not None:
-        curves["incumbent_test"] = _follow(run.test, run.incumbents)
-    curves["moving_mean"] = moving_mean(run.accuracy)
-    if run.reward is not None:
-        curves["moving_reward"] = moving_mean(run.reward)
-    return curves | {f"top_{count}": curve for count, curve in top_means(run.firsts, TOPS).items()}
-
-
 def moving_mean(values: FloatArray, *, window: int = WINDOW) -> FloatArray:
     """Computes the mean of the last values, ignoring NaN; NaN where there are fewer than five."""
-    known = ~np.isnan(values)
-    sums, counts = (
-        np.concatenate([[0.0], np.cumsum(column)]) for column in (np.where(known, values, 0.0), known.astype(float))
-    )
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    number = counts[ends] - counts[starts]
-    enough = number >= min(MIN_IN_WINDOW, window)
-    return np.where(enough, (sums[ends] - sums[starts]) / np.maximum(number, 1), np.nan)
+    windows = sliding_window_view(np.concatenate([np.full(window - 1, np.nan), values]), window)
+    number = (~np.isnan(windows)).sum(axis=1)
+    means = np.nansum(windows, axis=1) / np.maximum(number, 1)
+    return np.where(number >= min(MIN_IN_WINDOW, window), means, np.nan)
 
 
 def top_means(values: FloatArray, counts: Sequence[int]) -> dict[int, FloatArray]:
@@ -174,15 +156,9 @@ def top_means(values: FloatArray, counts: Sequence[int]) -> dict[int, FloatArray
 
 
 def positions(run: Run, axis: str) -> FloatArray:
-    """Returns the end of each trial on an axis, not decreasing.
+    """Returns the end of each trial on an axis, not decreasing; raises ValueError if the run has no such axis.
 
-    Args:
-        run: the run.
-        axis: ``trials``, ``worker_seconds`` (time of all workers on the trials finished so far) or
-            ``elapsed_seconds``.
-
-    Raises:
-        ValueError: if the run has no such axis.
+    The axes are ``trials``, ``worker_seconds`` (time of all workers on the trials so far) and ``elapsed_seconds``.
     """
     if axis == "trials":
         return np.arange(1, run.num_trials + 1, dtype=float)
@@ -202,5 +178,37 @@ def at(curve: FloatArray, places: FloatArray, points: FloatArray) -> FloatArray:
     return np.where(index < 0, np.nan, curve[np.maximum(index, 0)])
 
 
+def curves_with_bands(strategy: Strategy, axis: str, *, seed: int) -> Curves:
+    """Computes mean and interquartile mean, with bands, of each curve that all runs have on one axis."""
+    places = [positions(run, axis) for run in strategy.runs]
+    curves = [run.curves for run in strategy.runs]
+    points = _points(strategy.runs, places, axis)
+    found = {}
+    for name in (name for name in curves[0] if all(name in each for each in curves)):
+        values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
+        limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
+        both = (statistics.mean, statistics.interquartile_mean)
+        found[name] = Curve(*(_band(values, limits, statistic, seed=seed) for statistic in both))
+    return Curves(points, found)
+
+
 def _follow(values: FloatArray, incumbents: IntArray) -> FloatArray:
     return np.where(incumbents < 0, np.nan, values[np.maximum(incumbents, 0)])
+
+
+def _points(runs: Sequence[Run], places: Sequence[FloatArray], axis: str) -> FloatArray:
+    """Points up to the end of the shortest run; on an axis of seconds, evenly in log from the first successes on."""
+    end = min(float(place[-1]) for place in places)
+    if axis == "trials":
+        return np.unique(np.linspace(1, end, NUM_POINTS).round())
+    found = [np.flatnonzero(run.incumbents >= 0) for run in runs]
+    firsts = [float(place[each[0]]) for each, place in zip(found, places, strict=True) if each.size]
+    start = max([*firsts, end * 1e-6])
+    return np.geomspace(start, end, NUM_POINTS) if start < end else np.array([end])
+
+
+def _band(values: FloatArray, limits: tuple[float, float], statistic: Statistic, *, seed: int) -> Band:
+    """Clipped to the limits of the measure; NaN at points where a run has no value yet."""
+    band = statistics.bootstrap_band(values, statistic, seed=seed, num_resamples=statistics.BAND_RESAMPLES)
+    missing = np.isnan(values).any(axis=0)
+    return Band(*(np.where(missing, np.nan, np.clip(column, *limits)) for column in astuple(band)))

@@ -1,4 +1,4 @@
-"""Panels of differences: the final value of each run, and the differences of strategies at each checkpoint."""
+"""The figure of differences: the final value of each run, and differences of strategies at each checkpoint."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.comparison.figure_style import INK, PAPER, coloured, colours, finish, percent
+from experiments.comparison.figure_style import INK, PAPER, coloured, colours, finish, percent, style
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, label
 from experiments.comparison.results import Comparison, PairTest
 from experiments.comparison.statistics import Interval
@@ -42,9 +43,16 @@ def num_rows(comparison: Comparison) -> int:
     return sum(len(tests) + len(pair_title(*pair)) for pair, tests in pairs_of_tests(comparison).items())
 
 
-def num_lines(comparison: Comparison) -> int:
-    """Returns the number of lines that the names of the strategies take in `ends_panel`."""
-    return sum(1 + name.count("\n") for name in _names(comparison))
+def draw_differences(comparison: Comparison) -> Figure:
+    """Draws the final value of each run and the differences of strategies at the checkpoints."""
+    ends = max(0.42 * len(comparison.strategies), 0.17 * sum(1 + name.count("\n") for name in _names(comparison)))
+    height = max(2.6, 0.9 + 0.23 * num_rows(comparison), 1.1 + ends)
+    with style():
+        figure = Figure(figsize=(8.4, height), layout="constrained", facecolor="white")
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+        ends_panel(left, comparison=comparison)
+        differences_panel(right, comparison=comparison)
+    return figure
 
 
 def ends_panel(axes: Axes, *, comparison: Comparison) -> None:

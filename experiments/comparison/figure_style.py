@@ -22,9 +22,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from experiments.comparison.curves import FloatArray
 from experiments.comparison.formatting import capitalized, label, plural
 from experiments.comparison.results import Comparison, StrategySummary
+from experiments.comparison.statistics import FloatArray
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -37,24 +37,18 @@ _STYLE: Any = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
     "axes.linewidth": 0.7,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
     "axes.axisbelow": True,
     "axes.grid": True,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "xtick.minor.width": 0.4,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "path",
-    "legend.frameon": False,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), INK),
 }
 
 
@@ -124,12 +118,7 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """Renders a figure as an SVG element for an HTML page, in the colours of the page.
-
-    Args:
-        figure: the figure.
-        name: unique within the page, since the ids of the element are derived from it.
-    """
+    """Renders a figure as an SVG element in the colours of an HTML page; its ids are derived from the unique name."""
     buffer = io.StringIO()
     with style(**{"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

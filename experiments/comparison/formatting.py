@@ -8,16 +8,11 @@ from collections.abc import Mapping
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
 MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
-AXIS_NAMES: Mapping[str, str] = {
-    "trials": "Trials",
-    "worker_seconds": "Worker time",
-    "elapsed_seconds": "Elapsed time",
-}
+AXIS_NAMES: Mapping[str, str] = {"worker_seconds": "Worker time", "elapsed_seconds": "Elapsed time"}
 LABELS: Mapping[str, str] = {"ppo": "PPO", "random": "random search", "reinforce": "REINFORCE"}
 """Names of controllers where they differ from those of `experiments.config.search_config.CONTROLLERS`."""
 CONFIDENCE_INTERVAL = f"{CONFIDENCE:.0%} interval "
 NOTHING = "-"
-"""Where there is no number."""
 _MINUS = "\N{MINUS SIGN}"
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
@@ -43,10 +38,7 @@ def number(value: float, *, digits: int = 2, signed: bool = False) -> str:
 def interval_text(
     interval: Interval, *, digits: int = 2, signed: bool = False, scale: float = 100.0, unit: str = "", prefix: str = ""
 ) -> str:
-    """Formats ``value (low to high)``, by default in percent or percentage points; the value alone without bounds.
-
-    `unit` follows the value, and `prefix`, such as `CONFIDENCE_INTERVAL`, precedes the bounds.
-    """
+    """Formats ``value unit (prefix low to high)``, by default in percent; the value alone without bounds."""
     scaled = interval.map(lambda value: scale * value)
     value, low, high = (number(each, digits=digits, signed=signed) for each in (scaled.value, scaled.low, scaled.high))
     return f"{value}{unit} ({prefix}{low} to {high})" if interval.bounded else f"{value}{unit}"
@@ -55,7 +47,7 @@ def interval_text(
 def p_value(value: float) -> str:
     """Formats a p-value with its relation: ``= 0.041``, or ``< 10^-7`` for a small one."""
     if value < 1e-4:
-        return f"< 10^{_exponent(value)}" if value > 0 else "< 10^-300"
+        return f"< 10^{math.floor(math.log10(max(value, 1e-301))) + 1}"
     return f"= {value:.2g}" if value < 0.995 else "= 1"
 
 
@@ -68,11 +60,3 @@ def duration(seconds: float) -> str:
 def plural(count: int, noun: str) -> str:
     """Formats a count with its noun: ``1 seed``, ``2 seeds``."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def _exponent(value: float) -> int:
-    """The smallest power of ten that is above a value, 10^-300 at the least."""
-    exponent = -4
-    while value < 10.0 ** (exponent - 1) and exponent > -300:
-        exponent -= 1
-    return exponent

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.curves import CACHED, SUCCESS, FloatArray, Run, Strategy
+from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
+from experiments.comparison.statistics import FloatArray
 from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten
 from experiments.runs.run_folder import RunFolder
@@ -25,20 +26,8 @@ from nas.trial import Description, Success
 
 LEARNING = ("search.failure_reward", "search.deterministic", "search.ordered_batch")
 """Settings that, with the section ``controller``, define a strategy."""
-FREE = frozenset(
-    {
-        "data.root",
-        "search.seed",
-        "workers.address",
-        "workers.dashboard",
-        "workers.keep_weights",
-        "workers.max_retries",
-        "workers.min_workers",
-        "workers.num_workers",
-        "workers.pool",
-        "workers.recycle_after",
-    }
-)
+_POOL = ("address", "dashboard", "keep_weights", "max_retries", "min_workers", "num_workers", "pool", "recycle_after")
+FREE = frozenset({"data.root", "search.seed", *(f"workers.{name}" for name in _POOL)})
 """Settings in which the runs may differ, since they do not affect any result."""
 FREE_SECTIONS = ("controller.", "trackers.", "workers.runtime_env.")
 """Prefixes of more such settings; the controller is part of the strategy itself."""
@@ -48,14 +37,7 @@ _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecip
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run folder in memory.
-
-    Attributes:
-        name: the folder as given.
-        settings: its configuration by dotted key.
-        environment: versions and hardware by dotted key.
-        records: finished trials in the order of finishing.
-    """
+    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing."""
 
     name: str
     settings: Mapping[str, Any]
@@ -65,7 +47,10 @@ class LoadedRun:
     @property
     def reward(self) -> Reward:
         """The reward that its controller maximized."""
-        return stored_reward({"reward": self._section("reward")})
+        try:
+            return stored_reward({"reward": self._section("reward")})
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
 
     @property
     def strategy_settings(self) -> dict[str, Any]:
@@ -99,9 +84,7 @@ def load_run(path: Path) -> LoadedRun:
         ValueError: if it is not a run folder, its files are not valid, or it has no finished trial.
     """
     folder = RunFolder(path)
-    document = folder.stored_document() if path.is_dir() else None
-    if document is None:
-        raise ValueError(f"{path} holds no run: there is no {folder.config.name} in it")
+    document = folder.document()
     contents = read_ledger(folder.ledger, parse=_parse)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
@@ -119,11 +102,7 @@ def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(values: Mapping[str, Mapping[str, Any]]) -> tuple[Difference, ...]:
-    """Finds the settings that are not the same for all runs.
-
-    Args:
-        values: settings by dotted key, for each run by name.
-    """
+    """Finds the settings, by name of the run and dotted key, that are not the same for all runs."""
     keys = sorted({key for each in values.values() for key in each})
     rows = (Difference(key, {name: each.get(key) for name, each in values.items()}) for key in keys)
     return tuple(row for row in rows if len({json.dumps(item, sort_keys=True) for item in row.values.values()}) > 1)
@@ -142,9 +121,9 @@ def objections(runs: Sequence[LoadedRun]) -> list[str]:
     found = [_show(row) for row in differing({run.name: _fixed_settings(run) for run in runs})]
     seen: dict[str, str] = {}
     for run in runs:
-        key = json.dumps([run.strategy_settings, run.settings.get("search.seed")], sort_keys=True)
+        controller, seed = run.strategy_settings["name"], run.settings.get("search.seed")
+        key = json.dumps([run.strategy_settings, seed], sort_keys=True)
         if key in seen:
-            controller, seed = run.strategy_settings["name"], run.settings.get("search.seed")
             found.append(f"{seen[key]} and {run.name} both run {controller} with seed {seed} and are not independent")
         seen.setdefault(key, run.name)
     return found
@@ -157,7 +136,7 @@ def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
         groups.setdefault(json.dumps(run.strategy_settings, sort_keys=True), []).append(run)
     settings = [members[0].strategy_settings for members in groups.values()]
     strategies = [
-        Strategy(_strategy_name(own, settings), tuple(to_run(run) for run in members), own)
+        Strategy(_strategy_name(own, settings), tuple(map(to_run, members)), own)
         for own, members in zip(settings, groups.values(), strict=True)
     ]
     return sorted(strategies, key=lambda strategy: (strategy.settings["name"] == "random", strategy.name))
@@ -173,7 +152,7 @@ def to_run(loaded: LoadedRun) -> Run:
         _column(loaded, lambda success: success.accuracy),
         np.array([record.outcome.train_seconds for record in loaded.records], dtype=float),
         _column(loaded, lambda success: success.metrics[TEST_METRIC]) if tested else None,
-        reward=_column(loaded, _reward(loaded)) if rewarded else None,
+        reward=_column(loaded, loaded.reward) if rewarded else None,
         fingerprints=[record.trial.architecture.fingerprint for record in loaded.records],
         statuses=[_status(record) for record in loaded.records],
     )
@@ -186,17 +165,9 @@ def _column(loaded: LoadedRun, value: Callable[[Success], float]) -> FloatArray:
 
 
 def _status(record: Record) -> str:
-    outcome = record.outcome
-    if isinstance(outcome, Success):
+    if isinstance(outcome := record.outcome, Success):
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
-
-
-def _reward(loaded: LoadedRun) -> Reward:
-    try:
-        return loaded.reward
-    except ValueError as error:
-        raise ValueError(f"{loaded.name}: {error}") from None
 
 
 def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds

@@ -20,13 +20,7 @@ _REPLACEMENT = "bn"
 
 @dataclass(frozen=True, slots=True)
 class StageNorms:
-    """Norms in one stage of the networks.
-
-    Attributes:
-        stage: from 1, the stage next to the image.
-        all: share of the blocks with each norm, among all architectures.
-        best: the same among the ten best.
-    """
+    """Shares of the blocks with each norm in one stage, from 1 next to the image, among all and the ten best."""
 
     stage: int
     all: Mapping[str, float]
@@ -34,17 +28,11 @@ class StageNorms:
 
 
 def norm_usage(records: Iterable[Record], reward: Reward) -> tuple[StageNorms, ...]:
-    """Computes the share of blocks with each norm in each stage, among all architectures and the ten best by reward.
+    """Computes the share of blocks with each norm in each stage; empty if all blocks have the same norm.
 
     A norm that removes appearance counts only in the stages that use it; deeper ones have batch norm in its place (see
-    `nas.architecture.Architecture.appearance_stages`). Each architecture counts once.
-
-    Args:
-        records: of runs with one space; failures and architectures without cells are ignored.
-        reward: ranks the architectures.
-
-    Returns:
-        One entry per stage; empty if all blocks of all architectures have the same norm.
+    `nas.architecture.Architecture.appearance_stages`). Each architecture counts once; failures and architectures
+    without cells are ignored.
     """
     ranked: dict[str, tuple[float, Architecture, NetworkSpec]] = {}
     for record in records:
@@ -67,13 +55,10 @@ def _count(architectures: Sequence[tuple[Architecture, NetworkSpec]]) -> dict[in
         deep = spec.num_stages if architecture.appearance_stages is None else architecture.appearance_stages
         for place in cell_places(spec):
             cell = architecture.reduction if place.reduction else architecture.normal
-            counter = counts.setdefault(place.stage, Counter())
-            counter.update(_effective(block.norm, appearance=place.stage < deep) for block in cell.blocks)
+            replaced = {name for name, norm in NORMALIZATIONS.items() if norm.appearance and place.stage >= deep}
+            norms = (_REPLACEMENT if block.norm in replaced else block.norm for block in cell.blocks)
+            counts.setdefault(place.stage, Counter()).update(norms)
     return counts
-
-
-def _effective(norm: str, *, appearance: bool) -> str:
-    return norm if appearance or not NORMALIZATIONS[norm].appearance else _REPLACEMENT
 
 
 def _shares(counter: Counter[str]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-OPTIONAL: Mapping[str, bool] = MappingProxyType({"optional": True})
+OPTIONAL = MappingProxyType({"optional": True})
 """Metadata of a field of a dataclass that is left out of its JSON object where it is None."""
 
 
@@ -21,20 +21,16 @@ class PlainData:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
+        return dict(to_plain(self))
 
 
 def to_plain(value: Any, *, digits: int | None = None) -> Any:  # noqa: ANN401 - nested data of any kind
-    """Converts nested results to plain data.
+    """Converts nested results to plain data, with floats rounded to significant `digits`, if given.
 
-    Args:
-        value: dataclasses, mappings, sequences, arrays and numbers. A dataclass whose keys in JSON are not its fields
-            defines `json_items`, which returns them with their values.
-        digits: significant digits of floats; None keeps them all.
+    A dataclass whose keys in JSON are not its fields returns them with their values from a method `json_items`.
     """
     if is_dataclass(value):
-        value = value.json_items() if hasattr(value, "json_items") else _fields(value)
+        value = value.json_items() if hasattr(value, "json_items") else _known_fields(value)
     if isinstance(value, Mapping):
         return {key: to_plain(item, digits=digits) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -48,6 +44,6 @@ def to_plain(value: Any, *, digits: int | None = None) -> Any:  # noqa: ANN401 -
     return value
 
 
-def _fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+def _known_fields(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     items = ((each, getattr(value, each.name)) for each in fields(value))
     return {each.name: item for each, item in items if not (item is None and each.metadata == OPTIONAL)}

@@ -5,42 +5,19 @@ from __future__ import annotations
 import importlib.resources
 import json
 from functools import partial
-from pathlib import Path
 
 from experiments.architectures.draw import architecture_figure
 from experiments.architectures.draw_edges import edge_cell_figure
-from experiments.comparison.curve_panels import curve_panels
+from experiments.comparison import report_parts as html
+from experiments.comparison.curve_panels import curve_panels, draw_panel
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_rows
 from experiments.comparison.figure_style import coloured, to_svg
-from experiments.comparison.figures import draw_panel
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, duration, label, p_value, plural
-from experiments.comparison.report_norms import norms_section
-from experiments.comparison.report_parts import (
-    Cell,
-    Markup,
-    bullets,
-    by_value,
-    code,
-    count,
-    details,
-    figure,
-    interval,
-    paragraph,
-    percent,
-    plain,
-    section,
-    swatch,
-    table,
-    text,
-)
-from experiments.comparison.results import BestArchitecture, Comparison, PairTest, Settings, StrategySummary
+from experiments.comparison.norm_usage import NUM_BEST
+from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
 from nas.architecture import Architecture
+from nas.models.normalization import NORMALIZATIONS
 from search_spaces.nasbench201 import EdgeCell
-
-
-def write_report(comparison: Comparison, path: Path) -> None:
-    """Writes the page to a file."""
-    path.write_text(report_page(comparison), encoding="utf-8")
 
 
 def report_page(comparison: Comparison) -> str:
@@ -49,14 +26,14 @@ def report_page(comparison: Comparison) -> str:
     title = capitalized(" and ".join(label(each.name) for each in comparison.strategies)) + " compared"
     body = "".join(
         (
-            f"<header><h1>{text(title)}</h1>{paragraph(_subtitle(comparison), kind='quiet')}</header>",
-            f'<div class="verdict">{"".join(paragraph(sentence) for sentence in comparison.verdict)}</div>',
-            bullets(comparison.notes),
+            f"<header><h1>{html.text(title)}</h1>{html.paragraph(_subtitle(comparison), kind='quiet')}</header>",
+            f'<div class="verdict">{"".join(html.paragraph(sentence) for sentence in comparison.verdict)}</div>',
+            html.bullets(comparison.notes),
             _strategies(comparison),
             _curves(comparison),
             _tests(comparison),
             _best(comparison),
-            norms_section(comparison),
+            _norms(comparison),
             _trials(comparison),
             _settings("Configuration", comparison.configuration),
             _settings("Environment", comparison.environment),
@@ -67,16 +44,14 @@ def report_page(comparison: Comparison) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
+        f"<title>{html.text(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
     )
 
 
 def _subtitle(comparison: Comparison) -> str:
     runs = sum(each.num_runs for each in comparison.strategies)
     common = comparison.configuration.common if comparison.configuration else {}
-    settings = [
-        f", {what} {common[key]}" for what, key in (("data", "data.name"), ("space", "space.name")) if key in common
-    ]
+    settings = [f", {name} {common[f'{name}.name']}" for name in ("data", "space") if f"{name}.name" in common]
     trials = f"{plural(runs, 'run')}, compared over {comparison.budget['trials']:.0f} trials each"
     return trials + "".join(settings)
 
@@ -87,20 +62,20 @@ def _strategies(comparison: Comparison) -> str:
         (
             name,
             each.num_runs,
-            interval(each.final),
-            interval(each.final_iqm),
-            interval(each.area_under_curve["trials"]),
-            interval(each.gain_over_random, signed=True),
+            html.interval(each.final),
+            html.interval(each.final_iqm),
+            html.interval(each.area_under_curve["trials"]),
+            html.interval(each.gain_over_random, signed=True),
         )
         for each, name in _named(comparison)
     ]
     headings = ("Strategy", "Runs", f"{capitalized(measure)} (%)", "Interquartile mean (%)", "Area under the curve (%)")
-    random = percent(comparison.random_architecture)
+    random = html.percent(comparison.random_architecture)
     base = "" if random is None else f" The mean {measure} of random architectures is {random}."
-    return section(
+    return html.section(
         "Strategies",
-        table((*headings, "Gain over mean random (%)"), rows),
-        paragraph(
+        html.table((*headings, "Gain over mean random (%)"), rows),
+        html.paragraph(
             f"The {measure} is that of the best architecture of each run at the end of the budget, selected by "
             "validation accuracy; means over runs with 95 % intervals. The area under the curve is the mean of this "
             f"accuracy over the budget in trials.{base}",
@@ -110,12 +85,12 @@ def _strategies(comparison: Comparison) -> str:
 
 
 def _curves(comparison: Comparison) -> str:
-    names = bullets([name for _, name in _named(comparison)], kind="legend")
+    names = html.bullets([name for _, name in _named(comparison)], kind="legend")
     drawn = "".join(
-        figure(to_svg(draw_panel(panel), f"curve-{name}"), f"Curves: {name.replace('_', ' ')}")
+        html.figure(to_svg(draw_panel(panel), f"curve-{name}"), f"Curves: {name.replace('_', ' ')}")
         for name, panel in curve_panels(comparison).items()
     )
-    return section("Curves", names, f'<div class="panels">{drawn}</div>')
+    return html.section("Curves", names, f'<div class="panels">{drawn}</div>')
 
 
 def _tests(comparison: Comparison) -> str:
@@ -125,8 +100,8 @@ def _tests(comparison: Comparison) -> str:
         (
             f"{capitalized(label(test.first))} over {label(test.second)}",
             _checkpoint(test),
-            interval(test.difference, signed=True),
-            interval(test.probability_of_improvement, scale=1.0),
+            html.interval(test.difference, signed=True),
+            html.interval(test.probability_of_improvement, scale=1.0),
             f"{test.u:g}",
             p_value(test.p).removeprefix("= "),
             p_value(test.p_holm).removeprefix("= "),
@@ -135,25 +110,13 @@ def _tests(comparison: Comparison) -> str:
         )
         for test in comparison.tests
     ]
-    headings = (
-        "Pair",
-        "After",
-        "Difference (points)",
-        "Probability of improvement",
-        "U",
-        "p",
-        "p, Holm",
-        "Significant",
-    )
+    headings = ("Pair", "After", "Difference (points)", "Probability of improvement", "U", "p", "p, Holm")
     height = 0.9 + 0.23 * num_rows(comparison)
     ends = draw_panel(partial(ends_panel, comparison=comparison), height=max(2.6, 0.6 * len(comparison.strategies)))
     apart = draw_panel(partial(differences_panel, comparison=comparison), height=max(2.6, min(height, 9.0)))
-    drawn = figure(to_svg(ends, "ends"), "Final values") + figure(to_svg(apart, "apart"), "Differences")
-    return section(
-        "Tests",
-        f'<div class="panels">{drawn}</div>',
-        table((*headings, "Seeds needed"), rows, words=2),
-    )
+    drawn = html.figure(to_svg(ends, "ends"), "Final values") + html.figure(to_svg(apart, "apart"), "Differences")
+    tested = html.table((*headings, "Significant", "Seeds needed"), rows, words=2)
+    return html.section("Tests", f'<div class="panels">{drawn}</div>', tested)
 
 
 def _checkpoint(test: PairTest) -> str:
@@ -165,24 +128,22 @@ def _checkpoint(test: PairTest) -> str:
 
 def _best(comparison: Comparison) -> str:
     rows = [
-        _best_row(name, rank, best) for each, name in _named(comparison) for rank, best in enumerate(each.best, start=1)
+        (
+            name,
+            rank,
+            best.run,
+            best.place - 1 if best.trial is None else best.trial,
+            html.percent(best.accuracy),
+            html.percent(best.test),
+            html.count(best.num_parameters),
+            html.count(best.num_multiply_adds),
+            html.code(best.fingerprint[:12]) if best.fingerprint else None,
+        )
+        for each, name in _named(comparison)
+        for rank, best in enumerate(each.best, start=1)
     ]
     headings = ("Strategy", "Rank", "Run", "Trial", "Validation", "Test", "Parameters", "Multiply-adds", "Fingerprint")
-    return section("Best architectures", table(headings, rows), *map(_cells, comparison.strategies))
-
-
-def _best_row(name: Cell, rank: int, best: BestArchitecture) -> tuple[Cell, ...]:
-    return (
-        name,
-        rank,
-        best.run,
-        best.place - 1 if best.trial is None else best.trial,
-        percent(best.accuracy),
-        percent(best.test),
-        count(best.num_parameters),
-        count(best.num_multiply_adds),
-        code(best.fingerprint[:12]) if best.fingerprint else None,
-    )
+    return html.section("Best architectures", html.table(headings, rows), *map(_cells, comparison.strategies))
 
 
 def _cells(strategy: StrategySummary) -> str:
@@ -191,15 +152,38 @@ def _cells(strategy: StrategySummary) -> str:
     if value is None:
         return ""
     name = label(strategy.name)
-    heading = f"<h3>{text('Best of ' + name)}</h3>"
-    as_json = details("As JSON", f"<pre>{text(code(json.dumps(value)))}</pre>")
+    heading = f"<h3>{html.text('Best of ' + name)}</h3>"
+    as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
     if isinstance(value, dict) and "normal" in value:
         drawn, title = architecture_figure(Architecture.from_json(value)), f"Both cells of the best of {name}"
     elif isinstance(value, dict) and "arch" in value:
         drawn, title = edge_cell_figure(EdgeCell.from_json(value)), f"The best cell of {name}"
     else:
         return heading + as_json
-    return heading + figure(to_svg(drawn, f"cells {strategy.name}"), title, kind="cells") + as_json
+    return heading + html.figure(to_svg(drawn, f"cells {strategy.name}"), title, kind="cells") + as_json
+
+
+def _norms(comparison: Comparison) -> str:
+    """The share of blocks with each norm by stage; empty where norms were not searched or are unknown."""
+    searched = [(name, each.norms) for each, name in _named(comparison) if each.norms]
+    if not searched:
+        return ""
+    used = {norm for _, stages in searched for stage in stages for norm in stage.all}
+    norms = [norm for norm in NORMALIZATIONS if norm in used]
+    rows = [
+        (name, f"{stage.stage} of {len(stages)}", group, *(html.percent(shares.get(norm, 0.0)) for norm in norms))
+        for name, stages in searched
+        for stage in stages
+        for group, shares in (("all", stage.all), (f"best {NUM_BEST}", stage.best))
+    ]
+    explained = (
+        "Share of blocks with each norm, by stage from the image to the classifier, among all architectures of a "
+        f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. In stages to which an "
+        "architecture does not apply instance-type norms, the batch norm that replaces them is counted."
+    )
+    return html.section(
+        "Norms by stage", html.paragraph(explained), html.table(("Strategy", "Stage", "Of", *norms), rows, words=3)
+    )
 
 
 def _trials(comparison: Comparison) -> str:
@@ -212,8 +196,8 @@ def _trials(comparison: Comparison) -> str:
             run.name,
             label(each.name),
             run.trials.total,
-            percent(run.incumbent_validation),
-            percent(run.final),
+            html.percent(run.incumbent_validation),
+            html.percent(run.final),
             sum(run.trials.failed.values()),
             duration(run.worker_seconds),
         )
@@ -222,49 +206,42 @@ def _trials(comparison: Comparison) -> str:
     ]
     final = f"Final {MEASURES[comparison.measure]}"
     run_headings = ("Run", "Strategy", "Trials", "Best validation", final, "Failed", "Worker time")
-    return section(
+    return html.section(
         "Trials, failures and cost",
-        table(("Strategy", *headings, *costs), rows),
-        paragraph("Duplicates are trials of an architecture that the run had evaluated before.", kind="quiet"),
-        details("All runs", table(run_headings, runs, words=2)),
+        html.table(("Strategy", *headings, *costs), rows),
+        html.paragraph("Duplicates are trials of an architecture that the run had evaluated before.", kind="quiet"),
+        html.details("All runs", html.table(run_headings, runs, words=2)),
     )
 
 
-def _trial_row(name: Cell, strategy: StrategySummary, kinds: list[str]) -> tuple[Cell, ...]:
+def _trial_row(name: html.Cell, strategy: StrategySummary, kinds: list[str]) -> tuple[html.Cell, ...]:
     trials, cost = strategy.trials, strategy.cost
-    seconds = (
-        cost.worker_seconds,
-        cost.worker_seconds_a_run,
-        cost.worker_seconds_a_trial,
-        cost.worker_seconds_of_failures,
-    )
+    total = cost.worker_seconds
+    seconds = (total, cost.worker_seconds_a_run, cost.worker_seconds_a_trial, cost.worker_seconds_of_failures)
     return (
         name,
         *(trials.total, trials.trained, trials.cached, trials.duplicates),
         *(trials.failed.get(kind, 0) for kind in kinds),
-        *(duration(each) if cost.worker_seconds else None for each in seconds),
+        *(duration(each) if total else None for each in seconds),
     )
 
 
 def _settings(title: str, settings: Settings | None) -> str:
     if settings is None:
         return ""
-    rows = [(code(key), plain(value)) for key, value in settings.common.items()]
-    differing = [(code(each.key), by_value(each.values)) for each in settings.differing]
-    return section(
-        title,
-        table(("Setting that differs", "Values"), differing, words=2)
-        if differing
-        else paragraph("The runs do not differ."),
-        details(f"Settings that all runs share ({len(rows)})", table(("Setting", "Value"), rows, words=2)),
-    )
+    rows = [(html.code(key), html.plain(value)) for key, value in settings.common.items()]
+    same = "The runs do not differ."
+    differing = [(html.code(each.key), html.by_value(each.values)) for each in settings.differing]
+    found = html.table(("Setting that differs", "Values"), differing, words=2) if differing else html.paragraph(same)
+    shared = html.table(("Setting", "Value"), rows, words=2)
+    return html.section(title, found, html.details(f"Settings that all runs share ({len(rows)})", shared))
 
 
 def _method(comparison: Comparison) -> str:
     numbers = comparison.statistics
-    return section(
+    return html.section(
         "Methods",
-        bullets(
+        html.bullets(
             (
                 "The incumbent is the best architecture so far by validation accuracy. Each architecture counts once, "
                 "with its first evaluation. Test accuracy, where available, is never used for selection.",
@@ -282,6 +259,6 @@ def _method(comparison: Comparison) -> str:
     )
 
 
-def _named(comparison: Comparison) -> list[tuple[StrategySummary, Markup]]:
+def _named(comparison: Comparison) -> list[tuple[StrategySummary, html.Markup]]:
     """The strategies, each with its name in its colour."""
-    return [(each, swatch(colour, capitalized(label(each.name)))) for each, colour in coloured(comparison)]
+    return [(each, html.swatch(colour, capitalized(label(each.name)))) for each, colour in coloured(comparison)]

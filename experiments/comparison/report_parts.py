@@ -45,13 +45,7 @@ def bullets(items: Iterable[Cell], *, kind: str = "notes") -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, words: int = 1) -> str:
-    """Makes a table whose first column names the rows; on a narrow screen each row becomes a card.
-
-    Args:
-        headings: of the columns.
-        rows: their cells.
-        words: number of columns from the left that hold words; the others hold numbers, aligned right.
-    """
+    """Makes a table whose first `words` columns hold words and the others numbers; on a narrow screen, cards."""
     kinds = ["" if place < words else ' class="number"' for place in range(len(headings))]
     head = "".join(f'<th scope="col"{kind}>{text(heading)}</th>' for heading, kind in zip(headings, kinds, strict=True))
     body = "".join(_row(row, headings, kinds) for row in rows)

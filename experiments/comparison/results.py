@@ -21,8 +21,6 @@ from experiments.comparison.statistics import (
     Interval,
 )
 
-_DIGITS = 7
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
@@ -34,7 +32,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """All curves of a strategy at points of one axis, by name, see `experiments.comparison.curves.measures`."""
+    """All curves of a strategy at points of one axis, by name, see `experiments.comparison.curves.Run.curves`."""
 
     points: FloatArray
     by_name: Mapping[str, Curve]
@@ -82,12 +80,9 @@ class BestArchitecture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunSummary:
-    """One run.
+    """One run: the measure at the end of the budget, and its best validation accuracy (0 without a success).
 
-    Attributes:
-        final: the measure at the end of the budget.
-        incumbent_validation: best validation accuracy; 0 if no trial succeeded.
-        accuracy: of each trial; None if there are too many trials to draw, likewise `seconds`.
+    `accuracy` and `seconds` of each trial are None if there are too many trials to draw.
     """
 
     name: str
@@ -105,13 +100,10 @@ class StrategySummary:
     """All runs of one strategy.
 
     Attributes:
-        random: whether it is random search.
         final: mean of the measure over runs at the end of the budget; `final_iqm` is the interquartile mean.
         area_under_curve: by axis, the mean of the measure over the budget.
         best: best distinct architectures by validation accuracy, best first.
-        curves: by axis.
         gain_over_random: relative gain over the mean random architecture; None without random search.
-        norms: use of norms by stage; None if unknown.
     """
 
     name: str
@@ -137,10 +129,7 @@ class PairTest:
     Attributes:
         share: of the budget on the axis, 0..1; `point` is the same in units of the axis.
         difference: mean of the first strategy minus mean of the second.
-        probability_of_improvement: chance that a run of the first ends above one of the second.
-        u: Mann-Whitney's U of the first, with the two-sided p-value `p`.
-        seeds_needed: estimated runs of each strategy to detect this difference; None if there is no difference.
-        p_holm: p-value corrected for all tests of the comparison.
+        u: Mann-Whitney's U of the first, with the two-sided p-value `p`, corrected for all tests as `p_holm`.
         shown: whether the corrected p-value is significant.
     """
 
@@ -191,13 +180,11 @@ class Comparison:
     """A comparison of strategies.
 
     Attributes:
-        format: version of the JSON file.
         measure: the curve that is compared: ``incumbent_test`` or ``incumbent``.
         budget: by axis, what all runs have spent.
         random_architecture: mean accuracy of random architectures; None without random search, NaN if all failed.
         verdict: conclusions, sentences; `notes` are the limitations.
         objections: why the runs are not comparable, if the comparison was forced.
-        environment: versions and hardware of the runs.
     """
 
     format: int = 1
@@ -216,8 +203,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data, with floats of seven digits."""
-        plain: dict[str, Any] = to_plain(self, digits=_DIGITS)
-        return plain
+        return dict(to_plain(self, digits=7))
 
     def with_best(self, describe: Callable[[BestArchitecture], BestArchitecture]) -> Comparison:
         """Returns the same comparison with each of the best architectures described further."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.comparison.analysis import compare_strategies
+from experiments.comparison.curve_panels import draw_curves
+from experiments.comparison.difference_panels import draw_differences
 from experiments.comparison.figure_style import save
-from experiments.comparison.figures import draw_curves, draw_differences
 from experiments.comparison.formatting import MEASURES, duration, interval_text, label
 from experiments.comparison.loading import LoadedRun, group_runs, load_run, objections, split_common
 from experiments.comparison.norm_usage import norm_usage
-from experiments.comparison.report import write_report
+from experiments.comparison.report import report_page
 from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
 from experiments.comparison.tables import terminal_table
 from experiments.runs.printing import say
@@ -26,17 +27,13 @@ MAX_SHOWN = 8
 
 
 def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Comparison:
-    """Compares run folders and writes figures, ``comparison.json`` and ``report.html``.
+    """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
-    Args:
-        runs: one or more run folders; runs of one controller with the same settings are seeds of one strategy.
-        out: the folder for the results; made if missing.
-        force: compares runs even if they differ in space, fidelity, data or budget, or repeat a seed; the results
-            then note it.
+    Runs of one controller with the same settings are seeds of one strategy. With `force`, runs are compared even if
+    they differ in space, fidelity, data or budget, or repeat a seed; the results then note it.
 
     Raises:
-        ValueError: if a folder holds no run, is given twice, or the runs are not comparable; the message shows the
-            differences.
+        ValueError: if a folder holds no run, is given twice, or the runs are not comparable.
     """
     if not runs:
         raise ValueError("there must be at least one run to compare")
@@ -81,18 +78,14 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def write_comparison(comparison: Comparison, out: Path) -> list[str]:
-    """Writes ``comparison.json``, the figures as PNG and SVG, and ``report.html`` to a folder, made if missing.
-
-    Returns:
-        The paths of the files.
-    """
+    """Writes ``comparison.json``, figures and ``report.html`` to a folder, made if missing, and returns the paths."""
     out.mkdir(parents=True, exist_ok=True)
     data, report = out / "comparison.json", out / "report.html"
     data.write_text(json.dumps(comparison.to_json(), allow_nan=False) + "\n", encoding="utf-8")
     written = [data, *save(draw_curves(comparison), out / "curves.png", out / "curves.svg")]
     if comparison.tests:
         written += save(draw_differences(comparison), out / "differences.png", out / "differences.svg")
-    write_report(comparison, report)
+    report.write_text(report_page(comparison), encoding="utf-8")
     return [str(path) for path in (*written, report)]
 
 
@@ -106,9 +99,8 @@ def _described(best: BestArchitecture, runs: Mapping[str, LoadedRun]) -> BestArc
 
 
 def _with_norms(strategy: StrategySummary, runs: Mapping[str, LoadedRun]) -> StrategySummary:
-    members = [runs[run.name] for run in strategy.runs]
-    records = [record for run in members for record in run.records]
-    return replace(strategy, norms=norm_usage(records, members[0].reward))
+    records = [record for run in strategy.runs for record in runs[run.name].records]
+    return replace(strategy, norms=norm_usage(records, runs[strategy.runs[0].name].reward))
 
 
 def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
 
 CONFIDENCE = 0.95
+TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 POWER = 0.8
 NUM_RESAMPLES, BAND_RESAMPLES = 2000, 1000
 MAX_PERMUTATIONS = 20_000
@@ -81,7 +82,7 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
 def bootstrap_band(
     values: FloatArray, statistic: Statistic = mean, *, seed: int, num_resamples: int = NUM_RESAMPLES
 ) -> Band:
-    """Computes a pointwise 95 % band for a statistic of independent runs, at many points at once.
+    """Computes a pointwise 95 % band for a statistic of independent runs; the bounds are NaN for a single run.
 
     This is the percentile bootstrap over runs with deviations from the estimate stretched by sqrt(n / (n - 1)) and by
     the ratio of the t to the normal quantile; without it, five runs give a coverage of about 83 % (Hesterberg 2015,
@@ -89,13 +90,10 @@ def bootstrap_band(
     95 % (three and more) around the mean, 95 % to 97 % around the interquartile mean.
 
     Args:
-        values: one row per run, one column per point, shape ``(runs, points)``.
+        values: shape ``(runs, points)``.
         statistic: reduces the last axis.
         seed: of the resamples, which are the same for all points, so that a band is as smooth as its runs.
         num_resamples: number of resamples.
-
-    Returns:
-        The estimate and its bounds at each point; the bounds are NaN for a single run.
     """
     num_runs, num_points = values.shape
     columns = np.ascontiguousarray(values.T)
@@ -105,7 +103,7 @@ def bootstrap_band(
     picks = np.random.default_rng(seed).integers(num_runs, size=(num_resamples, num_runs))
     step = max(1, _CHUNK // picks.size)
     quantiles = [
-        np.quantile(statistic(columns[start : start + step, picks]), _tails(), axis=-1)
+        np.quantile(statistic(columns[start : start + step, picks]), TAILS, axis=-1)
         for start in range(0, num_points, step)
     ]
     low, high = np.concatenate(quantiles, axis=-1) if quantiles else np.empty((2, 0))
@@ -131,10 +129,10 @@ def difference(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
     if min(first.size, second.size) < 2:
         return Interval(value)
     deviations = [
-        _stretch(group.size) * (_resampled_means(group, seed=seed + side) - group.mean())
+        _stretch(group.size) * (_resampled_shares(group.size, seed=seed + side) @ group - group.mean())
         for side, group in enumerate((first, second))
     ]
-    low, high = np.quantile(deviations[0] - deviations[1], _tails())
+    low, high = np.quantile(deviations[0] - deviations[1], TAILS)
     ratio = _t_ratio(_welch_degrees(first, second))
     return Interval(value, value + ratio * float(low), value + ratio * float(high))
 
@@ -150,18 +148,15 @@ def probability_of_improvement(first: FloatArray, second: FloatArray, *, seed: i
         return Interval(value)
     shares = [_resampled_shares(group.size, seed=seed + side) for side, group in enumerate((first, second))]
     resampled = ((shares[0] @ wins) * shares[1]).sum(axis=1)
-    low, high = np.quantile(resampled, _tails())
+    low, high = np.quantile(resampled, TAILS)
     return Interval(value, float(low), float(high))
 
 
 def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:
-    """Computes the two-sided Mann-Whitney rank test.
+    """Computes Mann-Whitney's U of the first group (wins plus half the ties) and its two-sided p-value.
 
     For few runs, all permutations are enumerated, so that the p-value is exact even with ties; for more, it is the
     normal approximation with corrections for ties and continuity.
-
-    Returns:
-        U of the first group (wins plus half the ties, out of ``len(first) * len(second)``), and the p-value.
     """
     ranks = np.asarray(stats.rankdata(np.concatenate([first, second])))
     num_first, num_second = first.size, second.size
@@ -175,49 +170,35 @@ def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrects p-values for multiple testing (Holm 1979) and returns them in the order given.
-
-    The smallest is multiplied by their number, the next by one less, and so on, keeping them monotonic.
-    """
-    corrected = [1.0] * len(p_values)
-    least = 0.0
-    for place, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        least = max(least, min(1.0, (len(p_values) - place) * p_values[index]))
-        corrected[index] = least
-    return corrected
+    """Corrects p-values for multiple testing (Holm 1979) and returns them in the order given."""
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)  # of the smallest p-value, then of the next, and so on
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(np.minimum(1, factors * np.asarray(p_values)[order]))
+    return list(corrected.tolist())
 
 
-def seeds_needed(probability: float, *, confidence: float = CONFIDENCE, power: float = POWER) -> int | None:
-    """Estimates the runs of each strategy with which the rank test would detect a difference.
+def seeds_needed(probability: float, *, power: float = POWER) -> int | None:
+    """Estimates the runs per strategy, at least `MIN_SEEDS`, with which the rank test would detect a difference.
 
     Noether's formula (1987, doi 10.1080/01621459.1987.10478478) for two groups of one size,
     ``(z[1 - alpha / 2] + z[power]) ** 2 / (6 * (probability - 1/2) ** 2)``, for a single comparison.
 
     Args:
-        probability: the probability of improvement, 0..1.
-        confidence: one minus the level of the two-sided test.
-        power: probability of detecting it.
-
-    Returns:
-        The number, at least `MIN_SEEDS`; None if the probability is 1/2, which no number of runs can detect.
+        probability: of improvement, 0..1; at 1/2, which no number of runs can detect, the result is None.
+        power: probability of detecting the difference.
     """
     distance = abs(probability - 0.5)
     if distance < 1e-9:
         return None
-    z = float(stats.norm.ppf((1 + confidence) / 2) + stats.norm.ppf(power))
+    z = float(stats.norm.ppf(TAILS[1]) + stats.norm.ppf(power))
     return max(MIN_SEEDS, math.ceil(z**2 / (6 * distance**2)))
 
 
 def _exact_p(ranks: FloatArray, num_first: int) -> float:
-    orders = np.array(list(combinations(range(ranks.size), num_first)))
-    sums = ranks[orders].sum(axis=1)
-    distances = np.abs(sums - ranks.mean() * num_first)
-    seen = abs(ranks[:num_first].sum() - ranks.mean() * num_first)
-    return float(np.mean(distances >= seen - 1e-9))
-
-
-def _tails() -> tuple[float, float]:
-    return (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
+    orders = np.array(list(combinations(range(ranks.size), num_first)))  # the first is the observed one
+    distances = np.abs(ranks[orders].sum(axis=1) - ranks.mean() * num_first)
+    return float(np.mean(distances >= distances[0] - 1e-9))
 
 
 def _stretch(num_runs: int) -> float:
@@ -226,8 +207,7 @@ def _stretch(num_runs: int) -> float:
 
 def _t_ratio(degrees: float) -> float:
     """Width of a t interval relative to a normal one."""
-    upper = _tails()[1]
-    return float(stats.t.ppf(upper, degrees) / stats.norm.ppf(upper))
+    return float(stats.t.ppf(TAILS[1], degrees) / stats.norm.ppf(TAILS[1]))
 
 
 def _welch_degrees(first: FloatArray, second: FloatArray) -> float:
@@ -240,7 +220,3 @@ def _resampled_shares(size: int, *, seed: int) -> FloatArray:
     """Share of each run in each resample, shape ``(resamples, runs)``."""
     counts = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=NUM_RESAMPLES)
     return np.asarray(counts / size)
-
-
-def _resampled_means(group: FloatArray, *, seed: int) -> FloatArray:
-    return np.asarray(_resampled_shares(group.size, seed=seed) @ group)

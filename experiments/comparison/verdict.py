@@ -62,10 +62,8 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _weak_tests(strategies: Sequence[StrategySummary], num_tests: int) -> list[str]:
     """Whether the tests could reach significance at all with these numbers of seeds and comparisons."""
-    sizes = sorted(each.num_runs for each in strategies if each.num_runs > 1)
-    if len(sizes) < 2:
-        return []
-    least = num_tests * 2 / math.comb(sizes[-1] + sizes[-2], sizes[-1])
+    sizes = sorted(each.num_runs for each in strategies if each.num_runs > 1)[-2:]
+    least = num_tests * 2 / math.comb(sum(sizes), sizes[-1]) if len(sizes) == 2 else 0.0
     if least < LEVEL:
         return []
     return [

@@ -13,22 +13,16 @@ from experiments.robustness.figure import draw_divergence
 from experiments.robustness.results import Divergence, LayerDivergence, NetworkDivergence
 from nas.data.data_set import Split
 from nas.shifts.divergence import appearance_divergence, content_divergence, layer_means
-from nas.shifts.style import Palettes, read_palettes
+from nas.shifts.style import read_palettes
 from nas.shifts.table import check_shifts, shift_split
 
 
 @dataclass(frozen=True, slots=True)
 class DivergenceOptions:
-    """Options of the command line.
+    """Options of the command line, see `experiments.robustness.run.RobustnessOptions`.
 
     Attributes:
-        shift: name of the shift.
-        data: a folder of images, or the name of a built-in data set; None for the data of the run.
-        severity: 1 to 5.
         classes: names of two classes; empty for the mean over all pairs.
-        seed: of the shift.
-        most: maximum number of test images; None for all.
-        pictures: a folder of reference images for the shift `style`; None for the built-in ones.
     """
 
     shift: str
@@ -41,12 +35,9 @@ class DivergenceOptions:
 
 
 def run_divergence(names: Sequence[str], out: Path, options: DivergenceOptions) -> Divergence:
-    """Measures networks and writes ``divergence.json``, ``divergence.png`` and ``divergence.svg``.
+    """Measures networks, given as files of weights, runs or RUN@k, on the same images.
 
-    Args:
-        names: files of weights, runs or RUN@k; all are evaluated on the same images.
-        out: the folder for the results; made if missing.
-        options: see `DivergenceOptions`.
+    Writes ``divergence.json``, ``divergence.png`` and ``divergence.svg`` to the folder `out`, made if missing.
 
     Raises:
         ValueError: if a network, the images, the shift or a class is not valid.
@@ -64,29 +55,21 @@ def run_divergence(names: Sequence[str], out: Path, options: DivergenceOptions) 
 
 
 def measure_divergence(networks: Sequence[TrainedNetwork], split: Split, options: DivergenceOptions) -> Divergence:
-    """Measures both divergences of each layer.
-
-    Raises:
-        ValueError: if the shift does not suit the images, or a class is unknown.
-    """
+    """Measures both divergences of each layer; raises ValueError for an unsuitable shift or an unknown class."""
     classes = _class_numbers(networks[0].checkpoint.class_names, options.classes)
-    palettes = _palettes(options, split)
+    num_channels = split.images.shape[1]
+    palettes = read_palettes(options.pictures, num_channels=num_channels) if options.shift == "style" else None
     shifted = shift_split(split, options.shift, severity=options.severity, seed=options.seed, palettes=palettes)
     described = []
     for network in networks:
-        mean, std = network.checkpoint.mean, network.checkpoint.std
-        clean = layer_means(network.checkpoint.network, split.images, mean=mean, std=std)
-        other = layer_means(network.checkpoint.network, shifted.images, mean=mean, std=std)
+        own = network.checkpoint
+        clean, other = (layer_means(own.network, each.images, mean=own.mean, std=own.std) for each in (split, shifted))
         appearance = appearance_divergence(clean, other)
         content = content_divergence(clean, split.labels, classes=classes)
         layers = tuple(LayerDivergence(name, appearance[name], content[name]) for name in clean)
         described.append(NetworkDivergence(network.name, layers))
     named = " and ".join(options.classes) or "two classes, mean over all pairs"
     return Divergence(len(split), f"{options.shift} {options.severity}", named, tuple(described))
-
-
-def _palettes(options: DivergenceOptions, split: Split) -> Palettes | None:
-    return read_palettes(options.pictures, num_channels=split.images.shape[1]) if options.shift == "style" else None
 
 
 def _class_numbers(known: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, int] | None:

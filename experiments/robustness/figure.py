@@ -29,11 +29,11 @@ def draw_robustness(result: Robustness, out: Path) -> None:
         for axes in panels[len(names) :]:
             axes.set_visible(False)
         for column in range(num_columns):
-            lowest = max(index for index in range(column, len(names), num_columns))
+            lowest = range(column, len(names), num_columns)[-1]
             panels[lowest].set_xlabel("Severity (0: unshifted)")
             panels[lowest].tick_params(labelbottom=True)
         add_colour_legend(figure, short_names([network.name for network in result.networks]))
-    _write(figure, out, "robustness")
+    save(figure, out / "robustness.png", out / "robustness.svg")
 
 
 def draw_divergence(result: Divergence, out: Path) -> None:
@@ -42,12 +42,10 @@ def draw_divergence(result: Divergence, out: Path) -> None:
         num_layers = max(len(network.layers) for network in result.networks)
         figure = Figure(figsize=(max(7.0, 0.5 * num_layers + 4), 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)
-        _draw_divergence(left, result, "appearance")
-        _draw_divergence(right, result, "content")
-        finish(left, "Appearance", f"images and the same images under {result.shift}", "Divergence")
-        finish(right, "Content", f"between {result.classes}", "Divergence")
+        _draw_divergence(left, result, "appearance", f"images and the same images under {result.shift}")
+        _draw_divergence(right, result, "content", f"between {result.classes}")
         add_colour_legend(figure, short_names([network.name for network in result.networks]))
-    _write(figure, out, "divergence")
+    save(figure, out / "divergence.png", out / "divergence.svg")
 
 
 def _draw_shift(axes: Axes, result: Robustness, name: str) -> None:
@@ -63,7 +61,7 @@ def _draw_shift(axes: Axes, result: Robustness, name: str) -> None:
     finish(axes, name, result.shifts[name].meaning, "Accuracy (%)" if left and left.is_first_col() else "")
 
 
-def _draw_divergence(axes: Axes, result: Divergence, key: str) -> None:
+def _draw_divergence(axes: Axes, result: Divergence, key: str, detail: str) -> None:
     longest: Sequence[str] = ()
     for place, network in enumerate(result.networks):
         longest = max(longest, [layer.name for layer in network.layers], key=len)
@@ -71,13 +69,10 @@ def _draw_divergence(axes: Axes, result: Divergence, key: str) -> None:
         axes.plot(range(len(values)), values, color=PALETTE[place % len(PALETTE)], lw=1.7, marker="o", ms=4)
     axes.set_xticks(range(len(longest)), longest, rotation=40, ha="right", fontsize=7)
     axes.set_ylim(bottom=0)
+    finish(axes, key.capitalize(), detail, "Divergence")
 
 
 def short_names(names: Sequence[str]) -> list[str]:
     """Shortens paths to their last parts if these are distinct."""
     short = [Path(name).name or name for name in names]
     return short if len(set(short)) == len(set(names)) else list(names)
-
-
-def _write(figure: Figure, out: Path, name: str) -> None:
-    save(figure, out / f"{name}.png", out / f"{name}.svg")

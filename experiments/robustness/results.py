@@ -40,7 +40,6 @@ class NetworkRobustness:
 
     Attributes:
         clean: accuracy on the unshifted images.
-        shifts: scores by name of the shift and severity.
         mean: mean accuracy over all shifts and severities; `drop` is its distance from `clean`.
         rewarded_for: shifts under which the reward of its search was measured, so that they are no test.
     """
@@ -67,13 +66,7 @@ class RobustnessDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness(PlainData):
-    """Robustness of several networks on the same images.
-
-    Attributes:
-        seed: of the shifts and the intervals.
-        differences: of each network but the first to the first.
-        confidence: of the intervals, which are bootstrapped over images.
-    """
+    """Robustness of several networks on the same images, with intervals bootstrapped over images."""
 
     num_images: int
     seed: int

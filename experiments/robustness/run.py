@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.architectures.trained import TrainedNetwork, find_trained, load_test_images
-from experiments.comparison.statistics import CONFIDENCE, FloatArray, Interval
+from experiments.comparison.statistics import TAILS, FloatArray, Interval
 from experiments.robustness.figure import draw_robustness
 from experiments.robustness.results import (
     NetworkRobustness,
@@ -37,7 +38,7 @@ class RobustnessOptions:
     Attributes:
         data: a folder of images, or the name of a built-in data set; None for the data of the run.
         shifts: names; empty for the test shifts of the first network's run, else all shifts that suit the images.
-        severities: of 1 to 5.
+        severities: of 1 to 5, ascending.
         seed: of the shifts and the intervals.
         most: maximum number of test images; None for all.
         pictures: a folder of reference images for the shift `style`; None for the built-in ones.
@@ -52,12 +53,9 @@ class RobustnessOptions:
 
 
 def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) -> Robustness:
-    """Measures networks and writes ``robustness.json``, ``robustness.png`` and ``robustness.svg``.
+    """Measures networks, given as files of weights, runs or RUN@k, on the same images.
 
-    Args:
-        names: files of weights, runs or RUN@k; all are evaluated on the same images.
-        out: the folder for the results; made if missing.
-        options: see `RobustnessOptions`.
+    Writes ``robustness.json``, ``robustness.png`` and ``robustness.svg`` to the folder `out`, made if missing.
 
     Raises:
         ValueError: if a network, the images, a shift or a severity is not valid.
@@ -80,14 +78,7 @@ def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShiftGrid:
-    """All combinations of shifts and severities.
-
-    Attributes:
-        shifts: names.
-        severities: of 1 to 5, ascending.
-        seed: of the shifts and the intervals.
-        palettes: of reference images, for the shift `style`.
-    """
+    """All combinations of shifts and severities; `palettes` of reference images are for the shift `style`."""
 
     shifts: tuple[str, ...]
     severities: tuple[int, ...]
@@ -107,19 +98,15 @@ def measure_robustness(networks: Sequence[TrainedNetwork], split: Split, grid: S
     differences are paired by image.
     """
     answers = np.stack([_answers(network, split, grid) for network in networks])
-    resampled = _resample(answers, seed=grid.seed)
-    means = answers.mean(axis=2)
-    first = means[0], resampled[:, 0]
+    samples = _sample(answers, seed=grid.seed)
     return Robustness(
         num_images=len(split),
         seed=grid.seed,
         severities=grid.severities,
         shifts={name: ShiftInfo(SHIFTS[name].meaning, SHIFTS[name].strengths) for name in grid.shifts},
-        networks=tuple(
-            _describe(network, means[index], resampled[:, index], grid) for index, network in enumerate(networks)
-        ),
+        networks=tuple(_describe(network, samples[:, index], grid) for index, network in enumerate(networks)),
         differences=tuple(
-            _difference(network.name, means[index] - first[0], resampled[:, index] - first[1])
+            _difference(network.name, samples[:, index] - samples[:, 0])
             for index, network in enumerate(networks[1:], start=1)
         ),
     )
@@ -128,32 +115,29 @@ def measure_robustness(networks: Sequence[TrainedNetwork], split: Split, grid: S
 def _answers(network: TrainedNetwork, split: Split, grid: ShiftGrid) -> Answers:
     """Whether each image is classified correctly, shape (1 + cells, images), the unshifted images first."""
     checkpoint = network.checkpoint
-    rows = [split]
-    rows += [
-        shift_split(split, name, severity=severity, seed=grid.seed, palettes=grid.palettes)
-        for name, severity in grid.cells
-    ]
+    shifted = partial(shift_split, split, seed=grid.seed, palettes=grid.palettes)
+    rows = [split, *(shifted(name, severity=severity) for name, severity in grid.cells)]
     return np.stack([right_answers(checkpoint.network, row, mean=checkpoint.mean, std=checkpoint.std) for row in rows])
 
 
-def _resample(answers: Answers, *, seed: int) -> FloatArray:
-    """Accuracies on resampled images, shape (resamples, networks, rows)."""
+def _sample(answers: Answers, *, seed: int) -> FloatArray:
+    """Accuracies on the images and on resampled ones, shape (1 + resamples, networks, rows)."""
     num_networks, num_rows, num_images = answers.shape
     shares = np.full(num_images, 1 / num_images)
     counts = np.random.default_rng(seed).multinomial(num_images, shares, size=NUM_RESAMPLES)
     flat = answers.reshape(-1, num_images).astype(np.float32)
-    means = counts.astype(np.float32) @ flat.T / num_images
-    return np.asarray(means, np.float64).reshape(NUM_RESAMPLES, num_networks, num_rows)
+    means = np.asarray(counts.astype(np.float32) @ flat.T / num_images, np.float64)
+    return np.concatenate([answers.mean(axis=2)[None], means.reshape(NUM_RESAMPLES, num_networks, num_rows)])
 
 
-def _describe(network: TrainedNetwork, means: FloatArray, resampled: FloatArray, grid: ShiftGrid) -> NetworkRobustness:
+def _describe(network: TrainedNetwork, samples: FloatArray, grid: ShiftGrid) -> NetworkRobustness:
     shifts: dict[str, dict[str, ShiftScore]] = {name: {} for name in grid.shifts}
     for row, (name, severity) in enumerate(grid.cells, start=1):
-        drop = _estimate(means[0] - means[row], resampled[:, 0] - resampled[:, row])
-        shifts[name][str(severity)] = ShiftScore(_estimate(means[row], resampled[:, row]), drop)
-    name, severity = grid.cells[int(means[1:].argmin())]
+        drop = _estimate(samples[:, 0] - samples[:, row])
+        shifts[name][str(severity)] = ShiftScore(_estimate(samples[:, row]), drop)
+    name, severity = grid.cells[int(samples[0, 1:].argmin())]
     lowest = shifts[name][str(severity)].accuracy
-    summary = _difference(network.name, means, resampled)
+    summary = _difference(network.name, samples)
     return NetworkRobustness(
         name=network.name,
         clean=summary.clean,
@@ -166,18 +150,12 @@ def _describe(network: TrainedNetwork, means: FloatArray, resampled: FloatArray,
     )
 
 
-def _difference(name: str, means: FloatArray, resampled: FloatArray) -> RobustnessDifference:
+def _difference(name: str, samples: FloatArray) -> RobustnessDifference:
     """Summarizes accuracies, or differences of accuracies, by the unshifted images and the mean over all shifts."""
-    clean, shifted = means[0], float(means[1:].mean())
-    clean_resampled, shifted_resampled = resampled[:, 0], resampled[:, 1:].mean(axis=1)
-    return RobustnessDifference(
-        name,
-        _estimate(clean, clean_resampled),
-        _estimate(shifted, shifted_resampled),
-        _estimate(clean - shifted, clean_resampled - shifted_resampled),
-    )
+    clean, shifted = samples[:, 0], samples[:, 1:].mean(axis=1)
+    return RobustnessDifference(name, _estimate(clean), _estimate(shifted), _estimate(clean - shifted))
 
 
-def _estimate(value: float, resampled: FloatArray) -> Interval:
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(value), float(low), float(high))
+def _estimate(samples: FloatArray) -> Interval:
+    low, high = np.quantile(samples[1:], TAILS)
+    return Interval(float(samples[0]), float(low), float(high))

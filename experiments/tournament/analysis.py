@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from scipy import stats
@@ -13,7 +13,7 @@ from experiments.comparison.formatting import CONFIDENCE_INTERVAL, interval_text
 from experiments.comparison.plain_data import PlainData
 from experiments.comparison.statistics import (
     CONFIDENCE,
-    FloatArray,
+    TAILS,
     Interval,
     difference,
     mann_whitney,
@@ -23,9 +23,8 @@ from workers.tune.tournament import Standing
 
 PRECISION_AT = (1, 3, 5)
 _MIN_FOR_INTERVAL = 5
-_KENDALL_VARIANCE = (
-    0.437  # of atanh(tau) times n - 4: Fieller, Hartley and Pearson (1957), doi 10.1093/biomet/44.3-4.470
-)
+_KENDALL_VARIANCE = 0.437
+"""Of atanh(tau) times n - 4: Fieller, Hartley and Pearson (1957), doi 10.1093/biomet/44.3-4.470."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,6 @@ class Entrant:
     """A trial that was selected for a tournament.
 
     Attributes:
-        name: of the candidate.
-        trial: its number in the search.
         chosen: whether it was selected for its reward; the others are a random control group.
         proxy: its reward in the search.
     """
@@ -62,13 +59,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class GroupTest:
-    """The rank test of the selected candidates against the random ones.
+    """The rank test (Mann-Whitney's U) of the selected candidates against the random ones.
 
     Attributes:
         better: chance that a selected candidate places above a random one.
-        u: Mann-Whitney's U, with the two-sided p-value `p`.
-        shared_epochs: epochs that all candidates reached.
-        gain_at_shared_epochs: difference of mean accuracies after them; None if there is no such epoch.
+        gain_at_shared_epochs: difference of mean accuracies after the epochs that all candidates reached, if any.
     """
 
     better: Interval
@@ -80,14 +75,12 @@ class GroupTest:
 
 @dataclass(frozen=True, slots=True)
 class TournamentResult(PlainData):
-    """The result of a tournament.
+    """The result of a tournament; the winner is first in the ranking.
 
     Attributes:
-        ranking: all candidates, the winner first.
         epochs: ``used``, and the number for all candidates ``in_full``.
         correlation: Kendall's tau between proxy and final order, over ``all``, the ``chosen`` and the ``random`` ones.
         precision: share of the k finally best that were among the k best by proxy, by k.
-        chosen_against_random: None without a control group.
     """
 
     ranking: tuple[Place, ...]
@@ -100,13 +93,9 @@ class TournamentResult(PlainData):
 def judge(
     entrants: Sequence[Entrant], standings: Sequence[Standing], *, epochs: int, seed: int = 0
 ) -> TournamentResult:
-    """Compares the final order of the candidates with their rewards in the search.
+    """Compares the final order of the candidates, winner first, with their rewards in the search.
 
-    Args:
-        entrants: all candidates.
-        standings: of all candidates, the winner first.
-        epochs: full budget of one candidate.
-        seed: of the bootstrap.
+    `epochs` is the full budget of one candidate, `seed` that of the bootstrap.
     """
     by_name = {entrant.name: entrant for entrant in entrants}
     ordered = [by_name[standing.name] for standing in standings]
@@ -139,7 +128,7 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> Interval:
     tau = round(float(stats.kendalltau(first, second).statistic), 12)
     if len(first) < _MIN_FOR_INTERVAL or not abs(tau) < 1:
         return Interval(tau)
-    width = stats.norm.ppf((1 + CONFIDENCE) / 2) * math.sqrt(_KENDALL_VARIANCE / (len(first) - 4))
+    width = stats.norm.ppf(TAILS[1]) * math.sqrt(_KENDALL_VARIANCE / (len(first) - 4))
     return Interval(tau, math.tanh(math.atanh(tau) - width), math.tanh(math.atanh(tau) + width))
 
 
@@ -160,17 +149,8 @@ def verdict(result: TournamentResult) -> list[str]:
 
 def _place(place: int, entrant: Entrant, standing: Standing) -> Place:
     accuracies = tuple(standing.accuracies)
-    return Place(
-        place,
-        entrant.name,
-        entrant.trial,
-        entrant.chosen,
-        entrant.proxy,
-        len(accuracies),
-        accuracies[-1] if accuracies else None,
-        accuracies,
-        standing.error,
-    )
+    last = accuracies[-1] if accuracies else None
+    return Place(place, *astuple(entrant), len(accuracies), last, accuracies, standing.error)
 
 
 def _precision(ordered: Sequence[Entrant]) -> dict[str, float]:
@@ -191,19 +171,14 @@ def _chosen_against_random(ordered: Sequence[Entrant], standings: Sequence[Stand
     if chosen.all() or not chosen.any():
         return None
     u, p = mann_whitney(heights[chosen], heights[~chosen])
-    sound = [pair for pair in zip(ordered, standings, strict=True) if pair[1].error is None]
-    shared = min((len(standing.accuracies) for _, standing in sound), default=0)
+    sound = np.array([standing.error is None for standing in standings])
+    shared = min((len(standing.accuracies) for standing in standings if standing.error is None), default=0)
     gain = None
-    if shared:
-        groups = [_accuracies(sound, shared - 1, chosen=wanted) for wanted in (True, False)]
-        if all(group.size for group in groups):
-            gain = difference(groups[0], groups[1], seed=seed)
+    if shared and (sound & chosen).any() and (sound & ~chosen).any():
+        after = np.array([standing.accuracies[shared - 1] if standing.error is None else 0.0 for standing in standings])
+        gain = difference(after[sound & chosen], after[sound & ~chosen], seed=seed)
     better = probability_of_improvement(heights[chosen], heights[~chosen], seed=seed)
     return GroupTest(better, u, p, shared, gain)
-
-
-def _accuracies(pairs: Sequence[tuple[Entrant, Standing]], epoch: int, *, chosen: bool) -> FloatArray:
-    return np.array([standing.accuracies[epoch] for entrant, standing in pairs if entrant.chosen == chosen])
 
 
 def _about_correlation(tau: Interval) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,14 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Archi
     reward = stored_reward(folder.document())
     contents = read_ledger(folder.ledger)
     records = contents.best(len(contents.finished), reward)
-    wanted = top + random
-    if len(records) < wanted:
+    if len(records) < top + random:
         raise ValueError(
-            f"{run} must have {wanted} different successful architectures for --top {top} --random "
-            f"{random}, got {len(records)}"
+            f"{run} must have {top + random} different successful architectures for --top {top} --random {random}, "
+            f"got {len(records)}"
         )
     drawn = np.random.default_rng(settings.seed).choice(len(records) - top, random, replace=False)
-    places = [*range(top), *(top + np.sort(drawn)).tolist()]
     found = []
-    for place in places:
+    for place in [*range(top), *(top + np.sort(drawn)).tolist()]:
         trial, outcome = records[place].trial, records[place].outcome
         if isinstance(outcome, Success) and isinstance(trial.architecture, Architecture):
             candidate = Entrant(f"trial-{trial.id}", trial.id, place < top, reward(outcome))
@@ -47,13 +46,7 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Archi
 
 def candidate_to_json(candidate: Entrant, architecture: Architecture) -> dict[str, Any]:
     """Returns plain data for JSON."""
-    return {
-        "name": candidate.name,
-        "trial": candidate.trial,
-        "chosen": candidate.chosen,
-        "proxy": candidate.proxy,
-        "architecture": architecture.to_json(),
-    }
+    return {**asdict(candidate), "architecture": architecture.to_json()}
 
 
 def candidate_from_json(value: Any) -> tuple[Entrant, Architecture]:  # noqa: ANN401 - whatever JSON holds

@@ -36,15 +36,9 @@ _LINE_SECONDS = 15.0
 
 
 def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str, Any]:
-    """Runs a tournament, or resumes the one in the folder.
+    """Runs a tournament, or resumes the one in the folder, and returns what ``tournament.json`` holds.
 
-    Args:
-        request: The configuration of a training, with the section ``tournament``.
-        out: The folder of the tournament: its result, each candidate's training, the winner's network.
-        console: Where progress is shown.
-
-    Returns:
-        What ``tournament.json`` holds: see `experiments.tournament.analysis.judge`, and ``test``, of the winner.
+    This is `experiments.tournament.analysis.TournamentResult` and ``test``, the winner's accuracies on the test images.
 
     Raises:
         ValueError: If the run, the configuration or the folder cannot be used.
@@ -60,10 +54,9 @@ def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str,
     with Binding(folder, config).hold():
         if folder.is_finished(TOURNAMENT):
             say(console, f"{out} is finished")
-            result: dict[str, Any] = read_json(out / RESULT_FILE)
-            return result
+            return dict(_read_json(out / RESULT_FILE))
         if (path := out / CANDIDATES_FILE).is_file():
-            candidates = [candidate_from_json(value) for value in read_json(path)]  # the run may have grown
+            candidates = [candidate_from_json(value) for value in _read_json(path)]  # the run may have grown
         else:
             write_text(path, json.dumps([candidate_to_json(*each) for each in candidates], indent=1) + "\n")
         return _run(candidates, config, data, out, _ProgressLines(len(candidates), console))
@@ -79,12 +72,8 @@ def print_selection(result: Mapping[str, Any], console: Console) -> None:
         why = "chosen" if row["chosen"] else "random"
         table.add_row(str(row["place"]), str(row["trial"]), why, f"{row['proxy']:.4f}", str(row["epochs"]), reached)
     console.print(table)
-    lines = [
-        *result["verdict"],
-        *(f"trial {row['trial']} failed: {row['error']}" for row in result["ranking"] if row["error"]),
-    ]
-    lines.extend(result["files"])
-    for line in lines:
+    failures = [f"trial {row['trial']} failed: {row['error']}" for row in result["ranking"] if row["error"]]
+    for line in (*result["verdict"], *failures, *result["files"]):
         say(console, line)
 
 
@@ -103,16 +92,14 @@ def _run(
     candidates = {each.name: Candidate(each.name, architecture, seed) for each, architecture in described}
     context = TournamentContext(config.fidelity, data, out.resolve() / CANDIDATES, config.training.teacher)
     with connect(config.workers.address):
-        standings = run_tournament(
-            list(candidates.values()), context, _rules(config), each=worker, on_epoch=reporter.take
-        )
+        entered = list(candidates.values())
+        standings = run_tournament(entered, context, _rules(config), each=worker, on_epoch=reporter.take)
         winner = standings[0]
         if winner.error is not None:
             raise RuntimeError(f"no candidate could be trained; first error: {winner.error}")
         tested = evaluate_winner(candidates[winner.name], context, each=worker)
-    judged = judge(
-        [candidate for candidate, _ in described], standings, epochs=config.recipe.epochs, seed=config.tournament.seed
-    )
+    entrants = [entrant for entrant, _ in described]
+    judged = judge(entrants, standings, epochs=config.recipe.epochs, seed=config.tournament.seed)
     shutil.copyfile(context.folder / winner.name / NETWORK_FILE, out / NETWORK_FILE)
     figures = draw_tournament(judged, out)
     result = {
@@ -132,8 +119,7 @@ def _describe_test(test: Mapping[str, Any] | None) -> list[str]:
     return [f"Accuracy of the winner on the test images: {best}; no other candidate was tested on them."]
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - plain data of this module's own files
-    """Reads a JSON file of a tournament; raises ValueError if it is not valid."""
+def _read_json(path: Path) -> Any:  # noqa: ANN401 - plain data of this module's own files
     try:
         return parse_json(path.read_bytes())
     except ValueError as error:

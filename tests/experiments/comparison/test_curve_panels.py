@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.comparison.analysis import compare_strategies
-from experiments.comparison.curve_panels import curve_panels
+from experiments.comparison.curve_panels import curve_panels, draw_curves
 from experiments.comparison.curves import Run, Strategy
 from experiments.comparison.figure_style import BASELINE, PALETTE, style
 
@@ -123,3 +123,28 @@ def test_curves_that_do_not_move_are_drawn(tmp_path):
     for name in curve_panels(compared):
         low, high = draw(compared, name).get_ylim()
         assert low < 50 < high
+
+
+def covers(first, second):
+    return (
+        min(first.x1, second.x1) - max(first.x0, second.x0) > 1
+        and min(first.y1, second.y1) - max(first.y0, second.y0) > 1
+    )
+
+
+def test_panels_and_legend_do_not_cover_each_other(several):
+    figure = draw_curves(several)
+    figure.draw_without_rendering()
+    placed = [axes.get_tightbbox() for axes in figure.axes]
+    placed.append(figure.legends[0].get_window_extent())
+    assert len(placed) == 5
+    assert not any(covers(first, second) for place, first in enumerate(placed) for second in placed[:place])
+
+
+def test_single_runs_have_a_wide_panel_above_two(single):
+    figure = draw_curves(single)
+    wide, left, right = (axes.get_position() for axes in figure.axes)
+    figure.draw_without_rendering()
+    assert wide.width > 1.8 * left.width
+    assert left.y0 == pytest.approx(right.y0)
+    assert wide.y0 > left.y1

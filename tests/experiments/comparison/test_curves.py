@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from experiments.comparison.curves import Run, Strategy, at, measures, moving_mean, positions, top_means
+from experiments.comparison.curves import (
+    NUM_POINTS,
+    Run,
+    Strategy,
+    at,
+    curves_with_bands,
+    moving_mean,
+    positions,
+    top_means,
+)
 
 NAN = math.nan
 
@@ -21,7 +30,7 @@ def run(accuracy, **columns):
 
 
 def test_incumbent_is_chosen_by_validation_and_reported_by_test():
-    curves = measures(run([NAN, 0.5, 0.7, 0.6, 0.8], test=[NAN, 0.9, 0.4, 0.99, 0.6]))
+    curves = run([NAN, 0.5, 0.7, 0.6, 0.8], test=[NAN, 0.9, 0.4, 0.99, 0.6]).curves
     assert_allclose(curves["incumbent"], [NAN, 0.5, 0.7, 0.7, 0.8])
     assert_allclose(curves["incumbent_test"], [NAN, 0.9, 0.4, 0.4, 0.6])  # never the best by test
 
@@ -34,7 +43,7 @@ def test_an_architecture_counts_once_as_first_measured():
     once = run([NAN, 0.5, 0.9, 0.6, 0.7], fingerprints=["a", "a", "a", "b", "a"])
     assert_allclose(once.firsts, [NAN, 0.5, NAN, 0.6, NAN])
     assert once.num_duplicates == 2
-    curves = measures(once)
+    curves = once.curves
     assert_allclose(curves["incumbent"], [NAN, 0.5, 0.5, 0.6, 0.6])
     assert_allclose(curves["moving_mean"], [NAN, NAN, NAN, NAN, NAN])  # four successes are too few
     assert once.best(3).tolist() == [3, 1]
@@ -50,7 +59,7 @@ def test_top_means_need_so_many():
 
 def test_top_1_is_the_incumbent():
     accuracy = np.random.default_rng(0).uniform(size=60)
-    curves = measures(run(accuracy))
+    curves = run(accuracy).curves
     assert_allclose(curves["top_1"], curves["incumbent"])
     assert_allclose(curves["top_25"][-1], np.sort(accuracy)[-25:].mean())
 
@@ -67,8 +76,8 @@ def test_moving_mean_leaves_failures_out():
 
 
 def test_reward_has_a_curve_of_its_own():
-    assert "moving_reward" not in measures(run([0.5] * 6))
-    curves = measures(run([0.5] * 6, reward=[-1.0] * 6))
+    assert "moving_reward" not in run([0.5] * 6).curves
+    curves = run([0.5] * 6, reward=[-1.0] * 6).curves
     assert (curves["moving_mean"][-1], curves["moving_reward"][-1]) == (0.5, -1.0)
 
 
@@ -79,7 +88,7 @@ def test_positions_and_reading_between_them():
     places = positions(example, "worker_seconds")
     assert places.tolist() == [2.0, 2.0, 7.0]
     points = np.array([1.9, 2.0, 6.9, 7.0, 100.0])
-    assert_allclose(at(measures(example)["incumbent"], places, points), [NAN, 0.2, 0.2, 0.3, 0.3])
+    assert_allclose(at(example.curves["incumbent"], places, points), [NAN, 0.2, 0.2, 0.3, 0.3])
 
 
 def test_unknown_axis_is_refused():
@@ -111,3 +120,42 @@ def test_runs_and_strategies_hold_something():
         run([])
     with pytest.raises(ValueError, match="strategy ppo must have at least one run"):
         Strategy("ppo", ())
+
+
+def strategy(*accuracies, **columns):
+    return Strategy("x", tuple(Run(str(i), np.array(a), np.ones(len(a)), **columns) for i, a in enumerate(accuracies)))
+
+
+def test_the_mean_lies_between_its_bounds_at_every_trial():
+    curves = curves_with_bands(strategy([0.2, 0.4, 0.6], [0.4, 0.4, 0.4], [0.3, 0.5, 0.5]), "trials", seed=0)
+    assert list(curves.points) == [1, 2, 3]
+    band = curves.by_name["incumbent"].mean
+    assert list(band.value) == pytest.approx([0.3, 1.3 / 3, 0.5])
+    assert (band.low <= band.value).all()
+    assert (band.value <= band.high).all()
+
+
+def test_curves_end_with_the_shortest_run_and_begin_where_all_have_something():
+    curves = curves_with_bands(strategy([NAN, 0.4, 0.6, 0.7], [0.4, 0.4, 0.5]), "trials", seed=0)
+    assert list(curves.points) == [1, 2, 3]
+    assert np.isnan(curves.by_name["incumbent"].mean.value[0])
+    assert not np.isnan(curves.by_name["incumbent"].mean.value[1:]).any()
+
+
+def test_an_axis_of_seconds_is_read_evenly_in_its_logarithm():
+    points = curves_with_bands(strategy([0.1] * 50, [0.2] * 50), "worker_seconds", seed=0).points
+    assert len(points) == NUM_POINTS
+    assert (points[0], points[-1]) == pytest.approx((1, 50))
+    assert np.diff(np.log(points)) == pytest.approx(np.log(50) / (NUM_POINTS - 1))
+
+
+def test_runs_without_a_success_have_points_and_no_values():
+    curves = curves_with_bands(strategy([NAN, NAN], [NAN, NAN]), "worker_seconds", seed=0)
+    assert np.isnan(curves.by_name["incumbent"].mean.value).all()
+
+
+def test_only_curves_that_all_runs_have_are_there():
+    whole = strategy([0.1, 0.2], test=np.array([0.1, 0.2])).runs[0]
+    mixed = Strategy("x", (whole, strategy([0.1, 0.2]).runs[0]))
+    assert "incumbent_test" in curves_with_bands(Strategy("x", (whole,)), "trials", seed=0).by_name
+    assert "incumbent_test" not in curves_with_bands(mixed, "trials", seed=0).by_name

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.comparison.analysis import compare_strategies
+from experiments.comparison.curve_panels import draw_curves, draw_panel
 from experiments.comparison.difference_panels import (
     differences_panel,
+    draw_differences,
     ends_panel,
-    num_lines,
     num_rows,
     pair_title,
     pairs_of_tests,
@@ -62,4 +65,27 @@ def test_long_names_are_broken_and_counted(make_strategy):
     assert pair_title(first, second) == ["Evolution, population_size=10, tournament_size=3", "over random search"]
     comparison = compare_strategies([make_strategy(name, seeds=2, trials=10) for name in (first, second)])
     assert num_rows(comparison) == 2 + len(comparison.tests)
-    assert num_lines(comparison) == 4
+    names = [tick.get_text() for tick in draw(ends_panel, comparison).get_yticklabels()]
+    assert "\n".join(names).count("\n") + 1 == 4
+
+
+def test_nothing_reaches_over_the_edge(comparison):
+    for figure in (draw_curves(comparison), draw_differences(comparison)):
+        figure.draw_without_rendering()
+        for box in [axes.get_tightbbox() for axes in figure.axes]:
+            assert box.x0 >= -1
+            assert box.y0 >= -1
+            assert box.x1 <= figure.bbox.x1 + 1
+            assert box.y1 <= figure.bbox.y1 + 1
+
+
+def test_differences_stand_beside_the_ends(comparison):
+    left, right = draw_differences(comparison).axes
+    assert left.get_title(loc="left") == "Final values"
+    assert right.get_title(loc="left") == "Differences"
+
+
+def test_a_panel_alone_has_no_legend(comparison):
+    figure = draw_panel(partial(ends_panel, comparison=comparison), height=4.0)
+    assert not figure.legends
+    assert figure.get_figheight() == 4

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from experiments.comparison.analysis import compare_strategies
-from experiments.comparison.report import report_page, write_report
+from experiments.comparison.norm_usage import StageNorms
+from experiments.comparison.report import report_page
 from experiments.comparison.results import Difference, Settings
 from experiments.comparison.run import compare_runs
 
@@ -117,7 +118,7 @@ def test_page_suits_phones_print_and_dark_rooms(page):
         assert rule in page
 
 
-def test_text_of_others_is_escaped(comparison, tmp_path):
+def test_text_of_others_is_escaped(comparison):
     nasty = "<img src=x onerror=alert(1)>"
     strategies = [replace(each, name=f"ppo, {nasty}{place}") for place, each in enumerate(comparison.strategies)]
     first = strategies[0]
@@ -132,8 +133,7 @@ def test_text_of_others_is_escaped(comparison, tmp_path):
         configuration=Settings({nasty: nasty, "data.name": nasty}, (Difference(nasty, {nasty: nasty}),)),
         environment=Settings({}, ()),
     )
-    write_report(changed, tmp_path / "report.html")
-    written = (tmp_path / "report.html").read_text()
+    written = report_page(changed)
     assert "<img" not in written
     assert written.count("&lt;img") > 10
     assert Page(written).open == []
@@ -151,3 +151,21 @@ def test_architectures_that_are_not_made_of_cells_are_shown_as_they_are(make_str
     comparison = compare_strategies([make_strategy("ppo", seeds=1, trials=12)])
     comparison = comparison.with_best(lambda best: replace(best, architecture={"edges": ["none", "skip"]}))
     assert "&quot;edges&quot;: [&quot;none&quot;, &quot;skip&quot;]" in report_page(comparison)
+
+
+def test_shares_of_norms_are_tabled_for_strategies_that_chose_among_them(make_strategy):
+    stages = (
+        StageNorms(1, {"bn": 0.5, "in": 0.5}, {"in": 1.0}),
+        StageNorms(2, {"bn": 1.0}, {"bn": 0.125, "gn": 0.875}),
+    )
+    comparison = compare_strategies([make_strategy(name, seeds=1, trials=12) for name in ("ppo", "random")])
+    assert "Norms by stage" not in report_page(comparison)
+    first, second = comparison.strategies
+    page = report_page(replace(comparison, strategies=(replace(first, norms=stages), replace(second, norms=()))))
+    section = page[page.index("Norms by stage") :].partition("</section>")[0]
+    space = "\N{NO-BREAK SPACE}"
+    shares = (f"50.00{space}%", f"12.50{space}%", f"0.00{space}%")
+    for part in ("1 of 2", "2 of 2", "best 10", *shares, "PPO", ">in<", ">bn<"):
+        assert part in section
+    assert "Random search" not in section
+    assert ">ibn_b<" not in section
