@@ -72,12 +72,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A cell in layers.
-
-    Attributes:
-        levels: the nodes of each layer, from left to right; the inputs first, the output alone last.
-        routes: source and links of each connection, from below to above.
-    """
+    """Nodes of each layer from left to right, the output alone last; source and links of each connection, upwards."""
 
     levels: list[list[Node]]
     routes: list[tuple[int, list[Link]]]
@@ -230,5 +225,4 @@ def _stiffness(link: Link) -> float:
     """Weight of a straight link: highest through layers, lowest at the output, which is as wide as its inputs."""
     if link.head.kind == "output":
         return 0.001
-    num_bends = (link.tail.kind == "bend") + (link.head.kind == "bend")
-    return (1.0, 3.0, 8.0)[num_bends]
+    return (1.0, 3.0, 8.0)[(link.tail.kind, link.head.kind).count("bend")]

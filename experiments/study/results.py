@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, TypeAlias
 
 from experiments.comparison.plain_data import PlainData
@@ -69,16 +70,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StudySummary(PlainData):
-    """A study of pre-training.
+    """A study of pre-training; `overall` has the differences as means over all settings, by key.
 
-    Attributes:
-        split: ``val`` or ``train``, on which the detectors were evaluated during training.
-        kinds: of AP: ``box``, and ``mask`` if there are masks.
-        num_measured: number of images evaluated, by split.
-        settings: all schedules and fractions, in ascending order.
-        overall: difference as a mean over all settings, by key.
-        changes: of the differences along schedules and amounts of data.
-        verdict: conclusions, sentences.
+    `split` is the one of `SPLITS` on which detectors were evaluated during training; `num_measured` has the numbers of
+    images by split, and `kinds` those of AP: ``box``, and ``mask`` if there are masks.
     """
 
     split: str
@@ -95,7 +90,7 @@ class StudySummary(PlainData):
 
 def measure_keys(kinds: Sequence[str]) -> list[str]:
     """Returns the keys of the measures: ``val.box.ap`` and so on, and ``loss``."""
-    return [f"{split}.{kind}.{score}" for split in SPLITS for kind in kinds for score in SCORES] + [LOSS]
+    return [".".join(names) for names in product(SPLITS, kinds, SCORES)] + [LOSS]
 
 
 def measured(result: Result, key: str) -> float | None:
@@ -103,8 +98,7 @@ def measured(result: Result, key: str) -> float | None:
     if "error" in result:
         return None
     if key == LOSS:
-        loss: float = result[LOSS]
-        return loss
+        return float(result[LOSS])
     split, kind, score = key.split(".")
     value: float | None = result["scores"][split].get(kind, {}).get(score)
     return value
