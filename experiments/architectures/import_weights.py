@@ -28,14 +28,10 @@ _MEAN = _STD = (0.5, 0.5, 0.5)  # normalization of images in timm, for both netw
 def import_weights(source: str, out: Path, *, accuracy: float) -> list[Path]:
     """Writes a folder like `nas export`, with weights converted from timm's network; returns the files.
 
-    Args:
-        source: a safetensors file with timm's state dict, or one of `TIMM_NAMES` to download the published weights.
-        out: the folder, made if missing; files of the same names are replaced.
-        accuracy: published with the weights, between 0 and 1; stored with them.
+    `source` is a safetensors file with timm's state dict, or one of `TIMM_NAMES` to download the published weights;
+    the published accuracy, between 0 and 1, is stored with them. Files of the same names are replaced.
 
-    Raises:
-        ValueError: if the source does not hold these weights.
-        RuntimeError: if timm is needed and not installed.
+    Raises ValueError if the source does not hold these weights; RuntimeError if timm is needed and not installed.
     """
     if not 0 <= accuracy <= 1:
         raise ValueError(f"the accuracy must be between 0 and 1, got {accuracy}")

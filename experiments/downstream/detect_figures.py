@@ -48,11 +48,7 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
 def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, recipe: DenseRecipe) -> list[Path]:
     """Draws the detections in the first `NUM_PICTURES` images with an object beside their annotation.
 
-    Args:
-        detector: a file of `nas.downstream.detection.checkpoint.save_detector`.
-        annotations: of the images.
-        folder: of the files returned, made if missing; each has the name of its image.
-        recipe: device and precision.
+    Returns the files, named like the images; the folder is made if missing.
     """
     network, _ = load_detector(detector)
     network.to(choose_device(recipe))

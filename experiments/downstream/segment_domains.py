@@ -69,7 +69,7 @@ def measure_domains(
         progress: Called with the name of each domain before its evaluation.
 
     Returns:
-        The scores by name of the domain, see `nas.downstream.segmentation.evaluation.evaluate`.
+        The scores by name of the domain.
     """
     path = out / DOMAINS_FILE
     known = _read(path)

@@ -71,15 +71,8 @@ def run_norms(
 ) -> NormStudy:
     """Trains with every norm and seed, and writes ``norms.json``, ``norms.md`` and ``norms.png``.
 
-    Each training has its own folder, so that the same command resumes.
-
-    Args:
-        request: The configuration; seeds are counted from its seed.
-        backbone: The backbone.
-        out: The folder; None means ``runs/NAME_norms``.
-        console: Where progress is shown.
-        norms: Different norms, see `with_norm`; the others are compared with the first.
-        num_seeds: Trainings with each norm.
+    Each training has its own folder, so that the same command resumes. Norms, see `with_norm`, are compared with the
+    first; seeds are counted from that of the configuration. The folder is by default ``runs/NAME_norms``.
 
     Raises:
         ValueError: If the configuration or a norm is not valid, or a folder holds another run.

@@ -53,10 +53,7 @@ def plan_trainings(config: StudyConfig, architecture: Buildable, data: Detection
 
 
 def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> None:
-    """Checks the trainings by building both networks, before any is trained.
-
-    Raises ValueError if backbone, pyramid, weights and images do not match, or a subset of the images has no object.
-    """
+    """Builds both networks; raises ValueError if parts do not match, or a subset of the images has no object."""
     if not has_objects(data.evaluation):
         raise ValueError(f"{data.evaluation.path}: there must be at least one object in the images to evaluate")
     every = data.train

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, TypeAlias
 
 from experiments.comparison.plain_data import PlainData
@@ -44,7 +43,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One schedule and fraction of the training images, with its measures by key, see `measure_keys`."""
+    """One schedule and fraction of the training images, with its measures by key: ``val.box.ap`` and so on, and ``loss``."""
 
     schedule: str
     fraction: float
@@ -86,11 +85,6 @@ class StudySummary(PlainData):
     results: Sequence[Result]
     confidence: float = CONFIDENCE
     verdict: tuple[str, ...] = ()
-
-
-def measure_keys(kinds: Sequence[str]) -> list[str]:
-    """Returns the keys of the measures: ``val.box.ap`` and so on, and ``loss``."""
-    return [".".join(names) for names in product(SPLITS, kinds, SCORES)] + [LOSS]
 
 
 def measured(result: Result, key: str) -> float | None:

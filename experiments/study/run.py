@@ -39,13 +39,8 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     """Trains what is not trained yet, and writes ``study.json``, ``study.md`` and the figures.
 
     Each training has its own folder: the same command resumes, and one with more seeds, schedules or fractions adds
-    theirs.
-
-    Args:
-        request: The configuration of a study or of a detector.
-        backbone: Its architecture; None takes that of the pre-trained classifier.
-        out: The folder; None means ``runs/NAME_study``.
-        console: Where progress is shown.
+    theirs. The configuration is of a study or of a detector, the backbone by default that of the pre-trained
+    classifier, the folder by default ``runs/NAME_study``.
 
     Raises:
         ValueError: If configuration, data or backbone are not valid, or the folder holds another run.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from experiments.comparison.statistics import Interval, bootstrap_interval
 from experiments.study.plan import PRETRAINED, SCRATCH
 from experiments.study.results import (
+    LOSS,
+    SCORES,
     SPLITS,
     Change,
     Measure,
@@ -17,23 +20,20 @@ from experiments.study.results import (
     Setting,
     Spread,
     StudySummary,
-    measure_keys,
     measured,
 )
 from experiments.study.verdict import verdict
 
 
 def summarize(results: Sequence[Result], *, split: str) -> StudySummary:
-    """Computes scores with their spread over seeds, and differences by seed with bootstrap intervals over seeds.
-
-    Raises RuntimeError with the first error if all trainings failed. See `StudySummary` for `split`.
-    """
+    """Computes scores and differences over seeds; raises RuntimeError with the first error if all trainings failed."""
     done = [each for each in results if "error" not in each]
     if not done:
         raise RuntimeError(f"all {len(results)} trainings failed; the first: {results[0]['error']}")
     kinds = tuple(kind for kind in ("box", "mask") if kind in done[0]["scores"][split])
     places = {(each["fraction"], int(each["schedule"].removesuffix("x"))): each["schedule"] for each in results}
-    settings = tuple(_setting(places[place], place[0], results, measure_keys(kinds)) for place in sorted(places))
+    keys = [".".join(names) for names in product(SPLITS, kinds, SCORES)] + [LOSS]
+    settings = tuple(_setting(places[place], place[0], results, keys) for place in sorted(places))
     counts = {name: max(each["scores"][name]["num_pictures"] for each in done) for name in SPLITS}
     num_seeds = len({each["seed"] for each in results})
     changes = tuple(_changes(settings))
