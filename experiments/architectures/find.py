@@ -89,10 +89,7 @@ class NetworkOptions:
 
 
 def find_architecture(text: str) -> ArchitectureSource:
-    """Resolves an argument to an architecture that can be built.
-
-    Raises ValueError if it names none; OSError if a file cannot be read.
-    """
+    """Resolves an argument to an architecture that can be built; raises ValueError if it names none."""
     if not text.strip():  # as a path it would be the current folder
         raise ValueError("an architecture must be named, got an empty text")
     source = _find(text)
@@ -105,10 +102,7 @@ def find_architecture(text: str) -> ArchitectureSource:
 
 
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Builds the network spec: the given preset, else that of the run, else ``cifar10``, with the options applied.
-
-    Raises ValueError if the preset is unknown, or the stack or a size is not possible.
-    """
+    """Applies the options to the preset, the network of the run or ``cifar10``; raises ValueError if not possible."""
     if options.preset is not None:
         spec = find_preset(options.preset)
     else:

@@ -35,10 +35,7 @@ class Domain:
 
 
 def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: SegmentationTest) -> list[Domain]:
-    """Returns the domains of the settings, the validation images first.
-
-    Raises ValueError if the other folder does not match the classes of the training.
-    """
+    """Returns the domains, validation images first; raises ValueError if classes of another folder do not match."""
     splits: dict[str, SegmentationSplit] = {VALIDATION: folder.validation}
     if test.training:
         splits[TRAINING] = folder.train

@@ -25,10 +25,7 @@ _BAND_OPACITY = 0.18
 
 
 def draw_study(study: StudySummary, folder: Path) -> list[Path]:
-    """Draws AP during training (``curves``) and final AP by amount of data (``data_val``, ``data_train``).
-
-    Returns the files in the folder; those of masks have the suffix ``_mask``.
-    """
+    """Draws AP during training and final AP by amount of data; returns the files, those of masks with ``_mask``."""
     figures = {}
     with style():
         for kind in study.kinds:

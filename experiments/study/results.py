@@ -1,7 +1,4 @@
-"""The results of a study of pre-training: scores by setting, and what pre-training adds.
-
-Numbers are NaN (null in JSON) where there are none.
-"""
+"""The results of a study of pre-training, by setting; numbers are NaN (null in JSON) where there are none."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One schedule and fraction of the training images, with its measures by key: ``val.box.ap`` and so on, and ``loss``."""
+    """One schedule and fraction of the images, with its measures by key: ``val.box.ap`` and so on, and ``loss``."""
 
     schedule: str
     fraction: float
