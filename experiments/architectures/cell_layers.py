@@ -50,7 +50,7 @@ class Node:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """A segment of a connection; `side` is -1 if it ends at the first operation of a block, 1 if at the second, or 0."""
+    """A segment of a connection; `side` is -1 if it ends at the first operation of a block, 1 at the second, else 0."""
 
     tail: Node
     head: Node

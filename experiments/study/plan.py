@@ -34,16 +34,13 @@ class StudyTraining:
 
 
 def plan_trainings(config: StudyConfig, architecture: Buildable, data: DetectionSet) -> list[StudyTraining]:
-    """Lists all trainings, ordered by seed, so that an interrupted study has complete comparisons.
-
-    Raises ValueError if two fractions give the same number of images, or a schedule is too short for them.
-    """
+    """Lists all trainings by seed; raises ValueError if two fractions give equal counts or a schedule is too short."""
     study, total = config.study, len(data.train.images)
     counts = {fraction: num_pictures(fraction, total) for fraction in study.fractions}
     for first, second in pairwise(study.fractions):
         if counts[first] == counts[second]:
             raise ValueError(f"fractions {first:g} and {second:g} of {total} images are both {counts[first]}")
-    return [
+    return [  # ordered by seed, so that an interrupted study has complete comparisons
         _training(config, architecture, (start, schedule, fraction, seed), counts[fraction])
         for seed in range(study.seed, study.seed + study.num_seeds)
         for fraction in reversed(study.fractions)

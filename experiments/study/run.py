@@ -110,7 +110,7 @@ def _describe(job: DetectorJob, result: Scores | JobFailure, split: str) -> str:
 
 
 def _result(training: StudyTraining, ended: Scores | JobFailure) -> dict[str, Any]:
-    described = {
+    return {
         "name": training.name,
         "start": training.start,
         "schedule": training.schedule,
@@ -118,5 +118,5 @@ def _result(training: StudyTraining, ended: Scores | JobFailure) -> dict[str, An
         "seed": training.plan.seed,
         "num_pictures": training.plan.data.num_train,
         "num_iterations": training.num_iterations,
+        **({"error": ended.error} if isinstance(ended, JobFailure) else ended),
     }
-    return {**described, **({"error": ended.error} if isinstance(ended, JobFailure) else ended)}
