@@ -7,10 +7,10 @@ that no line runs through a box.
 from __future__ import annotations
 
 import random
-from bisect import bisect_right, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import fmean
 
 import networkx as nx
 import numpy as np
@@ -23,7 +23,7 @@ UNIT_GAP, BEND_GAP = 20.0, 12.0
 NUM_SWEEPS = 40
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A node of a layer.
 
@@ -34,7 +34,7 @@ class Node:
         port: distance of the two operations of a block from its middle; 0 for other nodes.
         x: of its middle.
         mirrored: whether the first operation of a block is on the right.
-        below: links from the layer below.
+        below: links from the layer below; for a block, to its first and its second operation.
         above: links to the layer above.
     """
 
@@ -50,13 +50,7 @@ class Node:
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """A segment of a connection between adjacent layers.
-
-    Attributes:
-        tail: its lower end.
-        head: its upper end.
-        side: -1 if it ends at the first operation of a block, 1 if at the second, else 0.
-    """
+    """A segment of a connection; `side` is -1 if it ends at the first operation of a block, 1 at the second, else 0."""
 
     tail: Node
     head: Node
@@ -75,12 +69,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """A cell in layers, from the inputs up; the last layer has the output only.
-
-    Attributes:
-        levels: the nodes of each layer, from left to right.
-        routes: source and links of each connection, from below to above.
-    """
+    """Nodes of each layer from left to right, the output alone last; source and links of each connection, upwards."""
 
     levels: list[list[Node]]
     routes: list[tuple[int, list[Link]]]
@@ -89,30 +78,23 @@ class Layers:
 def arrange(cell: Cell, widths: dict[str, float]) -> Layers:
     """Computes layers, order and positions of the parts of a cell.
 
-    Args:
-        cell: what to arrange.
-        widths: of an ``input``, a ``block``, the ``output``, and of the two operations of a block from middle to
-            middle (``pair``).
+    `widths` has those of an ``input``, a ``block`` and the ``output``, and as ``pair`` the distance between the middles
+    of the two operations of a block.
     """
     layers = _layers(cell, widths)
-    ports = {node: node.port for level in layers.levels for node in level}
     _order(layers.levels)
-    for node, port in ports.items():
-        node.port = port
-    _place(layers.levels)
+    for _ in range(NUM_SWEEPS):
+        for level in (*layers.levels, *reversed(layers.levels)):
+            _pull(level)
     return layers
 
 
 def _layers(cell: Cell, widths: dict[str, float]) -> Layers:
-    depths = {
-        node: depth
-        for depth, generation in enumerate(nx.topological_generations(cell.to_networkx()))
-        for node in generation
-    }
+    generations = enumerate(nx.topological_generations(cell.to_networkx()))
+    depths = {node: depth for depth, generation in generations for node in generation}
     output = len(cell.blocks) + NUM_INPUTS
-    top = 1 + max(depths[state] for state in range(output))
-    depths[output] = top
-    levels: list[list[Node]] = [[] for _ in range(top + 1)]
+    depths[output] = 1 + max(depths[state] for state in range(output))
+    levels: list[list[Node]] = [[] for _ in range(depths[output] + 1)]
     nodes = []
     for state in range(output + 1):
         kind = "input" if state < NUM_INPUTS else "output" if state == output else "block"
@@ -144,109 +126,70 @@ def _chain(nodes: Sequence[Node], side: int) -> list[Link]:
 def _order(levels: list[list[Node]]) -> None:
     """Sorts each layer for few crossings: the best of several starts, each improved by sweeps and swaps."""
     num_starts = max(1, min(12, 400 // sum(map(len, levels))))
-    _, order, mirrored = min(
-        (found for start in range(num_starts) for found in _improve(levels, start)), key=lambda found: found[0]
-    )
+    tries = (found for start in range(num_starts) for found in _improve(levels, start))
+    _, order = min(tries, key=lambda found: found[0])
     for level, best in zip(levels, order, strict=True):
         level[:] = best
-        for node in level:
-            node.mirrored = node in mirrored
+        _spread(level)
 
 
-def _improve(levels: list[list[Node]], start: int) -> Iterator[tuple[tuple[int, float], list[list[Node]], set[Node]]]:
-    """Yields successive orders: cost, nodes, and the mirrored ones. Start 0 is the order of the cell."""
+def _improve(levels: list[list[Node]], start: int) -> Iterator[tuple[tuple[int, float], list[list[Node]]]]:
+    """Yields successive orders with their costs. Start 0 is the order of the cell, others are random."""
     generator = random.Random(start)
     for level in levels:
         if start:
             generator.shuffle(level)
-        _number(level)
-    for _ in range(8):
+        _spread(level)
+    for _ in range(4):
         _sweep(levels)
         _swap(levels)
-        mirrored = {node for level in levels for node in level if node.mirrored}
-        yield _cost(levels), [list(level) for level in levels], mirrored
+        links = [link for level in levels for node in level for link in node.above]
+        length = sum(abs(link.tail.x - link.head_x) for link in links)
+        yield (sum(map(_crossings, levels)), length), [list(level) for level in levels]
 
 
-def _number(level: list[Node]) -> None:
-    """Sets temporary positions for sorting, evenly around the middle."""
-    for index, node in enumerate(level):
-        node.x = index - (len(level) - 1) / 2
-        node.port = min(node.port, 0.25)
+def _spread(level: list[Node]) -> None:
+    """Places a layer around the middle; the operation whose source is further left is on the left."""
+    offsets = _offsets(level)
+    for node, x in zip(level, (offsets - offsets[-1] / 2).tolist(), strict=True):
+        node.x = x
+        if node.kind == "block":
+            first, second = node.below
+            node.mirrored = first.tail.x > second.tail.x
 
 
 def _sweep(levels: list[list[Node]]) -> None:
     """Sorts each layer by the mean position of its links below, then of its links above."""
     for level in levels[1:]:
-        means = {node: _mean([link.tail.x for link in node.below], node.x) for node in level}
-        level.sort(key=means.__getitem__)
-        _number(level)
-        _mirror(level)
+        level.sort(key=lambda node: fmean(link.tail.x for link in node.below))
+        _spread(level)
     for level in reversed(levels[:-1]):
-        means = {node: _mean([link.head_x for link in node.above], node.x) for node in level}
-        level.sort(key=means.__getitem__)
-        _number(level)
+        level.sort(key=lambda node: fmean([link.head_x for link in node.above] or [node.x]))
+        _spread(level)
     for level in levels:
-        _mirror(level)
-
-
-def _mirror(level: list[Node]) -> None:
-    """Puts the operation whose source is further left on the left."""
-    for node in level:
-        if node.port:
-            first, second = sorted(node.below, key=lambda link: link.side)
-            node.mirrored = first.tail.x > second.tail.x
+        _spread(level)
 
 
 def _swap(levels: list[list[Node]]) -> None:
     """Swaps neighbours where it reduces crossings."""
     for level in levels:
         for left in range(len(level) - 1):
-            before = _crossings(level)
-            if not before:
+            if not (before := _crossings(level)):
                 break
-            level[left], level[left + 1] = level[left + 1], level[left]
-            _number(level)
+            level[left : left + 2] = reversed(level[left : left + 2])
+            _spread(level)
             if _crossings(level) >= before:
-                level[left], level[left + 1] = level[left + 1], level[left]
-                _number(level)
-
-
-def _cost(levels: list[list[Node]]) -> tuple[int, float]:
-    links = [link for level in levels for node in level for link in node.above]
-    crossings = sum(_inversions([link for node in level for link in node.above]) for level in levels)
-    return crossings, sum(abs(link.tail.x - link.head_x) for link in links)
+                level[left : left + 2] = reversed(level[left : left + 2])
+                _spread(level)
 
 
 def _crossings(level: list[Node]) -> int:
     """Crossings of the lines directly below and above a layer."""
-    return _inversions([link for node in level for link in node.below]) + _inversions(
-        [link for node in level for link in node.above]
-    )
-
-
-def _inversions(links: list[Link]) -> int:
-    """Number of crossing pairs of links between two layers."""
-    ends = [end for _, end in sorted((link.tail.x, link.head_x) for link in links)]
-    count, seen = 0, list[float]()
-    for end in ends:
-        count += len(seen) - bisect_right(seen, end)
-        insort(seen, end)
+    count = 0
+    for links in ([link for node in level for link in node.below], [link for node in level for link in node.above]):
+        tails, heads = np.array([(link.tail.x, link.head_x) for link in links]).reshape(-1, 2).T
+        count += int(np.sum((tails[:, None] < tails) & (heads[:, None] > heads)))
     return count
-
-
-def _mean(values: list[float], default: float) -> float:
-    return sum(values) / len(values) if values else default
-
-
-def _place(levels: list[list[Node]]) -> None:
-    """Moves nodes towards their links, keeping the order and the distances within each layer."""
-    for level in levels:
-        offsets = _offsets(level)
-        for node, offset in zip(level, offsets, strict=True):
-            node.x = float(offset - offsets[-1] / 2)
-    for _ in range(NUM_SWEEPS):
-        for level in (*levels, *reversed(levels)):
-            _pull(level)
 
 
 def _offsets(level: list[Node]) -> np.ndarray:
@@ -260,22 +203,23 @@ def _offsets(level: list[Node]) -> np.ndarray:
 
 def _pull(level: list[Node]) -> None:
     """Moves one layer to the positions nearest to its links, by weighted least squares, at the minimum distances."""
-    wishes, weights = [], []
-    for node in level:
-        pulls = [(link.tail.x - link.head_offset, _stiffness(link)) for link in node.below]
-        pulls += [(link.head_x, _stiffness(link)) for link in node.above]
-        total = sum(weight for _, weight in pulls)
-        wishes.append(sum(x * weight for x, weight in pulls) / total if pulls else node.x)
-        weights.append(total or 1.0)
+    wishes = np.array([_wish(node) for node in level])
     offsets = _offsets(level)
-    fitted = isotonic_regression(np.array(wishes) - offsets, weights=np.array(weights)).x + offsets
-    for node, x in zip(level, fitted, strict=True):
-        node.x = float(x)
+    fitted = isotonic_regression(wishes[:, 0] - offsets, weights=wishes[:, 1]).x + offsets
+    for node, x in zip(level, fitted.tolist(), strict=True):
+        node.x = x
+
+
+def _wish(node: Node) -> tuple[float, float]:
+    """The position nearest to its links, and the sum of their weights."""
+    pulls = [(link.tail.x - link.head_offset, _stiffness(link)) for link in node.below]
+    pulls += [(link.head_x, _stiffness(link)) for link in node.above]
+    total = sum(weight for _, weight in pulls)
+    return (sum(x * weight for x, weight in pulls) / total, total) if pulls else (node.x, 1.0)
 
 
 def _stiffness(link: Link) -> float:
     """Weight of a straight link: highest through layers, lowest at the output, which is as wide as its inputs."""
     if link.head.kind == "output":
         return 0.001
-    num_bends = (link.tail.kind == "bend") + (link.head.kind == "bend")
-    return (1.0, 3.0, 8.0)[num_bends]
+    return (1.0, 3.0, 8.0)[(link.tail.kind, link.head.kind).count("bend")]

@@ -1,9 +1,7 @@
 """Computes the layout of the drawing of a cell, without overlaps of boxes or lines through boxes.
 
 A block is drawn as in the figures of NASNet (1707.07012): two operations side by side, their combination above them.
-Lines bend only between layers, where there are no boxes.
-
-All lengths are in points (1/72 inch); y grows upwards, from the inputs to the output.
+Lines bend only between layers. Lengths are in points (1/72 inch); y grows upwards, from the inputs to the output.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.architectures.cell_layers import Layers, Link, Node, arrange
-from nas.architecture import Block, Cell
+from nas.architecture import Cell
 from nas.canonical import NUM_INPUTS
 
 OP_HEIGHT = 28.0
@@ -27,16 +25,12 @@ BLOCK_HEIGHT = OP_HEIGHT + RISE + COMBINE_HEIGHT
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle with a label.
+    """A rectangle around (x, y) with a label.
 
     Attributes:
         kind: ``input``, ``op``, ``combine`` or ``output``.
         name: of an operation or a combination; the number of an input.
         detail: the norm of a combination.
-        x: of the centre.
-        y: of the centre.
-        width: of the whole.
-        height: of the whole.
     """
 
     kind: str
@@ -50,11 +44,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A connection from a hidden state to an operation or to the output.
+    """A connection from a hidden state to an operation or to the output; `source` is None within a block.
 
-    Attributes:
-        source: the hidden state; None for the short lines within a block.
-        points: (x, y) from below to above. A line is vertical at each of them and bends between.
+    The line is vertical at each of its points, (x, y) from below to above, and bends between.
     """
 
     source: int | None
@@ -72,12 +64,7 @@ class Layout:
 
 
 def place_cell(cell: Cell, op_width: float) -> Layout:
-    """Computes the layout of a cell.
-
-    Args:
-        cell: what to draw.
-        op_width: width of the box of an operation, large enough for the longest label.
-    """
+    """Computes the layout of a cell; `op_width` is the width of the box of an operation."""
     widths = {
         "input": INPUT_WIDTH,
         "block": max(2 * op_width + PAIR_GAP, COMBINE_WIDTH),
@@ -86,14 +73,14 @@ def place_cell(cell: Cell, op_width: float) -> Layout:
     }
     layers = arrange(cell, widths)
     _widen_output(layers)
-    left = min(node.x - node.width / 2 for level in layers.levels for node in level)
-    right = max(node.x + node.width / 2 for level in layers.levels for node in level)
-    for node in (node for level in layers.levels for node in level):
-        node.x -= left
     floors = _floors(layers)
     heights = {node: floor for floor, level in zip(floors, layers.levels, strict=True) for node in level}
+    left = min(node.x - node.width / 2 for node in heights)
+    right = max(node.x + node.width / 2 for node in heights)
+    for node in heights:
+        node.x -= left
     boxes = tuple(box for node, floor in heights.items() for box in _boxes(cell, node, floor, op_width))
-    lines = [*_lines_within(layers, heights), *_lines_between(layers, heights)]
+    lines = [*_lines_within(heights), *_lines_between(layers, heights)]
     return Layout(boxes, tuple(lines), right - left, floors[-1] + OUTPUT_HEIGHT)
 
 
@@ -128,25 +115,20 @@ def _boxes(cell: Cell, node: Node, floor: float, op_width: float) -> Iterator[Bo
         yield Box("output", "concat", "", node.x, floor + OUTPUT_HEIGHT / 2, node.width, OUTPUT_HEIGHT)
     elif node.kind == "block":
         block = cell.blocks[node.state - NUM_INPUTS]
-        yield from _block_boxes(block, node, floor, op_width)
+        edges = reversed(block.edges) if node.mirrored else block.edges
+        for side, edge in zip((-1, 1), edges, strict=True):
+            yield Box("op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT)
+        middle = floor + BLOCK_HEIGHT - COMBINE_HEIGHT / 2
+        yield Box("combine", block.combine, block.norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT)
 
 
-def _block_boxes(block: Block, node: Node, floor: float, op_width: float) -> Iterator[Box]:
-    edges = reversed(block.edges) if node.mirrored else block.edges
-    for side, edge in zip((-1, 1), edges, strict=True):
-        yield Box("op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT)
-    middle = floor + BLOCK_HEIGHT - COMBINE_HEIGHT / 2
-    yield Box("combine", block.combine, block.norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT)
-
-
-def _lines_within(layers: Layers, heights: dict[Node, float]) -> Iterator[Line]:
+def _lines_within(heights: dict[Node, float]) -> Iterator[Line]:
     """From each operation to its combination."""
-    for node in (node for level in layers.levels for node in level if node.kind == "block"):
-        bottom = heights[node] + OP_HEIGHT
-        for side in (-1, 1):
-            start = node.x + side * node.port
+    for node, floor in heights.items():
+        bottom = floor + OP_HEIGHT
+        for side in (-1, 1) if node.kind == "block" else ():
             end = node.x + side * COMBINE_WIDTH / 4
-            yield Line(None, ((start, bottom), (end, bottom + RISE)))
+            yield Line(None, ((node.x + side * node.port, bottom), (end, bottom + RISE)))
 
 
 def _lines_between(layers: Layers, heights: dict[Node, float]) -> Iterator[Line]:

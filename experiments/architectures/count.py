@@ -19,18 +19,16 @@ from search_spaces.published import PUBLISHED
 
 @dataclass(frozen=True, slots=True)
 class PaperFigure:
-    """What a paper reports of a network.
+    """What a paper reports of a network, as printed.
 
     Attributes:
         architecture: a key of `search_spaces.published.PUBLISHED`.
         preset: a key of `nas.models.presets.PRESETS`.
         stack: the stack in the papers' notation.
         image_size: height and width of the images in pixels.
-        parameters: as printed.
-        multiply_adds: as printed; None if not reported.
+        multiply_adds: None if not reported.
         error: as printed, or computed from the printed accuracy.
         source: paper and table.
-        note: a remark.
     """
 
     architecture: str
@@ -44,40 +42,17 @@ class PaperFigure:
     note: str | None = None
 
 
+_A, _CIFAR, _MOBILE, _LARGE = "nasnet-a", "cifar10", "imagenet-mobile", "imagenet-large"
+_TABLE_1, _TABLE_2, _TABLE_3 = (f"1707.07012, table {number}" for number in (1, 2, 3))
+_ODD = f"{_TABLE_2}, printed as 5 @ 1538"
 _UNKNOWN = "no published wiring reproduces these numbers"
 FIGURES = (
-    PaperFigure("nasnet-a", "cifar10", "6@768", 32, "3.3M", None, "3.41 % on CIFAR-10", "1707.07012, table 1"),
-    PaperFigure(
-        "nasnet-a", "cifar10", "7@2304", 32, "27.6M", None, "2.97 % on CIFAR-10", "1707.07012, table 1", _UNKNOWN
-    ),
-    PaperFigure(
-        "nasnet-a", "imagenet-mobile", "4@1056", 224, "5.3M", "564M", "26.0 % top-1 on ImageNet", "1707.07012, table 3"
-    ),
-    PaperFigure(
-        "nasnet-a", "imagenet-large", "6@4032", 331, "88.9M", "23.8B", "17.3 % top-1 on ImageNet", "1707.07012, table 2"
-    ),
-    PaperFigure(
-        "nasnet-a",
-        "imagenet-large",
-        "5@1536",
-        299,
-        "10.9M",
-        "2.35B",
-        "21.4 % top-1 on ImageNet",
-        "1707.07012, table 2, printed as 5 @ 1538",
-        _UNKNOWN,
-    ),
-    PaperFigure(
-        "nasnet-a",
-        "imagenet-large",
-        "7@1920",
-        299,
-        "22.6M",
-        "4.93B",
-        "19.2 % top-1 on ImageNet",
-        "1707.07012, table 2",
-        _UNKNOWN,
-    ),
+    PaperFigure(_A, _CIFAR, "6@768", 32, "3.3M", None, "3.41 % on CIFAR-10", _TABLE_1),
+    PaperFigure(_A, _CIFAR, "7@2304", 32, "27.6M", None, "2.97 % on CIFAR-10", _TABLE_1, _UNKNOWN),
+    PaperFigure(_A, _MOBILE, "4@1056", 224, "5.3M", "564M", "26.0 % top-1 on ImageNet", _TABLE_3),
+    PaperFigure(_A, _LARGE, "6@4032", 331, "88.9M", "23.8B", "17.3 % top-1 on ImageNet", _TABLE_2),
+    PaperFigure(_A, _LARGE, "5@1536", 299, "10.9M", "2.35B", "21.4 % top-1 on ImageNet", _ODD, _UNKNOWN),
+    PaperFigure(_A, _LARGE, "7@1920", 299, "22.6M", "4.93B", "19.2 % top-1 on ImageNet", _TABLE_2, _UNKNOWN),
 )
 """Networks and what the papers report of them."""
 
@@ -88,10 +63,7 @@ class NetworkCount:
 
     Attributes:
         architecture: name of the architecture.
-        fingerprint: of the architecture.
-        spec: the network around the cells.
         stack: in the papers' notation; None for a reference network, which has no cells.
-        complexity: parameters, multiply-adds and activations.
         budget: what bounded the width of the network; None if nothing did.
         paper: what a paper reports of this network; None if there is no such paper.
     """
@@ -120,16 +92,12 @@ class NetworkCount:
 
 
 def count_architecture(source: ArchitectureSource, options: NetworkOptions) -> NetworkCount:
-    """Counts the network that the options describe, without allocating weights.
-
-    Raises:
-        ValueError: if preset, stack or sizes are not possible.
-    """
+    """Counts the network that the options describe; raises ValueError if they are not possible."""
     return count_network(source, network_spec(source, options), budget=str(options.budget or ""))
 
 
 def count_network(source: ArchitectureSource, spec: NetworkSpec, *, budget: str = "") -> NetworkCount:
-    """Counts one network; `budget` names what bounded its width."""
+    """Counts one network without allocating weights; `budget` names what bounded its width."""
     architecture = source.architecture
     return NetworkCount(
         architecture=source.name,
@@ -167,11 +135,8 @@ def describe_network(source: ArchitectureSource, options: NetworkOptions) -> str
 def network_line(value: NetworkCount) -> str:
     """Describes a network, its cost and what bounded its width in one line."""
     bound = f", {_bound(value)}" if value.budget else ""
-    cost = value.complexity
-    return (
-        f"{_heading(value)}: {cost.num_parameters:,} parameters, {cost.num_multiply_adds / 1e6:,.1f} M "
-        f"multiply-adds{bound}"
-    )
+    parameters, multiply_adds, _ = _cells(value.complexity)
+    return f"{_heading(value)}: {parameters} parameters, {multiply_adds} multiply-adds{bound}"
 
 
 def print_count(value: NetworkCount, console: Console) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path as FilePath
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -19,7 +18,8 @@ from matplotlib.textpath import TextPath
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
 from nas.architecture import Architecture
 
-SUFFIXES = (".svg", ".png", ".pdf")
+SUFFIXES = {".svg": {"Date": None}, ".png": None, ".pdf": {"CreationDate": None}}
+"""Suffixes of drawings with their metadata; a fixed salt and no date make equal drawings equal files."""
 FONT_SIZE, SMALL_SIZE, MIN_SIZE, TITLE_SIZE = 8.5, 6.5, 5.5, 11.0
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MIN_OP_WIDTH, MAX_OP_WIDTH = 44.0, 110.0
@@ -48,41 +48,31 @@ EDGE_COLOUR = "#444444"
 
 
 def draw_architecture(architecture: Architecture, out: FilePath, *, title: str | None = None) -> None:
-    """Draws both cells, inputs at the bottom, and writes the figure.
+    """Draws both cells, inputs at the bottom, and writes the figure; missing folders are made.
 
-    Args:
-        architecture: what to draw; unknown operations and norms are allowed.
-        out: the file, .svg, .png or .pdf; missing folders are made.
-        title: above the cells.
-
-    Raises:
-        ValueError: if the suffix is not one of these.
+    Unknown operations and norms are allowed. Raises ValueError if the suffix of the file is not one of `SUFFIXES`.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"a drawing must end in {', '.join(SUFFIXES)}, got {out.name!r:.100}")
     figure = architecture_figure(architecture, title=title)
     out.parent.mkdir(parents=True, exist_ok=True)
     dpi = min(200.0, MAX_PIXELS / max(figure.get_size_inches()))
-    # A fixed salt and no date make equal drawings equal files.
     with rc_context({"svg.hashsalt": "nas"}):
-        metadata = {".png": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[out.suffix.lower()]
-        figure.savefig(out, dpi=dpi, metadata=metadata)
+        figure.savefig(out, dpi=dpi, metadata=SUFFIXES[out.suffix.lower()])
 
 
 def architecture_figure(architecture: Architecture, *, title: str | None = None) -> Figure:
     """Draws both cells side by side; one unit of the axes is a point (1/72 inch)."""
-    ops = {edge.op for cell in (architecture.normal, architecture.reduction) for b in cell.blocks for edge in b.edges}
+    cells = (architecture.normal, architecture.reduction)
+    ops = {edge.op for cell in cells for block in cell.blocks for edge in block.edges}
     op_width = min(MAX_OP_WIDTH, max(MIN_OP_WIDTH, *(text_width(line) + 10 for op in ops for line in op_label(op))))
-    layouts = [place_cell(cell, op_width) for cell in (architecture.normal, architecture.reduction)]
+    layouts = [place_cell(cell, op_width) for cell in cells]
     heading = _heading(architecture, title)
-    height = max(layout.height for layout in layouts) + CAPTION_HEIGHT + OUTPUT_LABEL_HEIGHT
-    size = (
-        sum(layout.width for layout in layouts) + CELL_GAP + 2 * MARGIN,
-        height + 2 * MARGIN + (TITLE_HEIGHT if heading else 0),
-    )
-    figure = Figure(figsize=(size[0] / 72, size[1] / 72))
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(0, size[1]))
+    width = sum(layout.width for layout in layouts) + CELL_GAP + 2 * MARGIN
+    height = max(layout.height for layout in layouts) + CAPTION_HEIGHT + OUTPUT_LABEL_HEIGHT + 2 * MARGIN
+    height += TITLE_HEIGHT if heading else 0
+    figure = Figure(figsize=(width / 72, height / 72))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
     left = MARGIN
     for name, layout in zip(("Normal cell", "Reduction cell"), layouts, strict=True):
@@ -90,15 +80,14 @@ def architecture_figure(architecture: Architecture, *, title: str | None = None)
         axes.text(left + layout.width / 2, MARGIN, name, ha="center", va="bottom", size=TITLE_SIZE)
         left += layout.width + CELL_GAP
     if heading:
-        axes.text(size[0] / 2, size[1] - MARGIN, heading, ha="center", va="top", size=TITLE_SIZE, parse_math=False)
+        axes.text(width / 2, height - MARGIN, heading, ha="center", va="top", size=TITLE_SIZE, parse_math=False)
     return figure
 
 
 def _heading(architecture: Architecture, title: str | None) -> str:
     stages = architecture.appearance_stages
-    plural = "" if stages == 1 else "s"
-    parts = (title or "", "" if stages is None else f"instance-type norms in {stages} stage{plural} only")
-    return ", ".join(part for part in parts if part)
+    norms = "" if stages is None else f"instance-type norms in {stages} stage{'s' * (stages != 1)} only"
+    return ", ".join(part for part in (title, norms) if part)
 
 
 def op_label(op: str) -> tuple[str, ...]:
@@ -138,18 +127,11 @@ def _draw_cell(axes: Axes, layout: Layout, corner: tuple[float, float]) -> None:
 def _draw_box(axes: Axes, box: Box, corner: tuple[float, float]) -> None:
     x, y = corner[0] + box.x, corner[1] + box.y
     rounding = 9.0 if box.kind == "input" else 3.0
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - box.width / 2, y - box.height / 2),
-            box.width,
-            box.height,
-            boxstyle=f"round,pad=0,rounding_size={rounding}",
-            facecolor=_colour(box),
-            edgecolor=EDGE_COLOUR,
-            linewidth=0.8,
-            zorder=3,
-        )
-    )
+    shape = f"round,pad=0,rounding_size={rounding}"
+    lower_left = (x - box.width / 2, y - box.height / 2)
+    patch = FancyBboxPatch(lower_left, box.width, box.height, boxstyle=shape, fc=_colour(box), ec=EDGE_COLOUR, zorder=3)
+    patch.set_linewidth(0.8)
+    axes.add_patch(patch)
     for offset, text, size in _texts(box):
         # Aligned by baseline, since alignment by the centre would depend on descenders.
         base = y + offset - 0.36 * size
@@ -177,15 +159,10 @@ def _colour(box: Box) -> str:
 
 
 def _arrow(line: Line, corner: tuple[float, float]) -> FancyArrowPatch:
-    return FancyArrowPatch(
-        path=line_path(line, corner),
-        arrowstyle="-|>,head_length=3.2,head_width=1.6" if line.source is not None else "-",
-        color=OTHER_LINE_COLOUR if line.source is None else LINE_COLOURS.get(line.source, OTHER_LINE_COLOUR),
-        linewidth=0.9,
-        shrinkA=0,
-        shrinkB=0,
-        zorder=2,
-    )
+    arrow = "-" if line.source is None else "-|>,head_length=3.2,head_width=1.6"
+    colour = OTHER_LINE_COLOUR if line.source is None else LINE_COLOURS.get(line.source, OTHER_LINE_COLOUR)
+    path = line_path(line, corner)
+    return FancyArrowPatch(path=path, arrowstyle=arrow, color=colour, linewidth=0.9, shrinkA=0, shrinkB=0, zorder=2)
 
 
 def line_path(line: Line, corner: tuple[float, float] = (0.0, 0.0)) -> Path:

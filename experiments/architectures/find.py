@@ -1,8 +1,7 @@
 """Resolves the argument ARCH of the commands to an architecture.
 
 It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training, a
-checkpoint, an exported folder, a published name such as ``nasnet-a``, or a reference network such as
-``resnet50-ibn-a``.
+checkpoint, an exported folder, or the name of a published architecture or of a reference network.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.config.named import stored_reward
 from experiments.config.sections import validate_section
@@ -39,15 +37,7 @@ WEIGHTS_SUFFIX = ".safetensors"
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureSource:
-    """An architecture and its origin.
-
-    Attributes:
-        name: the argument that named it.
-        architecture: the architecture.
-        fidelity: how it was trained, if it is a trial of a run.
-        weights: the file with its trained weights, if there is one.
-        outcome: of the trial, if it is a trial of a run.
-    """
+    """An architecture, named by an argument; with fidelity and outcome if it is a trial, and weights if trained."""
 
     name: str
     architecture: Buildable
@@ -76,7 +66,7 @@ class NetworkOptions:
         image_size: height and width of the images in pixels.
         classes: outputs of the classifier.
         parameters: parameter budget, e.g. ``5M``; the widest network that fits is used.
-        multiply_adds: likewise, multiply-adds for one image, e.g. ``600M``.
+        multiply_adds: likewise, for one image, e.g. ``600M``.
     """
 
     preset: str | None = None
@@ -94,39 +84,25 @@ class NetworkOptions:
     @property
     def budget(self) -> Budget | None:
         """The budget; None without one. Raises ValueError if an amount is not valid."""
-        if self.parameters is None and self.multiply_adds is None:
-            return None
-        return Budget(
-            None if self.parameters is None else parse_amount(self.parameters),
-            None if self.multiply_adds is None else parse_amount(self.multiply_adds),
-        )
+        amounts = [None if each is None else parse_amount(each) for each in (self.parameters, self.multiply_adds)]
+        return None if amounts == [None, None] else Budget(*amounts)
 
 
 def find_architecture(text: str) -> ArchitectureSource:
-    """Resolves an argument to an architecture.
-
-    Raises:
-        ValueError: if it does not name an architecture that can be built; the message says why.
-        OSError: if a file cannot be read.
-    """
+    """Resolves an argument to an architecture that can be built; raises ValueError if it names none."""
     if not text.strip():  # as a path it would be the current folder
         raise ValueError("an architecture must be named, got an empty text")
     source = _find(text)
-    if isinstance(source.architecture, ReferenceNetwork):
-        return source
     try:
-        check_names(source.architecture)
+        if isinstance(source.architecture, Architecture):
+            check_names(source.architecture)
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
     return source
 
 
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Builds the network spec: the given preset, else that of the run, else ``cifar10``, with the options applied.
-
-    Raises:
-        ValueError: if the preset is unknown, or the stack or a size is not possible.
-    """
+    """Applies the options to the preset, the network of the run or ``cifar10``; raises ValueError if not possible."""
     if options.preset is not None:
         spec = find_preset(options.preset)
     else:
@@ -149,11 +125,7 @@ def find_preset(name: str) -> NetworkSpec:
 
 
 def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Sets the number of cells and the width by `options.stack` and by the budget at the image size of the spec.
-
-    Raises:
-        ValueError: if no network matches.
-    """
+    """Sets the number of cells and the width by stack and budget; raises ValueError if no network matches."""
     if options.stack is not None:
         spec = parse_stack(options.stack, spec, source.cells)
     return spec if options.budget is None else widest(source.cells, spec, options.budget)[0]
@@ -189,44 +161,26 @@ def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> Archit
 
 
 def read_architecture(path: Path) -> Architecture:
-    """Reads an architecture from a JSON file, for example one of `nas export`.
-
-    Raises:
-        ValueError: if the file holds no architecture.
-        OSError: if it cannot be read.
-    """
+    """Reads an architecture from a JSON file, for example one of `nas export`; raises ValueError if there is none."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"the file of an architecture must have at most {MAX_BYTES} bytes: {path}")
     try:
-        value = _parse_json(content)
+        value = parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
             value = value["architecture"]
         return Architecture.from_json(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _parse_json(content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    try:
-        return parse_json(content)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} in line {error.lineno}") from None
 
 
 def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     folder = RunFolder(path)
     if not folder.ledger.exists():
-        if rank > 1:
-            raise ValueError(f"{path} holds no search, so there is no @{rank} in it")
-        if (path / NETWORK_FILE).is_file():
-            stored = folder.stored_document() or {}
-            data = validate_section("data", stored.get("data") or {}, DataSpec)
-            return _from_weights(text, path / NETWORK_FILE, data)
-        if (path / ARCHITECTURE_FILE).is_file():
-            return ArchitectureSource(text, read_architecture(path / ARCHITECTURE_FILE))
-        raise ValueError(f"{path} holds no run: there is no {folder.ledger.name} in it")
+        return _from_training(text, folder, rank)
     document = read_yaml(folder.config) if folder.config.exists() else None
     best = read_ledger(folder.ledger).best(rank, stored_reward(document))
     if not best:
@@ -241,3 +195,16 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     return ArchitectureSource(
         text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome
     )
+
+
+def _from_training(text: str, folder: RunFolder, rank: int) -> ArchitectureSource:
+    """The architecture of a training or of an export."""
+    if rank > 1:
+        raise ValueError(f"{folder.path} holds no search, so there is no @{rank} in it")
+    if (folder.path / NETWORK_FILE).is_file():
+        stored = folder.stored_document() or {}
+        data = validate_section("data", stored.get("data") or {}, DataSpec)
+        return _from_weights(text, folder.path / NETWORK_FILE, data)
+    if (folder.path / ARCHITECTURE_FILE).is_file():
+        return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE))
+    raise ValueError(f"{folder.path} holds no run: there is no {folder.ledger.name} in it")

@@ -22,25 +22,16 @@ from nas.models.network import build_network
 from search_spaces.published import PUBLISHED
 
 TIMM_NAMES = ("nasnetalarge", "pnasnet5large")
-_MEAN = _STD = (0.5, 0.5, 0.5)
-"""Normalization of images in timm, for both networks."""
+_MEAN = _STD = (0.5, 0.5, 0.5)  # normalization of images in timm, for both networks
 
 
 def import_weights(source: str, out: Path, *, accuracy: float) -> list[Path]:
-    """Writes a folder like `nas export`, with weights converted from timm's network.
+    """Writes a folder like `nas export`, with weights converted from timm's network; returns the files.
 
-    Args:
-        source: a safetensors file with timm's state dict, or ``nasnetalarge`` or ``pnasnet5large`` to have timm
-            download the published weights.
-        out: the folder, made if missing; files of the same names are replaced.
-        accuracy: published with the weights, between 0 and 1; stored with them.
+    `source` is a safetensors file with timm's state dict, or one of `TIMM_NAMES` to download the published weights;
+    the published accuracy, between 0 and 1, is stored with them. Files of the same names are replaced.
 
-    Returns:
-        The files written.
-
-    Raises:
-        ValueError: if the source does not hold these weights.
-        RuntimeError: if timm is needed and not installed.
+    Raises ValueError if the source does not hold these weights; RuntimeError if timm is needed and not installed.
     """
     if not 0 <= accuracy <= 1:
         raise ValueError(f"the accuracy must be between 0 and 1, got {accuracy}")
@@ -59,7 +50,12 @@ def import_weights(source: str, out: Path, *, accuracy: float) -> list[Path]:
 
 def _read(source: str) -> Mapping[str, torch.Tensor]:
     if source in TIMM_NAMES:
-        return _download(source)
+        try:
+            import timm
+        except ImportError:
+            raise RuntimeError("timm is not installed; install 'nas-engine[timm]' or name a file") from None
+        state_dict: Mapping[str, torch.Tensor] = timm.create_model(source, pretrained=True).state_dict()
+        return state_dict
     path = Path(source)
     if not path.is_file():
         raise ValueError(f"weights must be a file or one of {', '.join(TIMM_NAMES)}, got {source}")
@@ -67,15 +63,6 @@ def _read(source: str) -> Mapping[str, torch.Tensor]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"weights must be a safetensors file, got {path}: {error}") from None
-
-
-def _download(name: str) -> Mapping[str, torch.Tensor]:
-    try:
-        import timm
-    except ImportError:
-        raise RuntimeError("timm is not installed; install 'nas-engine[timm]' or name a file") from None
-    state_dict: Mapping[str, torch.Tensor] = timm.create_model(name, pretrained=True).state_dict()
-    return state_dict
 
 
 def _without_images(spec: NetworkSpec) -> DataSet:

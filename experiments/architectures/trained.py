@@ -18,20 +18,10 @@ from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import DataSpec
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 
-WEIGHTS_FOLDER = "weights"
-"""Folder of a run with the weights of its best trials."""
-
 
 @dataclass(frozen=True, slots=True)
 class TrainedNetwork:
-    """A trained network with the settings of its run.
-
-    Attributes:
-        name: the argument that named it.
-        checkpoint: the network with its normalization constants and classes.
-        data: of its search; None for a single file.
-        shifts: of the run's reward and test; empty for a single file.
-    """
+    """A trained network, named by an argument, with `data` and `shifts` of its run; none for a single file."""
 
     name: str
     checkpoint: Checkpoint
@@ -40,17 +30,12 @@ class TrainedNetwork:
 
 
 def find_trained(text: str) -> TrainedNetwork:
-    """Resolves a file of weights, a run (its best trial) or RUN@k.
-
-    Raises:
-        ValueError: if it does not name a trained network.
-        OSError: if a file cannot be read.
-    """
+    """Loads a trained network, see `find_trained_file`, with the settings of its run."""
     path = find_trained_file(text)
     if Path(text).is_file():
         return TrainedNetwork(text, load_checkpoint(path))
     source = find_architecture(text)
-    folder = path.parents[1] if path.parent.name == WEIGHTS_FOLDER else path.parent
+    folder = path.parents[1] if path.parent.name == "weights" else path.parent  # weights of the best trials of a run
     stored = RunFolder(folder).stored_document() or {}
     shifts = validate_section("shifts", stored.get("shifts") or {}, ShiftSettings)
     data = None if source.fidelity is None else source.fidelity.data
@@ -58,11 +43,9 @@ def find_trained(text: str) -> TrainedNetwork:
 
 
 def find_trained_file(text: str) -> Path:
-    """Finds the file of weights: the file itself, or that of a run, RUN@k, a training or an export.
+    """Finds the file of weights: the file itself, or that of a run (its best trial), RUN@k, a training or an export.
 
-    Raises:
-        ValueError: if it does not name a trained network.
-        OSError: if a file cannot be read.
+    Raises ValueError if the text does not name a trained network; OSError if a file cannot be read.
     """
     if Path(text).is_file():
         return Path(text)
@@ -99,10 +82,7 @@ def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, mo
         raise ValueError(
             f"images must have {len(first.mean)} channels for {networks[0].name}, got {loaded.num_channels}"
         )
-    return _draw(loaded.load_test(), most)
-
-
-def _draw(split: Split, most: int | None) -> Split:
+    split = loaded.load_test()
     if most is not None and most < 2:
         raise ValueError(f"there must be at least 2 images, got {most}")
     if most is None or most >= len(split):

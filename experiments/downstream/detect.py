@@ -36,16 +36,7 @@ _LABELS = dict(zip(NAMES, ("AP", "AP50", "AP75", "AP of small", "of medium", "of
 
 
 def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | None, console: Console) -> int:
-    """Trains a detector, or resumes the training in the folder.
-
-    Args:
-        request: The configuration.
-        backbone: The backbone.
-        out: The folder of the training; None means ``runs/NAME``.
-        console: Where progress is shown.
-
-    Returns:
-        The exit code: 0.
+    """Trains a detector, or resumes the training in the folder, by default ``runs/NAME``; returns the exit code, 0.
 
     Raises:
         ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
@@ -59,7 +50,8 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
     # what does not fit is refused before there is a folder, which would be bound to settings that cannot be trained
     if (root := request.changes.get(("data", "root"))) is not None and not Path(root).is_dir():
         raise ValueError(f"there is no folder {root}")
-    data = None if _is_done(path) else load_checked(plan, console)
+    done = read_result(path) is not None and (path / CURVES_FILE).is_file()  # the curves are written last
+    data = None if done else load_checked(plan, console)
     with Binding(folder, config, architecture).hold():
         result = read_result(path)
         if result is None or data is not None:
@@ -72,9 +64,7 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
 def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
     """Reads the images, and checks that plan, images, backbone and device fit together.
 
-    Raises:
-        ValueError: If they do not; one line that says where.
-        RuntimeError: If pycocotools or the device is missing.
+    Raises ValueError if they do not; RuntimeError if pycocotools or the device is missing.
     """
     choose_dtype(plan.recipe, choose_device(plan.recipe))
     with console.status("reading the images"):
@@ -86,21 +76,10 @@ def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
 def detect_folder(
     folder: Path, plan: DetectionPlan, data: DetectionSet, workers: TrainingWorkers, console: Console
 ) -> dict[str, Any]:
-    """Trains a detector, or resumes the training in the folder, and draws images and curves.
+    """Trains a detector, or resumes the training in an existing folder, and draws images and curves.
 
-    Args:
-        folder: An existing folder.
-        plan: What to train.
-        data: The images of the plan.
-        workers: The workers of the training.
-        console: Where progress is shown.
-
-    Returns:
-        What `result.json` holds, see `nas.downstream.detection.training.run_detection`.
-
-    Raises:
-        ValueError: If the folder holds another training.
-        RuntimeError: If the training fails.
+    Returns what `result.json` holds. Raises ValueError if the folder holds another training; RuntimeError if the
+    training fails.
     """
     with RecordLines(resolve_recipe(plan, data).iterations, console, describe_scores) as lines:
         if workers.is_local:
@@ -141,11 +120,6 @@ def describe_scores(record: Record) -> str:
         for name in ("box", "mask")
         if name in scores
     )
-
-
-def _is_done(folder: Path) -> bool:
-    """Whether a training is complete: the curves are written last."""
-    return read_result(folder) is not None and (folder / CURVES_FILE).is_file()
 
 
 def _percent(share: float | None) -> str:

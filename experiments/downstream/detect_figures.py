@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from experiments.comparison.figure_style import PALETTE, finish, save, style
+from experiments.comparison.figure_style import PALETTE, finish, percent, save, style
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.checkpoint import load_detector
 from nas.downstream.detection.evaluation import find_objects
@@ -23,24 +24,19 @@ from nas.training.run import Record
 
 NUM_PICTURES = 4
 MIN_SCORE = 0.3
-_CURVES = (("ap", "AP"), ("ap50", "AP50"))
 _MASK_OPACITY = 0.35
 
 
 def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws losses and average precision during a training.
-
-    Args:
-        records: what `metrics.jsonl` holds, at least one.
-        path: of the figure, PNG or SVG.
-        title: of the figure.
-    """
+    """Draws losses and average precision of the records of `metrics.jsonl`, at least one, as PNG or SVG."""
     with style():
         figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")
         losses, precision = figure.subplots(1, 2)
-        for colour, name in zip(PALETTE, _loss_names(records[0]), strict=False):
+        names = [name for name in records[0] if name.startswith("loss")]
+        for colour, name in zip(PALETTE, names, strict=False):
             values = [record[name] for record in records]
-            losses.plot([record["iteration"] for record in records], values, color=colour, label=_label(name))
+            label = "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
+            losses.plot([record["iteration"] for record in records], values, color=colour, label=label)
         losses.legend(loc="upper right")
         finish(losses, f"Losses of {title}", "mean since the previous record", "loss")
         _draw_precision(precision, [record for record in records if "evaluation" in record])
@@ -50,16 +46,9 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
 
 
 def draw_pictures(detector: Path, annotations: Annotations, folder: Path, *, recipe: DenseRecipe) -> list[Path]:
-    """Draws the detections in a few images beside their annotation.
+    """Draws the detections in the first `NUM_PICTURES` images with an object beside their annotation.
 
-    Args:
-        detector: a file of `nas.downstream.detection.checkpoint.save_detector`.
-        annotations: of the images; the first `NUM_PICTURES` with an object are drawn.
-        folder: of the drawings, made if missing; each has the name of its image.
-        recipe: device and precision.
-
-    Returns:
-        The files.
+    Returns the files, named like the images; the folder is made if missing.
     """
     network, _ = load_detector(detector)
     network.to(choose_device(recipe))
@@ -111,9 +100,8 @@ def _draw_object(axes: Axes, each: Mapping[str, Any], picture: AnnotatedImage, n
     axes.text(x, y, f"{names[each['category_id']]}{score}", fontsize=5, color="white", va="bottom", bbox=background)
     if "counts" in each:
         mask = decode_mask(each["counts"].encode("ascii"), picture.height, picture.width)
-        red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
         layer = np.zeros((picture.height, picture.width, 4))
-        layer[mask > 0] = (red, green, blue, _MASK_OPACITY)
+        layer[mask > 0] = to_rgba(colour, _MASK_OPACITY)
         axes.imshow(layer)
 
 
@@ -121,19 +109,10 @@ def _draw_precision(axes: Axes, records: Sequence[Record]) -> None:
     iterations = [record["iteration"] for record in records]
     colours = iter(PALETTE)
     for kind in ("box", "mask"):
-        for key, text in _CURVES:
+        for key in ("ap", "ap50"):
             if all(kind in record["evaluation"] for record in records):
-                values = [record["evaluation"][kind][key] for record in records]
-                shares = [np.nan if value is None else 100 * value for value in values]
-                axes.plot(iterations, shares, marker=".", color=next(colours), label=f"{kind} {text}")
+                shares = percent([record["evaluation"][kind][key] for record in records])
+                axes.plot(iterations, shares, marker=".", color=next(colours), label=f"{kind} {key.upper()}")
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower right")
     finish(axes, "Average precision", "mean over IoU thresholds of 0.5 to 0.95, and at 0.5", "%")
-
-
-def _loss_names(record: Record) -> list[str]:
-    return [name for name in record if name.startswith("loss")]
-
-
-def _label(name: str) -> str:
-    return "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")

@@ -24,8 +24,8 @@ class BackboneRequest:
     """The backbone, as a command line asks for it.
 
     Attributes:
-        name: An architecture, see `experiments.architectures.find.find_architecture`, or a trained classifier: a
-            checkpoint, or a folder of `nas train` or `nas export`. None takes the folder's.
+        name: An architecture, see `experiments.architectures.find`, or a trained classifier: a checkpoint, or a folder
+            of `nas train` or `nas export`. None takes the folder's.
         scratch: Whether a trained classifier gives only its architecture and the network around it, not its weights.
     """
 
@@ -38,15 +38,8 @@ def resolve_dense(
 ) -> tuple[Document, Buildable]:
     """Resolves the configuration of a detector or segmenter, and the architecture of its backbone.
 
-    Args:
-        kind: Of configuration; its first section has ``start``.
-        request: The configuration.
-        backbone: The backbone; a trained classifier sets ``start`` and the section ``network``.
-        folder: Of the training, which may hold the backbone.
-
-    Raises:
-        ValueError: If they are not valid, or no backbone or no data is named.
-        OSError: If a file cannot be read.
+    A trained classifier sets ``start`` in the first section, and the section ``network``. Raises ValueError if the
+    inputs are not valid, or no backbone or no data is named; OSError if a file cannot be read.
     """
     document = resolve(kind, request, folder.stored_document())
     if document["data"].get("root") is None:

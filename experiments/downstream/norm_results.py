@@ -32,12 +32,9 @@ class NormScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormStudy(PlainData):
-    """A comparison of norms.
+    """A comparison of norms in all domains, and for `ALL_SHIFTS` and `DROP`.
 
-    Attributes:
-        looks: by domain, the shift of its images; None for unshifted images.
-        constant: by domain, the scores of predicting the most frequent class everywhere.
-        norms: scores in all domains and for `ALL_SHIFTS` and `DROP`.
+    `looks` has the shift of each domain, if any; `constant` the scores of the most frequent class everywhere.
     """
 
     num_seeds: int

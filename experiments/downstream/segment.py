@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from experiments.comparison.tables import terminal_table
 from experiments.config.dense_config import SegmentationConfig
 from experiments.config.kinds import SEGMENTATION
 from experiments.config.resolve import ConfigRequest
@@ -39,28 +41,14 @@ CURVES_FILE, PICTURES_FILE = "curves.png", "pictures.png"
 
 @dataclass(frozen=True, slots=True)
 class SegmentResult:
-    """Results of a training.
-
-    Attributes:
-        result: What `result.json` holds, see `nas.downstream.segmentation.training.run_segmentation`.
-        domains: What `domains.json` holds, see `experiments.downstream.segment_domains.measure_domains`.
-    """
+    """What ``result.json`` and ``domains.json`` of a training hold."""
 
     result: Mapping[str, Any]
     domains: Mapping[str, Any]
 
 
 def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | None, console: Console) -> int:
-    """Trains a segmenter, or resumes the training in the folder, and evaluates it.
-
-    Args:
-        request: The configuration.
-        backbone: The backbone.
-        out: The folder of the training; None means ``runs/NAME``.
-        console: Where progress is shown.
-
-    Returns:
-        The exit code: 0.
+    """Trains a segmenter in the folder, by default ``runs/NAME``, or resumes, and evaluates it; the exit code is 0.
 
     Raises:
         ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
@@ -88,25 +76,20 @@ def read_images(config: SegmentationConfig, console: Console) -> SegmentationFol
 def segment_folder(
     folder: Path, config: SegmentationConfig, architecture: Buildable, data: SegmentationFolder, console: Console
 ) -> SegmentResult:
-    """Trains a segmenter, or resumes the training in the folder, evaluates it, and draws curves and images.
+    """Trains a segmenter in the folder, or resumes the training, evaluates it, and draws curves and images.
 
-    Args:
-        folder: Of the training; created if missing.
-        config: Of the training and the evaluation.
-        architecture: Of the backbone.
-        data: The images.
-        console: Where progress is shown.
-
-    Raises:
-        ValueError: If images, backbone and folder do not fit together; nothing is trained then.
-        RuntimeError: If the training fails.
+    Raises ValueError if images, backbone and folder do not fit together, before anything is trained; RuntimeError if
+    the training fails.
     """
     plan = config.plan(architecture)
     build_task(plan, data)  # what does not fit is said before there is a folder
     domains = find_domains(plan, data, config.test)
     with Binding(RunFolder(folder), config, architecture).hold():
         result = read_result(folder) or _train(folder, plan, config, data, console)
-        measured = _measure(folder, plan, domains, data, console)
+        train = data.classes.count(data.train.counts)
+        with num_threads(plan.recipe.num_threads), console.status("evaluating") as status:
+            load = partial(_load, folder, plan)
+            measured = measure_domains(folder, load, domains, train, lambda name: status.update(f"evaluating {name}"))
         _draw(folder, plan, domains[0])
     return SegmentResult(result, measured)
 
@@ -127,25 +110,22 @@ def class_table(result: Mapping[str, Any]) -> Table:
     """Formats the scores of the classes, ordered by number of pixels in the validation images."""
     scores = result["evaluation"]
     total = sum(scores["pixels"])
-    table = Table(title="classes of the validation images")
-    for name in ("class", "share of the pixels", "IoU"):
-        table.add_column(name, justify="left" if name == "class" else "right")
-    rows = zip(result["class_names"], scores["pixels"], scores["iou"], strict=True)
-    for name, pixels, share in sorted(rows, key=lambda row: -row[1]):
-        table.add_row(name, f"{pixels / total:.1%}", "none" if share is None else f"{share:.1%}")
-    return table
+    classes = zip(result["class_names"], scores["pixels"], scores["iou"], strict=True)
+    rows = [
+        (name, f"{pixels / total:.1%}", "none" if share is None else f"{share:.1%}")
+        for name, pixels, share in sorted(classes, key=lambda row: -row[1])
+    ]
+    return terminal_table(("class", "share of the pixels", "IoU"), rows, title="classes of the validation images")
 
 
 def domain_table(domains: Mapping[str, Any]) -> Table:
     """Formats the scores in each domain."""
-    table = Table(title="scores by domain")
-    for name in ("domain", "mean IoU", "pixel accuracy"):
-        table.add_column(name, justify="left" if name == "domain" else "right")
+    rows = []
     for name, scores in domains.items():
         look = scores["look"]
         shown = name if look is None else f"validation, {name} at severity {look['severity']}"
-        table.add_row(shown, f"{scores['mean_iou']:.2%}", f"{scores['pixel_accuracy']:.2%}")
-    return table
+        rows.append((shown, f"{scores['mean_iou']:.2%}", f"{scores['pixel_accuracy']:.2%}"))
+    return terminal_table(("domain", "mean IoU", "pixel accuracy"), rows, title="scores by domain")
 
 
 def describe_scores(record: Record) -> str:
@@ -160,26 +140,10 @@ def _train(
     workers = config.workers
     with RecordLines(plan.recipe.iterations, console, describe_scores) as lines:
         if workers.is_local:
-            result = run_segmentation(plan, data, folder, DenseWatch(lines.after_iteration, lines.after_record))
-        else:
-            from workers.jobs.data_parallel import train_in_parallel
+            return run_segmentation(plan, data, folder, DenseWatch(lines.after_iteration, lines.after_record))
+        from workers.jobs.data_parallel import train_in_parallel
 
-            result = train_in_parallel((plan, data), folder, workers.parallel(), lines.after_record, train=train_member)
-    return result
-
-
-def _measure(
-    folder: Path, plan: SegmentationPlan, domains: list[Domain], data: SegmentationFolder, console: Console
-) -> dict[str, Any]:
-    train = data.classes.count(data.train.counts)
-    with num_threads(plan.recipe.num_threads), console.status("evaluating") as status:
-        return measure_domains(
-            folder,
-            lambda: _load(folder, plan),
-            domains,
-            train,
-            progress=lambda name: status.update(f"evaluating {name}"),
-        )
+        return train_in_parallel((plan, data), folder, workers.parallel(), lines.after_record, train=train_member)
 
 
 def _draw(folder: Path, plan: SegmentationPlan, home: Domain) -> None:

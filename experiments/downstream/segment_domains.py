@@ -26,14 +26,7 @@ TRAINING, VALIDATION = "training", "validation"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
-    """A set of images.
-
-    Attributes:
-        name: Unique name.
-        pictures: Images with masks.
-        counts: Number of pixels by class.
-        look: The shift applied to the images, if any.
-    """
+    """Images with masks under a unique name, their numbers of pixels by class, and the shift of the images, if any."""
 
     name: str
     pictures: SegmentationImages
@@ -42,11 +35,7 @@ class Domain:
 
 
 def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: SegmentationTest) -> list[Domain]:
-    """Returns the domains of the settings, the validation images first.
-
-    Raises:
-        ValueError: If the other folder does not match the classes of the training.
-    """
+    """Returns the domains, validation images first; raises ValueError if classes of another folder do not match."""
     splits: dict[str, SegmentationSplit] = {VALIDATION: folder.validation}
     if test.training:
         splits[TRAINING] = folder.train
@@ -65,7 +54,6 @@ def measure_domains(
     load: Callable[[], nn.Module],
     domains: Sequence[Domain],
     train: Counts,
-    *,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Evaluates a segmenter in the domains that are missing in ``domains.json``, and adds each to the file.
@@ -78,10 +66,7 @@ def measure_domains(
         progress: Called with the name of each domain before its evaluation.
 
     Returns:
-        The scores by name of the domain, see `nas.downstream.segmentation.evaluation.evaluate`.
-
-    Raises:
-        ValueError: If the file exists and cannot be read.
+        The scores by name of the domain.
     """
     path = out / DOMAINS_FILE
     known = _read(path)

@@ -25,13 +25,7 @@ _NO_CLASS = (1.0, 1.0, 1.0)
 
 
 def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws loss and validation scores during a training.
-
-    Args:
-        records: what `metrics.jsonl` holds, at least one of them with an evaluation.
-        path: of the figure, PNG or SVG.
-        title: of the figure.
-    """
+    """Draws loss and validation scores of the records of `metrics.jsonl`, at least one evaluated, as PNG or SVG."""
     measured = [record for record in records if "evaluation" in record]
     iterations = [record["iteration"] for record in measured]
     with style():
@@ -39,10 +33,8 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
         loss, scores = figure.subplots(1, 2)
         loss.plot([record["iteration"] for record in records], [record["loss"] for record in records], color=PALETTE[0])
         finish(loss, f"Loss of {title}", "mean since the previous record", "loss")
-        for key, label, colour in (
-            ("mean_iou", "mean IoU", PALETTE[0]),
-            ("pixel_accuracy", "pixel accuracy", PALETTE[1]),
-        ):
+        labels = {"mean_iou": "mean IoU", "pixel_accuracy": "pixel accuracy"}
+        for (key, label), colour in zip(labels.items(), PALETTE, strict=False):
             values = [record["evaluation"][key] for record in measured]
             scores.plot(iterations, percent(values), color=colour, marker=".", label=label)
             scores.axhline(100 * measured[-1]["evaluation"]["constant"][key], color=colour, lw=0.8, ls="--")
@@ -55,13 +47,7 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
 
 
 def draw_pictures(network: nn.Module, pictures: SegmentationImages, path: Path) -> None:
-    """Draws the first images beside their annotation and the prediction of a network.
-
-    Args:
-        network: in evaluation mode.
-        pictures: at least one.
-        path: of the figure, PNG or SVG.
-    """
+    """Draws the first images beside their truth and the prediction of a network in evaluation mode, as PNG or SVG."""
     device = next(network.parameters()).device
     number = min(NUM_PICTURES, len(pictures))
     seen: set[int] = set()
@@ -118,14 +104,9 @@ def coloured(numbers: Tensor) -> npt.NDArray[np.float64]:
 
 
 def _colour(number: int) -> tuple[float, float, float]:
-    """A colour unlike those of neighbouring numbers: their bits go to red, green and blue in turn.
-
-    This is the colour map of PASCAL VOC without its first entry, black.
-    """
-    bits, channels = number + 1, [0, 0, 0]
-    for place in range(8):
-        for channel in range(3):
-            channels[channel] |= (bits >> channel & 1) << (7 - place)
-        bits >>= 3
-    red, green, blue = (channel / 255 for channel in channels)
+    """The colour map of PASCAL VOC without its first entry, black: the bits go to red, green and blue in turn."""
+    red, green, blue = (
+        sum((((number + 1) >> (3 * place + channel)) & 1) << (7 - place) for place in range(8)) / 255
+        for channel in range(3)
+    )
     return red, green, blue

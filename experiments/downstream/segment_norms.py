@@ -40,19 +40,11 @@ _PLACEMENTS = {"bn": "", "ibn_a": "-ibn-a", "ibn_b": "-ibn-b"}
 
 
 def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildable:
-    """Replaces the norm of a backbone.
+    """Replaces the norm of a backbone by a key of `NORMALIZATIONS`, in every block of the cells.
 
-    Every block of the cells gets the norm. If the architecture does not set the number of stages with norms that
-    remove appearance, it is all but the last, as in IBN-Net (section 3.2). Residual networks have variants with IBN-a
-    and IBN-b only.
-
-    Args:
-        architecture: of the backbone.
-        spec: the network around its cells.
-        norm: a key of `NORMALIZATIONS`; for a residual network ``bn``, ``ibn_a`` or ``ibn_b``.
-
-    Raises:
-        ValueError: if there is no such norm.
+    If the architecture does not set the number of stages with norms that remove appearance, it is all but the last, as
+    in IBN-Net (section 3.2). Residual networks have ``bn``, ``ibn_a`` and ``ibn_b`` only. Raises ValueError if there is
+    no such norm.
     """
     if isinstance(architecture, ReferenceNetwork):
         if norm not in _PLACEMENTS:
@@ -79,18 +71,8 @@ def run_norms(
 ) -> NormStudy:
     """Trains with every norm and seed, and writes ``norms.json``, ``norms.md`` and ``norms.png``.
 
-    Each training has its own folder, so that the same command resumes.
-
-    Args:
-        request: The configuration; seeds are counted from its seed.
-        backbone: The backbone.
-        out: The folder; None means ``runs/NAME_norms``.
-        console: Where progress is shown.
-        norms: Different norms, see `with_norm`; the others are compared with the first.
-        num_seeds: Trainings with each norm.
-
-    Returns:
-        What ``norms.json`` holds beside the name of the configuration.
+    Each training has its own folder, so that the same command resumes. Norms, see `with_norm`, are compared with the
+    first; seeds are counted from that of the configuration. The folder is by default ``runs/NAME_norms``.
 
     Raises:
         ValueError: If the configuration or a norm is not valid, or a folder holds another run.
@@ -124,11 +106,7 @@ def run_norms(
 
 
 def summarize(results: Mapping[str, Sequence[SegmentResult]]) -> NormStudy:
-    """Summarizes scores with intervals over seeds.
-
-    Args:
-        results: for each norm those of its trainings, ordered by seed.
-    """
+    """Summarizes the results of each norm, ordered by seed, with intervals over seeds."""
     first = next(iter(results.values()))
     tables = {norm: [_scores(each, key) for key in ("mean_iou", "pixel_accuracy")] for norm, each in results.items()}
     baseline = next(iter(tables.values()))[0]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from statistics import fmean
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,23 +17,15 @@ from experiments.study.plan import PRETRAINED, SCRATCH, STARTS
 from experiments.study.results import SCORES, SPLITS, Result, StudySummary, measured
 
 FORMATS = ("png", "svg")
-_COLOURS = MappingProxyType({SCRATCH: PALETTE[1], PRETRAINED: PALETTE[0]})
-_LABELS = MappingProxyType({SCRATCH: "from scratch", PRETRAINED: "pre-trained"})
+_COLOURS = {SCRATCH: PALETTE[1], PRETRAINED: PALETTE[0]}
+_LABELS = {SCRATCH: "from scratch", PRETRAINED: "pre-trained"}
 _LINES = ("-", "--", ":", "-.")
-_IMAGES = MappingProxyType({"val": "on validation images", "train": "on training images"})
+_IMAGES = {"val": "on validation images", "train": "on training images"}
 _BAND_OPACITY = 0.18
 
 
 def draw_study(study: StudySummary, folder: Path) -> list[Path]:
-    """Draws AP during training (``curves``) and final AP by amount of data (``data_val``, ``data_train``).
-
-    Args:
-        study: the study.
-        folder: where the figures are written; those of masks have the suffix ``_mask``.
-
-    Returns:
-        The files.
-    """
+    """Draws AP during training and final AP by amount of data; returns the files, those of masks with ``_mask``."""
     figures = {}
     with style():
         for kind in study.kinds:
@@ -51,16 +41,13 @@ def draw_study(study: StudySummary, folder: Path) -> list[Path]:
 
 def _curves(study: StudySummary, kind: str) -> Figure:
     """A column for each fraction, a row for each of AP and AP50, a line for each start and schedule."""
-    fractions, schedules = _distinct(study, "fraction"), _distinct(study, "schedule")
-    numbers = {setting.fraction: setting.num_pictures for setting in study.settings}
-    scores = list(SCORES)
-    figure, panels = _panels(len(fractions))
-    for (row, column), axes in np.ndenumerate(panels):
-        for start, (place, schedule) in product(STARTS, enumerate(schedules)):
-            runs = [each["curve"] for each in _finished(study, start, schedule, fractions[column])]
-            _draw_runs(axes, _values(runs, kind, scores[row]), _COLOURS[start], _LINES[place % len(_LINES)])
-        title = f"{SCORES[scores[row]]}, trained on {numbers[fractions[column]]:,}"
-        finish(axes, title, f"{kind}, {_IMAGES[study.split]}", "%")
+    numbers, schedules = _axes(study)
+    figure, panels = _panels(len(numbers))
+    for axes, (score, (fraction, number)) in zip(panels.flat, product(SCORES, numbers.items()), strict=True):
+        for start, (schedule, line) in product(STARTS, zip(schedules, cycle(_LINES), strict=False)):
+            runs = [each["curve"] for each in _finished(study, start, schedule, fraction)]
+            _draw_runs(axes, _values(runs, kind, score), _COLOURS[start], line)
+        finish(axes, f"{SCORES[score]}, trained on {number:,}", f"{kind}, {_IMAGES[study.split]}", "%")
     _finish(panels, "iteration")
     _legend(figure, study, schedules)
     return figure
@@ -68,39 +55,36 @@ def _curves(study: StudySummary, kind: str) -> Figure:
 
 def _amounts(study: StudySummary, split: str, kind: str) -> Figure:
     """A column for each schedule, a row for each of AP and AP50, a line for each start."""
-    schedules = _distinct(study, "schedule")
-    numbers = {setting.fraction: setting.num_pictures for setting in study.settings}
-    names = list(SCORES)
+    numbers, schedules = _axes(study)
     figure, panels = _panels(len(schedules))
-    for (row, column), axes in np.ndenumerate(panels):
-        key = f"{split}.{kind}.{names[row]}"
+    for axes, (score, schedule) in zip(panels.flat, product(SCORES, schedules), strict=True):
+        key = f"{split}.{kind}.{score}"
         for start in STARTS:
-            scores = {
-                number: [measured(each, key) for each in _finished(study, start, schedules[column], fraction)]
+            values = {
+                number: [measured(each, key) for each in _finished(study, start, schedule, fraction)]
                 for fraction, number in numbers.items()
             }
-            _draw_runs(axes, scores, _COLOURS[start], "-")
+            _draw_runs(axes, values, _COLOURS[start], "-")
         axes.set_xscale("log")
         axes.set_xticks(list(numbers.values()), [f"{number:,}" for number in numbers.values()])
         axes.minorticks_off()
-        finish(axes, f"{SCORES[names[row]]} at {schedules[column]}", f"{kind}, {_IMAGES[split]}", "%")
+        finish(axes, f"{SCORES[score]} at {schedule}", f"{kind}, {_IMAGES[split]}", "%")
     _finish(panels, "training images")
     _legend(figure, study, [])
     return figure
 
 
-def _distinct(study: StudySummary, name: str) -> list[Any]:
-    return list(dict.fromkeys(getattr(setting, name) for setting in study.settings))
+def _axes(study: StudySummary) -> tuple[dict[float, int], list[str]]:
+    """Number of images by fraction, and schedules."""
+    numbers = {setting.fraction: setting.num_pictures for setting in study.settings}
+    return numbers, list(dict.fromkeys(setting.schedule for setting in study.settings))
 
 
 def _finished(study: StudySummary, start: str, schedule: str, fraction: float) -> list[Result]:
     """The successful trainings of a kind, one per seed."""
     kind = (start, schedule, fraction)
-    return [
-        each
-        for each in study.results
-        if (each["start"], each["schedule"], each["fraction"]) == kind and "error" not in each
-    ]
+    done = [each for each in study.results if "error" not in each]
+    return [each for each in done if (each["start"], each["schedule"], each["fraction"]) == kind]
 
 
 def _values(runs: Sequence[Sequence[Result]], kind: str, score: str) -> dict[int, list[float]]:
@@ -140,9 +124,7 @@ def _finish(panels: Any, text: str) -> None:  # noqa: ANN401 - an array of axes
 def _legend(figure: Figure, study: StudySummary, schedules: Sequence[str]) -> None:
     seeds = study.num_seeds
     handles = [Line2D([], [], color=_COLOURS[start], lw=3, label=_LABELS[start]) for start in STARTS]
-    handles += [
-        Line2D([], [], color=BASELINE, ls=_LINES[place % len(_LINES)], label=schedule)
-        for place, schedule in enumerate(schedules)
-    ]
+    lines = zip(schedules, cycle(_LINES), strict=False)
+    handles += [Line2D([], [], color=BASELINE, ls=line, label=schedule) for schedule, line in lines]
     title = f"mean of {seeds} seeds, bands from the lowest to the highest" if seeds > 1 else "one seed"
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), title=title, alignment="left")

@@ -8,15 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from experiments.config.study_config import StudyConfig, num_pictures
-from nas.downstream.detection.annotations import Annotations
-from nas.downstream.detection.data import (
-    DetectionSet,
-    check_training,
-    choose_images,
-    has_objects,
-    load_detection_data,
-)
-from nas.downstream.detection.settings import DetectionData
+from nas.downstream.detection.data import DetectionSet, check_training, choose_images, has_objects, load_detection_data
 from nas.downstream.detection.training import DetectionPlan, build_task
 from nas.downstream.schedule import with_length
 from nas.models.build import Buildable
@@ -27,15 +19,7 @@ STARTS = (SCRATCH, PRETRAINED)
 
 @dataclass(frozen=True, slots=True)
 class StudyTraining:
-    """One training of a study.
-
-    Attributes:
-        start: one of `STARTS`.
-        schedule: ``1x``, ``2x`` and so on.
-        fraction: of the training images.
-        plan: what is trained, with the seed of the training.
-        num_iterations: length of the schedule for these images.
-    """
+    """One training of a study: one of `STARTS`, a schedule such as ``2x``, and a fraction of the training images."""
 
     start: str
     schedule: str
@@ -50,22 +34,13 @@ class StudyTraining:
 
 
 def plan_trainings(config: StudyConfig, architecture: Buildable, data: DetectionSet) -> list[StudyTraining]:
-    """Lists all trainings, ordered by seed, so that an interrupted study has complete comparisons.
-
-    Args:
-        config: of the study.
-        architecture: of the backbone.
-        data: all images.
-
-    Raises:
-        ValueError: if two fractions give the same number of images, or a schedule is too short for them.
-    """
+    """Lists all trainings by seed; raises ValueError if two fractions give equal counts or a schedule is too short."""
     study, total = config.study, len(data.train.images)
     counts = {fraction: num_pictures(fraction, total) for fraction in study.fractions}
     for first, second in pairwise(study.fractions):
         if counts[first] == counts[second]:
             raise ValueError(f"fractions {first:g} and {second:g} of {total} images are both {counts[first]}")
-    return [
+    return [  # ordered by seed, so that an interrupted study has complete comparisons
         _training(config, architecture, (start, schedule, fraction, seed), counts[fraction])
         for seed in range(study.seed, study.seed + study.num_seeds)
         for fraction in reversed(study.fractions)
@@ -75,25 +50,17 @@ def plan_trainings(config: StudyConfig, architecture: Buildable, data: Detection
 
 
 def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> None:
-    """Checks the trainings by building both networks, before any is trained.
-
-    Raises:
-        ValueError: if backbone, pyramid, weights and images do not match, or a subset of the images has no object.
-    """
+    """Builds both networks; raises ValueError if parts do not match, or a subset of the images has no object."""
     if not has_objects(data.evaluation):
         raise ValueError(f"{data.evaluation.path}: there must be at least one object in the images to evaluate")
-    every = _all_pictures(trainings[0].plan.data, data)
+    every = data.train
+    if len(every.images) != data.num_available:  # a subset of the images from which each training draws its own
+        wanted = replace(trainings[0].plan.data, num_train=None, evaluate="train")
+        every = load_detection_data(wanted, masks=False, check=False).train
     for each in {each.fraction: each.plan.data for each in trainings}.values():
         check_training(choose_images(every, each.num_train, seed=each.subset_seed))
     for start in STARTS:
         build_task(next(each.plan for each in trainings if each.start == start), data)
-
-
-def _all_pictures(wanted: DetectionData, data: DetectionSet) -> Annotations:
-    """The images from which each training draws its own; read again only if `data` holds a subset of them."""
-    if len(data.train.images) == data.num_available:
-        return data.train
-    return load_detection_data(replace(wanted, num_train=None, evaluate="train"), masks=False, check=False).train
 
 
 def training_folder(out: Path, training: StudyTraining) -> Path:
@@ -105,14 +72,7 @@ def _training(
     config: StudyConfig, architecture: Buildable, kind: tuple[str, str, float, int], num_train: int
 ) -> StudyTraining:
     start, schedule, fraction, seed = kind
-    plan = DetectionPlan(
-        architecture,
-        config.network,
-        config.detector,
-        config.recipe,
-        replace(config.data, num_train=num_train),
-        schedule,
-        seed,
-        config.study.pretrained if start == PRETRAINED else None,
-    )
+    data = replace(config.data, num_train=num_train)
+    weights = config.study.pretrained if start == PRETRAINED else None
+    plan = DetectionPlan(architecture, config.network, config.detector, config.recipe, data, schedule, seed, weights)
     return StudyTraining(start, schedule, fraction, plan, with_length(config.recipe, schedule, num_train).iterations)

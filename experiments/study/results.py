@@ -1,7 +1,4 @@
-"""The results of a study of pre-training: scores by setting, and what pre-training adds.
-
-Numbers are NaN (null in JSON) where there are none.
-"""
+"""The results of a study of pre-training, by setting; numbers are NaN (null in JSON) where there are none."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One schedule and fraction of the training images, with its measures by key, see `measure_keys`."""
+    """One schedule and fraction of the images, with its measures by key: ``val.box.ap`` and so on, and ``loss``."""
 
     schedule: str
     fraction: float
@@ -69,16 +66,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StudySummary(PlainData):
-    """A study of pre-training.
+    """A study of pre-training; `overall` has the differences as means over all settings, by key.
 
-    Attributes:
-        split: ``val`` or ``train``, on which the detectors were evaluated during training.
-        kinds: of AP: ``box``, and ``mask`` if there are masks.
-        num_measured: number of images evaluated, by split.
-        settings: all schedules and fractions, in ascending order.
-        overall: difference as a mean over all settings, by key.
-        changes: of the differences along schedules and amounts of data.
-        verdict: conclusions, sentences.
+    `split` is the one of `SPLITS` on which detectors were evaluated during training; `num_measured` has the numbers of
+    images by split, and `kinds` those of AP: ``box``, and ``mask`` if there are masks.
     """
 
     split: str
@@ -93,18 +84,12 @@ class StudySummary(PlainData):
     verdict: tuple[str, ...] = ()
 
 
-def measure_keys(kinds: Sequence[str]) -> list[str]:
-    """Returns the keys of the measures: ``val.box.ap`` and so on, and ``loss``."""
-    return [f"{split}.{kind}.{score}" for split in SPLITS for kind in kinds for score in SCORES] + [LOSS]
-
-
 def measured(result: Result, key: str) -> float | None:
     """Returns one measure of a training; None if it failed, or there was no object to detect."""
     if "error" in result:
         return None
     if key == LOSS:
-        loss: float = result[LOSS]
-        return loss
+        return float(result[LOSS])
     split, kind, score = key.split(".")
     value: float | None = result["scores"][split].get(kind, {}).get(score)
     return value

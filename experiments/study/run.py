@@ -24,7 +24,7 @@ from experiments.study.plan import StudyTraining, check_trainings, plan_training
 from experiments.study.results import StudySummary, measured
 from experiments.study.summary import summarize
 from experiments.study.table import markdown_study
-from nas.downstream.detection.data import DetectionSet, load_detection_data
+from nas.downstream.detection.data import load_detection_data
 from nas.files.atomic_write import write_text
 from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
@@ -39,17 +39,8 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     """Trains what is not trained yet, and writes ``study.json``, ``study.md`` and the figures.
 
     Each training has its own folder: the same command resumes, and one with more seeds, schedules or fractions adds
-    theirs.
-
-    Args:
-        request: The configuration of a study or of a detector.
-        backbone: Its architecture, see `experiments.architectures.find.find_architecture`; None takes that of the
-            pre-trained classifier.
-        out: The folder; None means ``runs/NAME_study``.
-        console: Where progress is shown.
-
-    Returns:
-        What ``study.json`` holds beside the name of the configuration.
+    theirs. The configuration is of a study or of a detector, the backbone by default that of the pre-trained
+    classifier, the folder by default ``runs/NAME_study``.
 
     Raises:
         ValueError: If configuration, data or backbone are not valid, or the folder holds another run.
@@ -57,12 +48,13 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
         OSError: If a file cannot be read.
     """
     folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_study"))
-    config, architecture = resolve_study(request, backbone, folder)
+    config, architecture = _resolve(request, backbone, folder)
     with console.status("reading the images"):
         data = load_detection_data(config.data, masks=config.detector.masks)
     trainings = plan_trainings(config, architecture, data)
     check_trainings(trainings, data)
-    with Binding(folder, config, architecture, _origin(config, data)).hold():
+    digest = hashlib.sha256(Path(str(config.study.pretrained)).read_bytes()).hexdigest()
+    with Binding(folder, config, architecture, {"pretrained": digest, "data": data.fingerprint}).hold():
         results = _train_all(folder.path, trainings, config, console)
         value = summarize(results, split=config.data.evaluate)
         plain = {"config": request.source, **value.to_json()}
@@ -73,15 +65,8 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     return value
 
 
-def resolve_study(request: ConfigRequest, backbone: str | None, folder: RunFolder) -> tuple[StudyConfig, Buildable]:
-    """Resolves the configuration of a study, and the architecture of the backbone.
-
-    The pre-trained classifier sets the network around the cells.
-
-    Raises:
-        ValueError: If they are not valid, or the pre-trained classifier is missing or has another architecture.
-        OSError: If a file cannot be read.
-    """
+def _resolve(request: ConfigRequest, backbone: str | None, folder: RunFolder) -> tuple[StudyConfig, Buildable]:
+    """Resolves configuration and architecture; the pre-trained classifier sets the network around the cells."""
     document = resolve(STUDY, request, folder.stored_document())
     pretrained = document["study"].get("pretrained")
     if pretrained is None:
@@ -95,32 +80,25 @@ def resolve_study(request: ConfigRequest, backbone: str | None, folder: RunFolde
     return StudyConfig.parse(document, source=request.source), checkpoint.network.architecture
 
 
-def _origin(config: StudyConfig, data: DetectionSet) -> dict[str, Any]:
-    with Path(str(config.study.pretrained)).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"pretrained": digest, "data": data.fingerprint}
-
-
 def _train_all(
     out: Path, trainings: Sequence[StudyTraining], config: StudyConfig, console: Console
 ) -> list[dict[str, Any]]:
     """Runs the trainings that are missing; returns the results in the order of the trainings."""
     ended: dict[str, Scores | JobFailure] = {}
-    for training in trainings:
-        if (scores := read_scores(training_folder(out, training))) is not None:
-            ended[training.name] = scores
-    jobs = [
-        DetectorJob(each.name, each.plan, training_folder(out, each).resolve(), config.study.num_known)
-        for each in trainings
-        if each.name not in ended
-    ]
+    jobs = []
+    for each in trainings:
+        folder = training_folder(out, each)
+        if (scores := read_scores(folder)) is not None:
+            ended[each.name] = scores
+        else:
+            jobs.append(DetectorJob(each.name, each.plan, folder.resolve(), config.study.num_known))
     say(console, f"{len(trainings)} trainings, {len(ended)} of them done")
     if jobs:
         with connect(config.workers.address):
             for job, result in run_jobs(jobs, config.workers.each()):
                 ended[job.name] = result
                 say(console, f"{len(ended)} of {len(trainings)}: {_describe(job, result, config.data.evaluate)}")
-    return [_result(training, ended[training.name]) for training in trainings]
+    return [_result(each, ended[each.name]) for each in trainings]
 
 
 def _describe(job: DetectorJob, result: Scores | JobFailure, split: str) -> str:
@@ -132,7 +110,7 @@ def _describe(job: DetectorJob, result: Scores | JobFailure, split: str) -> str:
 
 
 def _result(training: StudyTraining, ended: Scores | JobFailure) -> dict[str, Any]:
-    described = {
+    return {
         "name": training.name,
         "start": training.start,
         "schedule": training.schedule,
@@ -140,5 +118,5 @@ def _result(training: StudyTraining, ended: Scores | JobFailure) -> dict[str, An
         "seed": training.plan.seed,
         "num_pictures": training.plan.data.num_train,
         "num_iterations": training.num_iterations,
+        **({"error": ended.error} if isinstance(ended, JobFailure) else ended),
     }
-    return {**described, **({"error": ended.error} if isinstance(ended, JobFailure) else ended)}

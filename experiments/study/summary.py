@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
 from experiments.comparison.statistics import Interval, bootstrap_interval
 from experiments.study.plan import PRETRAINED, SCRATCH
 from experiments.study.results import (
+    LOSS,
+    SCORES,
     SPLITS,
     Change,
     Measure,
@@ -17,64 +20,40 @@ from experiments.study.results import (
     Setting,
     Spread,
     StudySummary,
-    measure_keys,
     measured,
 )
 from experiments.study.verdict import verdict
 
-KINDS = ("box", "mask")
-
 
 def summarize(results: Sequence[Result], *, split: str) -> StudySummary:
-    """Computes scores with their spread over seeds, and differences by seed with bootstrap intervals over seeds.
-
-    Args:
-        results: all trainings.
-        split: ``val`` or ``train``: on which the detectors were evaluated during training.
-
-    Raises:
-        RuntimeError: if all trainings failed; the message has the first error.
-    """
+    """Computes scores and differences over seeds; raises RuntimeError with the first error if all trainings failed."""
     done = [each for each in results if "error" not in each]
     if not done:
         raise RuntimeError(f"all {len(results)} trainings failed; the first: {results[0]['error']}")
-    kinds = tuple(kind for kind in KINDS if kind in done[0]["scores"][split])
+    kinds = tuple(kind for kind in ("box", "mask") if kind in done[0]["scores"][split])
     places = {(each["fraction"], int(each["schedule"].removesuffix("x"))): each["schedule"] for each in results}
-    settings = [_setting(places[place], place[0], results, measure_keys(kinds)) for place in sorted(places)]
-    summary = StudySummary(
-        split=split,
-        kinds=kinds,
-        num_measured={name: max(each["scores"][name]["num_pictures"] for each in done) for name in SPLITS},
-        num_seeds=len({each["seed"] for each in results}),
-        settings=tuple(settings),
-        overall=_overall(settings),
-        changes=tuple(_changes(settings)),
-        results=results,
-    )
+    keys = [".".join(names) for names in product(SPLITS, kinds, SCORES)] + [LOSS]
+    settings = tuple(_setting(places[place], place[0], results, keys) for place in sorted(places))
+    counts = {name: max(each["scores"][name]["num_pictures"] for each in done) for name in SPLITS}
+    num_seeds = len({each["seed"] for each in results})
+    changes = tuple(_changes(settings))
+    summary = StudySummary(split, kinds, counts, num_seeds, settings, _overall(settings), changes, results)
     return replace(summary, verdict=tuple(verdict(summary)))
 
 
 def _setting(schedule: str, fraction: float, results: Sequence[Result], keys: Sequence[str]) -> Setting:
     ours = [each for each in results if (each["schedule"], each["fraction"]) == (schedule, fraction)]
-    return Setting(
-        schedule=schedule,
-        fraction=fraction,
-        num_pictures=ours[0]["num_pictures"],
-        num_iterations=ours[0]["num_iterations"],
-        num_failed=sum("error" in each for each in ours),
-        measures={key: _measure(key, ours) for key in keys},
-    )
+    measures = {key: _measure(key, ours) for key in keys}
+    num_failed = sum("error" in each for each in ours)
+    return Setting(schedule, fraction, ours[0]["num_pictures"], ours[0]["num_iterations"], num_failed, measures)
 
 
 def _measure(key: str, results: Sequence[Result]) -> Measure:
-    scratch, pretrained = (
-        {
-            each["seed"]: value
-            for each in results
-            if each["start"] == start and (value := measured(each, key)) is not None
-        }
-        for start in (SCRATCH, PRETRAINED)
-    )
+    by_start: dict[str, dict[int, float]] = {SCRATCH: {}, PRETRAINED: {}}
+    for each in results:
+        if (value := measured(each, key)) is not None:
+            by_start[each["start"]][each["seed"]] = value
+    scratch, pretrained = by_start.values()
     pairs = {str(seed): value - scratch[seed] for seed, value in pretrained.items() if seed in scratch}
     return Measure(_spread(scratch), _spread(pretrained), pairs, _interval(list(pairs.values())))
 
@@ -105,9 +84,9 @@ def _changes(settings: Sequence[Setting]) -> list[Change]:
 
 def _between(first: Setting, last: Setting) -> dict[str, Interval]:
     changes = {}
-    for key in last.measures:
-        before, after = (each.measures[key].pairs for each in (first, last))
-        changes[key] = _interval([after[seed] - before[seed] for seed in after if seed in before])
+    for key, measure in last.measures.items():
+        before = first.measures[key].pairs
+        changes[key] = _interval([value - before[seed] for seed, value in measure.pairs.items() if seed in before])
     return changes
 
 

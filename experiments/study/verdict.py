@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import numpy as np
+from math import isnan
+from statistics import median
 
 from experiments.comparison.formatting import interval_text
 from experiments.comparison.statistics import Interval
@@ -18,20 +18,15 @@ SCRATCH_SUFFICES, SCRATCH_FAILS = 10_000, 3_500
 
 def verdict(study: StudySummary) -> list[str]:
     """States what the numbers of a study show and what they cannot show."""
+    failed = [each for each in study.results if "error" in each]
+    failures = f"{len(failed)} of {len(study.results)} trainings failed and are excluded"
     return [
-        *_failures(study),
+        *([f"{failures}; the first, {failed[0]['name']}: {failed[0]['error']}"] if failed else []),
         *_on_split(study, "val"),
         *_on_split(study, "train"),
         f"Training loss (lower is better): {_lead(study, LOSS)}",
         *_limits(study),
     ]
-
-
-def _failures(study: StudySummary) -> Iterator[str]:
-    failed = [each for each in study.results if "error" in each]
-    if failed:
-        total = f"{len(failed)} of {len(study.results)} trainings"
-        yield f"{total} failed and are excluded; the first, {failed[0]['name']}: {failed[0]['error']}"
 
 
 def _on_split(study: StudySummary, split: str) -> Iterator[str]:
@@ -51,7 +46,7 @@ def _on_split(study: StudySummary, split: str) -> Iterator[str]:
 def _lead(study: StudySummary, key: str) -> str:
     """In how many settings pre-training is better, and by how much overall."""
     sign = -1 if key == LOSS else 1
-    known = [found for each in study.settings if not np.isnan((found := each.measures[key].difference).value)]
+    known = [found for each in study.settings if not isnan((found := each.measures[key].difference).value)]
     lead = f"pre-training is better in {sum(sign * each.value > 0 for each in known)} of {len(known)} settings"
     if study.num_seeds < 2:
         return f"{lead}; with one seed, no difference can be tested."
@@ -86,13 +81,9 @@ def _limits(study: StudySummary) -> Iterator[str]:
     """The smallest detectable difference, and what the intervals do not cover."""
     if study.num_seeds > 1:
         found = [setting.measures["train.box.ap"].difference for setting in study.settings]
-        widths = [each.half_width for each in found if each.bounded]
-        seen = (
-            f"With {study.num_seeds} seeds, the smallest detectable difference in AP on training images is about "
-            f"{100 * float(np.median(widths)):.1f} points. "
-            if widths
-            else ""
-        )
+        widths = [100 * each.half_width for each in found if each.bounded]
+        least = f"With {study.num_seeds} seeds, the smallest detectable difference in AP on training images is about"
+        seen = f"{least} {median(widths):.1f} points. " if widths else ""
         yield f"{seen}Intervals cover the variation over seeds only: all trainings share the images and the backbone."
     most = max(each.num_pictures for each in study.settings)
     if most < SCRATCH_SUFFICES:

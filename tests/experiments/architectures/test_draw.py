@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
@@ -26,7 +27,7 @@ def labels_within_boxes(figure: Figure) -> int:
     """Checks that each label lies in one box, or in none at all, and that no two meet; returns how many do."""
     (axes,) = figure.axes
     figure.set_dpi(200)
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [patch.get_window_extent(renderer) for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
     texts = [text.get_window_extent(renderer) for text in axes.texts]
     num_within = 0

@@ -1,4 +1,5 @@
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from experiments.architectures.draw_edges import edge_cell_figure
 from search_spaces.nasbench201 import EdgeCell
@@ -14,7 +15,7 @@ def test_every_edge_that_carries_something_is_drawn_within_the_picture(num_nodes
     assert sorted(text for text in shown if text.startswith("op_")) == sorted(op for op in ops if op != "none")
     assert {"in", "out"} <= set(shown)
     assert len(axes.patches) == sum(op != "none" for op in ops)
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     for artist in (*axes.texts, *axes.patches):
         box = artist.get_window_extent(renderer)
         assert box.x0 >= 0
