@@ -6,9 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 2, 1, 130
 MAX_ERROR = 1000
@@ -22,14 +25,21 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - plain data of any form
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def print_result(result: Any, show: Callable[[Any, Console], None], *, as_json: bool) -> None:  # noqa: ANN401
+    """Prints a result as JSON, which its `to_json` returns, or with `show`."""
+    from rich.console import Console
+
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show(result, Console())
+
+
 def report_errors(command: Callable[[], object]) -> int:
     """Runs a command and turns whatever it raises into one line on stderr.
 
-    Args:
-        command: May return an exit code.
-
     Returns:
-        Its exit code, 0 if it returns none; 2 for bad input, 130 after Ctrl-C, 1 for an internal error.
+        The command's exit code, 0 if it returns none; 2 for bad input, 130 after Ctrl-C, 1 for an internal error.
     """
     try:
         code = command()
