@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from experiments.runs.printing import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -59,8 +61,7 @@ def _complain(text: str, error: BaseException, code: int) -> int:
     if os.environ.get("NAS_DEBUG"):
         raise error
     if text:
-        line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
-        print("error:", line[:MAX_ERROR], file=sys.stderr)
+        print("error:", one_line(text)[:MAX_ERROR], file=sys.stderr)
     return code
 
 

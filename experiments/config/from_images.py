@@ -32,17 +32,13 @@ _C = TypeVar("_C", bound=_OfImages)
 
 
 def load_images(kind: type[_C], document: Document, request: ConfigRequest, console: Console) -> tuple[DataSet, _C]:
-    """Loads the images of a document and completes it: classes, channels and image size of the network.
+    """Loads the images of a document and completes it in place: classes, channels and image size of the network.
 
     Args:
         kind: The class of the configuration.
-        document: Completed in place.
-        request: From which the document was resolved.
+        document: What `request` was resolved to.
+        request: The configuration as it was asked for.
         console: Where progress is shown.
-
-    Raises:
-        ValueError: If the document is not valid, or the images cannot be used.
-        OSError: If a file cannot be read.
     """
     config = kind.parse(document, source=request.source)
     if request.changes.get(("data", "root")) is not None and config.data.name in EMBEDDED:

@@ -37,12 +37,7 @@ INTERRUPTED = 130
 
 
 def run_search(request: ConfigRequest, out: Path | None, console: Console) -> int:
-    """Runs a search, or resumes the one in the folder.
-
-    Args:
-        request: The configuration.
-        out: The run folder; None means ``runs/NAME``.
-        console: Where progress is shown.
+    """Runs a search, or resumes the one in the folder, ``runs/NAME`` if None.
 
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
@@ -50,7 +45,6 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     Raises:
         ValueError: If the configuration is not valid, or the folder holds a run with another one.
         RuntimeError: If the folder is in use or cannot be written, or Ray cannot be reached.
-        OSError: If a file cannot be read.
     """
     folder = RunFolder(out or request.default_folder)
     stored = folder.stored_document() if folder.is_bound(SEARCH) else None
@@ -64,8 +58,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
         Binding(folder, config).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
-            more = 2 * len(ledger.contents.finished)
-            say(console, f"{folder.path} is finished; add trials with --trials {more}")
+            say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
             _say_result(folder, _count(config, ledger), console)
             return 0
         if ledger.contents.warning:
@@ -109,6 +102,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
+    controller, plan = config.build_controller(), _plan(config)
     reporter = SearchDisplay(str(folder.path), tally, console)
 
     def announce() -> None:
@@ -117,23 +111,19 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     try:
         with (
             forward_log("workers", reporter.say),
-            open_trackers(config, folder, ledger.contents.finished, reporter.say) as trackers,
+            open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
             _open_pool(config, folder, ledger, data) as pool,
             reporter,
             Interrupts(announce) as interrupts,
         ):
             tally.start_session()
+            watched = WatchedPool(pool, tally)
             for trial, outcome in search(
-                config.space,
-                config.build_controller(),
-                WatchedPool(pool, tally),
-                _plan(config),
-                ledger=ledger,
-                stop=lambda: interrupts.stopping,
+                config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
             ):
                 tally.take(outcome)
                 weights.take(trial, outcome)
-                trackers.take(outcome)
+                log_outcome(outcome)
                 reporter.update()
     except KeyboardInterrupt:
         say(console, f"abandoned {tally.num_running} running trials")
@@ -143,13 +133,9 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
 
 def _plan(config: SearchConfig) -> SearchPlan:
     settings = config.search
+    batch = settings.ordered_batch if settings.deterministic else None
     return SearchPlan(
-        fidelity=config.fidelity,
-        num_trials=settings.num_trials,
-        seed=settings.seed,
-        reward=config.reward,
-        failure_reward=settings.failure_reward,
-        ordered_batch=settings.ordered_batch if settings.deterministic else None,
+        config.fidelity, settings.num_trials, settings.seed, config.reward, settings.failure_reward, batch
     )
 
 
@@ -165,10 +151,8 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
-    with (
-        connect(**workers.connection()),
-        CachingPool(RayPool(evaluate, arguments=arguments, resources=workers.each()), known) as pool,
-    ):
+    ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
+    with connect(**workers.connection()), CachingPool(ray_pool, known) as pool:
         yield pool
 
 

@@ -41,12 +41,7 @@ class MlflowTracker:
         self._run_id = ""
 
     def open(self) -> int:
-        """Creates a run, or resumes the one in the file.
-
-        Raises:
-            ValueError: If the file holds no ID of a run.
-            Exception: Whatever MLflow raises, as when the server does not answer or has no such run.
-        """
+        """Creates a run, or resumes the one in the file; ValueError if the file holds no ID of a run."""
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri=self._uri)

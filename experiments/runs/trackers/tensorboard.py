@@ -16,10 +16,7 @@ class TensorBoardTracker:
 
     Appending to the previous file could miss or repeat a point after a crash. The new file makes TensorBoard discard
     the points of the previous one, which is kept until there is a third, since a TensorBoard may be reading it.
-
-    Args:
-        folder: Only for event files.
-        configuration: Text shown beside the curves.
+    The text `configuration` is shown beside the curves.
     """
 
     name = "tensorboard"

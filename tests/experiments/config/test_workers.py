@@ -33,9 +33,9 @@ def test_a_connection_names_what_the_nodes_need():
 
 
 def test_a_ray_started_here_has_room_for_the_workers_asked_for():
-    assert SearchWorkers(num_workers=4, cpus=1.5).local_cpus == 6
-    assert SearchWorkers(num_workers=3, cpus=0, gpus=1).local_cpus == 1
-    assert SearchWorkers().local_cpus is None
+    assert SearchWorkers(num_workers=4, cpus=1.5).connection()["num_cpus"] == 6
+    assert SearchWorkers(num_workers=3, cpus=0, gpus=1).connection()["num_cpus"] == 1
+    assert SearchWorkers().connection()["num_cpus"] is None
 
 
 @pytest.mark.parametrize(
