@@ -75,10 +75,7 @@ def set_value(sections: Document, section: str, key: str, value: Any) -> None:  
 
 
 def apply_setting(sections: Document, setting: str) -> None:
-    """Changes one setting in place, given as ``section.key=value`` with a value in YAML.
-
-    Whether key and value are allowed is checked when the document is parsed.
-    """
+    """Changes one setting in place, given as ``section.key=value`` in YAML; parsing checks whether it is allowed."""
     path, equals, text = setting.partition("=")
     section, dot, key = path.partition(".")
     if not (equals and dot and key):

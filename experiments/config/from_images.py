@@ -32,14 +32,7 @@ _C = TypeVar("_C", bound=_OfImages)
 
 
 def load_images(kind: type[_C], document: Document, request: ConfigRequest, console: Console) -> tuple[DataSet, _C]:
-    """Loads the images of a document and completes it in place: classes, channels and image size of the network.
-
-    Args:
-        kind: The class of the configuration.
-        document: What `request` was resolved to.
-        request: The configuration as it was asked for.
-        console: Where progress is shown.
-    """
+    """Loads the images of a document and completes it in place: classes, channels and image size of the network."""
     config = kind.parse(document, source=request.source)
     if request.changes.get(("data", "root")) is not None and config.data.name in EMBEDDED:
         raise ValueError(

@@ -102,15 +102,9 @@ _DENSE_FREE = (
     *(f"recipe.{name}" for name in ("device", "num_threads")),
     *(f"recipe.{name}_iterations" for name in ("record", "checkpoint", "evaluation")),
 )
-DETECTION = ConfigKind(
-    "detect",
-    ("detection", "network", "detector", "recipe", "data", "workers"),
-    free=_DENSE_FREE,
-)
+DETECTION = ConfigKind("detect", ("detection", "network", "detector", "recipe", "data", "workers"), free=_DENSE_FREE)
 SEGMENTATION = ConfigKind(
-    "segment",
-    ("segmentation", "network", "head", "recipe", "data", "test", "workers"),
-    free=(*_DENSE_FREE, "test."),
+    "segment", ("segmentation", "network", "head", "recipe", "data", "test", "workers"), free=(*_DENSE_FREE, "test.")
 )
 STUDY = ConfigKind(
     "study pretraining",

@@ -167,13 +167,9 @@ class StudyWorkers:
 
     def each(self) -> WorkerResources:
         """What each worker gets."""
-        gpus = _gpus(self.gpus)
+        gpus, retries = _gpus(self.gpus), self.max_retries
         return WorkerResources(
-            cpus=self.cpus,
-            gpus=gpus,
-            max_retries=self.max_retries,
-            recycle_after=int(gpus > 0),
-            max_workers=self.num_workers,
+            self.cpus, gpus, max_retries=retries, recycle_after=int(gpus > 0), max_workers=self.num_workers
         )
 
 

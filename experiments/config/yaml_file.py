@@ -34,11 +34,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null."""
     try:
-        loader = _PlainLoader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+        return yaml.load(text, _PlainLoader)  # noqa: S506 - it is a safe loader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"is not valid YAML: {line}{error.problem}") from None

@@ -14,11 +14,8 @@ from nas.trial import Outcome, Success, Trial
 class BestWeights:
     """Removes weights after each outcome; those of trials in flight are kept.
 
-    Args:
-        folder: The run folder.
-        keep: Number of trials whose weights are kept: the highest rewards, the earliest trial of each fingerprint.
-        finished: Finished trials of earlier sessions; weights left behind by a crash are removed.
-        reward: Ranks the trials.
+    The weights of `keep` trials are kept: the highest rewards, the earliest trial of each fingerprint. Weights of
+    `finished` trials of earlier sessions that a crash left behind are removed.
     """
 
     def __init__(self, folder: RunFolder, keep: int, finished: Iterable[Record], reward: Reward) -> None:

@@ -71,14 +71,9 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
+    """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
     data, config = load_images(SearchConfig, document, request, console)
     check_fits(config.fidelity, data)
-    _check_device(config)
-    return data, config
-
-
-def _check_device(config: SearchConfig) -> None:
-    """Refuses what every trial would fail for, before it uses up the budget of trials."""
     recipe, workers = config.recipe, config.workers
     if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:
         raise ValueError(
@@ -86,6 +81,7 @@ def _check_device(config: SearchConfig) -> None:
         )
     if workers.address is None:  # a cluster's nodes may have what this machine lacks
         choose_dtype(recipe, choose_device(recipe))
+    return data, config
 
 
 def _write_folder(folder: RunFolder, config: SearchConfig) -> None:

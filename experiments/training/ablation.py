@@ -35,16 +35,8 @@ _COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plai
 def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> dict[str, Any]:
     """Trains every rung of the ladder with every seed, and writes ``ablation.json`` and ``ablation.md``.
 
-    Each training has its own folder, so that the same command resumes, and one with more seeds adds theirs.
-
-    Args:
-        request: The configuration of a training; seeds are counted from its seed.
-        network: What to train.
-        out: The folder; None means ``runs/NAME_ablation``.
-        console: Where progress is shown.
-
-    Returns:
-        What ``ablation.json`` holds, see `summarize`.
+    Each training has its own folder in `out`, ``runs/NAME_ablation`` if None, so that the same command resumes, and one
+    with more seeds adds theirs. Returns what ``ablation.json`` holds, see `summarize`.
     """
     folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_ablation"))
     document = resolve_training(ABLATION, request, network, folder)

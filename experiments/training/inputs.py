@@ -72,15 +72,9 @@ def load_training(
     folder: RunFolder,
     console: Console,
 ) -> tuple[DataSet, _C, Buildable]:
-    """Loads architecture and images, completes the configuration, and prints what is trained.
+    """Loads architecture and images, completes the document in place, and prints what is trained.
 
-    Args:
-        kind: The class of the configuration.
-        document: From `resolve_training` with `request`, `network` and `folder`; completed in place.
-        request: The configuration as it was asked for.
-        network: What to train.
-        folder: Of the training, which may hold the architecture.
-        console: Where progress is shown.
+    The document is that of `resolve_training` for the same request, network and folder.
 
     Raises:
         ValueError: If the configuration is not valid, or network, images and checkpoints do not fit together.

@@ -23,14 +23,7 @@ def open_trackers(
 ) -> Iterator[Callable[[Outcome], None]]:
     """Logs the outcomes of a run to the trackers that its configuration enables, those of earlier sessions first.
 
-    Args:
-        config: Of the search.
-        folder: Of the run.
-        earlier: The finished trials of the ledger.
-        warn: Called with the text of a warning, from any thread.
-
-    Yields:
-        A function that logs an outcome without waiting for the trackers.
+    Yields a function that logs an outcome without waiting for the trackers. They call `warn` from any thread.
     """
     threads = [TrackerThread(tracker, warn) for tracker in _build(config, folder)]
     points = PointBuilder(config.reward)

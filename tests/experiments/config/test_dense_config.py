@@ -69,7 +69,7 @@ def test_segmenters_of_this_package_are_valid_and_written_out_in_full(name):
     config = SegmentationConfig.parse(load_document(name, SEGMENTATION))
     assert SegmentationConfig.parse(config.to_document()) == config
     plan = config.plan(ReferenceNetwork("resnet18"))
-    assert (plan.network, plan.head, plan.recipe, plan.pictures) == (
+    assert (plan.network, plan.head, plan.recipe, plan.data) == (
         config.network,
         config.head,
         config.recipe,
