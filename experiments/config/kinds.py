@@ -23,8 +23,7 @@ class ConfigKind:
         adopted: (section, key) of settings that a resumed run takes from its folder where they are not given again.
         free: Settings, or sections with a final dot, that may differ when a run is resumed.
         bound: Exceptions from `free`.
-        evidence: Files or folders of a run folder that show that something was measured: from then on the folder is
-            bound to its configuration.
+        evidence: Files or folders that show that something was measured, which binds the folder to its configuration.
         result: The file of a finished run that is never added to; None if a run can always be added to.
         converts: Makes a document of this kind from one of another, by the command of the other kind.
     """

@@ -66,7 +66,7 @@ class TrainingDisplay(LiveDisplay):
     Args:
         unit: What the training counts, a key of its records: ``epoch`` or ``iteration``.
         total: Number of units of the whole training.
-        console: See `LiveDisplay`, as `transient`.
+        console: See `LiveDisplay`, also for `transient`.
     """
 
     def __init__(self, unit: str, total: int, console: Console, *, transient: bool = False) -> None:

@@ -32,8 +32,7 @@ from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
 from workers.pools.serial_pool import SerialPool
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def run_search(request: ConfigRequest, out: Path | None, console: Console) -> int:
@@ -66,8 +65,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         if data is None:
             data, config = _load(document, request, console)
         _write_folder(folder, config)
-        finished = _run(config, folder, ledger, data, console)
-    return 0 if finished else INTERRUPTED
+        return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:

@@ -24,12 +24,7 @@ CURVES_FILE = "curves.png"
 
 
 def run_train(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> int:
-    """Trains a network, or resumes the training in the folder, ``runs/NAME`` if None; returns the exit code, 0.
-
-    Raises:
-        ValueError: If the configuration is not valid, or the folder holds another run.
-        RuntimeError: If the folder is in use or cannot be written, or the training fails.
-    """
+    """Trains a network, or resumes the training in the folder, ``runs/NAME`` if None; returns the exit code, 0."""
     folder = RunFolder(out or request.default_folder)
     document = resolve_training(TRAINING, request, network, folder)
     data, config, architecture = load_training(TrainingConfig, document, request, network, folder, console)

@@ -20,8 +20,7 @@ _MAX_TEXT = 500
 class MlflowTracker:
     """Logs to one run of MLflow per run folder; a file in the folder holds its ID.
 
-    The last value of ``search/num_done`` tells how many points the run holds, so that a resumed search logs each point
-    once.
+    The last value of ``search/num_done`` tells how many points the run holds, so that each is logged once.
 
     Args:
         path: Of the file with the ID of the run.
