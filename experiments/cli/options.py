@@ -82,6 +82,9 @@ def config_request(
     """
     from experiments.config.resolve import ConfigRequest
 
-    shared = {"data": {"root": data}, "workers": {"num_workers": workers, "address": address}}
+    shared: dict[str, Mapping[str, Any]] = {
+        "data": {"root": data},
+        "workers": {"num_workers": workers, "address": address},
+    }
     changes = {(name, key): value for name, part in {**shared, **sections}.items() for key, value in part.items()}
     return ConfigRequest(source, changes, tuple(settings or ()))

@@ -21,7 +21,7 @@ class SearchSettings:
         num_trials: Trials of the finished run, failures and cached ones included. May grow when a run is resumed.
         seed: Of the run: proposals, initial weights and augmentation follow from it.
         failure_reward: The reward of a failure; null tells the controller nothing.
-        deterministic: Whether rewards are told in fixed batches, so that proposals do not depend on the number of workers.
+        deterministic: Whether rewards are told in fixed batches, so that the number of workers changes no proposal.
         ordered_batch: Size of those batches.
     """
 
