@@ -42,7 +42,7 @@ def test_a_ray_started_here_has_room_for_the_workers_asked_for():
     ("section", "message"),
     [
         ({"gpus": 1.5}, "workers: gpus must be a fraction below 1 or a whole number, got 1.5"),
-        ({"cpus": 0}, "workers: a child must ask for"),
+        ({"cpus": 0}, "workers: a worker must request cpus, gpus or a custom resource"),
         ({"pool": "dask"}, "workers.pool: .*got 'dask'"),
         ({"num_workers": 0}, "workers.num_workers: .*got 0"),
         ({"resources": {"tpu": -1}}, "workers.resources.tpu: .*got -1"),
