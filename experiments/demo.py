@@ -55,19 +55,14 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
 
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
-
-    Raises:
-        RuntimeError: If the exported network does not reproduce the accuracy of the search.
     """
     started = time.monotonic()
-    runs = {name: root / name for name in STRATEGIES}
-    for name, run in runs.items():
-        code = run_search(ConfigRequest(STRATEGIES[name], settings=tuple(settings)), run, console)
-        if code:
+    runs = [root / name for name in STRATEGIES]
+    for config, run in zip(STRATEGIES.values(), runs, strict=True):
+        if code := run_search(ConfigRequest(config, settings=tuple(settings)), run, console):
             return code
-    comparison = compare_runs(list(runs.values()), root / "comparison")
-    print_comparison(comparison, console)
-    best = max((find_architecture(str(run)) for run in runs.values()), key=_accuracy)
+    print_comparison(compare_runs(runs, root / "comparison"), console)
+    best = max((find_architecture(str(run)) for run in runs), key=_accuracy)
     export_architecture(best, root / "best")
     accuracy = check_export(best, root / "best")
     _print_summary(root, best, accuracy, console)
@@ -76,11 +71,7 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
 
 
 def check_export(source: ArchitectureSource, folder: Path) -> float:
-    """Evaluates an exported network in a Python process that imports none of our packages.
-
-    Args:
-        source: The exported trial of a run.
-        folder: The exported folder.
+    """Evaluates the export of a trial in a Python process that imports none of our packages.
 
     Returns:
         The accuracy on the validation split.

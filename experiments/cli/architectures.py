@@ -7,63 +7,47 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import (
-    Arch,
-    Classes,
-    Json,
-    MultiplyAdds,
-    Parameters,
-    Preset,
-    Size,
-    Stack,
-    named_folder,
-    network_options,
-)
-from experiments.cli.output import print_json
+from experiments.cli import options
+from experiments.cli.output import print_result
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: nas draw nasnet-a --out cells.svg")
 def draw(  # noqa: PLR0913 - one argument for each option
-    arch: Arch,
+    arch: options.Arch,
     *,
     out: Annotated[Path, typer.Option(help="The figure: a name that ends in .svg, .png or .pdf.")],
-    preset: Preset = None,
-    stack: Stack = None,
-    image_size: Size = None,
-    classes: Classes = None,
-    parameters: Parameters = None,
-    multiply_adds: MultiplyAdds = None,
+    preset: options.Preset = None,
+    stack: options.Stack = None,
+    image_size: options.Size = None,
+    classes: options.Classes = None,
+    parameters: options.Parameters = None,
+    multiply_adds: options.MultiplyAdds = None,
 ) -> None:
     """Draw both cells of an architecture, with the size of the network if its options are given."""
     from experiments.architectures.count import describe_network
     from experiments.architectures.draw import draw_architecture
-    from experiments.architectures.find import find_architecture
+    from experiments.architectures.find import NetworkOptions, find_architecture
 
     source = find_architecture(arch)
-    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
-    title = f"{source.name}: {describe_network(source, options)}" if options.given else source.name
+    network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
+    title = f"{source.name}: {describe_network(source, network)}" if network.given else source.name
     draw_architecture(source.cells, out, title=title)
     typer.echo(str(out))
 
 
 @app.command(epilog="Example: nas export runs/digits_ppo@2 --out second_best")
 def export(  # noqa: PLR0913 - one argument for each option
-    arch: Arch,
+    arch: options.Arch,
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            parser=named_folder, help="Folder for model.py, architecture.json, weights.safetensors, cells.svg."
-        ),
-    ],
-    preset: Preset = None,
-    stack: Stack = None,
-    image_size: Size = None,
-    classes: Classes = None,
-    parameters: Parameters = None,
-    multiply_adds: MultiplyAdds = None,
+    out: Annotated[Path, options.folder("Folder for model.py, architecture.json, weights.safetensors, cells.svg.")],
+    preset: options.Preset = None,
+    stack: options.Stack = None,
+    image_size: options.Size = None,
+    classes: options.Classes = None,
+    parameters: options.Parameters = None,
+    multiply_adds: options.MultiplyAdds = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Also as ONNX, if trained (extra: onnx).")] = False,
     torch_export: Annotated[
         bool, typer.Option("--torch-export", help="Also as a torch.export program, if trained.")
@@ -75,57 +59,47 @@ def export(  # noqa: PLR0913 - one argument for each option
     """Export an architecture as code that needs only torch, with its weights if it is trained."""
     from experiments.architectures.count import count_architecture, network_line
     from experiments.architectures.export import export_architecture
-    from experiments.architectures.find import find_architecture
+    from experiments.architectures.find import NetworkOptions, find_architecture
 
     source = find_architecture(arch)
-    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
+    network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
-    files = export_architecture(source, out, options, programs=programs)
+    files = export_architecture(source, out, network, programs=programs)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
-    if options.given:
-        typer.echo(network_line(count_architecture(source, options)))
-    if source.outcome is not None and (source.weights is None or options.given):
-        why = "the options describe another network than the trained one" if options.given else "the run kept none"
+    if network.given:
+        typer.echo(network_line(count_architecture(source, network)))
+    if source.outcome is not None and (source.weights is None or network.given):
+        why = "the options describe another network than the trained one" if network.given else "the run kept none"
         typer.echo(f"without weights: {why}", err=True)
 
 
 @app.command(epilog="Example: nas count nasnet-a --preset imagenet-large")
 def count(  # noqa: PLR0913 - one argument for each option
-    arch: Arch,
+    arch: options.Arch,
     *,
-    preset: Preset = None,
-    stack: Stack = None,
-    image_size: Size = None,
-    classes: Classes = None,
-    parameters: Parameters = None,
-    multiply_adds: MultiplyAdds = None,
-    as_json: Json = False,
+    preset: options.Preset = None,
+    stack: options.Stack = None,
+    image_size: options.Size = None,
+    classes: options.Classes = None,
+    parameters: options.Parameters = None,
+    multiply_adds: options.MultiplyAdds = None,
+    as_json: options.Json = False,
 ) -> None:
     """Count parameters, multiply-adds and activations, with the published figures where known."""
-    from rich.console import Console
-
     from experiments.architectures.count import count_architecture, print_count
-    from experiments.architectures.find import find_architecture
+    from experiments.architectures.find import NetworkOptions, find_architecture
 
-    options = network_options(preset, stack, image_size, classes, (parameters, multiply_adds))
-    value = count_architecture(find_architecture(arch), options)
-    if as_json:
-        print_json(value.to_json())
-    else:
-        print_count(value, Console())
+    network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
+    value = count_architecture(find_architecture(arch), network)
+    print_result(value, print_count, as_json=as_json)
 
 
 @app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
 def import_timm_weights(
     source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            parser=named_folder, help="Folder for model.py, weights.safetensors and the other files of nas export."
-        ),
-    ],
+    out: Annotated[Path, options.folder("Folder for model.py, weights.safetensors and the other files of nas export.")],
     accuracy: Annotated[float, typer.Option(help="Published with the weights, between 0 and 1; stored with them.")],
 ) -> None:
     """Import timm's weights of NASNet-A or PNASNet-5."""

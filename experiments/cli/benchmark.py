@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, named_folder
+from experiments.cli.options import Json, folder
 from experiments.cli.output import print_json
 
 SPACES = ("nasbench201",)
@@ -21,7 +21,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     space: Annotated[str, typer.Argument(help="What the table measures: nasbench201.")],
     *,
     table: Annotated[Path, typer.Option(help="CSV: arch, validation columns, test columns, seconds.")],
-    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder for runs, curves and report.html.")],
+    out: Annotated[Path, folder("Folder for runs, curves and report.html.")],
     controllers: Annotated[
         str | None, typer.Option(help="Comma-separated names; settings follow colons: ppo:batch_size=5. Default all.")
     ] = None,
@@ -64,11 +64,7 @@ def split(text: str) -> tuple[str, ...]:
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """The comma-separated whole numbers in a text.
-
-    Raises:
-        ValueError: If one is not a whole number.
-    """
+    """The comma-separated whole numbers in a text; ValueError if one is not a whole number."""
     parts = split(text)
     for part in parts:
         if not (part.isascii() and part.isdecimal() and len(part) < 10):

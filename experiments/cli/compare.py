@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, named_folder
-from experiments.cli.output import print_json
+from experiments.cli.options import Json, folder
+from experiments.cli.output import print_result
 
 app = typer.Typer()
 
@@ -17,17 +17,11 @@ app = typer.Typer()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, one for each strategy and seed.")],
     *,
-    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder for curves, comparison.json and report.html.")],
+    out: Annotated[Path, folder("Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare runs grouped by controller: curves, tables, tests, and a report."""
-    from rich.console import Console
-
     from experiments.comparison.run import compare_runs, print_comparison
 
-    value = compare_runs(runs, out, force=force)
-    if as_json:
-        print_json(value.to_json())
-    else:
-        print_comparison(value, Console())
+    print_result(compare_runs(runs, out, force=force), print_comparison, as_json=as_json)

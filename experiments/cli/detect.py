@@ -7,17 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import (
-    Address,
-    Backbone,
-    Config,
-    Out,
-    Scratch,
-    Seed,
-    Settings,
-    Workers,
-    config_request,
-)
+from experiments.cli import options
 
 app = typer.Typer()
 CocoData = Annotated[Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format.")]
@@ -25,16 +15,16 @@ CocoData = Annotated[Path | None, typer.Option(help="Folder with train, val and 
 
 @app.command(epilog="Example: nas detect coco_small --backbone nasnet-a --data DIR --out runs/detector")
 def detect(  # noqa: PLR0913 - one argument for each option
-    config: Config,
+    config: options.Config,
     *,
-    backbone: Backbone = None,
-    scratch: Scratch = False,
+    backbone: options.Backbone = None,
+    scratch: options.Scratch = False,
     data: CocoData = None,
-    out: Out = None,
-    seed: Seed = None,
-    workers: Workers = None,
-    address: Address = None,
-    settings: Settings = None,
+    out: options.Out = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    settings: options.Settings = None,
 ) -> None:
     """Train a detector on a backbone, or resume the training in the folder. A trained backbone keeps its weights."""
     from rich.console import Console
@@ -42,12 +32,5 @@ def detect(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.detect import run_detect
     from experiments.downstream.inputs import BackboneRequest
 
-    request = config_request(
-        config,
-        settings,
-        data__root=data,
-        detection__seed=seed,
-        workers__num_workers=workers,
-        workers__address=address,
-    )
+    request = options.config_request(config, settings, data, workers, address, detection={"seed": seed})
     raise typer.Exit(run_detect(request, BackboneRequest(backbone, scratch), out, Console()))

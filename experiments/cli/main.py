@@ -42,13 +42,6 @@ app.add_typer(study.app, name="study")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        arguments: What follows ``nas``; None takes those of the process.
-
-    Returns:
-        The exit code, see `experiments.cli.output.report_errors`.
-    """
+    """Runs the command line with the arguments after ``nas``, or those of the process, and returns the exit code."""
     given = None if arguments is None else list(arguments)
     return report_errors(lambda: app(args=given, prog_name="nas", standalone_mode=False))

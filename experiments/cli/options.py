@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from experiments.architectures.find import NetworkOptions
     from experiments.config.resolve import ConfigRequest
 
 
@@ -17,6 +17,11 @@ def named_folder(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("it must name a folder, got nothing")
     return Path(text)
+
+
+def folder(text: str) -> Any:  # noqa: ANN401 - as typer.Option
+    """An option that names a folder, with its help."""
+    return typer.Option(parser=named_folder, help=text)
 
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a configuration, see the example below.")]
@@ -35,7 +40,7 @@ Backbone = Annotated[
     ),
 ]
 Scratch = Annotated[bool, typer.Option("--scratch", help="Do not use the weights of a trained backbone.")]
-Out = Annotated[Path | None, typer.Option(parser=named_folder, help="Output folder; default runs/CONFIG.")]
+Out = Annotated[Path | None, folder("Output folder; default runs/CONFIG.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the images.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
 Workers = Annotated[int | None, typer.Option(help="Maximum number of workers at a time.")]
@@ -57,30 +62,29 @@ MultiplyAdds = Annotated[
 ]
 
 
-def network_options(
-    preset: str | None,
-    stack: str | None,
-    image_size: int | None,
-    classes: int | None,
-    budget: tuple[str | None, str | None],
-) -> NetworkOptions:
-    """The network around the cells as options describe it; `budget` is that of parameters and of multiply-adds."""
-    from experiments.architectures.find import NetworkOptions
-
-    return NetworkOptions(preset, stack, image_size, classes, *budget)
-
-
-def config_request(source: str, settings: list[str] | None, **changes: Any) -> ConfigRequest:  # noqa: ANN401
+def config_request(
+    source: str,
+    settings: list[str] | None,
+    data: Path | None,
+    workers: int | None,
+    address: str | None,
+    **sections: Mapping[str, Any],
+) -> ConfigRequest:
     """The configuration that a command line asks for.
 
     Args:
         source: A YAML file, or the name of a configuration.
         settings: Values of ``--set``.
-        **changes: Values of options by ``section__key``; None leaves a setting as it is.
+        data: Folder of the images.
+        workers: Maximum number of workers at a time.
+        address: Of a Ray cluster.
+        **sections: Values of further options by section and key; None leaves a setting as it is.
     """
     from experiments.config.resolve import ConfigRequest
 
-    pairs = {tuple(name.split("__")): value for name, value in changes.items()}
-    return ConfigRequest(
-        source, {(section, key): value for (section, key), value in pairs.items()}, tuple(settings or ())
-    )
+    shared: dict[str, Mapping[str, Any]] = {
+        "data": {"root": data},
+        "workers": {"num_workers": workers, "address": address},
+    }
+    changes = {(name, key): value for name, part in {**shared, **sections}.items() for key, value in part.items()}
+    return ConfigRequest(source, changes, tuple(settings or ()))

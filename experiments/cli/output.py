@@ -6,9 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from experiments.runs.printing import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BAD_INPUT, INTERNAL_ERROR, INTERRUPTED = 2, 1, 130
 MAX_ERROR = 1000
@@ -22,14 +27,21 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - plain data of any form
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
+def print_result(result: Any, show: Callable[[Any, Console], None], *, as_json: bool) -> None:  # noqa: ANN401
+    """Prints a result as JSON, which its `to_json` returns, or with `show`."""
+    from rich.console import Console
+
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show(result, Console())
+
+
 def report_errors(command: Callable[[], object]) -> int:
     """Runs a command and turns whatever it raises into one line on stderr.
 
-    Args:
-        command: May return an exit code.
-
     Returns:
-        Its exit code, 0 if it returns none; 2 for bad input, 130 after Ctrl-C, 1 for an internal error.
+        The command's exit code, 0 if it returns none; 2 for bad input, 130 after Ctrl-C, 1 for an internal error.
     """
     try:
         code = command()
@@ -49,8 +61,7 @@ def _complain(text: str, error: BaseException, code: int) -> int:
     if os.environ.get("NAS_DEBUG"):
         raise error
     if text:
-        line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
-        print("error:", line[:MAX_ERROR], file=sys.stderr)
+        print("error:", one_line(text)[:MAX_ERROR], file=sys.stderr)
     return code
 
 

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, named_folder
-from experiments.cli.output import print_json
+from experiments.cli.options import Json, folder
+from experiments.cli.output import print_result
 
 app = typer.Typer()
 
 _Networks = Annotated[
     list[str], typer.Argument(metavar="CHECKPOINT|RUN@k", help="Files of weights, runs (their best trial) or RUN@3.")
 ]
-_Out = Annotated[Path, typer.Option(parser=named_folder, help="Folder for figures and JSON.")]
+_Out = Annotated[Path, folder("Folder for figures and JSON.")]
 _Data = Annotated[str | None, typer.Option(help="Folder of the images, or digits; default those of the run.")]
 _Images = Annotated[int | None, typer.Option(help="Maximum number of test images.")]
 _Pictures = Annotated[Path | None, typer.Option(help="Folder of reference images for the shift style.")]
@@ -37,17 +37,11 @@ def robustness(  # noqa: PLR0913 - one argument for each option
     as_json: Json = False,
 ) -> None:
     """Evaluate networks on test images under distribution shift."""
-    from rich.console import Console
-
     from experiments.robustness.run import RobustnessOptions, run_robustness
     from experiments.robustness.table import print_robustness
 
     options = RobustnessOptions(data, split_names(shifts), parse_severities(severity), seed, images, pictures)
-    value = run_robustness(networks, out, options)
-    if as_json:
-        print_json(value.to_json())
-    else:
-        print_robustness(value, Console())
+    print_result(run_robustness(networks, out, options), print_robustness, as_json=as_json)
 
 
 @app.command(epilog="Example: nas divergence runs/bn@1 runs/ibn@1 --shift add_red --out divergence")
@@ -65,25 +59,15 @@ def divergence(  # noqa: PLR0913 - one argument for each option
     as_json: Json = False,
 ) -> None:
     """Measure, layer by layer, how much appearance and content change the features."""
-    from rich.console import Console
-
     from experiments.robustness.divergence import DivergenceOptions, run_divergence
     from experiments.robustness.table import print_divergence
 
     options = DivergenceOptions(shift, data, severity, split_names(classes), seed, images, pictures)
-    value = run_divergence(networks, out, options)
-    if as_json:
-        print_json(value.to_json())
-    else:
-        print_divergence(value, Console())
+    print_result(run_divergence(networks, out, options), print_divergence, as_json=as_json)
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """The comma-separated names in a text; none if there is no text.
-
-    Raises:
-        ValueError: if the text holds no name.
-    """
+    """The comma-separated names in a text, none without a text; ValueError if the text holds no name."""
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     if text is not None and not names:
         raise ValueError(f"names must be one or more, separated by commas, got {text!r:.40}")
@@ -91,11 +75,7 @@ def split_names(text: str | None) -> tuple[str, ...]:
 
 
 def parse_severities(text: str) -> tuple[int, ...]:
-    """The severities that a text such as ``3``, ``1-5`` or ``1,3,5`` means, ascending.
-
-    Raises:
-        ValueError: if it is none of these, or one is not among 1 to 5.
-    """
+    """The severities that a text such as ``3``, ``1-5`` or ``1,3,5`` means, ascending; ValueError for other texts."""
     found: set[int] = set()
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")

@@ -34,14 +34,6 @@ def search(  # noqa: PLR0913 - one argument for each option
 
     from experiments.search.run import run_search
 
-    request = config_request(
-        config,
-        settings,
-        data__root=data,
-        controller__name=controller,
-        search__num_trials=trials,
-        search__seed=seed,
-        workers__num_workers=workers,
-        workers__address=address,
-    )
+    sections = {"controller": {"name": controller}, "search": {"num_trials": trials, "seed": seed}}
+    request = config_request(config, settings, data, workers, address, **sections)
     raise typer.Exit(run_search(request, out, Console()))

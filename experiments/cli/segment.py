@@ -7,27 +7,17 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import (
-    Address,
-    Backbone,
-    Config,
-    Out,
-    Scratch,
-    Seed,
-    Settings,
-    Workers,
-    config_request,
-)
+from experiments.cli import options
 
 app = typer.Typer()
 
 
 @app.command(epilog="Example: nas segment coco_segment_small --backbone nasnet-a --data DIR --norms bn,ibn_a,ibn_b")
 def segment(  # noqa: PLR0913 - one argument for each option
-    config: Config,
+    config: options.Config,
     *,
-    backbone: Backbone = None,
-    scratch: Scratch = False,
+    backbone: options.Backbone = None,
+    scratch: options.Scratch = False,
     data: Annotated[
         Path | None, typer.Option(help="Folder with train, val and semantic/{train,val} with masks.")
     ] = None,
@@ -36,11 +26,11 @@ def segment(  # noqa: PLR0913 - one argument for each option
         str | None, typer.Option(metavar="NORM,NORM,...", help="Train with each of these norms, and compare them.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings with each of the norms.")] = 1,
-    out: Out = None,
-    seed: Seed = None,
-    workers: Workers = None,
-    address: Address = None,
-    settings: Settings = None,
+    out: options.Out = None,
+    seed: options.Seed = None,
+    workers: options.Workers = None,
+    address: options.Address = None,
+    settings: options.Settings = None,
 ) -> None:
     """Train a segmenter on a backbone, or resume the training in the folder, and evaluate it under shifts."""
     from rich.console import Console
@@ -49,15 +39,8 @@ def segment(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.segment import run_segment
     from experiments.downstream.segment_norms import norms_table, run_norms
 
-    request = config_request(
-        config,
-        settings,
-        data__root=data,
-        test__root=test_data,
-        segmentation__seed=seed,
-        workers__num_workers=workers,
-        workers__address=address,
-    )
+    sections = {"test": {"root": test_data}, "segmentation": {"seed": seed}}
+    request = options.config_request(config, settings, data, workers, address, **sections)
     asked, console = BackboneRequest(backbone, scratch), Console()
     if norms is None:
         if seeds != 1:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Address, Data, Json, Settings, Workers, config_request, named_folder
+from experiments.cli.options import Address, Data, Json, Settings, Workers, config_request, folder
 from experiments.cli.output import print_json
 
 app = typer.Typer()
@@ -20,7 +20,7 @@ def select(  # noqa: PLR0913 - one argument for each option
     config: Annotated[
         str, typer.Option(help="How candidates are trained: a YAML file, or a name such as digits_full.")
     ],
-    out: Annotated[Path, typer.Option(parser=named_folder, help="Folder of the tournament.")],
+    out: Annotated[Path, folder("Folder of the tournament.")],
     top: Annotated[int | None, typer.Option(help="Number of best trials that compete; default 8.")] = None,
     random: Annotated[
         int | None, typer.Option(help="Number of other trials, drawn at random as a control group; default 8.")
@@ -43,19 +43,9 @@ def select(  # noqa: PLR0913 - one argument for each option
 
     from experiments.tournament.run import print_selection, run_select
 
-    request = config_request(
-        config,
-        settings,
-        tournament__run=run,
-        tournament__top=top,
-        tournament__random=random,
-        tournament__seed=seed,
-        tournament__grace_epochs=grace,
-        tournament__reduction_factor=reduction,
-        data__root=data,
-        workers__num_workers=workers,
-        workers__address=address,
-    )
+    tournament = {"run": run, "top": top, "random": random, "seed": seed}
+    tournament |= {"grace_epochs": grace, "reduction_factor": reduction}
+    request = config_request(config, settings, data, workers, address, tournament=tournament)
     result = run_select(request, out, Console(stderr=as_json))
     if as_json:
         print_json(result)

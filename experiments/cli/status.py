@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.options import Json
-from experiments.cli.output import print_json
+from experiments.cli.output import print_result
 
 app = typer.Typer()
 
@@ -16,12 +16,6 @@ app = typer.Typer()
 @app.command(epilog="Example: nas status runs/digits_ppo --json")
 def status(run: Annotated[Path, typer.Argument(help="Folder of a search.")], *, as_json: Json = False) -> None:
     """Show progress, failures by kind and the ten best trials of a search, which may be running."""
-    from rich.console import Console
-
     from experiments.search.status import print_status, run_status
 
-    value = run_status(run)
-    if as_json:
-        print_json(value.to_json())
-    else:
-        print_status(value, Console())
+    print_result(run_status(run), print_status, as_json=as_json)

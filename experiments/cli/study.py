@@ -47,17 +47,13 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
     from experiments.study.run import run_study
     from experiments.study.table import print_study
 
-    request = config_request(
-        config,
-        settings,
-        study__pretrained=pretrained,
-        study__num_seeds=seeds,
-        study__schedules=None if schedules is None else schedules.split(","),
-        study__fractions=None if fractions is None else _numbers(fractions),
-        data__root=data,
-        workers__num_workers=workers,
-        workers__address=address,
-    )
+    asked = {
+        "pretrained": pretrained,
+        "num_seeds": seeds,
+        "schedules": None if schedules is None else schedules.split(","),
+        "fractions": None if fractions is None else _numbers(fractions),
+    }
+    request = config_request(config, settings, data, workers, address, study=asked)
     console = Console()
     value = run_study(request, backbone, out, console)
     print_study(value, console)

@@ -11,26 +11,14 @@ from experiments.config.sections import dump_settings, validate_section
 
 
 class Config:
-    """A valid configuration: a frozen dataclass with one field, a pydantic dataclass, for each section of its kind.
-
-    Attributes:
-        kind: Of configuration.
-    """
+    """A valid configuration: a frozen dataclass with one field, a pydantic dataclass, for each section of its kind."""
 
     __slots__ = ()
     kind: ClassVar[ConfigKind]
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], *, source: str | None = None) -> Self:
-        """Validates plain data.
-
-        Args:
-            document: Settings by section, as a YAML file or `to_document` has them.
-            source: Named in errors.
-
-        Raises:
-            ValueError: If a section, key or value is not allowed; one line that names the place.
-        """
+        """Validates plain data, settings by section; ValueError in one line that names the place, and `source`."""
         try:
             return cls._parse(split_sections(document, cls.kind))
         except ValueError as error:

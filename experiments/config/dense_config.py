@@ -39,12 +39,7 @@ class SegmentationSettings:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectionSettings(SegmentationSettings):
-    """The start of a training, and its length.
-
-    Attributes:
-        schedule: ``1x``, ``2x`` and so on, as in the papers, which sets iterations and cuts of the recipe by the number
-            of images; null takes the recipe's.
-    """
+    """The start of a training, and its length: that of the recipe, or a schedule of the papers, ``1x``, ``2x``, ..."""
 
     schedule: str | None = None
 
@@ -101,16 +96,8 @@ class DetectionConfig(_Dense):
     def plan(self, architecture: Buildable) -> DetectionPlan:
         """Everything that determines the outcome of the training."""
         settings = self.detection
-        return DetectionPlan(
-            architecture,
-            self.network,
-            self.detector,
-            self.recipe,
-            self.data,
-            settings.schedule,
-            settings.seed,
-            settings.start,
-        )
+        start = settings.schedule, settings.seed, settings.start
+        return DetectionPlan(architecture, self.network, self.detector, self.recipe, self.data, *start)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,9 +114,8 @@ class SegmentationConfig(_Dense):
     def plan(self, architecture: Buildable) -> SegmentationPlan:
         """Everything that determines the outcome of the training."""
         settings = self.segmentation
-        return SegmentationPlan(
-            architecture, self.network, self.head, self.data, self.recipe, settings.seed, settings.start
-        )
+        start = settings.seed, settings.start
+        return SegmentationPlan(architecture, self.network, self.head, self.data, self.recipe, *start)
 
 
 def check_colour(network: NetworkSpec) -> None:

@@ -13,11 +13,7 @@ from experiments.config.yaml_file import parse_yaml, read_yaml
 
 
 def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
-    """Returns a copy of a document in which every section of its kind is a mapping.
-
-    Raises:
-        ValueError: If the document is of another kind, or has an unknown section.
-    """
+    """Returns a copy of a document in which every section of its kind, and no other, is a mapping."""
     if (other := kind_of(document)) is not kind:
         if other.command not in kind.converts:
             raise ValueError(
@@ -38,16 +34,7 @@ def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
 
 
 def load_document(source: str, kind: ConfigKind) -> Document:
-    """Reads a configuration file section by section.
-
-    Args:
-        source: The path of a YAML file, or the name of a configuration that comes with this package.
-        kind: What it must be for.
-
-    Raises:
-        ValueError: If there is no such file or it cannot be used.
-        OSError: If it cannot be read.
-    """
+    """Reads a YAML file, or the configuration of that name in this package, section by section."""
     path = find_config(source, kind)
     document = read_yaml(path)
     try:
@@ -88,16 +75,7 @@ def set_value(sections: Document, section: str, key: str, value: Any) -> None:  
 
 
 def apply_setting(sections: Document, setting: str) -> None:
-    """Changes one setting in place.
-
-    Args:
-        sections: What `split_sections` returned.
-        setting: ``section.key=value``, where the value is YAML.
-
-    Raises:
-        ValueError: If it does not have that form, or there is no such section. Whether key and value are allowed is
-            checked when the document is parsed.
-    """
+    """Changes one setting in place, given as ``section.key=value`` in YAML; parsing checks whether it is allowed."""
     path, equals, text = setting.partition("=")
     section, dot, key = path.partition(".")
     if not (equals and dot and key):
@@ -117,8 +95,6 @@ def _config_folder() -> Path:
 
 
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever YAML holds
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping | None):
         raise ValueError(f"section {name} must be a mapping of settings, got {value!r:.60}")
-    return value
+    return value or {}

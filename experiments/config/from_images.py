@@ -32,18 +32,7 @@ _C = TypeVar("_C", bound=_OfImages)
 
 
 def load_images(kind: type[_C], document: Document, request: ConfigRequest, console: Console) -> tuple[DataSet, _C]:
-    """Loads the images of a document and completes it: classes, channels and image size of the network.
-
-    Args:
-        kind: The class of the configuration.
-        document: Completed in place.
-        request: From which the document was resolved.
-        console: Where progress is shown.
-
-    Raises:
-        ValueError: If the document is not valid, or the images cannot be used.
-        OSError: If a file cannot be read.
-    """
+    """Loads the images of a document and completes it in place: classes, channels and image size of the network."""
     config = kind.parse(document, source=request.source)
     if request.changes.get(("data", "root")) is not None and config.data.name in EMBEDDED:
         raise ValueError(

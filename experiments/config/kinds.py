@@ -23,8 +23,7 @@ class ConfigKind:
         adopted: (section, key) of settings that a resumed run takes from its folder where they are not given again.
         free: Settings, or sections with a final dot, that may differ when a run is resumed.
         bound: Exceptions from `free`.
-        evidence: Files or folders of a run folder that show that something was measured: from then on the folder is
-            bound to its configuration.
+        evidence: Files or folders that show that something was measured, which binds the folder to its configuration.
         result: The file of a finished run that is never added to; None if a run can always be added to.
         converts: Makes a document of this kind from one of another, by the command of the other kind.
     """
@@ -102,15 +101,9 @@ _DENSE_FREE = (
     *(f"recipe.{name}" for name in ("device", "num_threads")),
     *(f"recipe.{name}_iterations" for name in ("record", "checkpoint", "evaluation")),
 )
-DETECTION = ConfigKind(
-    "detect",
-    ("detection", "network", "detector", "recipe", "data", "workers"),
-    free=_DENSE_FREE,
-)
+DETECTION = ConfigKind("detect", ("detection", "network", "detector", "recipe", "data", "workers"), free=_DENSE_FREE)
 SEGMENTATION = ConfigKind(
-    "segment",
-    ("segmentation", "network", "head", "recipe", "data", "test", "workers"),
-    free=(*_DENSE_FREE, "test."),
+    "segment", ("segmentation", "network", "head", "recipe", "data", "test", "workers"), free=(*_DENSE_FREE, "test.")
 )
 STUDY = ConfigKind(
     "study pretraining",

@@ -12,11 +12,7 @@ from nas.rewards import REWARDS, Reward
 
 
 def split_named(what: str, section: Mapping[str, Any], table: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Splits a section into the name, which must be in the table, and the settings beside it.
-
-    Raises:
-        ValueError: If the name is not in the table.
-    """
+    """Splits a section into the name, which must be in the table, and the settings beside it."""
     name = section["name"]
     if not isinstance(name, str) or name not in table:
         raise unknown_name(what, name, table)
@@ -24,11 +20,7 @@ def split_named(what: str, section: Mapping[str, Any], table: Mapping[str, Any])
 
 
 def parse_reward(document: Mapping[str, Any] | None) -> tuple[str, Reward]:
-    """Name and settings of the reward in a document; accuracy where it has none.
-
-    Raises:
-        ValueError: If it names an unknown reward, or has settings that the reward does not.
-    """
+    """Name and settings of the reward in a document; accuracy where it has none."""
     section = (document or {}).get("reward") or {}
     if not isinstance(section, Mapping):
         raise ValueError(f"section reward must be a mapping of settings, got {section!r:.60}")

@@ -40,15 +40,10 @@ class ConfigRequest:
 def resolve(kind: ConfigKind, request: ConfigRequest, stored: Mapping[str, Any] | None = None) -> Document:
     """Resolves a request to a document, which is not yet validated.
 
-    Args:
-        kind: Of configuration.
-        request: What was asked for.
-        stored: What the run folder was made with; the settings `kind.adopted` are taken from it where the request
-            leaves them open.
+    The settings `kind.adopted` that the request leaves open are those of `stored`, the document of the run folder.
 
     Raises:
         ValueError: If there is no such configuration, or a setting does not have the form ``section.key=value``.
-        OSError: If a file cannot be read.
     """
     document = load_document(request.source, kind)
     document.update({name: dict(section) for name, section in request.sections.items()})

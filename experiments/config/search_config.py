@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
 from controllers.ppo import PRESETS as PPO_PRESETS
@@ -15,9 +15,8 @@ from controllers.reinforce import Reinforce, ReinforceSettings
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import parse_reward, split_named
-from experiments.config.search_settings import SearchSettings, TrackerSettings
+from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.sections import dump_settings, validate_section
-from experiments.config.shift_settings import ShiftSettings
 from experiments.config.unknown_names import unknown_name
 from experiments.config.workers import SearchWorkers
 from nas.architecture import Architecture
@@ -36,7 +35,7 @@ from workers.evaluators.train_and_validate import train_and_validate
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SpaceKind:
-    """A line of the table of search spaces.
+    """An entry of the table of search spaces.
 
     Attributes:
         space: A pydantic dataclass that is a `SearchSpace`; settings of the section replace its attributes.
@@ -49,7 +48,7 @@ class SpaceKind:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControllerKind:
-    """A line of the table of controllers.
+    """An entry of the table of controllers.
 
     Attributes:
         build: The class, called with the choices, its settings if it has any, and the seed.
@@ -64,7 +63,7 @@ class ControllerKind:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EvaluatorKind:
-    """A line of the table of evaluators.
+    """An entry of the table of evaluators.
 
     Attributes:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
@@ -77,12 +76,7 @@ class EvaluatorKind:
     settings: type[Any] | None = None
 
 
-SPACES: Mapping[str, SpaceKind] = MappingProxyType(
-    {
-        "nasnet": SpaceKind(NASNET),
-        "tiny": SpaceKind(TINY),
-    }
-)
+SPACES: Mapping[str, SpaceKind] = MappingProxyType({"nasnet": SpaceKind(NASNET), "tiny": SpaceKind(TINY)})
 """Search spaces by name."""
 
 CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
@@ -95,12 +89,9 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
 )
 """Controllers by name."""
 
+_ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
 EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
-    {
-        "train_and_validate": EvaluatorKind(
-            train_and_validate, ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
-        ),
-    }
+    {"train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS)}
 )
 """Evaluators by name."""
 
@@ -109,22 +100,8 @@ EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
 class SearchConfig(Config):
     """A valid configuration of a search.
 
-    Attributes:
-        space_name: A key of `SPACES`.
-        space: What can be proposed.
-        controller_name: A key of `CONTROLLERS`.
-        controller: The controller's settings; None if it has none.
-        reward_name: A key of `nas.rewards.REWARDS`.
-        reward: What the controller is told of a success.
-        evaluator_name: A key of `EVALUATORS`.
-        evaluator: The evaluator's settings; None if it has none.
-        shifts: Distribution shifts that trials or the test measure.
-        search: Length, seed and failures.
-        network: The network around the cells.
-        recipe: How it is trained.
-        data: The images.
-        workers: Where trials run.
-        trackers: Experiment trackers beside the ledger.
+    Each name is a key of `SPACES`, `CONTROLLERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller` and `evaluator`
+    are the settings of theirs, None if they have none.
     """
 
     kind: ClassVar[ConfigKind] = SEARCH
@@ -168,50 +145,28 @@ class SearchConfig(Config):
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:
-        plain = {
-            "shifts": ShiftSettings,
-            "search": SearchSettings,
-            "network": NetworkSpec,
-            "recipe": TrainRecipe,
-            "data": DataSpec,
-            "workers": SearchWorkers,
-            "trackers": TrackerSettings,
-        }
+        types = get_type_hints(cls)
+        plain = [name for name in cls.kind.sections if name not in cls.kind.named]
         return cls(
             *_space(sections["space"]),
-            *_controller(sections["controller"]),
+            *parse_controller(sections["controller"]),
             *parse_reward(sections),
             *_evaluator(sections["evaluator"]),
-            **{name: validate_section(name, sections[name], kind) for name, kind in plain.items()},
+            **{name: validate_section(name, sections[name], types[name]) for name in plain},
         )
 
     def to_document(self) -> Document:
         """Returns plain data from which `parse` makes an equal configuration, with every setting written out."""
         document: Document = {}
         for name in self.kind.sections:
+            named = {"name": getattr(self, f"{name}_name")} if name in self.kind.named else {}
             settings = getattr(self, name)
-            document[name] = {} if settings is None else dump_settings(settings)
-            if name in self.kind.named:
-                document[name] = {"name": getattr(self, f"{name}_name"), **document[name]}
+            document[name] = named | ({} if settings is None else dump_settings(settings))
         return document
 
 
 def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
-    """Name and settings of the controller that a section of a configuration describes; settings None if it has none.
-
-    Raises:
-        ValueError: If it names an unknown controller, or has settings that the controller does not.
-    """
-    return _controller(section)
-
-
-def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
-    name, settings = split_named("space", section, SPACES)
-    default = SPACES[name].space
-    return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
-
-
-def _controller(section: Mapping[str, Any]) -> tuple[str, Any]:
+    """Name and settings of the controller that a section of a configuration describes; settings None if it has none."""
     name, settings = split_named("controller", section, CONTROLLERS)
     kind = CONTROLLERS[name]
     if kind.presets and (preset := settings.pop("preset", None)) is not None:
@@ -219,6 +174,12 @@ def _controller(section: Mapping[str, Any]) -> tuple[str, Any]:
             raise unknown_name(f"preset of controller {name}", preset, kind.presets)
         settings = {**dump_settings(kind.presets[preset]), **settings}
     return name, _optional("controller", name, settings, kind.settings)
+
+
+def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
+    name, settings = split_named("space", section, SPACES)
+    default = SPACES[name].space
+    return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
 
 
 def _evaluator(section: Mapping[str, Any]) -> tuple[str, Any]:

@@ -14,16 +14,7 @@ _T = TypeVar("_T")
 
 
 def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _T:
-    """Validates the settings of one section.
-
-    Args:
-        name: Of the section, for messages.
-        section: Plain data.
-        kind: A pydantic dataclass.
-
-    Raises:
-        ValueError: If a key is unknown or missing, or its value is not allowed; one line that names the key.
-    """
+    """Makes settings, a pydantic dataclass, from the plain data of a section; ValueError in one line names the key."""
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in section:
         if key not in known:
@@ -57,8 +48,7 @@ def _has_converted_bool(came: Any, kept: Any) -> bool:  # noqa: ANN401 - plain d
 
 def dump_settings(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any settings class
     """Returns all settings as plain data, the inverse of `validate_section`."""
-    value: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
-    return value
+    return dict(TypeAdapter(type(settings)).dump_python(settings, mode="json"))
 
 
 def flatten(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,6 @@ from nas.downstream.schedule import parse_length
 from nas.fidelity import NetworkSpec
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-_Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -41,7 +40,7 @@ class StudySettings:
     seed: Annotated[int, Field(ge=0, lt=2**62)] = 0
     num_seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     schedules: tuple[str, ...] = ("1x", "2x", "3x")
-    fractions: tuple[_Share, ...] = (0.5, 1.0)
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.5, 1.0)
     num_known: Annotated[int, Field(ge=1)] = 500
 
     def __post_init__(self) -> None:

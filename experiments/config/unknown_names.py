@@ -9,13 +9,7 @@ MAX_LISTED = 40
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ValueError:
-    """Returns the error for an unknown name.
-
-    Args:
-        what: What the name refers to, such as ``controller``.
-        name: The unknown name.
-        known: All allowed names.
-    """
+    """Returns the error for an unknown name; `what` says what it refers to, such as ``controller``."""
     names = list(known)
     close = difflib.get_close_matches(str(name)[:200], names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]}? " if close else ""

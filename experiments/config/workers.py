@@ -106,18 +106,13 @@ class SearchWorkers:
         )
 
     def connection(self) -> dict[str, Any]:
-        """The arguments of `workers.cluster.connection.connect`."""
+        """The arguments of `workers.cluster.connection.connect`; a Ray that is started has CPUs for `num_workers`."""
         return {
             "address": self.address,
-            "num_cpus": self.local_cpus,
+            "num_cpus": None if self.num_workers is None else max(1, math.ceil(self.num_workers * self.cpus)),
             "dashboard": self.dashboard,
             "runtime_env": self.runtime_env.to_ray(),
         }
-
-    @property
-    def local_cpus(self) -> int | None:
-        """Logical CPUs of a Ray that is started here: enough for `num_workers`; None for those of the machine."""
-        return None if self.num_workers is None else max(1, math.ceil(self.num_workers * self.cpus))
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -145,8 +140,7 @@ class TrainingWorkers:
         """The workers as `workers.jobs.data_parallel.train_in_parallel` takes them."""
         from workers.jobs.data_parallel import ParallelWorkers
 
-        each = WorkerResources(cpus=self.cpus, gpus=_gpus(self.gpus))
-        return ParallelWorkers(self.num_workers, each, self.address)
+        return ParallelWorkers(self.num_workers, WorkerResources(cpus=self.cpus, gpus=_gpus(self.gpus)), self.address)
 
     def check_batch(self, batch_size: int) -> None:
         """Raises ValueError if the workers cannot share a batch evenly."""
@@ -158,13 +152,10 @@ class TrainingWorkers:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class StudyWorkers:
-    """The workers of several trainings, each of which has one.
+    """The workers of several trainings, each of which has one; see `TrainingWorkers`.
 
     Attributes:
         num_workers: Maximum number of workers at a time; null uses the whole cluster.
-        address: Of a running Ray cluster, ``auto`` or ``HOST:PORT``; null starts Ray on this machine.
-        cpus: Logical CPUs of a worker.
-        gpus: GPUs of a worker, 0 or 1; null means 1 where this machine has GPUs.
         max_retries: How often a training is resumed after its worker or node was lost.
     """
 
@@ -176,13 +167,9 @@ class StudyWorkers:
 
     def each(self) -> WorkerResources:
         """What each worker gets."""
-        gpus = _gpus(self.gpus)
+        gpus, retries = _gpus(self.gpus), self.max_retries
         return WorkerResources(
-            cpus=self.cpus,
-            gpus=gpus,
-            max_retries=self.max_retries,
-            recycle_after=int(gpus > 0),
-            max_workers=self.num_workers,
+            self.cpus, gpus, max_retries=retries, recycle_after=int(gpus > 0), max_workers=self.num_workers
         )
 
 

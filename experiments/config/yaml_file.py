@@ -15,12 +15,7 @@ _NOT_PLAIN = {"binary", "timestamp", "set", "omap", "pairs"}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file that holds a mapping.
-
-    Raises:
-        ValueError: If the content is not valid; the message names the line.
-        OSError: If the file cannot be read.
-    """
+    """Reads a YAML file that holds a mapping; ValueError names the line that is not valid."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -37,17 +32,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null.
-
-    Raises:
-        ValueError: If the text is anything else.
-    """
+    """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null."""
     try:
-        loader = _PlainLoader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+        return yaml.load(text, _PlainLoader)  # noqa: S506 - it is a safe loader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"is not valid YAML: {line}{error.problem}") from None
@@ -75,22 +62,17 @@ class _PlainLoader(yaml.SafeLoader):
             node = super().compose_node(parent, index)
         finally:
             self._depth -= 1
-        if node is not None and node.tag.removeprefix(_YAML_TAG) in _NOT_PLAIN:
-            raise yaml.MarkedYAMLError(
-                problem=f"a {node.tag.removeprefix(_YAML_TAG)} is not a plain value: put it in quotes",
-                problem_mark=mark,
-            )
+        if node is not None and (tag := node.tag.removeprefix(_YAML_TAG)) in _NOT_PLAIN:
+            raise yaml.MarkedYAMLError(problem=f"a {tag} is not a plain value: put it in quotes", problem_mark=mark)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = key_node.value
-            if key_node.tag != "tag:yaml.org,2002:str":
-                raise yaml.MarkedYAMLError(
-                    problem=f"keys must be text, got {key!r:.60}", problem_mark=key_node.start_mark
-                )
+            key, mark = key_node.value, key_node.start_mark
+            if key_node.tag != f"{_YAML_TAG}str":
+                raise yaml.MarkedYAMLError(problem=f"keys must be text, got {key!r:.60}", problem_mark=mark)
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r:.60} appears twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"key {key!r:.60} appears twice", problem_mark=mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)

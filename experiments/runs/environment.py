@@ -30,10 +30,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def git_commit(folder: Path) -> dict[str, Any] | None:
-    """Returns the commit of a folder of source code and whether files differ from it.
-
-    None if git does not track the folder, as that of an environment inside another repository.
-    """
+    """Returns the commit of a folder of source code and whether files differ; None if git does not track the folder."""
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None or not _git(folder, "ls-files", "--", "."):
         return None

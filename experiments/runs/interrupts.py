@@ -5,19 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 
 class Interrupts:
-    """Turns the first Ctrl-C into a request to stop; the second one raises KeyboardInterrupt.
-
-    Args:
-        announce: Called at the first Ctrl-C.
-
-    Attributes:
-        stopping: Whether Ctrl-C was pressed.
-    """
+    """Calls `announce` and sets `stopping` at the first Ctrl-C; the second one raises KeyboardInterrupt."""
 
     def __init__(self, announce: Callable[[], None] = lambda: None) -> None:
         self._announce = announce
@@ -30,9 +23,7 @@ class Interrupts:
             self._previous = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Restores the previous signal handler."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, RenderableType
@@ -54,9 +53,7 @@ class LiveDisplay(ABC):
             self._live.start(refresh=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Draws the last state and stops."""
         self.finish()
         if self._live is not None:
@@ -69,8 +66,7 @@ class TrainingDisplay(LiveDisplay):
     Args:
         unit: What the training counts, a key of its records: ``epoch`` or ``iteration``.
         total: Number of units of the whole training.
-        console: Where to draw.
-        transient: See `LiveDisplay`.
+        console: See `LiveDisplay`, also for `transient`.
     """
 
     def __init__(self, unit: str, total: int, console: Console, *, transient: bool = False) -> None:
@@ -84,11 +80,7 @@ class TrainingDisplay(LiveDisplay):
         self._task = self._progress.add_task(unit, total=None)
 
     def take(self, records: Sequence[Record]) -> list[tuple[Record, str]]:
-        """Takes all records of the training so far, at the first call those of earlier sessions.
-
-        Returns:
-            Each new record, and the time left after it.
-        """
+        """Takes all records so far, at the first call those of earlier sessions; returns new ones and the time left."""
         if self._records is None:
             self._records = records
             if records:

@@ -12,13 +12,7 @@ from nas.training.run import Record
 
 
 class RecordLines(TrainingDisplay):
-    """Shows the records of a training while it is entered.
-
-    Args:
-        num_iterations: Of the whole training.
-        console: Where to show them.
-        describe: Describes the ``evaluation`` of a record in a few words.
-    """
+    """Shows the records of a training while it is entered; `describe` puts an ``evaluation`` into a few words."""
 
     def __init__(self, num_iterations: int, console: Console, describe: Callable[[Record], str]) -> None:
         super().__init__("iteration", num_iterations, console)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.panel import Panel
@@ -26,12 +24,8 @@ LINE_SECONDS = 30.0
 class Tally:
     """Counts the outcomes of a search.
 
-    Args:
-        num_trials: Number of trials of the finished run.
-        reward: Of the run; determines the best trial.
-        clock: Monotonic time in seconds.
-
     Attributes:
+        num_trials: Number of trials of the finished run.
         num_done: Finished trials, including failures, cached ones and those of earlier sessions.
         num_running: Trials in flight.
         num_failed: Failures.
@@ -39,13 +33,7 @@ class Tally:
         incumbent: The success with the highest reward so far; the earliest one among equals.
     """
 
-    def __init__(
-        self,
-        num_trials: int,
-        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, num_trials: int, reward: Reward = Accuracy()) -> None:  # noqa: B008 - it is immutable
         self.num_trials = num_trials
         self._reward = reward
         self.num_done = 0
@@ -54,8 +42,7 @@ class Tally:
         self.num_cached = 0
         self.incumbent: Success | None = None
         self._recent: deque[float] = deque(maxlen=NUM_RECENT)
-        self._clock = clock
-        self._started = clock()
+        self._started = time.monotonic()
         self._num_earlier = 0
 
     def take(self, outcome: Outcome) -> None:
@@ -75,7 +62,7 @@ class Tally:
     def start_session(self) -> None:
         """Starts measuring the rate: outcomes counted before belong to earlier sessions."""
         self._num_earlier = self.num_done
-        self._started = self._clock()
+        self._started = time.monotonic()
 
     @property
     def mean_recent(self) -> float | None:
@@ -85,7 +72,7 @@ class Tally:
     @property
     def trials_per_hour(self) -> float | None:
         """Rate of this session; None during its first second."""
-        seconds = self._clock() - self._started
+        seconds = time.monotonic() - self._started
         num_done = self.num_done - self._num_earlier
         return 3600 * num_done / seconds if num_done and seconds >= 1 else None
 
@@ -139,28 +126,18 @@ class WatchedPool:
         self._pool.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:  # noqa: ANN401 - as a pool takes it
         """Stops the pool."""
-        self._pool.__exit__(kind, error, trace)
+        self._pool.__exit__(*error)
 
 
 class SearchDisplay(LiveDisplay):
-    """Shows a tally while it is entered: a live panel in a terminal, elsewhere a line of text every half minute.
+    """Shows a tally while it is entered: a live panel in a terminal, elsewhere a line of text every half minute."""
 
-    Args:
-        title: Of the panel and the lines.
-        tally: Of the search.
-        console: Where to show it.
-        line_seconds: Time between two lines.
-    """
-
-    def __init__(self, title: str, tally: Tally, console: Console, *, line_seconds: float = LINE_SECONDS) -> None:
+    def __init__(self, title: str, tally: Tally, console: Console) -> None:
         super().__init__(console)
         self._title = title
         self._tally = tally
-        self._line_seconds = line_seconds
         self._due = 0.0
         self._num_written = -1
 
@@ -176,7 +153,7 @@ class SearchDisplay(LiveDisplay):
         return Panel(rows, title=Text(self._title), width=min(self._console.width, 90))
 
     def update(self) -> None:
-        """Prints a line if one is due: after the first outcome, then at most one every `line_seconds`."""
+        """Prints a line if one is due: after the first outcome, then at most one every `LINE_SECONDS`."""
         if time.monotonic() >= self._due:
             self._write()
 
@@ -186,7 +163,7 @@ class SearchDisplay(LiveDisplay):
             self._write()
 
     def _write(self) -> None:
-        self._due = time.monotonic() + self._line_seconds
+        self._due = time.monotonic() + LINE_SECONDS
         self._num_written = self._tally.num_done
         if not self.is_live:
             self.say(f"{self._title}: " + ", ".join(f"{name} {text}" for name, text in self._tally.facts()))

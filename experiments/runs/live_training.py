@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console, Group
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.runs.live_display import TrainingDisplay
 from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
@@ -15,13 +15,7 @@ NUM_SHOWN = 15
 
 
 class EpochTable(TrainingDisplay):
-    """Shows the epochs of a training while it is entered.
-
-    Args:
-        num_epochs: Of the whole training.
-        console: Where to show them.
-        transient: Whether nothing remains of it at the end; outside of a terminal, nothing is printed then.
-    """
+    """Shows the epochs of a training while it is entered; see `TrainingDisplay`."""
 
     def __init__(self, num_epochs: int, console: Console, *, transient: bool = False) -> None:
         super().__init__("epoch", num_epochs, console, transient=transient)
@@ -48,35 +42,35 @@ class EpochTable(TrainingDisplay):
 def epoch_table(records: Sequence[Record], num_epochs: int) -> Table:
     """Formats epochs as a table."""
     averaged = any(EMA_WEIGHTS in record["validation"] for record in records)
-    table = Table(caption=f"of {num_epochs} epochs")
     names = ["epoch", "rate", "loss", "training", "validation", "top-5", *(["average"] if averaged else []), "seconds"]
-    for name in names:
-        table.add_column(name, justify="right")
+    table = Table(*(Column(name, justify="right") for name in names), caption=f"of {num_epochs} epochs")
     for record in records:
-        table.add_row(*_cells(record, averaged=averaged))
+        cells = _cells(record)
+        table.add_row(*(cells[name] for name in names))
     return table
 
 
 def describe_epoch(record: Record, num_epochs: int) -> str:
     """Formats an epoch as a line of text."""
-    scores = record["validation"]
-    average = f" (average {scores[EMA_WEIGHTS]['top1']:.2%})" if EMA_WEIGHTS in scores else ""
+    cells = _cells(record)
+    average = f" (average {cells['average']})" if "average" in cells else ""
     return (
-        f"epoch {record['epoch']} of {num_epochs}: rate {record['learning_rate']:.3g}, loss {record['loss']:.4f}, "
-        f"training {record['accuracy']:.2%}, validation {scores[RAW_WEIGHTS]['top1']:.2%}{average}, "
-        f"top-5 {scores[RAW_WEIGHTS]['top5']:.2%}, {record['seconds']:.1f} s"
+        f"epoch {cells['epoch']} of {num_epochs}: rate {cells['rate']}, loss {cells['loss']}, "
+        f"training {cells['training']}, validation {cells['validation']}{average}, top-5 {cells['top-5']}, "
+        f"{cells['seconds']} s"
     )
 
 
-def _cells(record: Record, *, averaged: bool) -> list[str]:
+def _cells(record: Record) -> dict[str, str]:
     scores = record["validation"]
-    return [
-        str(record["epoch"]),
-        f"{record['learning_rate']:.3g}",
-        f"{record['loss']:.4f}",
-        f"{record['accuracy']:.2%}",
-        f"{scores[RAW_WEIGHTS]['top1']:.2%}",
-        f"{scores[RAW_WEIGHTS]['top5']:.2%}",
-        *([f"{scores[EMA_WEIGHTS]['top1']:.2%}"] if averaged else []),
-        f"{record['seconds']:.1f}",
-    ]
+    average = {"average": f"{scores[EMA_WEIGHTS]['top1']:.2%}"} if EMA_WEIGHTS in scores else {}
+    return {
+        "epoch": str(record["epoch"]),
+        "rate": f"{record['learning_rate']:.3g}",
+        "loss": f"{record['loss']:.4f}",
+        "training": f"{record['accuracy']:.2%}",
+        "validation": f"{scores[RAW_WEIGHTS]['top1']:.2%}",
+        "top-5": f"{scores[RAW_WEIGHTS]['top5']:.2%}",
+        "seconds": f"{record['seconds']:.1f}",
+        **average,
+    }

@@ -9,12 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def forward_log(name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Forwards the messages of a logger and its children; a logger that is configured already is left alone.
-
-    Args:
-        name: Of the logger, such as a package.
-        say: Called with the text of each message.
-    """
+    """Forwards the messages of a logger and its children to `say`, unless the logger is configured already."""
     logger = logging.getLogger(name)
     if logger.handlers or logger.level != logging.NOTSET:
         yield

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def say(console: Console, text: str) -> None:
     """Prints text as it is: no markup, no highlighting, no line breaks of its own."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """Returns text as one line without control characters."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))

@@ -22,45 +22,27 @@ from nas.files.strict_json import parse_json
 from nas.models.build import Buildable, description_from_json
 
 
-@dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The parts of a run.
+    """The files of a run.
 
     Attributes:
         path: The folder; it need not exist.
+        config: The resolved configuration, with every setting written out.
+        environment: Versions, git commit and hardware, of the start and of every continuation elsewhere.
+        architecture: The architecture that is trained in the folder.
+        origin: What else the results depend on, such as digests of weights and data.
+        ledger: All trials that were asked for and their outcomes.
+        weights: The folder with the weights of the best trials.
     """
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved configuration, with every setting written out."""
-        return self.path / "config.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, git commit and hardware, of the start and of every continuation elsewhere."""
-        return self.path / "environment.json"
-
-    @property
-    def architecture(self) -> Path:
-        """The architecture that is trained in the folder."""
-        return self.path / "architecture.json"
-
-    @property
-    def origin(self) -> Path:
-        """What else the results depend on, such as digests of weights and data."""
-        return self.path / "origin.json"
-
-    @property
-    def ledger(self) -> Path:
-        """All trials that were asked for and their outcomes."""
-        return self.path / "ledger.jsonl"
-
-    @property
-    def weights(self) -> Path:
-        """The folder with the weights of the best trials."""
-        return self.path / "weights"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.architecture = path / "architecture.json"
+        self.origin = path / "origin.json"
+        self.ledger = path / "ledger.jsonl"
+        self.weights = path / "weights"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
@@ -80,11 +62,7 @@ class RunFolder:
         return kind.result is not None and (self.path / kind.result).is_file()
 
     def stored_document(self) -> dict[str, Any] | None:
-        """The resolved configuration as plain data, or None if the folder holds no run.
-
-        Raises:
-            ValueError: If the folder holds other files but no run, or its configuration cannot be read.
-        """
+        """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used."""
         if self.config.exists():
             return read_yaml(self.config)
         if self.ledger.exists() and self.ledger.stat().st_size > 0:
@@ -94,11 +72,7 @@ class RunFolder:
         return None
 
     def document(self) -> dict[str, Any]:
-        """The resolved configuration as plain data.
-
-        Raises:
-            ValueError: If the folder holds no run.
-        """
+        """The resolved configuration as plain data; ValueError if the folder holds no run."""
         document = self.stored_document() if self.path.is_dir() else None
         if document is None:
             raise ValueError(f"{self.path} holds no run: there is no {self.config.name} in it")
@@ -114,11 +88,7 @@ class RunFolder:
             raise ValueError(f"{self.architecture} does not describe an architecture: {error}") from None
 
     def write_config(self, document: Mapping[str, Any]) -> None:
-        """Writes the resolved configuration; a crash leaves the old file or the new one.
-
-        Raises:
-            RuntimeError: If it cannot be written.
-        """
+        """Writes the resolved configuration; RuntimeError if it cannot be written."""
         text = yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120)
         write_text(self.config, text)
 
@@ -126,25 +96,18 @@ class RunFolder:
         """Records the environment: of the first start, then of each continuation where it differs."""
         now = describe_environment()
         value = read_object(self.environment)
-        if not value:
-            value = now
-        else:
-            earlier = [value, *value.get("continued", [])][-1]
-            if {key: earlier.get(key) for key in now} == now:
-                return
-            value = {**value, "continued": [*value.get("continued", []), now]}
-        write_text(self.environment, json.dumps(value, indent=2) + "\n")
+        continued = value.get("continued", [])
+        last = [value, *continued][-1]
+        if {key: last.get(key) for key in now} != now:
+            value = {**value, "continued": [*continued, now]} if value else now
+            write_text(self.environment, json.dumps(value, indent=2) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
     """A run folder and everything that its results depend on.
 
-    Attributes:
-        folder: Of the run.
-        config: Of the run.
-        architecture: That is trained in the folder, if it is one.
-        origin: What else the results depend on, as plain data, by name.
+    `architecture` is what is trained in the folder, if it is one; `origin` holds what else counts, as plain data.
     """
 
     folder: RunFolder
@@ -153,11 +116,7 @@ class Binding:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Checks that the folder may hold this run.
-
-        Raises:
-            ValueError: If it holds another one; the message shows what differs.
-        """
+        """Raises ValueError if the folder holds another run; the message shows what differs."""
         folder, kind = self.folder, self.config.kind
         stored = folder.stored_document()
         if stored is None:
@@ -177,11 +136,7 @@ class Binding:
             )
 
     def write(self) -> None:
-        """Writes configuration, architecture, origin and environment.
-
-        Raises:
-            RuntimeError: If they cannot be written.
-        """
+        """Writes configuration, architecture, origin and environment; RuntimeError if they cannot be written."""
         folder = self.folder
         folder.write_config(self.config.to_document())
         if self.architecture is not None:

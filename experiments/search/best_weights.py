@@ -7,27 +7,18 @@ from collections.abc import Iterable
 
 from experiments.runs.run_folder import RunFolder
 from nas.records import Record
-from nas.rewards import Accuracy, Reward
+from nas.rewards import Reward
 from nas.trial import Outcome, Success, Trial
 
 
 class BestWeights:
     """Removes weights after each outcome; those of trials in flight are kept.
 
-    Args:
-        folder: Of the run.
-        keep: Number of trials whose weights are kept: the highest rewards, the earliest trial of each fingerprint.
-        finished: Finished trials of earlier sessions; weights left behind by a crash are removed.
-        reward: Of the run.
+    The weights of `keep` trials are kept: the highest rewards, the earliest trial of each fingerprint. Weights of
+    `finished` trials of earlier sessions that a crash left behind are removed.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        keep: int,
-        finished: Iterable[Record] = (),
-        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
-    ) -> None:
+    def __init__(self, folder: RunFolder, keep: int, finished: Iterable[Record], reward: Reward) -> None:
         self._folder = folder
         self._keep = keep
         self._reward = reward

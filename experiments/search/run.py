@@ -32,17 +32,11 @@ from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
 from workers.pools.serial_pool import SerialPool
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+INTERRUPTED = 130  # exit code after Ctrl-C
 
 
 def run_search(request: ConfigRequest, out: Path | None, console: Console) -> int:
-    """Runs a search, or resumes the one in the folder.
-
-    Args:
-        request: The configuration.
-        out: The run folder; None means ``runs/NAME``.
-        console: Where progress is shown.
+    """Runs a search, or resumes the one in the folder, ``runs/NAME`` if None.
 
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
@@ -50,7 +44,6 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     Raises:
         ValueError: If the configuration is not valid, or the folder holds a run with another one.
         RuntimeError: If the folder is in use or cannot be written, or Ray cannot be reached.
-        OSError: If a file cannot be read.
     """
     folder = RunFolder(out or request.default_folder)
     stored = folder.stored_document() if folder.is_bound(SEARCH) else None
@@ -64,8 +57,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
         Binding(folder, config).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
-            more = 2 * len(ledger.contents.finished)
-            say(console, f"{folder.path} is finished; add trials with --trials {more}")
+            say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
             _say_result(folder, _count(config, ledger), console)
             return 0
         if ledger.contents.warning:
@@ -73,19 +65,13 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         if data is None:
             data, config = _load(document, request, console)
         _write_folder(folder, config)
-        finished = _run(config, folder, ledger, data, console)
-    return 0 if finished else INTERRUPTED
+        return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
+    """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
     data, config = load_images(SearchConfig, document, request, console)
     check_fits(config.fidelity, data)
-    _check_device(config)
-    return data, config
-
-
-def _check_device(config: SearchConfig) -> None:
-    """Refuses what every trial would fail for, before it uses up the budget of trials."""
     recipe, workers = config.recipe, config.workers
     if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:
         raise ValueError(
@@ -93,6 +79,7 @@ def _check_device(config: SearchConfig) -> None:
         )
     if workers.address is None:  # a cluster's nodes may have what this machine lacks
         choose_dtype(recipe, choose_device(recipe))
+    return data, config
 
 
 def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
@@ -109,6 +96,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
+    controller, plan = config.build_controller(), _plan(config)
     reporter = SearchDisplay(str(folder.path), tally, console)
 
     def announce() -> None:
@@ -117,23 +105,19 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     try:
         with (
             forward_log("workers", reporter.say),
-            open_trackers(config, folder, ledger.contents.finished, reporter.say) as trackers,
+            open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
             _open_pool(config, folder, ledger, data) as pool,
             reporter,
             Interrupts(announce) as interrupts,
         ):
             tally.start_session()
+            watched = WatchedPool(pool, tally)
             for trial, outcome in search(
-                config.space,
-                config.build_controller(),
-                WatchedPool(pool, tally),
-                _plan(config),
-                ledger=ledger,
-                stop=lambda: interrupts.stopping,
+                config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
             ):
                 tally.take(outcome)
                 weights.take(trial, outcome)
-                trackers.take(outcome)
+                log_outcome(outcome)
                 reporter.update()
     except KeyboardInterrupt:
         say(console, f"abandoned {tally.num_running} running trials")
@@ -143,13 +127,9 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
 
 def _plan(config: SearchConfig) -> SearchPlan:
     settings = config.search
+    batch = settings.ordered_batch if settings.deterministic else None
     return SearchPlan(
-        fidelity=config.fidelity,
-        num_trials=settings.num_trials,
-        seed=settings.seed,
-        reward=config.reward,
-        failure_reward=settings.failure_reward,
-        ordered_batch=settings.ordered_batch if settings.deterministic else None,
+        config.fidelity, settings.num_trials, settings.seed, config.reward, settings.failure_reward, batch
     )
 
 
@@ -165,10 +145,8 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
-    with (
-        connect(**workers.connection()),
-        CachingPool(RayPool(evaluate, arguments=arguments, resources=workers.each()), known) as pool,
-    ):
+    ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
+    with connect(**workers.connection()), CachingPool(ray_pool, known) as pool:
         yield pool
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.config.named import stored_reward
 from experiments.runs.live_display import describe_seconds
 from experiments.runs.live_search import NUM_RECENT
-from experiments.runs.printing import say
+from experiments.runs.printing import one_line, say
 from experiments.runs.run_folder import RunFolder
 from nas.ledger.writer import read_ledger
 from nas.records import LedgerContents
@@ -27,12 +27,7 @@ NUM_BEST = 10
 
 @dataclass(frozen=True, slots=True)
 class BestTrial:
-    """One of the best trials of a run.
-
-    Attributes:
-        rank: From 1.
-        trial: Its id.
-    """
+    """One of the best trials of a run, with its rank from 1."""
 
     rank: int
     trial: int
@@ -53,8 +48,6 @@ class RunStatus:
         num_pending: Trials that were asked for and are not finished.
         failures: Number of failures by kind.
         mean_recent: Mean accuracy of the last successes.
-        worker_seconds: Sum over the finished trials.
-        best: The trials with the highest reward.
         warning: What was wrong with the ledger, if anything.
     """
 
@@ -82,12 +75,7 @@ class RunStatus:
 
 
 def run_status(run: Path) -> RunStatus:
-    """Returns the status of a run.
-
-    Raises:
-        ValueError: If the folder holds no run, or its files are not valid.
-        OSError: If it cannot be read.
-    """
+    """Returns the status of a run; ValueError if the folder holds none, or its files are not valid."""
     folder = RunFolder(run)
     document = folder.document()
     contents = read_ledger(folder.ledger)
@@ -140,31 +128,18 @@ def _failures(status: RunStatus) -> str:
     if status.last_failure is None:
         return ""
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(status.failures.items()))
-    return f" ({kinds}; last: {_printable(status.last_failure)[:200]})"
-
-
-def _printable(text: str) -> str:
-    """Returns text as one line without control characters."""
-    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    return f" ({kinds}; last: {one_line(status.last_failure)[:200]})"
 
 
 def _table(best: Sequence[BestTrial]) -> Table:
     rewarded = any(row.reward != row.accuracy for row in best)
     reward = ["reward"] if rewarded else []
-    table = Table("@k", "trial", *reward, "accuracy", "parameters", "multiply-adds", "seconds", "fingerprint")
-    for column in table.columns[:-1]:
-        column.justify = "right"
+    names = ["@k", "trial", *reward, "accuracy", "parameters", "multiply-adds", "seconds"]
+    table = Table(*(Column(name, justify="right") for name in names), "fingerprint")
     for row in best:
-        table.add_row(
-            str(row.rank),
-            str(row.trial),
-            *([f"{row.reward:.4f}"] if rewarded else []),
-            f"{row.accuracy:.2%}",
-            f"{row.num_parameters:,}",
-            f"{row.num_multiply_adds / 1e6:,.1f} M",
-            f"{row.train_seconds:,.1f}",
-            row.fingerprint[:8],
-        )
+        numbers = [f"{row.accuracy:.2%}", f"{row.num_parameters:,}", f"{row.num_multiply_adds / 1e6:,.1f} M"]
+        numbers = [*([f"{row.reward:.4f}"] if rewarded else []), *numbers, f"{row.train_seconds:,.1f}"]
+        table.add_row(str(row.rank), str(row.trial), *numbers, row.fingerprint[:8])
     return table
 
 
@@ -172,16 +147,16 @@ def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
     return [
         BestTrial(
             rank=rank,
-            trial=outcome.trial_id,
-            reward=reward(outcome),
-            accuracy=outcome.accuracy,
-            num_parameters=outcome.num_parameters,
-            num_multiply_adds=outcome.num_multiply_adds,
-            train_seconds=outcome.train_seconds,
+            trial=best.trial_id,
+            reward=reward(best),
+            accuracy=best.accuracy,
+            num_parameters=best.num_parameters,
+            num_multiply_adds=best.num_multiply_adds,
+            train_seconds=best.train_seconds,
             fingerprint=record.fingerprint,
         )
         for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
-        if isinstance(outcome := record.outcome, Success)
+        if isinstance(best := record.outcome, Success)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments.comparison.statistics import CONFIDENCE, bootstrap_interval
 from experiments.config.kinds import ABLATION
@@ -35,21 +35,8 @@ _COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plai
 def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> dict[str, Any]:
     """Trains every rung of the ladder with every seed, and writes ``ablation.json`` and ``ablation.md``.
 
-    Each training has its own folder, so that the same command resumes, and one with more seeds adds theirs.
-
-    Args:
-        request: The configuration of a training; ``ablation.num_seeds`` is the number of trainings of each rung, whose
-            seeds are counted from that of the configuration.
-        network: What to train.
-        out: The folder; None means ``runs/NAME_ablation``.
-        console: Where progress is shown.
-
-    Returns:
-        What ``ablation.json`` holds, see `summarize`.
-
-    Raises:
-        ValueError: If the configuration is not valid, or a folder holds another run.
-        RuntimeError: If a training fails.
+    Each training has its own folder in `out`, ``runs/NAME_ablation`` if None, so that the same command resumes, and one
+    with more seeds adds theirs. Returns what ``ablation.json`` holds, see `summarize`.
     """
     folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_ablation"))
     document = resolve_training(ABLATION, request, network, folder)
@@ -70,15 +57,11 @@ def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | No
 
 
 def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
-    """Summarizes accuracies with intervals.
+    """Summarizes the results of each rung, ordered by seed, as plain data.
 
-    Args:
-        results: For each rung the results of its trainings, ordered by seed.
-
-    Returns:
-        Plain data: for each rung the accuracy on the test images (on the validation images if there are none) of the
-        weights selected on validation, and the paired gains over the previous and the plain rung; each with a bootstrap
-        interval over seeds. `verdict` holds the conclusions.
+    For each rung the accuracy on the test images (on the validation images if there are none) of the weights selected
+    on validation, and the paired gains over the previous and the plain rung; each with a bootstrap interval over seeds.
+    `verdict` holds the conclusions.
     """
     shares = {name: np.array([_score(result)["top1"] for result in each]) for name, each in results.items()}
     names = list(shares)
@@ -103,9 +86,8 @@ def summarize(results: Mapping[str, Sequence[_Result]]) -> dict[str, Any]:
 
 def print_ablation(value: Mapping[str, Any], console: Console) -> None:
     """Prints the table and the conclusions."""
-    table = Table(title=_title(value), box=box.SIMPLE_HEAD)
-    for name in _COLUMNS:
-        table.add_column(name, justify="left" if name == "recipe" else "right")
+    columns = (Column(name, justify="left" if name == "recipe" else "right") for name in _COLUMNS)
+    table = Table(*columns, title=_title(value), box=box.SIMPLE_HEAD)
     for row in _rows(value):
         table.add_row(*row[:-2], row[-2].partition(" ")[0], row[-1])  # its interval does not fit into a terminal
     console.print(table)
@@ -190,7 +172,7 @@ def _train(
     folder: RunFolder, config: TrainingConfig, architecture: Buildable, data: DataSet, console: Console
 ) -> _Result:
     table = EpochTable(config.recipe.epochs, console, transient=True)
-    result = train_folder(Binding(folder, config, architecture), config, architecture, data, table)
+    result = train_folder(folder, config, architecture, data, table)
     split = "test" if result["test"] else "validation"
     say(console, f"{folder.path}: {split} {_score(result)['top1']:.2%}, {result['seconds']:.1f} s")
     return result

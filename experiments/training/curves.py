@@ -12,13 +12,7 @@ from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
 
 
 def draw_training(records: Sequence[Record], path: Path, *, title: str) -> None:
-    """Draws the curves of a training.
-
-    Args:
-        records: Records of `metrics.jsonl`, at least one.
-        path: Of the image, PNG or SVG.
-        title: Of the figure.
-    """
+    """Draws the curves of a training from one or more records of ``metrics.jsonl`` as PNG or SVG."""
     epochs = [record["epoch"] for record in records]
     with style():
         figure = Figure(figsize=(8.4, 3.2), layout="constrained", facecolor="white")

@@ -27,13 +27,12 @@ from nas.training.evaluation import evaluate
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """Options of the command line.
+    """Options of the command line; what is not given is that of the training.
 
     Attributes:
-        data: A folder of images, or the name of a data set that needs none; None uses the data set of the training, if
-            it needs no folder.
-        crops: Sides in pixels of the centre crops; empty uses that of the training.
-        resize: Length of the shorter side before cropping; None uses that of the training.
+        data: A folder of images, or the name of a data set that needs none.
+        crops: Sides of the centre crops, pixels.
+        resize: Length of the shorter side before cropping, pixels.
         code: Whether to execute `model.py` of an exported folder.
     """
 
@@ -44,11 +43,7 @@ class EvaluateOptions:
 
 
 def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
-    """Evaluates a trained network on the test images.
-
-    Args:
-        name: A folder written by `nas export` or `nas train`, a checkpoint, or RUN@k.
-        options: See there.
+    """Evaluates a trained network, given as for `find_trained_file`, on the test images.
 
     Returns:
         Plain data: `crops`, scores by size; `recorded`, the score stored with the network, or None; `reproduced`,
@@ -56,7 +51,6 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
 
     Raises:
         ValueError: If there is no such network, or the images do not match it.
-        OSError: If a file cannot be read.
     """
     path = find_trained_file(name)
     checkpoint = load_checkpoint(path)
@@ -81,11 +75,7 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
 
 
 def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
-    """Loads the test images of a data set, with classes in the order of the network.
-
-    Raises:
-        ValueError: If they are missing, or their classes or channels do not match the network.
-    """
+    """Loads test images, with classes in the order of the network; ValueError if they do not match the network."""
     names = checkpoint.class_names
     if spec.name == "image_folder":
         split = load_image_folder_test(spec, names)

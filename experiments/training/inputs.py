@@ -38,8 +38,7 @@ class NetworkRequest:
     """The network to train, as a command line asks for it.
 
     Attributes:
-        arch: See `experiments.architectures.find.find_architecture`; None takes that of the checkpoint to start from,
-            or what the folder trains, with the network around it.
+        arch: As for `find_architecture`; None takes that of the checkpoint to start from, or that of the folder.
         options: The network around the cells; a preset replaces the configuration's.
     """
 
@@ -51,10 +50,6 @@ def resolve_training(kind: ConfigKind, request: ConfigRequest, network: NetworkR
     """Resolves the configuration of a training; see `experiments.config.resolve.resolve`.
 
     A folder that holds a training also gives the network around the architecture, unless they are named again.
-
-    Raises:
-        ValueError: If there is no such configuration, or an option names nothing.
-        OSError: If a file cannot be read.
     """
     stored, options = folder.stored_document() or {}, network.options
     if options.preset is not None:
@@ -77,19 +72,12 @@ def load_training(
     folder: RunFolder,
     console: Console,
 ) -> tuple[DataSet, _C, Buildable]:
-    """Loads architecture and images, completes the configuration, and prints what is trained.
+    """Loads architecture and images, completes the document in place, and prints what is trained.
 
-    Args:
-        kind: The class of the configuration.
-        document: From `resolve_training`; completed in place.
-        request: The configuration as it was asked for.
-        network: What to train.
-        folder: Of the training, which may hold the architecture.
-        console: Where progress is shown.
+    The document is that of `resolve_training` for the same request, network and folder.
 
     Raises:
         ValueError: If the configuration is not valid, or network, images and checkpoints do not fit together.
-        OSError: If a file cannot be read.
     """
     kind.parse(document, source=request.source)  # bad settings are refused before anything is read
     source = _find_source(network.arch, document, folder)
@@ -112,9 +100,7 @@ def _preset_section(name: str) -> dict[str, Any]:
 
 def _weights(text: str | None) -> str | None:
     """The absolute path of the checkpoint that a text refers to."""
-    if text is None or text.startswith(TORCHVISION):
-        return text
-    return str(find_trained_file(text).resolve())
+    return text if text is None or text.startswith(TORCHVISION) else str(find_trained_file(text).resolve())
 
 
 def _find_source(arch: str | None, document: Document, folder: RunFolder) -> ArchitectureSource:

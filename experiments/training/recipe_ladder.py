@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from nas.fidelity import Fidelity, NetworkSpec, TrainRecipe
+from nas.fidelity import Fidelity
 
 TRICKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -62,12 +62,7 @@ _PLAIN_NETWORK = {"auxiliary": False, "drop_path": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A recipe between the plain and the complete one.
-
-    Attributes:
-        name: Of the trick it adds.
-        fidelity: With this trick and all previous ones.
-    """
+    """A recipe between the plain and the complete one: with the trick `name` and all previous ones."""
 
     name: str
     fidelity: Fidelity
@@ -103,6 +98,4 @@ def _is_used(name: str, fidelity: Fidelity) -> bool:
 
 
 def _with(fidelity: Fidelity, *, recipe: Mapping[str, Any], network: Mapping[str, Any]) -> Fidelity:
-    changed_recipe: TrainRecipe = replace(fidelity.recipe, **recipe)
-    changed_network: NetworkSpec = replace(fidelity.network, **network)
-    return Fidelity(changed_network, changed_recipe, fidelity.data)
+    return Fidelity(replace(fidelity.network, **network), replace(fidelity.recipe, **recipe), fidelity.data)

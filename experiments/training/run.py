@@ -24,64 +24,34 @@ CURVES_FILE = "curves.png"
 
 
 def run_train(request: ConfigRequest, network: NetworkRequest, out: Path | None, console: Console) -> int:
-    """Trains a network, or resumes the training in the folder.
-
-    Args:
-        request: The configuration.
-        network: What to train.
-        out: The folder of the training; None means ``runs/NAME``.
-        console: Where progress is shown.
-
-    Returns:
-        The exit code: 0.
-
-    Raises:
-        ValueError: If the configuration is not valid, or the folder holds another run.
-        RuntimeError: If the folder is in use or cannot be written, or the training fails.
-        OSError: If a file cannot be read.
-    """
+    """Trains a network, or resumes the training in the folder, ``runs/NAME`` if None; returns the exit code, 0."""
     folder = RunFolder(out or request.default_folder)
     document = resolve_training(TRAINING, request, network, folder)
     data, config, architecture = load_training(TrainingConfig, document, request, network, folder, console)
     table = EpochTable(config.recipe.epochs, console)
-    result = train_folder(Binding(folder, config, architecture), config, architecture, data, table)
+    result = train_folder(folder, config, architecture, data, table)
     for line in result_lines(folder.path, result):
         say(console, line)
     return 0
 
 
 def train_folder(
-    binding: Binding, config: TrainingConfig, architecture: Buildable, data: DataSet, table: EpochTable
+    run: RunFolder, config: TrainingConfig, architecture: Buildable, data: DataSet, table: EpochTable
 ) -> dict[str, Any]:
-    """Trains in a folder from its last checkpoint, and draws the curves.
-
-    Args:
-        binding: Ties the folder to its configuration.
-        config: Of the training.
-        architecture: What is trained.
-        data: The images.
-        table: Shows the epochs.
-
-    Returns:
-        What ``result.json`` holds.
+    """Trains in a folder from its last checkpoint, draws the curves, and returns what ``result.json`` holds.
 
     Raises:
         ValueError: If the folder holds another run.
         RuntimeError: If the folder is in use or cannot be written, or the training fails.
     """
-    folder = binding.folder.path
-    with binding.hold():
+    folder, settings = run.path, config.training
+    plan = TrainingPlan(architecture, config.fidelity, settings.seed, settings.start, settings.teacher)
+    with Binding(run, config, architecture).hold():
         if (result := read_result(folder)) is None:
-            result = _train(folder, plan_of(config, architecture), config, data, table)
+            result = _train(folder, plan, config, data, table)
         if not (folder / CURVES_FILE).is_file():
             draw_training(read_records(folder), folder / CURVES_FILE, title=folder.name)
     return result
-
-
-def plan_of(config: TrainingConfig, architecture: Buildable) -> TrainingPlan:
-    """Everything that determines the outcome of a training."""
-    settings = config.training
-    return TrainingPlan(architecture, config.fidelity, settings.seed, settings.start, settings.teacher)
 
 
 def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:

@@ -33,11 +33,7 @@ class Point:
 
 
 class PointBuilder:
-    """Turns the outcomes of a run into points.
-
-    Args:
-        reward: Of the run; determines the best trial.
-    """
+    """Turns the outcomes of a run, whose reward determines the best trial, into points."""
 
     def __init__(self, reward: Reward) -> None:
         self._reward = reward
@@ -75,31 +71,21 @@ class PointBuilder:
 class Tracker(Protocol):
     """Logs the points of one run. All methods are called in one thread, and may raise."""
 
-    @property
-    def name(self) -> str:
-        """Name in the settings, and of the extra that installs it."""
-        ...
+    name: str
+    """Name in the settings, and of the extra that installs it."""
 
     def open(self) -> int:
         """Creates or resumes the run of this search; returns the step of the last point that it holds."""
-        ...
 
     def log(self, points: Sequence[Point]) -> None:
         """Logs points, in order."""
-        ...
 
     def close(self, *, finished: bool) -> None:
         """Ends the run; ``finished`` tells whether the search has all its trials."""
-        ...
 
 
 class TrackerThread:
-    """Runs a tracker in its own thread; if the tracker raises, it is dropped with a warning.
-
-    Args:
-        tracker: Not opened yet.
-        warn: Called with the text of a warning, from any thread.
-    """
+    """Runs a tracker in its own thread; if it raises, it is dropped and `warn` is called, in any thread."""
 
     def __init__(self, tracker: Tracker, warn: Callable[[str], None]) -> None:
         self._tracker = tracker

@@ -20,8 +20,7 @@ _MAX_TEXT = 500
 class MlflowTracker:
     """Logs to one run of MLflow per run folder; a file in the folder holds its ID.
 
-    The last value of ``search/num_done`` tells how many points the run holds, so that a resumed search logs each point
-    once.
+    The last value of ``search/num_done`` tells how many points the run holds, so that each is logged once.
 
     Args:
         path: Of the file with the ID of the run.
@@ -41,12 +40,7 @@ class MlflowTracker:
         self._run_id = ""
 
     def open(self) -> int:
-        """Creates a run, or resumes the one in the file.
-
-        Raises:
-            ValueError: If the file holds no ID of a run.
-            Exception: Whatever MLflow raises, as when the server does not answer or has no such run.
-        """
+        """Creates a run, or resumes the one in the file; ValueError if the file holds no ID of a run."""
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri=self._uri)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import yaml
 
@@ -18,19 +17,32 @@ from nas.records import Record
 from nas.trial import Outcome
 
 
+@contextmanager
 def open_trackers(
     config: SearchConfig, folder: RunFolder, earlier: Sequence[Record], warn: Callable[[str], None]
-) -> Trackers:
-    """Creates the trackers that a configuration enables, to be used as a context manager.
+) -> Iterator[Callable[[Outcome], None]]:
+    """Logs the outcomes of a run to the trackers that its configuration enables, those of earlier sessions first.
 
-    Args:
-        config: Of the search.
-        folder: Of the run.
-        earlier: The finished trials of the ledger.
-        warn: Called with the text of a warning, from any thread.
+    Yields a function that logs an outcome without waiting for the trackers. They call `warn` from any thread.
     """
+    threads = [TrackerThread(tracker, warn) for tracker in _build(config, folder)]
     points = PointBuilder(config.reward)
-    return Trackers(_build(config, folder), points, earlier, num_trials=config.search.num_trials, warn=warn)
+
+    def take(outcome: Outcome, at: float) -> None:
+        if threads:
+            point = points.take(outcome, at)
+            for thread in threads:
+                thread.take(point)
+
+    for thread in threads:
+        thread.start()
+    for record in earlier:
+        take(record.outcome, record.finished_at)
+    try:
+        yield lambda outcome: take(outcome, time.time())
+    finally:
+        for thread in threads:
+            thread.close(finished=points.num_done >= config.search.num_trials)
 
 
 def _build(config: SearchConfig, folder: RunFolder) -> list[Tracker]:
@@ -43,54 +55,3 @@ def _build(config: SearchConfig, folder: RunFolder) -> list[Tracker]:
         path = folder.path / "mlflow.json"
         trackers.append(MlflowTracker(path, settings.mlflow_uri, settings.mlflow_experiment, shown))
     return trackers
-
-
-class Trackers:
-    """Logs every outcome of a run to trackers, those of earlier sessions first.
-
-    Args:
-        trackers: Not opened yet.
-        points: Builds the points from the outcomes; new.
-        earlier: The finished trials of the ledger.
-        num_trials: Of the finished run.
-        warn: Called with the text of a warning, from any thread.
-    """
-
-    def __init__(
-        self,
-        trackers: Sequence[Tracker],
-        points: PointBuilder,
-        earlier: Sequence[Record],
-        *,
-        num_trials: int,
-        warn: Callable[[str], None],
-    ) -> None:
-        self._threads = [TrackerThread(tracker, warn) for tracker in trackers]
-        self._points = points
-        self._earlier = earlier
-        self._num_trials = num_trials
-
-    def take(self, outcome: Outcome) -> None:
-        """Logs an outcome, without waiting for the trackers."""
-        self._take(outcome, time.time())
-
-    def _take(self, outcome: Outcome, at: float) -> None:
-        if self._threads:
-            point = self._points.take(outcome, at)
-            for thread in self._threads:
-                thread.take(point)
-
-    def __enter__(self) -> Self:
-        """Starts the trackers and logs the outcomes of the ledger."""
-        for thread in self._threads:
-            thread.start()
-        for record in self._earlier:
-            self._take(record.outcome, record.finished_at)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Closes the trackers, waiting a few seconds at most."""
-        for thread in self._threads:
-            thread.close(finished=self._points.num_done >= self._num_trials)

@@ -8,18 +8,13 @@ from typing import Any
 
 from experiments.runs.trackers.background import Point
 
-_FILES = "events.out.tfevents.*"
-
 
 class TensorBoardTracker:
     """Writes an event file with all points of the ledger; a resumed search writes a new one.
 
     Appending to the previous file could miss or repeat a point after a crash. The new file makes TensorBoard discard
     the points of the previous one, which is kept until there is a third, since a TensorBoard may be reading it.
-
-    Args:
-        folder: Only for event files.
-        configuration: Text shown beside the curves.
+    The text `configuration` is shown beside the curves.
     """
 
     name = "tensorboard"
@@ -34,7 +29,7 @@ class TensorBoardTracker:
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._folder.glob(_FILES))[:-1]:
+        for path in sorted(self._folder.glob("events.out.tfevents.*"))[:-1]:
             path.unlink()
         self._writer = SummaryWriter(str(self._folder), purge_step=0)
         self._writer.add_text("configuration", f"```yaml\n{self._configuration}\n```", 0)

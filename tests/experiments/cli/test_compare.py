@@ -1,14 +1,22 @@
 import json
 
+from experiments.comparison.run import compare_runs
+
 
 def test_runs_are_compared(run_cli, tmp_path, monkeypatch, write_run):
     runs = [write_run(name, name, 0) for name in ("ppo", "random")]
+    made = []
+
+    def compare_once(*arguments, **options):
+        made.extend([] if made else [compare_runs(*arguments, **options)])
+        return made[0]
+
+    monkeypatch.setattr("experiments.comparison.run.compare_runs", compare_once)
     code, out, _ = run_cli("compare", *runs, "--out", tmp_path / "comparison", "--json")
     value = json.loads(out)
     assert code == 0
     assert {strategy["name"] for strategy in value["strategies"]} == {"ppo", "random"}
     assert (tmp_path / "comparison" / "report.html").exists()
-    monkeypatch.setattr("experiments.comparison.run.compare_runs", lambda *_arguments, **_options: value)
     code, out, _ = run_cli("compare", *runs, "--out", tmp_path / "comparison")
     assert (code, "random search" in out) == (0, True)
 

@@ -3,19 +3,12 @@ import inspect
 import pytest
 import typer
 
-from experiments.architectures.find import NetworkOptions
 from experiments.cli import architectures as cli_arch
 from experiments.cli.ablate import ablate
-from experiments.cli.options import config_request, named_folder, network_options
+from experiments.cli.options import config_request, named_folder
 from experiments.cli.train import train
-from experiments.config.resolve import ConfigRequest
 
 COMMANDS = (cli_arch.draw, cli_arch.export, cli_arch.count, train, ablate)
-
-
-def test_options_become_those_of_a_network():
-    assert network_options("cifar10", "1@96", 16, 5, ("5M", None)) == NetworkOptions("cifar10", "1@96", 16, 5, "5M")
-    assert not network_options(None, None, None, None, (None, None)).given
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
@@ -37,7 +30,10 @@ def test_a_folder_must_have_a_name():
 
 
 def test_options_become_a_request():
-    request = config_request("digits_full", ["recipe.epochs=1"], data__root="images", search__num_trials=None)
-    changes = {("data", "root"): "images", ("search", "num_trials"): None}
-    assert request == ConfigRequest("digits_full", changes, ("recipe.epochs=1",))
-    assert config_request("digits_full", None) == ConfigRequest("digits_full")
+    search = {"num_trials": None, "seed": 2}
+    request = config_request("digits_full", ["recipe.epochs=1"], "images", None, "auto", search=search)
+    given = {("data", "root"): "images", ("workers", "address"): "auto", ("search", "seed"): 2}
+    assert request.source == "digits_full"
+    assert {key: value for key, value in request.changes.items() if value is not None} == given
+    assert request.settings == ("recipe.epochs=1",)
+    assert not any(config_request("digits_full", None, None, None, None).changes.values())

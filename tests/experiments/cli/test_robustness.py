@@ -50,7 +50,7 @@ def test_divergence_prints_a_table_or_json(checkpoints, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--shifts", "rain"], "a shift must be one of"),
-        (["--shifts", "blur,blur"], "must be different"),
+        (["--shifts", "blur,blur"], "must be distinct, got blur, blur"),
         (["--shifts", "add_red"], "needs images of 3 channels"),
         (["--severity", "7"], "a severity must be 1 to 5"),
         (["--images", "1"], "at least 2 images"),

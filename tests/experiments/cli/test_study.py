@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 from experiments.study import run as study
 from experiments.study import table as study_table
 
@@ -10,8 +12,8 @@ def test_the_command_explains_itself(run_cli):
 
 
 def test_options_reach_the_study(run_cli, monkeypatch, tmp_path):
-    seen, settings = [], [{"num_failed": 0}, {"num_failed": 0}]
-    monkeypatch.setattr(study, "run_study", lambda *arguments: seen.append(arguments) or {"settings": settings})
+    seen, value = [], SimpleNamespace(settings=[SimpleNamespace(num_failed=0), SimpleNamespace(num_failed=0)])
+    monkeypatch.setattr(study, "run_study", lambda *arguments: seen.append(arguments) or value)
     monkeypatch.setattr(study_table, "print_study", lambda value, console: console.print("value"))
     words = ["--backbone", "nasnet-a", "--pretrained", "p", "--data", tmp_path, "--out", tmp_path / "o", "--seeds", 2]
     words += ["--schedules", "1x,2x", "--fractions", "0.5,1", "--workers", 3, "--address", "auto"]
@@ -29,7 +31,7 @@ def test_options_reach_the_study(run_cli, monkeypatch, tmp_path):
         ("workers", "address"): "auto",
     }
     assert (backbone, folder) == ("nasnet-a", tmp_path / "o")
-    settings[1]["num_failed"] = 1
+    value.settings[1].num_failed = 1
     assert run_cli("study", "pretraining", "small", *words)[:2] == (1, "value\n")
 
 

@@ -38,9 +38,9 @@ def test_the_best_of_a_run_is_the_one_with_the_highest_reward(tmp_path):
             ledger.append_finished(outcome)
     assert find_architecture(str(tmp_path)).outcome.trial_id == 1
     assert find_architecture(f"{tmp_path}@2").outcome.trial_id == 0
-    best = run_status(tmp_path)["best"]
-    assert [row["trial"] for row in best] == [1, 0]
-    assert [row["reward"] for row in best] == pytest.approx([0.8, 0.55])
+    best = run_status(tmp_path).best
+    assert [row.trial for row in best] == [1, 0]
+    assert [row.reward for row in best] == pytest.approx([0.8, 0.55])
 
 
 def test_a_section_is_split_into_name_and_settings():

@@ -33,16 +33,16 @@ def test_a_connection_names_what_the_nodes_need():
 
 
 def test_a_ray_started_here_has_room_for_the_workers_asked_for():
-    assert SearchWorkers(num_workers=4, cpus=1.5).local_cpus == 6
-    assert SearchWorkers(num_workers=3, cpus=0, gpus=1).local_cpus == 1
-    assert SearchWorkers().local_cpus is None
+    assert SearchWorkers(num_workers=4, cpus=1.5).connection()["num_cpus"] == 6
+    assert SearchWorkers(num_workers=3, cpus=0, gpus=1).connection()["num_cpus"] == 1
+    assert SearchWorkers().connection()["num_cpus"] is None
 
 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
         ({"gpus": 1.5}, "workers: gpus must be a fraction below 1 or a whole number, got 1.5"),
-        ({"cpus": 0}, "workers: a worker must request"),
+        ({"cpus": 0}, "workers: a worker must request cpus, gpus or a custom resource"),
         ({"pool": "dask"}, "workers.pool: .*got 'dask'"),
         ({"num_workers": 0}, "workers.num_workers: .*got 0"),
         ({"resources": {"tpu": -1}}, "workers.resources.tpu: .*got -1"),

@@ -10,14 +10,6 @@ from nas.rewards import CostedAccuracy
 from nas.trial import Failure, Success
 
 
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_tally_counts_and_finds_the_incumbent():
     tally = Tally(10)
     for outcome in (
@@ -49,16 +41,17 @@ def test_mean_is_of_the_last_twenty():
     assert tally.mean_recent == 1.0
 
 
-def test_rates_count_this_session_only():
-    clock = _Clock()
-    tally = Tally(10, clock=clock)
+def test_rates_count_this_session_only(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    tally = Tally(10)
     for trial_id in range(4):
         tally.take(Success(trial_id, 0.5))
-    clock.now += 5000
+    now += 5000
     tally.start_session()
     assert tally.trials_per_hour is None
     assert tally.seconds_left is None
-    clock.now += 20
+    now += 20
     tally.take(Success(4, 0.5))
     tally.take(Success(5, 0.5))
     assert tally.trials_per_hour == pytest.approx(360)
@@ -103,7 +96,7 @@ def test_plain_lines_come_now_and_then_and_at_the_end():
     stream = io.StringIO()
     tally = Tally(3)
     console = Console(file=stream, force_terminal=False)
-    with SearchDisplay("runs/a", tally, console, line_seconds=1000) as lines:
+    with SearchDisplay("runs/a", tally, console) as lines:
         for trial_id in range(3):
             tally.take(Success(trial_id, 0.25))
             lines.update()

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from experiments.runs.printing import say
+from experiments.runs.printing import one_line, say
 
 
 def test_text_is_printed_as_it_is():
@@ -10,3 +10,7 @@ def test_text_is_printed_as_it_is():
     text = "runs/[bold]x[/nonsense]: 1 of 2 trials, 'quoted'"
     say(console, text)
     assert console.file.getvalue() == text + "\n"
+
+
+def test_text_of_several_lines_becomes_one_without_control_characters():
+    assert one_line("a\n b\x1b[2J\tc") == "a b?[2J c"

@@ -6,7 +6,6 @@ import yaml
 from rich.console import Console
 
 from experiments.config.resolve import ConfigRequest
-from experiments.training import ablation
 from experiments.training.ablation import markdown_table, print_ablation, run_ablation, summarize
 from experiments.training.inputs import NetworkRequest
 from nas.architecture import Architecture, Block, Cell, Edge
@@ -83,14 +82,14 @@ def test_an_ablation_goes_on_where_it_was(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "out" / "ablation.json").read_text()) == value
     assert (tmp_path / "out" / "01-average-of-weights" / "seed-0" / "result.json").is_file()
     with monkeypatch.context() as patch:
-        patch.setattr(ablation, "train_folder", None)  # everything is trained
+        patch.setattr("experiments.training.run.run_training", None)  # everything is trained
         assert run(1) == value
     print_ablation(value, console)
     said = console.file.getvalue()
     assert "2 recipes, 1 trainings of each" in said
     assert "seed-0: test " in said
     assert "epoch 1 of" not in said  # one line for each training is enough
-    assert "One seed says nothing" in said
+    assert "One seed gives no spread over seeds" in said
     assert run(2)["num_seeds"] == 2
     seeds = [
         yaml.safe_load((tmp_path / "out" / "00-plain" / f"seed-{seed}" / "config.yaml").read_text())["training"]["seed"]

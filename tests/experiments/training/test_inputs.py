@@ -84,7 +84,7 @@ def test_a_reference_network_has_no_stack_to_set(config):
     _network, architecture, said = load(config, NetworkRequest("resnet18"))
     assert architecture == ReferenceNetwork("resnet18")
     assert said.startswith("network: 8 x 8 pixels, 10 classes: ")
-    with pytest.raises(ValueError, match="resnet18 is a reference network"):
+    with pytest.raises(ValueError, match="must have cells, got the reference network resnet18"):
         load(config, NetworkRequest("resnet18", NetworkOptions(parameters="1M")))
 
 
