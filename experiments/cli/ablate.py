@@ -38,8 +38,9 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     from experiments.training.ablation import print_ablation, run_ablation
     from experiments.training.inputs import NetworkRequest
 
-    sections = {"ablation": {"num_seeds": seeds}, "training": {"teacher": teacher}}
-    request = options.config_request(config, settings, data, workers, address, **sections)
+    request = options.config_request(
+        config, settings, data, workers, address, ablation={"num_seeds": seeds}, training={"teacher": teacher}
+    )
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     console = Console()
     print_ablation(run_ablation(request, NetworkRequest(arch, network), out, console), console)

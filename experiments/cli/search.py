@@ -34,6 +34,6 @@ def search(  # noqa: PLR0913 - one argument for each option
 
     from experiments.search.run import run_search
 
-    sections = {"controller": {"name": controller}, "search": {"num_trials": trials, "seed": seed}}
-    request = config_request(config, settings, data, workers, address, **sections)
+    asked = {"num_trials": trials, "seed": seed}
+    request = config_request(config, settings, data, workers, address, controller={"name": controller}, search=asked)
     raise typer.Exit(run_search(request, out, Console()))

@@ -39,8 +39,9 @@ def segment(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.segment import run_segment
     from experiments.downstream.segment_norms import norms_table, run_norms
 
-    sections = {"test": {"root": test_data}, "segmentation": {"seed": seed}}
-    request = options.config_request(config, settings, data, workers, address, **sections)
+    request = options.config_request(
+        config, settings, data, workers, address, test={"root": test_data}, segmentation={"seed": seed}
+    )
     asked, console = BackboneRequest(backbone, scratch), Console()
     if norms is None:
         if seeds != 1:

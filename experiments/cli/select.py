@@ -43,9 +43,15 @@ def select(  # noqa: PLR0913 - one argument for each option
 
     from experiments.tournament.run import print_selection, run_select
 
-    tournament = {"run": run, "top": top, "random": random, "seed": seed}
-    tournament |= {"grace_epochs": grace, "reduction_factor": reduction}
-    request = config_request(config, settings, data, workers, address, tournament=tournament)
+    rules = {"grace_epochs": grace, "reduction_factor": reduction}
+    request = config_request(
+        config,
+        settings,
+        data,
+        workers,
+        address,
+        tournament={"run": run, "top": top, "random": random, "seed": seed, **rules},
+    )
     result = run_select(request, out, Console(stderr=as_json))
     if as_json:
         print_json(result)

@@ -150,7 +150,8 @@ def verdict(result: TournamentResult) -> list[str]:
 def _place(place: int, entrant: Entrant, standing: Standing) -> Place:
     accuracies = tuple(standing.accuracies)
     last = accuracies[-1] if accuracies else None
-    return Place(place, *astuple(entrant), len(accuracies), last, accuracies, standing.error)
+    name, trial, chosen, proxy = astuple(entrant)
+    return Place(place, name, trial, chosen, proxy, len(accuracies), last, accuracies, standing.error)
 
 
 def _precision(ordered: Sequence[Entrant]) -> dict[str, float]:
