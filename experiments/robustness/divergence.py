@@ -22,6 +22,7 @@ class DivergenceOptions:
     """Options of the command line, see `experiments.robustness.run.RobustnessOptions`.
 
     Attributes:
+        severity: 1 to 5.
         classes: names of two classes; empty for the mean over all pairs.
     """
 
