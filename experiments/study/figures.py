@@ -82,9 +82,8 @@ def _axes(study: StudySummary) -> tuple[dict[float, int], list[str]]:
 
 def _finished(study: StudySummary, start: str, schedule: str, fraction: float) -> list[Result]:
     """The successful trainings of a kind, one per seed."""
-    kind = (start, schedule, fraction)
     done = [each for each in study.results if "error" not in each]
-    return [each for each in done if (each["start"], each["schedule"], each["fraction"]) == kind]
+    return [each for each in done if (each["start"], each["schedule"], each["fraction"]) == (start, schedule, fraction)]
 
 
 def _values(runs: Sequence[Sequence[Result]], kind: str, score: str) -> dict[int, list[float]]:
