@@ -156,7 +156,7 @@ def nothing_is_trained(monkeypatch, set_evaluator):
     set_evaluator(lambda trial, **_arguments: Success(trial.id, 0.5))
     monkeypatch.setattr(training, "run_training", lambda _plan, _data, folder, _watch: begin(folder))
     monkeypatch.setattr(training, "draw_training", lambda *_, **_named: None)
-    monkeypatch.setattr(tournament, "_compete", lambda *arguments: begin(arguments[3], f"candidates/{STATE_FILE}"))
+    monkeypatch.setattr(tournament, "_run", lambda *arguments: begin(arguments[3], f"candidates/{STATE_FILE}"))
     monkeypatch.setattr(ablation, "train_folder", lambda folder, *_: begin(folder.path))
     monkeypatch.setattr(detect, "detect_folder", lambda folder, *_: begin(folder))
     monkeypatch.setattr(detect, "result_lines", lambda *_: [])
