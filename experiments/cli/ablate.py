@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,9 +38,8 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     from experiments.training.ablation import print_ablation, run_ablation
     from experiments.training.inputs import NetworkRequest
 
-    request = options.config_request(
-        config, settings, data, workers, address, ablation={"num_seeds": seeds}, training={"teacher": teacher}
-    )
+    sections: dict[str, Any] = {"ablation": {"num_seeds": seeds}, "training": {"teacher": teacher}}
+    request = options.config_request(config, settings, data, workers, address, **sections)
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     console = Console()
     print_ablation(run_ablation(request, NetworkRequest(arch, network), out, console), console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +34,6 @@ def search(  # noqa: PLR0913 - one argument for each option
 
     from experiments.search.run import run_search
 
-    asked = {"num_trials": trials, "seed": seed}
-    request = config_request(config, settings, data, workers, address, controller={"name": controller}, search=asked)
+    sections: dict[str, Any] = {"controller": {"name": controller}, "search": {"num_trials": trials, "seed": seed}}
+    request = config_request(config, settings, data, workers, address, **sections)
     raise typer.Exit(run_search(request, out, Console()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,9 +39,8 @@ def segment(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.segment import run_segment
     from experiments.downstream.segment_norms import norms_table, run_norms
 
-    request = options.config_request(
-        config, settings, data, workers, address, test={"root": test_data}, segmentation={"seed": seed}
-    )
+    sections: dict[str, Any] = {"test": {"root": test_data}, "segmentation": {"seed": seed}}
+    request = options.config_request(config, settings, data, workers, address, **sections)
     asked, console = BackboneRequest(backbone, scratch), Console()
     if norms is None:
         if seeds != 1:

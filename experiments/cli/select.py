@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,15 +43,9 @@ def select(  # noqa: PLR0913 - one argument for each option
 
     from experiments.tournament.run import print_selection, run_select
 
-    rules = {"grace_epochs": grace, "reduction_factor": reduction}
-    request = config_request(
-        config,
-        settings,
-        data,
-        workers,
-        address,
-        tournament={"run": run, "top": top, "random": random, "seed": seed, **rules},
-    )
+    tournament: dict[str, Any] = {"run": run, "top": top, "random": random, "seed": seed}
+    tournament |= {"grace_epochs": grace, "reduction_factor": reduction}
+    request = config_request(config, settings, data, workers, address, tournament=tournament)
     result = run_select(request, out, Console(stderr=as_json))
     if as_json:
         print_json(result)
