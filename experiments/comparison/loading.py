@@ -13,6 +13,7 @@ import numpy as np
 from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
+from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten
 from experiments.runs.run_folder import RunFolder
@@ -94,7 +95,7 @@ def load_run(path: Path) -> LoadedRun:
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
     """Adds the defaults of settings that were introduced after the run and affect its results."""
-    completed = dict(document)
+    completed = {"evaluator": {"name": SEARCH.named["evaluator"]}, **document}
     for name, kind in _MEASURED_BY.items():
         if isinstance(section := document.get(name), Mapping):
             completed[name] = {**dump_settings(kind()), **section}

@@ -153,6 +153,8 @@ def test_settings_that_differ_name_groups_of_one_controller(write_run):
 def test_settings_that_came_later_count_at_their_defaults(write_run):
     older = write_run("older", "ppo", 0)
     newer = write_run("newer", "random", 0, recipe__mixup=0.0, data__on_disk=False)
+    document = yaml.safe_load((newer / "config.yaml").read_text())
+    (newer / "config.yaml").write_text(yaml.safe_dump({**document, "evaluator": {"name": "train_and_validate"}}))
     assert objections(load(older, newer)) == []
     other = write_run("other", "random", 1, recipe__mixup=0.2)
     (objection,) = objections(load(older, other))
