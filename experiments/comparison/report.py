@@ -170,7 +170,7 @@ def _norms(comparison: Comparison) -> str:
         return ""
     used = {norm for _, stages in searched for stage in stages for norm in stage.all}
     norms = [norm for norm in NORMALIZATIONS if norm in used]
-    rows = [
+    rows: list[tuple[html.Cell, ...]] = [
         (name, f"{stage.stage} of {len(stages)}", group, *(html.percent(shares.get(norm, 0.0)) for norm in norms))
         for name, stages in searched
         for stage in stages

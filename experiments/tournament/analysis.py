@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -150,8 +150,8 @@ def verdict(result: TournamentResult) -> list[str]:
 def _place(place: int, entrant: Entrant, standing: Standing) -> Place:
     accuracies = tuple(standing.accuracies)
     last = accuracies[-1] if accuracies else None
-    name, trial, chosen, proxy = astuple(entrant)
-    return Place(place, name, trial, chosen, proxy, len(accuracies), last, accuracies, standing.error)
+    origin = entrant.name, entrant.trial, entrant.chosen, entrant.proxy
+    return Place(place, *origin, len(accuracies), last, accuracies, standing.error)
 
 
 def _precision(ordered: Sequence[Entrant]) -> dict[str, float]:
