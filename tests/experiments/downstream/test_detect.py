@@ -61,7 +61,7 @@ def test_a_detector_is_trained_and_shown_and_trained_no_more(arrange, run_cli, t
     code, out, err = run_cli(*arrange("run"))
     assert (code, err) == (0, "")
     assert "iteration 4 of 6: " in out
-    assert re.search(r"box on 2 pictures \(val\): AP [0-9.]+, AP50 [0-9.]+, AP75 .*, of large objects none", out)
+    assert re.search(r"box on 2 images \(val\): AP [0-9.]+, AP50 [0-9.]+, AP75 .*, of large objects none", out)
     folder = tmp_path / "run"
     assert {path.name for path in folder.iterdir()} >= {
         "ap.png",
