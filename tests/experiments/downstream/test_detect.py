@@ -120,7 +120,7 @@ def tensors(path):
 def test_masks_are_measured_too(arrange, run_cli, tmp_path):
     code, out, _ = run_cli(*arrange("masks", "--set", "detector.masks=true", "--set", "data.evaluate=train"))
     assert code == 0
-    assert "mask on 4 pictures (train): AP " in out
+    assert "mask on 4 images (train): AP " in out
     assert "loss_mask" in (tmp_path / "masks" / "metrics.jsonl").read_text()
 
 
@@ -219,4 +219,4 @@ def test_several_workers_are_started_once_all_fits_together(arrange, run_cli, mo
     assert not started
     code, out, _ = run_cli(*arrange("run", *words))
     assert (code, started) == (0, [(2, 0.5, 0, "auto")])
-    assert "box on 2 pictures (val): AP" in out
+    assert "box on 2 images (val): AP" in out
