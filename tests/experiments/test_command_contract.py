@@ -161,7 +161,7 @@ def nothing_is_trained(monkeypatch, set_evaluator):
     monkeypatch.setattr(detect, "detect_folder", lambda folder, *_: begin(folder))
     monkeypatch.setattr(detect, "result_lines", lambda *_: [])
     monkeypatch.setattr(segment, "run_segmentation", lambda _plan, _data, folder, _watch: begin(folder))
-    monkeypatch.setattr(segment, "_measure", lambda *_: {})
+    monkeypatch.setattr(segment, "measure_domains", lambda *_: {})
     monkeypatch.setattr(segment, "_draw", lambda *_: None)
     for name in ("class_table", "domain_table", "result_lines"):
         monkeypatch.setattr(segment, name, lambda *_: "")
