@@ -70,6 +70,10 @@ class ShiftedAccuracy:
 
 
 REWARDS: Mapping[str, type[Any]] = MappingProxyType(
-    {"accuracy": Accuracy, "costed_accuracy": CostedAccuracy, "shifted_accuracy": ShiftedAccuracy}
+    {
+        "accuracy": Accuracy,
+        "costed_accuracy": CostedAccuracy,
+        "shifted_accuracy": ShiftedAccuracy,
+    }
 )
 """Rewards by name; each class makes a `Reward`."""

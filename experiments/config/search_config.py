@@ -76,7 +76,12 @@ class EvaluatorKind:
     settings: type[Any] | None = None
 
 
-SPACES: Mapping[str, SpaceKind] = MappingProxyType({"nasnet": SpaceKind(NASNET), "tiny": SpaceKind(TINY)})
+SPACES: Mapping[str, SpaceKind] = MappingProxyType(
+    {
+        "nasnet": SpaceKind(NASNET),
+        "tiny": SpaceKind(TINY),
+    }
+)
 """Search spaces by name."""
 
 CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
@@ -91,7 +96,9 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
 
 _ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
 EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
-    {"train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS)}
+    {
+        "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
+    }
 )
 """Evaluators by name."""
 

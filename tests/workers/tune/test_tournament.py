@@ -104,7 +104,7 @@ def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, context):
     (context.folder / candidate.name).mkdir()
     (context.folder / candidate.name / "state.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(
-        RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a checkpoint"
+        RuntimeError, match=r"the winner trial-0 could not be tested: ValueError: .* is not a safetensors file"
     ):
         evaluate_winner(candidate, context, each=EACH)
 

@@ -159,8 +159,9 @@ def test_objects_without_masks_cannot_be_compared_by_masks(tmp_path):
 def test_nothing_is_printed_and_a_missing_library_is_named(compare, capsys, monkeypatch):
     import sys
 
-    compare([entry(1, 0, 3, [10, 10, 20, 20])], [], "bbox")
+    entries = [entry(1, 0, 3, [10, 10, 20, 20])]
+    compare(entries, [], "bbox")
     assert capsys.readouterr().out == ""
     monkeypatch.setitem(sys.modules, "pycocotools.cocoeval", None)
     with pytest.raises(RuntimeError, match="needs the package pycocotools"):
-        average_precision(None, [], "bbox")
+        compare(entries, [], "bbox")
