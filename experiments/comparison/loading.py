@@ -16,6 +16,7 @@ from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten
+from experiments.runs.data_record import DataRecord, read_data_record
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
@@ -38,12 +39,16 @@ _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecip
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing."""
+    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing.
+
+    `data` is the record of its images; None for runs of version 0.1.0.
+    """
 
     name: str
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Record]
+    data: DataRecord | None = None
 
     @property
     def reward(self) -> Reward:
@@ -90,7 +95,8 @@ def load_run(path: Path) -> LoadedRun:
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
-    return LoadedRun(str(path), dict(flatten(_complete(document))), environment, contents.finished)
+    settings, data = dict(flatten(_complete(document))), read_data_record(path)
+    return LoadedRun(str(path), settings, environment, contents.finished, data)
 
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +133,18 @@ def objections(runs: Sequence[LoadedRun]) -> list[str]:
         if key in seen:
             found.append(f"{seen[key]} and {run.name} both run {controller} with seed {seed} and are not independent")
         seen.setdefault(key, run.name)
+    return found
+
+
+def data_objections(runs: Sequence[LoadedRun]) -> list[str]:
+    """Finds runs whose images differ from those of the first one, or changed between its sessions."""
+    known = [(run, run.data) for run in runs if run.data is not None]
+    changes = [(run.name, change) for run, data in known for change in data.changes]
+    found = [f"the images changed while {name} ran ({'; '.join(change)})" for name, change in changes]
+    for run, data in known[1:]:
+        first, expected = known[0]
+        if different := expected.identity.differences(data.identity):
+            found.append(f"the images of {run.name} differ from those of {first.name} ({'; '.join(different)})")
     return found
 
 

@@ -96,9 +96,11 @@ def run_norms(
             for norm, changed in chosen.items():
                 path = folder.path / norm / f"seed-{seed}"
                 say(console, str(path))
-                results[norm].append(segment_folder(path, _with_seed(config, seed), changed, data, console))
+                own, accept = _with_seed(config, seed), request.accept_data
+                results[norm].append(segment_folder(path, own, changed, data, console, accept_data=accept))
         study = summarize(results)
-        plain = {"config": request.source, **study.to_json()}
+        images = {} if data.report is None else {"images": data.report.counts}
+        plain = {"config": request.source, **images, **study.to_json()}
         write_text(folder.path / f"{TABLE_FILE}.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
         write_text(folder.path / f"{TABLE_FILE}.md", markdown_norms(study))
         draw_norms(study, folder.path / f"{TABLE_FILE}.png")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder, make_folder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
@@ -50,12 +50,12 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     document = resolve(SEARCH, request, stored)
     config = SearchConfig.parse(document, source=request.source)
     data = None
-    if stored is None:  # bad input must leave no folder behind
+    if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
-    Binding(folder, config).check()  # a folder of another run stays as it is
+    _bind(folder, config, data, request).check()  # a folder of another run stays as it is
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
-        Binding(folder, config).check()
+        _bind(folder, config, data, request).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
             _say_result(folder, _count(config, ledger), console)
@@ -64,13 +64,31 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
             say(console, f"warning: {ledger.contents.warning}")
         if data is None:
             data, config = _load(document, request, console)
+        binding = _bind(folder, config, data, request)
+        binding.check()
+        for notice in binding.notices():
+            say(console, notice)
         _write_folder(folder, config)
+        binding.write_data()
         return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
+
+
+def _bind(folder: RunFolder, config: SearchConfig, data: DataSet | None, request: ConfigRequest) -> Binding:
+    """Binds the folder to configuration and images; a search uses no test images."""
+    report = None if data is None or data.report is None else data.report.without_test()
+    return Binding(folder, config, data=report, accept_data=request.accept_data)
+
+
+def _names_other_images(request: ConfigRequest, stored: Mapping[str, Any]) -> bool:
+    """Whether a request names another folder of images than a stored document."""
+    root, former = request.changes.get(("data", "root")), stored.get("data")
+    return root is not None and isinstance(former, Mapping) and str(root.resolve()) != former.get("root")
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
     """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
     data, config = load_images(SearchConfig, document, request, console)
+    say_report(console, None if data.report is None else data.report.without_test())
     check_fits(config.fidelity, data)
     recipe, workers = config.recipe, config.workers
     if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:

@@ -55,7 +55,9 @@ def train_and_validate(
         if shifts is not None:
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
-            save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
+            path = Path(weights_dir) / f"trial-{trial.id}.safetensors"
+            images = {} if data.report is None else {"images": data.report.without_test().counts}
+            save_checkpoint(path, network, data=data, accuracy=share, evaluation=images)
     except Exception as error:  # an error of one network must not end the search
         kind = _KINDS.get(type(error)) or failure_kind(error)
         failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
