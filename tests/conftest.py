@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several processes with a thread a core each
+# would wait for one another, which takes many times as long
+
 from workers.cluster.connection import connect
 from workers.cluster.signals import kept_signals
 
