@@ -55,6 +55,7 @@ SLOW = (
     "nas/models/test_scaling.py",
     "nas/test_architecture.py",
     "nas/training",
+    "test_extending.py",
     "test_hostile_files.py",
     "workers",
 )
