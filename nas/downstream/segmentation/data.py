@@ -156,7 +156,7 @@ def _is_masked_as_stored(pair: Pair) -> bool:
 
 
 def _identify(root: Path, splits: dict[str, tuple[Pair, ...]]) -> Identity:
-    files = {}
+    files: dict[str, tuple[int, str]] = {}
     for name, pairs in splits.items():
         for place, paths in (
             (Path(name), [pair.image for pair in pairs]),
