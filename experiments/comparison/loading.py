@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
+from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
@@ -178,13 +179,21 @@ def to_run(loaded: LoadedRun) -> Run:
 
 
 def _column(loaded: LoadedRun, value: Callable[[Success], float]) -> FloatArray:
-    """A value of each trial; NaN for failures."""
-    outcomes = (record.outcome for record in loaded.records)
-    return np.array([value(each) if isinstance(each, Success) else np.nan for each in outcomes], dtype=float)
+    """A value of each trial; NaN for failures, and for trials that were stopped early, which do not compare."""
+    column = []
+    for record in loaded.records:
+        outcome = record.outcome
+        if isinstance(outcome, Success) and outcome.stopped_after is None:
+            column.append(value(outcome))
+        else:
+            column.append(math.nan)
+    return np.array(column, dtype=float)
 
 
 def _status(record: Record) -> str:
     if isinstance(outcome := record.outcome, Success):
+        if outcome.stopped_after is not None:
+            return STOPPED
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
 

@@ -16,8 +16,8 @@ from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized,
 from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
 from nas.architecture import Architecture
+from nas.edge_cell import EdgeCell
 from nas.models.normalization import NORMALIZATIONS
-from search_spaces.nasbench201 import EdgeCell
 
 
 def report_page(comparison: Comparison) -> str:

@@ -46,10 +46,15 @@ class RunFolder:
         self.origin = path / "origin.json"
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
+        self.states = path / "states"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
         return self.weights / f"trial-{trial_id}.safetensors"
+
+    def trial_state(self, trial_id: int) -> Path:
+        """The file with the state of a trial that pauses at a rung; it need not exist."""
+        return self.states / f"trial-{trial_id}.safetensors"
 
     def lock(self) -> FileLock:
         """Keeps other processes out of the folder while it is entered; the folder must exist."""

@@ -25,11 +25,13 @@ from experiments.search.best_weights import BestWeights
 from nas.data.data_set import DataSet
 from nas.ledger.writer import Ledger
 from nas.protocols import Pool
+from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
 from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
+from workers.pools.rung_pool import RungPool
 from workers.pools.serial_pool import SerialPool
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -135,6 +137,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
             ):
                 tally.take(outcome)
                 weights.take(trial, outcome)
+                folder.trial_state(trial.id).unlink(missing_ok=True)
                 log_outcome(outcome)
                 reporter.update()
     except KeyboardInterrupt:
@@ -144,10 +147,11 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
 
 
 def _plan(config: SearchConfig) -> SearchPlan:
-    settings = config.search
-    batch = settings.ordered_batch if settings.deterministic else None
+    settings, reward = config.search, config.reward
+    if (rungs := settings.rungs) is not None:
+        reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
     return SearchPlan(
-        config.fidelity, settings.num_trials, settings.seed, config.reward, settings.failure_reward, batch
+        config.fidelity, settings.num_trials, settings.seed, reward, settings.failure_reward, settings.batch
     )
 
 
@@ -157,15 +161,31 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     evaluate, arguments = _evaluator(config, folder, data)
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
     if workers.pool == "serial":
-        with CachingPool(SerialPool(partial(evaluate, **arguments)), known) as pool:
+        with CachingPool(_stop_early(SerialPool(partial(evaluate, **arguments)), config, ledger), known) as pool:
             yield pool
         return
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
     ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
-    with connect(**workers.connection()), CachingPool(ray_pool, known) as pool:
+    with connect(**workers.connection()), CachingPool(_stop_early(ray_pool, config, ledger), known) as pool:
         yield pool
+
+
+def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
+    """Wraps a pool with early stopping, if the search has rungs."""
+    settings = config.search
+    if settings.rungs is None:
+        return pool
+    return RungPool(
+        pool,
+        settings.rungs.resolve(config.recipe.epochs),
+        settings.rungs.eta,
+        reward=config.reward,
+        reports=ledger.contents.reports,
+        record=ledger.append_report,
+        ordered_batch=settings.batch,
+    )
 
 
 def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
@@ -174,6 +194,7 @@ def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
+        "states_dir": None if config.search.rungs is None else str(folder.states.resolve()),
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "shifts": config.shifts.plan,

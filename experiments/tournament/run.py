@@ -21,10 +21,10 @@ from experiments.runs.run_folder import Binding, RunFolder
 from experiments.tournament.analysis import Entrant, judge, verdict
 from experiments.tournament.candidates import candidate_from_json, candidate_to_json, choose_candidates
 from experiments.tournament.figure import draw_tournament
-from nas.architecture import Architecture
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
 from nas.files.strict_json import parse_json
+from nas.models.build import Buildable
 from nas.training.run import NETWORK_FILE
 from workers.cluster.connection import connect
 from workers.tune.tournament import Candidate, Rules, Standing, TournamentContext, evaluate_winner, run_tournament
@@ -85,7 +85,7 @@ def _rules(config: TournamentConfig) -> Rules:
 
 
 def _run(
-    described: list[tuple[Entrant, Architecture]],
+    described: list[tuple[Entrant, Buildable]],
     config: TournamentConfig,
     data: DataSet,
     out: Path,
