@@ -52,6 +52,8 @@ def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildabl
         return ReferenceNetwork(architecture.name.partition("-ibn")[0] + _PLACEMENTS[norm])
     if norm not in NORMALIZATIONS:
         raise unknown_name("norm", norm, list(NORMALIZATIONS))
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"norms can be replaced in cells of blocks only, got {architecture.arch}")
     stages = architecture.appearance_stages
     return Architecture(
         _cell_with(architecture.normal, norm),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +47,8 @@ def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:  # noq
 
 def layer_weights(network: nn.Module) -> list[nn.Parameter]:
     """Returns the weights of all convolutions and linear layers."""
-    return [layer.weight for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    layers = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+    return [cast("nn.Parameter", layer.weight) for layer in layers]
 
 
 def _gradients(loss: Tensor, weights: Sequence[nn.Parameter]) -> tuple[Tensor, ...]:

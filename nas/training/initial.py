@@ -37,8 +37,7 @@ def zero_gamma(network: AnyNetwork) -> int:
     Each such sum then starts as the unchanged state (1706.02677, section 5.1; 1812.01187, section 3.1). These are the
     residual branches of residual networks, and operations of cells that are added to an identity. Returns their number.
     """
-    find = _branches_of_cells if isinstance(network, Network) else _residual_branches
-    branches = [*find(network)]  # type: ignore[arg-type] - the function fits the network
+    branches = [*(_branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network))]
     for norm in branches:
         for part in (norm.instance, norm.batch) if isinstance(norm, InstanceBatchNorm) else (norm,):
             nn.init.zeros_(cast("nn.Parameter", part.weight))
