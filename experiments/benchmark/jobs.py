@@ -25,7 +25,7 @@ from experiments.config.sections import dump_settings, flatten
 from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
 from nas.search import SearchPlan, search
 from nas.trial import Failure, Outcome, Trial
 from search_spaces.nasbench201 import EdgeSpace
@@ -92,7 +92,7 @@ class Job:
         if not file.exists():
             return None
         try:
-            result = parse_json(file.read_bytes())
+            result = read_json(file)
         except ValueError as error:
             raise ValueError(f"{file} does not hold a run: {error}") from None
         key = result.get("key") if isinstance(result, dict) else None

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.cyaml import CParser
+from yaml.resolver import Resolver
+
+from nas.files.guarded_read import read_text
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -16,14 +22,9 @@ _NOT_PLAIN = {"binary", "timestamp", "set", "omap", "pairs"}
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds a mapping; ValueError names the line that is not valid."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"{path} must have at most {MAX_BYTES} bytes")
+    text = read_text(path, max_bytes=MAX_BYTES)
     try:
-        value = parse_yaml(content.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None
+        value = parse_yaml(text)
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
     if not isinstance(value, dict):
@@ -44,11 +45,14 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
         raise ValueError("is not valid YAML: a value does not fit its tag") from None
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[misc] - it parses in C
     """The safe loader with limits; references are refused since a few lines of them can expand to gigabytes."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        CParser.__init__(self, text)
+        Composer.__init__(self)  # type: ignore[no-untyped-call]
+        SafeConstructor.__init__(self)  # type: ignore[no-untyped-call]
+        Resolver.__init__(self)  # type: ignore[no-untyped-call]
         self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
+from nas.files.storage import StorageError
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import save_checkpoint
 from nas.models.complexity import measure
@@ -36,7 +38,10 @@ def train_and_validate(
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
+    """Trains a trial's network on the training split and evaluates it on the validation split.
+
+    An exception becomes a `Failure`, except a `nas.files.storage.StorageError`: weights that cannot be written say
+    nothing about the network.
 
     Args:
         trial: the trial; its seed determines initial weights, order of batches and augmentation.
@@ -47,6 +52,11 @@ def train_and_validate(
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
     """
     started = time.perf_counter()
+    if weights_dir is not None and not Path(weights_dir).is_dir():
+        raise StorageError(
+            f"there is no folder {weights_dir} on {socket.gethostname()}: it was removed, or the nodes do not "
+            "share it; if they share no folder, use --set workers.keep_weights=0"
+        )
     try:
         complexity = measure(_buildable(trial), trial.fidelity.network)
         _check_size("parameters", complexity.num_parameters, max_parameters)
@@ -56,6 +66,8 @@ def train_and_validate(
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
             save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
+    except StorageError:
+        raise
     except Exception as error:  # an error of one network must not end the search
         kind = _KINDS.get(type(error)) or failure_kind(error)
         failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)

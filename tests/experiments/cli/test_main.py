@@ -29,10 +29,9 @@ def test_no_command_got_lost():
     assert [group.name for group in cli.app.registered_groups if isinstance(group.name, str)] == ["study"]
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = (
-        "import sys, time\nstart = time.process_time()\nfrom experiments.cli.main import main\nmain(['--help'])\n"
-        "assert time.process_time() - start < 1\n"
+        "import sys\nfrom experiments.cli.main import main\nmain(['--help'])\n"
         "assert not {'torch', 'ray', 'matplotlib', 'scipy', 'sklearn'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

@@ -1,3 +1,4 @@
+import errno
 import math
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.decisions import Rollout
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.files.storage import StorageError
 from nas.models.checkpoint import load_checkpoint
 from nas.shifts.measure import ShiftPlan
 from nas.training.loop import accuracy
@@ -174,3 +176,21 @@ def test_images_that_are_no_squares_are_refused():
     oblong = DataSet(split, split, lambda: split, tuple("0123456789"), (0.5,), (0.5,))
     with pytest.raises(ValueError, match="images must be square, got 9 x 8 pixels"):
         check_fits(FIDELITY, oblong)
+
+
+def test_weights_that_cannot_be_written_are_no_outcome(data, tmp_path, monkeypatch):
+    """A full disk says nothing about the network."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", refuse)
+    with pytest.raises(StorageError, match=r"trial-3.safetensors cannot be written: No space left on device"):
+        train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_weights_that_was_removed_is_not_made_again(data, tmp_path):
+    with pytest.raises(StorageError, match=r"there is no folder .+/run/weights on .+workers.keep_weights=0"):
+        train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path / "run" / "weights"))
+    assert not (tmp_path / "run").exists()
