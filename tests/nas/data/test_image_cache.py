@@ -121,7 +121,7 @@ def test_whoever_comes_second_takes_the_entry_of_the_first(cache, files, monkeyp
 
 
 def build_at_once(folder, names, barrier, queue):
-    barrier.wait(timeout=60)
+    barrier.wait(timeout=600)
     queue.put(values(cached_images(FileList(Path(folder), names), None)))
 
 
@@ -132,9 +132,9 @@ def test_two_processes_may_build_at_once(cache, files):
     processes = [context.Process(target=build_at_once, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()
-    assert [queue.get(timeout=60) for _ in processes] == [[0, 1, 2, 3, 4]] * 2
+    assert [queue.get(timeout=600) for _ in processes] == [[0, 1, 2, 3, 4]] * 2
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=600)
     assert len(list(cache.iterdir())) == 1
 
 
