@@ -35,6 +35,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Parses one YAML document of plain data: mappings with text keys, lists, numbers, text, true, false, null."""
     try:
+        return yaml.load(text, _QuickLoader)  # type: ignore[arg-type] # noqa: S506 - it is a safe loader
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError):
+        return _parse_slowly(text)  # for its messages
+
+
+def _parse_slowly(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    try:
         return yaml.load(text, _PlainLoader)  # noqa: S506 - it is a safe loader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
@@ -45,15 +52,10 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - whatever YAML holds
         raise ValueError("is not valid YAML: a value does not fit its tag") from None
 
 
-class _PlainLoader(Composer, CParser, SafeConstructor, Resolver):  # type: ignore[misc] - it parses in C
-    """The safe loader with limits; references are refused since a few lines of them can expand to gigabytes."""
+class _Limits(Composer, SafeConstructor):
+    """Refuses references, since a few lines of them can expand to gigabytes, and whatever is not plain data."""
 
-    def __init__(self, text: str) -> None:
-        CParser.__init__(self, text)
-        Composer.__init__(self)  # type: ignore[no-untyped-call]
-        SafeConstructor.__init__(self)  # type: ignore[no-untyped-call]
-        Resolver.__init__(self)  # type: ignore[no-untyped-call]
-        self._depth = 0
+    _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -80,3 +82,17 @@ class _PlainLoader(Composer, CParser, SafeConstructor, Resolver):  # type: ignor
                 raise yaml.MarkedYAMLError(problem=f"key {key!r:.60} appears twice", problem_mark=mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+class _PlainLoader(_Limits, yaml.SafeLoader):
+    """The safe loader with limits, whose messages name the line."""
+
+
+class _QuickLoader(_Limits, CParser, Resolver):  # type: ignore[misc] - CParser replaces reader, scanner and parser
+    """The same with a parser in C, ten times as fast."""
+
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        Composer.__init__(self)  # type: ignore[no-untyped-call]
+        SafeConstructor.__init__(self)  # type: ignore[no-untyped-call]
+        Resolver.__init__(self)  # type: ignore[no-untyped-call]
