@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
-from experiments.comparison.figure_style import write_figure
+from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
 from nas.files.storage import make_folder
 

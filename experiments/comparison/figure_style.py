@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from experiments.comparison.formatting import capitalized, label, plural
 from experiments.comparison.results import Comparison, StrategySummary
 from experiments.comparison.statistics import FloatArray
-from nas.files.atomic_write import write_bytes
+from experiments.runs.figures import write_figure
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -116,13 +116,6 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             write_figure(figure, path, dpi=200, metadata=metadata)
     return list(paths)
-
-
-def write_figure(figure: Figure, path: Path, *, dpi: float, metadata: Mapping[str, Any]) -> None:
-    """Writes a figure atomically, in the format of the path's suffix; StorageError if it cannot be written."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lower()[1:], dpi=dpi, metadata=dict(metadata))
-    write_bytes(path, buffer.getvalue())
 
 
 def to_svg(figure: Figure, name: str) -> str:

@@ -127,13 +127,6 @@ def test_any_other_exception_is_a_failure_with_its_text(data, changes, text):
     assert outcome.error.startswith(text)
 
 
-def test_weights_that_cannot_be_written_are_a_failure(data, tmp_path):
-    (tmp_path / "file").write_text("")
-    outcome = train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path / "file"))
-    assert isinstance(outcome, Failure)
-    assert "FileExistsError" in outcome.error or "NotADirectoryError" in outcome.error
-
-
 def test_memory_that_the_allocator_refuses_is_out_of_memory(data, monkeypatch):
     def train(*args, **kwargs):
         torch.empty(2**60, dtype=torch.uint8)
