@@ -220,3 +220,18 @@ def small_cells(tmp_path) -> Path:
     path = tmp_path / "cells.json"
     path.write_text(json.dumps(Architecture(cell, cell).to_json()))
     return path
+
+
+@pytest.fixture
+def counted_nodes(monkeypatch):
+    """Collects an item for each node that searches for canonical forms visit: a measure of time for all machines."""
+    from nas import canonical
+
+    nodes, descend = [], canonical._Search.descend
+
+    def counted(search, *arguments):
+        nodes.append(None)
+        return descend(search, *arguments)
+
+    monkeypatch.setattr(canonical._Search, "descend", counted)
+    return nodes

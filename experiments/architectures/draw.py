@@ -17,7 +17,9 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
+from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
+from nas.files.storage import make_folder
 
 SUFFIXES = {".svg": {"Date": None}, ".png": None, ".pdf": {"CreationDate": None}}
 """Suffixes of drawings with their metadata; a fixed salt and no date make equal drawings equal files."""
@@ -56,10 +58,10 @@ def draw_architecture(architecture: Architecture, out: FilePath, *, title: str |
     if out.suffix.lower() not in SUFFIXES:
         raise ValueError(f"a drawing must end in {', '.join(SUFFIXES)}, got {out.name!r:.100}")
     figure = architecture_figure(architecture, title=title)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     dpi = min(200.0, MAX_PIXELS / max(figure.get_size_inches()))
     with rc_context({"svg.hashsalt": "nas"}):
-        figure.savefig(out, dpi=dpi, metadata=SUFFIXES[out.suffix.lower()])
+        write_figure(figure, out, dpi=dpi, metadata=SUFFIXES[out.suffix.lower()])
 
 
 def architecture_figure(architecture: Architecture, *, title: str | None = None) -> Figure:

@@ -19,8 +19,11 @@ from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
 from nas.descriptions import CellDescription, cells_from_json
 from nas.edge_cell import EdgeCell
-from nas.export.folder import ARCHITECTURE_FILE
+from nas.export.folder import ARCHITECTURE_FILE, read_network
+from nas.export.folder import NETWORK_FILE as SPEC_FILE
+from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
+from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.models.build import Buildable
@@ -171,10 +174,7 @@ def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> Archit
 
 def read_architecture(path: Path) -> CellDescription:
     """Reads an architecture from a JSON file, for example one of `nas export`; raises ValueError if there is none."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"the file of an architecture must have at most {MAX_BYTES} bytes: {path}")
+    content = read_bytes(path, max_bytes=MAX_BYTES)
     try:
         value = parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
@@ -214,6 +214,10 @@ def _from_training(text: str, folder: RunFolder, rank: int) -> ArchitectureSourc
         stored = folder.stored_document() or {}
         data = validate_section("data", stored.get("data") or {}, DataSpec)
         return _from_weights(text, folder.path / NETWORK_FILE, data)
+    if (folder.path / WEIGHTS_FILE).is_file():
+        return _from_weights(text, folder.path / WEIGHTS_FILE)
     if (folder.path / ARCHITECTURE_FILE).is_file():
-        return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE))
+        described = folder.path / SPEC_FILE
+        fidelity = Fidelity(read_network(described)) if described.is_file() else None
+        return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE), fidelity)
     raise ValueError(f"{folder.path} holds no run: there is no {folder.ledger.name} in it")

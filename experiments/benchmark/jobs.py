@@ -25,7 +25,7 @@ from experiments.config.sections import dump_settings, flatten
 from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
 from nas.protocols import Pool
 from nas.rewards import Accuracy, Reward
 from nas.rungs import RankedReward
@@ -104,7 +104,7 @@ class Job:
         if not file.exists():
             return None
         try:
-            result = parse_json(file.read_bytes())
+            result = read_json(file)
         except ValueError as error:
             raise ValueError(f"{file} does not hold a run: {error}") from None
         key = result.get("key") if isinstance(result, dict) else None

@@ -24,6 +24,7 @@ from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
 from experiments.config.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
+from nas.files.storage import make_folder
 from nas.rungs import Rungs
 from workers.evaluators.table import Columns, read_table
 
@@ -95,7 +96,7 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     """
     jobs = benchmark.jobs()
     folder = out / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if missing := [job for job in jobs if job.stored(folder) is None]:
         run_jobs(missing, folder, benchmark.num_processes or num_cpus(), console)
     comparisons = {}

@@ -55,6 +55,10 @@ def export(  # noqa: PLR0913 - one argument for each option
     features: Annotated[
         bool, typer.Option("--features", help="Also the feature maps of its stages as a program, for detectors.")
     ] = False,
+    normalize: Annotated[
+        bool,
+        typer.Option("--normalize", help="Let these programs normalize the images, of values 0 to 1, themselves."),
+    ] = False,
 ) -> None:
     """Export an architecture as code that needs only torch, with its weights if it is trained."""
     from experiments.architectures.count import count_architecture, network_line
@@ -65,7 +69,7 @@ def export(  # noqa: PLR0913 - one argument for each option
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
-    files = export_architecture(source, out, network, programs=programs)
+    files = export_architecture(source, out, network, programs=programs, normalize=normalize)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
     if network.given:
         typer.echo(network_line(count_architecture(source, network)))

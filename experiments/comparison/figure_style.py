@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from experiments.comparison.formatting import capitalized, label, plural
 from experiments.comparison.results import Comparison, StrategySummary
 from experiments.comparison.statistics import FloatArray
+from experiments.runs.figures import write_figure
 
 INK, GRID, PAPER, BASELINE = "#1b1f24", "#d5d9de", "#fffffe", "#767b82"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -113,7 +114,7 @@ def save(figure: Figure, *paths: Path) -> list[Path]:
     for path in paths:
         with style(**{"svg.hashsalt": path.stem}):
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-            figure.savefig(path, dpi=200, metadata=metadata)
+            write_figure(figure, path, dpi=200, metadata=metadata)
     return list(paths)
 
 

@@ -16,12 +16,12 @@ from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
+from experiments.config.secrets import masked
 from experiments.config.sections import dump_settings, flatten
 from experiments.runs.data_record import DataRecord, read_data_record
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder, read_object
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
-from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.records import Record
 from nas.rewards import Reward
@@ -40,7 +40,7 @@ _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecip
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing.
+    """A run folder in memory: settings without secrets, environment, and trials in the order of finishing.
 
     `data` is the record of its images; None for runs of version 0.1.0.
     """
@@ -95,8 +95,8 @@ def load_run(path: Path) -> LoadedRun:
     contents = read_ledger(folder.ledger, parse=_parse)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
-    environment = dict(flatten(_read_environment(folder.environment)))
-    settings, data = dict(flatten(_complete(document))), read_data_record(path)
+    environment = dict(flatten(read_object(folder.environment)))
+    settings, data = dict(flatten(masked(_complete(document)))), read_data_record(path)
     return LoadedRun(str(path), settings, environment, contents.finished, data)
 
 
@@ -173,7 +173,7 @@ def to_run(loaded: LoadedRun) -> Run:
         np.array([record.outcome.train_seconds for record in loaded.records], dtype=float),
         _column(loaded, lambda success: success.metrics[TEST_METRIC]) if tested else None,
         reward=_column(loaded, loaded.reward) if rewarded else None,
-        fingerprints=[record.trial.architecture.fingerprint for record in loaded.records],
+        fingerprints=[record.fingerprint for record in loaded.records],
         statuses=[_status(record) for record in loaded.records],
     )
 
@@ -202,15 +202,6 @@ def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, dict) and "normal" in value:
         return Architecture.from_json(value)
     return _Opaque(value)
-
-
-def _read_environment(path: Path) -> dict[str, Any]:
-    """Reads the environment; empty if it cannot be read, which must not prevent a comparison."""
-    try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _fixed_settings(run: LoadedRun) -> dict[str, Any]:

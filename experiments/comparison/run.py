@@ -21,6 +21,8 @@ from experiments.comparison.report import report_page
 from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
 from experiments.comparison.tables import terminal_table
 from experiments.runs.printing import say
+from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.trial import Success
 
 MAX_SHOWN = 8
@@ -88,13 +90,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def write_comparison(comparison: Comparison, out: Path) -> list[str]:
     """Writes ``comparison.json``, figures and ``report.html`` to a folder, made if missing, and returns the paths."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     data, report = out / "comparison.json", out / "report.html"
-    data.write_text(json.dumps(comparison.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    write_text(data, json.dumps(comparison.to_json(), allow_nan=False) + "\n")
     written = [data, *save(draw_curves(comparison), out / "curves.png", out / "curves.svg")]
     if comparison.tests:
         written += save(draw_differences(comparison), out / "differences.png", out / "differences.svg")
-    report.write_text(report_page(comparison), encoding="utf-8")
+    write_text(report, report_page(comparison))
     return [str(path) for path in (*written, report)]
 
 

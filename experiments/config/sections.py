@@ -27,7 +27,8 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
         first = error.errors(include_url=False)[0]
         place = ".".join((name, *(str(part) for part in first["loc"])))
         message = first["msg"].removeprefix("Value error, ")
-        came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
+        hidden = first["type"] in {"missing", "value_error"} or "env_vars" in first["loc"]  # may be a secret
+        came = "" if hidden else f", got {first['input']!r:.60}"
         raise ValueError(f"{place}: {message}{came}") from None
     for key, value in section.items():
         if _has_converted_bool(value, getattr(settings, key)):

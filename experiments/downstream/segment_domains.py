@@ -17,7 +17,7 @@ from nas.downstream.segmentation.evaluation import Look, evaluate
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json_object
 from nas.shifts.table import SHIFTS
 
 DOMAINS_FILE = "domains.json"
@@ -112,7 +112,6 @@ def _describe(look: Look | None) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = parse_json(path.read_bytes()) if path.is_file() else {}
+        return read_json_object(path) if path.exists() else {}
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it to evaluate its domains again") from None
-    return dict(value)
+        raise ValueError(f"{error}; delete it to evaluate its domains again") from None

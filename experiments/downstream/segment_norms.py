@@ -27,10 +27,11 @@ from experiments.downstream.segment import SegmentResult, read_images, segment_f
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
 from experiments.runs.printing import say
-from experiments.runs.run_folder import RunFolder, make_folder
+from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, Cell
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.models.build import Buildable
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.resnet import ReferenceNetwork

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,15 +14,17 @@ import yaml
 
 from experiments.config.config import Config
 from experiments.config.kinds import ConfigKind, Document, kind_of
+from experiments.config.secrets import has_secrets, masked
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
 from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
 from nas.data.report import DataReport
 from nas.fidelity import complete_stored_data
-from nas.files.atomic_write import write_text
+from nas.files.atomic_write import remove_unfinished, write_text
+from nas.files.guarded_read import read_json, read_json_object
 from nas.files.lock import FileLock
-from nas.files.strict_json import parse_json
+from nas.files.storage import make_folder
 from nas.models.build import Buildable, description_from_json
 
 
@@ -97,14 +100,14 @@ class RunFolder:
         if not self.architecture.is_file():
             return None
         try:
-            return description_from_json(parse_json(self.architecture.read_bytes()))
+            return description_from_json(read_json(self.architecture))
         except ValueError as error:
             raise ValueError(f"{self.architecture} does not describe an architecture: {error}") from None
 
     def write_config(self, document: Mapping[str, Any]) -> None:
-        """Writes the resolved configuration; RuntimeError if it cannot be written."""
+        """Writes the resolved configuration, for this user only if it holds secrets; StorageError if it cannot."""
         text = yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120)
-        write_text(self.config, text)
+        write_text(self.config, text, mode=0o600 if has_secrets(document) else 0o666)
 
     def write_environment(self) -> None:
         """Records the environment: of the first start, then of each continuation where it differs."""
@@ -193,11 +196,16 @@ class Binding:
 
         Raises:
             ValueError: If it holds another run.
-            RuntimeError: If another process uses it, or it cannot be written.
+            RuntimeError: If another process uses it, or it cannot be written. A finished run may be in a folder that
+                cannot be written.
         """
         self.check()  # a folder of another run stays as it is
+        if self.folder.is_finished(self.config.kind) and not os.access(self.folder.path, os.W_OK):
+            yield tuple(self.notices())
+            return
         make_folder(self.folder.path)
         with self.folder.lock():
+            remove_unfinished(self.folder.path)
             self.check()
             notices = tuple(self.notices())
             if not self.folder.is_finished(self.config.kind):
@@ -226,20 +234,13 @@ class Binding:
         )
 
 
-def make_folder(path: Path) -> None:
-    """Creates a folder; RuntimeError if it cannot be created."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuntimeError(f"the folder {path} cannot be created: {error.strerror}") from None
-
-
 def differences(kind: ConfigKind, stored: Document, asked: Document) -> list[str]:
     """The settings that keep a run from being resumed with another configuration, one text for each."""
     old, new = dict(flatten(stored)), dict(flatten(asked))
+    shown_old, shown_new = dict(flatten(masked(stored))), dict(flatten(masked(asked)))
     return [
-        f"{key}: {_shown(old[key]) if key in old else 'nothing'} in the folder, "
-        f"{_shown(new[key]) if key in new else 'nothing'} requested"
+        f"{key}: {_shown(shown_old[key]) if key in old else 'nothing'} in the folder, "
+        f"{_shown(shown_new[key]) if key in new else 'nothing'} requested"
         for key in sorted({*old, *new})
         if not kind.may_differ(key) and old.get(key) != new.get(key)
     ]
@@ -248,10 +249,9 @@ def differences(kind: ConfigKind, stored: Document, asked: Document) -> list[str
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; an empty one if there is none that can be read."""
     try:
-        value = parse_json(path.read_bytes())
+        return read_json_object(path)
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - plain data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,12 +20,15 @@ from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
 from experiments.runs.printing import say, say_report
-from experiments.runs.run_folder import Binding, RunFolder, make_folder
+from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
 from nas.data.data_set import DataSet
-from nas.ledger.writer import Ledger
+from nas.files.atomic_write import remove_unfinished
+from nas.files.storage import StorageError, make_folder
+from nas.ledger.writer import Ledger, read_ledger
 from nas.protocols import Pool
+from nas.records import LedgerContents
 from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
@@ -55,12 +59,14 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
     _bind(folder, config, data, request).check()  # a folder of another run stays as it is
+    if stored is not None and not os.access(folder.path, os.W_OK):
+        return _show_finished(folder, config, console)
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
         _bind(folder, config, data, request).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
-            _say_result(folder, _count(config, ledger), console)
+            _say_result(folder, _count(config, ledger.contents), console)
             return 0
         if ledger.contents.warning:
             say(console, f"warning: {ledger.contents.warning}")
@@ -109,12 +115,14 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     if document != stored:
         folder.write_config(document)
     folder.write_environment()
-    folder.weights.mkdir(exist_ok=True)
+    make_folder(folder.weights)
+    for path in (folder.path, folder.weights):
+        remove_unfinished(path)
 
 
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
-    tally = _count(config, ledger)
+    tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
     controller, plan = config.build_controller(), _plan(config)
     reporter = SearchDisplay(str(folder.path), tally, console)
@@ -203,9 +211,19 @@ def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[
     return kind.evaluate, arguments if kind.settings is None else {**arguments, "settings": config.evaluator}
 
 
-def _count(config: SearchConfig, ledger: Ledger) -> Tally:
+def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) -> int:
+    """Shows a run in a folder that cannot be written; StorageError if it is not finished."""
+    contents = read_ledger(folder.ledger, SPACES[config.space_name].parse)
+    if len(contents.finished) < config.search.num_trials or contents.pending:
+        raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
+    say(console, f"{folder.path} is finished")
+    _say_result(folder, _count(config, contents), console)
+    return 0
+
+
+def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
     tally = Tally(config.search.num_trials, config.reward)
-    for record in ledger.contents.finished:
+    for record in contents.finished:
         tally.take(record.outcome)
     return tally
 

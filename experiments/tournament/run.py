@@ -23,7 +23,7 @@ from experiments.tournament.candidates import candidate_from_json, candidate_to_
 from experiments.tournament.figure import draw_tournament
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
 from nas.models.build import Buildable
 from nas.training.run import NETWORK_FILE
 from workers.cluster.connection import connect
@@ -57,9 +57,9 @@ def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str,
             say(console, notice)
         if folder.is_finished(TOURNAMENT):
             say(console, f"{out} is finished")
-            return dict(_read_json(out / RESULT_FILE))
+            return dict(read_json(out / RESULT_FILE))
         if (path := out / CANDIDATES_FILE).is_file():
-            candidates = [candidate_from_json(value) for value in _read_json(path)]  # the run may have grown
+            candidates = [candidate_from_json(value) for value in read_json(path)]  # the run may have grown
         else:
             write_text(path, json.dumps([candidate_to_json(*each) for each in candidates], indent=1) + "\n")
         return _run(candidates, config, data, out, _ProgressLines(len(candidates), console))
@@ -121,13 +121,6 @@ def _describe_test(test: Mapping[str, Any] | None) -> list[str]:
         return []
     best = ", ".join(f"{score['top1']:.2%} ({name})" for name, score in test.items())
     return [f"Accuracy of the winner on the test images: {best}; no other candidate was tested on them."]
-
-
-def _read_json(path: Path) -> Any:  # noqa: ANN401 - plain data of this module's own files
-    try:
-        return parse_json(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 class _ProgressLines:

@@ -17,6 +17,7 @@ Progress = Callable[[int, int], None]
 """Called from time to time with the number of images done and the total."""
 
 _MAX_COUNTED = 100_000
+_BLOCK_PIXELS = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,10 +110,19 @@ def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, 
     images = images[:: max(1, len(images) // _MAX_COUNTED)]
     values = np.arange(256) / 255
     means, deviations = [], []
-    for channel in range(images.shape[1]):
-        counts = np.bincount(images[:, channel].reshape(-1), minlength=256)
+    for counts in _histograms(images):
         mean = float(counts @ values / counts.sum())
         variance = float(counts @ (values - mean) ** 2 / counts.sum())
         means.append(mean)
         deviations.append(max(variance**0.5, 1 / 255))
     return tuple(means), tuple(deviations)
+
+
+def _histograms(images: Images) -> Labels:
+    """Counts the 256 values of each channel, block by block, so that memory does not grow with the images."""
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    step = max(1, _BLOCK_PIXELS // (images.shape[2] * images.shape[3]))
+    for start in range(0, len(images), step):
+        for channel in range(images.shape[1]):
+            counts[channel] += np.bincount(images[start : start + step, channel].reshape(-1), minlength=256)
+    return counts

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 from nas.models.edge_network import EdgeNetwork
@@ -146,7 +146,7 @@ def weights_digest(start: str) -> str:
 
 def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> None:
     try:
-        theirs = description_from_json(parse_json(described.read_bytes())).fingerprint
+        theirs = description_from_json(read_json(described)).fingerprint
     except (ValueError, OSError) as error:
         raise ValueError(f"{described} does not hold an architecture: {error}") from None
     ours = checkpoint.network.architecture.fingerprint

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from nas.decisions import Rollout
 from nas.descriptions import cells_from_json
 from nas.fidelity import Fidelity
+from nas.files.guarded_read import open_regular
 from nas.files.strict_json import parse_json
 from nas.records import LedgerContents, Record
 from nas.rungs import RungReport
@@ -19,7 +20,7 @@ from nas.trial import Description, Trial, outcome_from_json
 Parse = Callable[[Any], Description]
 
 _MAX_LINE = 2**24  # bytes; a trial takes thousands
-_MAX_UNSYNCED = 2**24
+_CHUNK = 2**20
 _MAX_WHOLE = 2**64
 
 
@@ -89,9 +90,7 @@ class _Reader:
 def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dict[str, Fidelity]]:
     """Like `read_ledger`, but also returns the length of the valid lines in bytes and the fidelities by fingerprint."""
     reader, size, warning = _Reader(parse), 0, None
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} must be a file")  # opening a named pipe would block
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    with suppress(FileNotFoundError), open_regular(path) as file:
         for number, line in enumerate(iter(partial(file.readline, _MAX_LINE + 1), b""), start=1):
             try:
                 if _is_torn(line, file):
@@ -106,12 +105,18 @@ def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dic
 
 
 def _is_torn(line: bytes, file: BinaryIO) -> bool:
-    """Returns whether a crash cut the file here; a power cut can leave zeros in blocks that were not yet synced."""
-    if len(line) > _MAX_LINE:
+    """Returns whether a crash cut the file here; a power cut can leave zeros, up to the very end of the file."""
+    content = line.rstrip(b"\0")
+    if b"\0" in content or (content != line and not _is_zeros(file)):
+        raise ValueError("it holds zeros, which a power cut can leave only at the very end of the file")
+    if len(content) > _MAX_LINE:
         raise ValueError(f"a line must have at most {_MAX_LINE} bytes")
-    if b"\0" in line:
-        return len(file.read(_MAX_UNSYNCED)) < _MAX_UNSYNCED
     return not line.endswith(b"\n")
+
+
+def _is_zeros(file: BinaryIO) -> bool:
+    """Returns whether nothing but zeros follows in the file."""
+    return not any(chunk.strip(b"\0") for chunk in iter(partial(file.read, _CHUNK), b""))
 
 
 def _whole(value: dict[str, Any], name: str) -> int:

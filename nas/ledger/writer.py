@@ -54,12 +54,10 @@ class Ledger:
     def __enter__(self) -> Self:
         """Takes the lock, reads the file and drops an incomplete last line.
 
-        Raises RuntimeError if another process writes it or the folder is not writable, ValueError for an invalid line.
+        Raises RuntimeError if another process writes it, StorageError if the folder is not writable, and ValueError for
+        an invalid line.
         """
-        try:
-            self._lock.__enter__()
-        except OSError as error:
-            raise RuntimeError(f"the run folder {self._path.parent} must be writable: {error.strerror}") from None
+        self._lock.__enter__()
         try:
             self.contents, size, fidelities = read_valid_lines(self._path, self._parse)
             self._known_fidelities = set(fidelities)
@@ -72,7 +70,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Syncs and closes the file and releases the lock; raises RuntimeError if the last lines were not synced."""
+        """Syncs and closes the file and releases the lock; raises StorageError if the last lines were not synced."""
         file, self._file = self._file, None
         try:
             if file is not None:
@@ -81,7 +79,7 @@ class Ledger:
             self._lock.__exit__(kind, error, trace)
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
-        """Records trials about to be submitted; raises RuntimeError, and keeps earlier lines, if it cannot write."""
+        """Records trials about to be submitted; raises StorageError, and keeps earlier lines, if it cannot write."""
         trials = list(trials)
         fidelities = {trial.fidelity.fingerprint: trial.fidelity for trial in trials}
         new = {key: value for key, value in fidelities.items() if key not in self._known_fidelities}
@@ -95,7 +93,7 @@ class Ledger:
         self._known_fidelities.update(new)
 
     def append_finished(self, outcome: Outcome) -> None:
-        """Records the outcome of a trial; raises RuntimeError, and keeps earlier lines, if it cannot write."""
+        """Records the outcome of a trial; raises StorageError, and keeps earlier lines, if it cannot write."""
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
 
     def append_report(self, report: RungReport) -> None:

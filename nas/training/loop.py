@@ -79,6 +79,8 @@ class Training:
         device = choose_device(recipe)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size)
+        if recipe.compile and self._members.count > 1:  # compiled gradients would not be averaged
+            raise ValueError(f"compile must be false with several workers, got {self._members.count}")
         self._dtype = choose_dtype(recipe, device)
         self._recipe = recipe
         self._seed = seed

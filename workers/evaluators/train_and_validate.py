@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
+from nas.files.storage import StorageError
 from nas.models.build import AnyNetwork
 from nas.models.checkpoint import save_checkpoint
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
@@ -33,7 +35,10 @@ def train_and_validate(
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
+    """Trains a trial's network on the training split and evaluates it on the validation split.
+
+    An exception becomes a `Failure`, except a `nas.files.storage.StorageError`: weights that cannot be written say
+    nothing about the network.
 
     Args:
         trial: the trial; its seed determines initial weights, order of batches and augmentation.
@@ -46,6 +51,8 @@ def train_and_validate(
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
     """
     started = time.perf_counter()
+    if weights_dir is not None:
+        _check_folder(Path(weights_dir))
     try:
         complexity = measure_within(trial, max_parameters, max_multiply_adds)
         network, share, metrics = _train(trial, data, states_dir)
@@ -55,6 +62,8 @@ def train_and_validate(
             path = Path(weights_dir) / f"trial-{trial.id}.safetensors"
             images = {} if data.report is None else {"images": data.report.without_test().counts}
             save_checkpoint(path, network, data=data, accuracy=share, evaluation=images)
+    except StorageError:
+        raise
     except Exception as error:  # an error of one network must not end the search
         kind = _KINDS.get(type(error)) or failure_kind(error)
         failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
@@ -86,6 +95,14 @@ def check_fits(fidelity: Fidelity, data: DataSet) -> None:
             raise ValueError(f"network.{name} must be {wanted}, as in the data set {fidelity.data.name}, got {came}")
     if height != width:
         raise ValueError(f"images must be square, got {width} x {height} pixels; set data.image_size")
+
+
+def _check_folder(weights_dir: Path) -> None:
+    if not weights_dir.is_dir():
+        raise StorageError(
+            f"there is no folder {weights_dir} on {socket.gethostname()}: it was removed, or the nodes do not "
+            "share it; if they share no folder, use --set workers.keep_weights=0"
+        )
 
 
 def _train(trial: Trial, data: DataSet, states_dir: str | None) -> tuple[AnyNetwork, float, dict[str, float]]:

@@ -4,7 +4,9 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -19,10 +21,12 @@ from PIL import Image
 from rich.console import Console
 
 from experiments.architectures.find import find_architecture
+from experiments.comparison.loading import load_run
 from experiments.config.resolve import ConfigRequest
 from experiments.runs.run_folder import RunFolder
 from experiments.search.run import INTERRUPTED, run_search
 from experiments.search.status import run_status
+from nas.files.storage import StorageError
 from nas.ledger.writer import Ledger, read_ledger
 from nas.models.checkpoint import load_checkpoint
 from nas.trial import Failure, Success
@@ -357,6 +361,69 @@ def test_a_full_disk_stops_the_search_and_the_same_command_goes_on(tmp_path, con
     assert _search(config, tmp_path / "run", trials=9)[0] == 0
     _search(config, tmp_path / "whole", trials=9)
     assert _decisions(tmp_path / "run") == _decisions(tmp_path / "whole")
+
+
+def test_weights_that_find_no_room_stop_the_search_and_are_no_outcome(tmp_path, config, monkeypatch):
+    out, write, sizes = tmp_path / "run", os.fsync, []
+
+    def full(descriptor):
+        if "trial-2" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            sizes.append(os.fstat(descriptor).st_size)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match=r"trial-2.safetensors cannot be written: No space left on device"):
+            _search(config, out)
+    assert sizes
+    contents = read_ledger(out / "ledger.jsonl")
+    assert [(each.trial.id, type(each.outcome)) for each in contents.finished] == [(0, Success), (1, Success)]
+    assert [trial.id for trial in contents.pending] == [2]
+    assert _search(config, out)[0] == 0
+    assert [type(each.outcome) for each in read_ledger(out / "ledger.jsonl").finished] == [Success] * 4
+
+
+def test_a_folder_that_is_removed_meanwhile_stops_the_search(tmp_path, config, set_evaluator):
+    out = tmp_path / "run"
+
+    def remove(trial, **_):
+        if trial.id == 1:
+            shutil.rmtree(out)
+        return Success(trial.id, 0.5)
+
+    set_evaluator(remove)
+    with pytest.raises(StorageError, match=r"ledger.jsonl was moved, removed or replaced"):
+        _search(config, out)
+    assert not out.exists()
+
+
+def test_a_finished_run_on_a_disk_that_is_read_only_is_shown(tmp_path, config, quick, monkeypatch):
+    out = tmp_path / "run"
+    _search(config, out)
+    before = sorted((path, path.stat().st_mtime_ns) for path in out.rglob("*"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, text = _search(config, out)
+    assert code == 0
+    assert "run is finished" in text
+    assert "4 trials, best: trial " in text
+    with pytest.raises(StorageError, match="must be writable: the search in it is not finished"):
+        _search(config, out, trials=5)
+    assert sorted((path, path.stat().st_mtime_ns) for path in out.rglob("*")) == before
+
+
+def test_secrets_are_readable_by_this_user_only_and_not_shown(tmp_path, config, quick):
+    out = tmp_path / "run"
+    _search(
+        config, out, settings=["workers.runtime_env.env_vars={TOKEN: abc123}", "trackers.mlflow_uri=http://me:pw@host"]
+    )
+    assert stat.S_IMODE((out / "config.yaml").stat().st_mode) == 0o600
+    shown = json.dumps(dict(load_run(out).settings))
+    assert "abc123" not in shown
+    assert "pw@" not in shown
+    assert "http://me:***@host" in shown
+    document = yaml.safe_load((out / "config.yaml").read_text())
+    assert document["workers"]["runtime_env"]["env_vars"] == {"TOKEN": "abc123"}
 
 
 def test_a_torn_line_is_dropped_with_a_warning(tmp_path, config, quick):

@@ -65,11 +65,10 @@ def test_bad_line_is_named(written, line, message):
     written.with_name("ledger.jsonl.lock").unlink()
 
 
-def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(written):
-    """Blocks that were not synced may come back as zeros, and later ones as they were."""
+def test_zeros_at_the_end_that_a_power_cut_left_are_dropped(written):
     before, size = read_ledger(written), written.stat().st_size
     line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
-    for hole in (bytes(512) + line, line[:30] + bytes(40) + line[70:] + line, bytes(4096)):
+    for hole in (bytes(4096), line[:30] + bytes(40), bytes(3 * 2**20)):
         with written.open("r+b") as file:
             file.seek(size)
             file.write(hole)
@@ -79,6 +78,24 @@ def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(writte
         assert "cut by a crash" in contents.warning
     with Ledger(written):
         assert written.stat().st_size == size
+
+
+@pytest.mark.parametrize("place", ["first line", "before valid lines", "within the last line", "last character"])
+def test_zeros_elsewhere_are_an_error_and_leave_the_file_alone(written, place):
+    content = written.read_bytes()
+    line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
+    damaged, number = {
+        "first line": (b"\0" + content[1:], 1),
+        "before valid lines": (content + bytes(512) + line, 7),
+        "within the last line": (content + line[:30] + b"\0" + line[31:-1], 7),
+        "last character": (content[:-1] + b"\0" + line, 6),
+    }[place]
+    written.write_bytes(damaged)
+    with pytest.raises(ValueError, match=rf"line {number}: it holds zeros"):
+        read_ledger(written)
+    with pytest.raises(ValueError, match=rf"line {number}: it holds zeros"), Ledger(written):
+        pass
+    assert written.read_bytes() == damaged
 
 
 def test_lines_are_not_read_without_end(written, monkeypatch):

@@ -11,6 +11,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
+from nas.files.storage import StorageError
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import build_network
@@ -91,7 +92,7 @@ def test_a_file_is_replaced_at_once_or_not_at_all(path, network, data, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("nas.files.atomic_write.os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         save_checkpoint(path, network, data=data, accuracy=0.5)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]  # noqa: PTH208
