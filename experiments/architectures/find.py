@@ -24,7 +24,7 @@ from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.resnet import IMAGENET_FORM, REFERENCE_NETWORKS, ReferenceNetwork
 from nas.models.scaling import Budget, parse_amount, widest
 from nas.training.run import NETWORK_FILE
 from nas.trial import Success
@@ -33,6 +33,8 @@ from search_spaces.published import PUBLISHED
 MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
 WEIGHTS_SUFFIX = ".safetensors"
+_SOME_REFERENCES = ("resnet18", "resnet50", "resnet50-ibn-a")
+"""Those of the many reference networks that errors list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,17 @@ def find_architecture(text: str) -> ArchitectureSource:
 
 
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Applies the options to the preset, the network of the run or ``cifar10``; raises ValueError if not possible."""
+    """Applies the options to the preset, the network of the run or the default; raises ValueError if not possible.
+
+    The default is ``cifar10`` for cells, and the published form for ImageNet for reference networks.
+    """
     if options.preset is not None:
         spec = find_preset(options.preset)
+    elif source.fidelity is not None:
+        spec = source.fidelity.network
     else:
-        spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
+        is_reference = isinstance(source.architecture, ReferenceNetwork)
+        spec = IMAGENET_FORM if is_reference else PRESETS[DEFAULT_PRESET]
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
@@ -149,9 +157,9 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, Path(folder), int(rank[:9]))
     if at or path.suffix or len(path.parts) > 1:
         raise ValueError(f"there is no file or folder {folder if at else text}")
-    raise unknown_name(
-        "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
-    )
+    what = "architecture (there is no file, no folder and no published network of this name)"
+    runs = [str(each) for each in Path("runs").glob("*") if each.is_dir()]
+    raise unknown_name(what, text, [*PUBLISHED, *REFERENCE_NETWORKS, *runs], listed=[*PUBLISHED, *_SOME_REFERENCES])
 
 
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:

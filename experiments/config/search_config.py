@@ -22,14 +22,14 @@ from experiments.config.workers import SearchWorkers
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.models.normalization import NORMALIZATIONS
-from nas.models.operations import OPERATIONS
+from nas.names import NORMALIZATION_NAMES, OPERATION_NAMES
 from nas.protocols import Controller, SearchSpace
-from nas.rewards import Reward
+from nas.rewards import REWARDS, Reward
 from nas.trial import Description, Outcome
 from search_spaces.cell_space import CellSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
+from workers.evaluators.cost import estimate_seconds
 from workers.evaluators.train_and_validate import train_and_validate
 
 
@@ -69,11 +69,13 @@ class EvaluatorKind:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
         takes: The arguments that it takes of those that a search offers, see `experiments.search.run`.
         settings: The class of its settings, passed as ``settings``; None if it has none.
+        estimate: Returns the seconds that a trial will take, see `workers.evaluators.cost`; None if it cannot be told.
     """
 
     evaluate: Callable[..., Outcome]
     takes: tuple[str, ...] = ("data",)
     settings: type[Any] | None = None
+    estimate: Callable[..., float] | None = None
 
 
 SPACES: Mapping[str, SpaceKind] = MappingProxyType(
@@ -94,10 +96,10 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
 )
 """Controllers by name."""
 
-_ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
+_ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
 EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
     {
-        "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
+        "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
     }
 )
 """Evaluators by name."""
@@ -151,6 +153,23 @@ class SearchConfig(Config):
         return CONTROLLERS[self.controller_name].build(self.space.choices, *settings, seed=self.search.seed)
 
     @classmethod
+    def known_settings(cls) -> dict[str, list[str]]:
+        """Names of the settings of each section, those of all entries where it names one of a table."""
+        types = get_type_hints(cls)
+        tables = {
+            "space": [type(kind.space) for kind in SPACES.values()],
+            "controller": [kind.settings for kind in CONTROLLERS.values()],
+            "reward": REWARDS.values(),
+            "evaluator": [kind.settings for kind in EVALUATORS.values()],
+        }
+        return {
+            name: [
+                each.name for kind in tables.get(name, [types.get(name)]) if kind for each in dataclasses.fields(kind)
+            ]
+            for name in cls.kind.sections
+        }
+
+    @classmethod
     def _parse(cls, sections: Document) -> Self:
         types = get_type_hints(cls)
         plain = [name for name in cls.kind.sections if name not in cls.kind.named]
@@ -186,6 +205,8 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
     name, settings = split_named("space", section, SPACES)
     default = SPACES[name].space
+    if isinstance(default, CellSpace):
+        _check_names(settings)
     return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
 
 
@@ -203,11 +224,16 @@ def _optional(what: str, name: str, settings: Mapping[str, Any], kind: type[Any]
     return None
 
 
-def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
-    for what, names, known in (("op", space.ops, OPERATIONS), ("norm", space.norms, NORMALIZATIONS)):
-        for each in names:
-            if each not in known:
+def _check_names(settings: Mapping[str, Any]) -> None:
+    """Raises ValueError for unknown names in the settings of a space, and says what may be meant."""
+    for what, known in (("op", OPERATION_NAMES), ("norm", NORMALIZATION_NAMES)):
+        names = settings.get(f"{what}s")
+        for each in names if isinstance(names, list | tuple) else ():
+            if isinstance(each, str) and each not in known:
                 raise unknown_name(f"{what} in space.{what}s", each, known)
+
+
+def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
     deepest = max((stages for stages in space.appearance_stages if stages is not None), default=0)
     if deepest > network.num_stages:
         raise ValueError(

@@ -23,6 +23,8 @@ class SearchSettings:
         failure_reward: The reward of a failure; null tells the controller nothing.
         deterministic: Whether rewards are told in fixed batches, so that the number of workers changes no proposal.
         ordered_batch: Size of those batches.
+        max_first_failures: The search stops if this many first trials of a session all fail for the same reason; null
+            never stops it.
     """
 
     num_trials: Annotated[int, Field(ge=1, le=10**7)]
@@ -30,6 +32,7 @@ class SearchSettings:
     failure_reward: float | None = 0.0
     deterministic: bool = False
     ordered_batch: Annotated[int, Field(ge=1)] = 20
+    max_first_failures: Annotated[int | None, Field(ge=2)] = 5
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

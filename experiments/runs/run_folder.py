@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,7 +19,9 @@ from experiments.runs.environment import describe_environment
 from nas.files.atomic_write import write_text
 from nas.files.lock import FileLock
 from nas.files.strict_json import parse_json
-from nas.models.build import Buildable, description_from_json
+
+if TYPE_CHECKING:
+    from nas.models.build import Buildable
 
 
 class RunFolder:
@@ -33,6 +35,7 @@ class RunFolder:
         origin: What else the results depend on, such as digests of weights and data.
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
+        progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,6 +46,7 @@ class RunFolder:
         self.origin = path / "origin.json"
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
+        self.progress = path / "progress"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
@@ -82,6 +86,8 @@ class RunFolder:
         """The architecture that is trained in the folder, or None; ValueError if it cannot be read."""
         if not self.architecture.is_file():
             return None
+        from nas.models.build import description_from_json  # loads torch, which the status of a search does not need
+
         try:
             return description_from_json(parse_json(self.architecture.read_bytes()))
         except ValueError as error:

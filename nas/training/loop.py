@@ -220,8 +220,11 @@ def train(
     *,
     seed: int,
     after_epoch: Callable[[EpochResult], None] | None = None,
+    after_step: Callable[[float], None] = lambda _: None,
 ) -> TrainResult:
-    """Trains a network from the first epoch to the last, see `Training`; calls `after_epoch` with each result.
+    """Trains a network from the first epoch to the last, see `Training`.
+
+    Calls `after_epoch` with each result, and `after_step` with the share of the run's steps that are done.
 
     Raises:
         DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
@@ -231,8 +234,12 @@ def train(
     started = time.perf_counter()
     epochs = []
     with start_training(network, data, recipe, seed=seed) as training:
-        for _ in range(recipe.epochs):
-            epochs.append(training.run_epoch())
+        for epoch in range(recipe.epochs):
+
+            def tell(done: int, epoch: int = epoch) -> None:
+                after_step((epoch + done / training.steps_per_epoch) / recipe.epochs)
+
+            epochs.append(training.run_epoch(tell))
             if after_epoch is not None:
                 after_epoch(epochs[-1])
     return TrainResult(tuple(epochs), training.num_steps, time.perf_counter() - started)

@@ -18,6 +18,7 @@ from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
 from workers.errors import describe_error, failure_kind
+from workers.evaluators.progress import TrialProgress
 
 
 class TooLargeError(ValueError):
@@ -35,6 +36,7 @@ def train_and_validate(
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
+    progress_dir: str | None = None,
 ) -> Outcome:
     """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
 
@@ -45,13 +47,15 @@ def train_and_validate(
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
+        progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
     """
     started = time.perf_counter()
     try:
         complexity = measure(_buildable(trial), trial.fidelity.network)
         _check_size("parameters", complexity.num_parameters, max_parameters)
         _check_size("multiply-adds", complexity.num_multiply_adds, max_multiply_adds)
-        network, share, metrics = _train(trial, data)
+        with TrialProgress(progress_dir, trial.id) as progress:
+            network, share, metrics = _train(trial, data, progress)
         if shifts is not None:
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None:
@@ -101,11 +105,11 @@ def _check_size(name: str, number: int, bound: int | None) -> None:
         raise TooLargeError(f"the network may have at most {bound:,} {name}, got {number:,}")
 
 
-def _train(trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
+def _train(trial: Trial, data: DataSet, progress: TrialProgress) -> tuple[AnyNetwork, float, dict[str, float]]:
     """Returns the trained network, its validation accuracy and further metrics."""
     recipe = trial.fidelity.recipe
     network = build_initial(_buildable(trial), trial.fidelity.network, recipe, seed=trial.seed)
-    result = train(network, data, recipe, seed=trial.seed)
+    result = train(network, data, recipe, seed=trial.seed, after_step=progress)
     share = accuracy(network, data.validation, data, recipe)
     last = result.epochs[-1]
     return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}
