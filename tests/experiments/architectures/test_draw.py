@@ -13,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from experiments.architectures.draw import architecture_figure, draw_architecture, fit_text, op_label, text_width
+from experiments.architectures.draw import (
+    architecture_figure,
+    cell_figures,
+    draw_architecture,
+    fit_text,
+    op_label,
+    text_width,
+)
 from nas.architecture import Architecture, Block, Cell, Edge
 from search_spaces.nasnet import NASNET
 from search_spaces.published import PUBLISHED
