@@ -155,18 +155,11 @@ def _mark_ties(axes: Axes, comparison: Comparison, axis: str, measure: str, *, w
         values = curves.by_name[measure].mean.value
         for earlier, hidden in known:
             others = at(earlier.by_name[measure].mean.value, earlier.points, curves.points)
-            tied = percent(np.where(np.isclose(values, others, rtol=0, atol=1e-9), values, np.nan))
-            dashes: Any = (0, (3, 3))
-            axes.plot(
-                curves.points / size,
-                tied,
-                color=hidden,
-                ls=dashes,
-                lw=width,
-                zorder=5,
-                ds="steps-post",
-                dash_capstyle="butt",
-            )
+            tied = np.isclose(values, others, rtol=0, atol=1e-9)
+            if tied.any():
+                points, shown = curves.points / size, percent(np.where(tied, values, np.nan))
+                look: Any = {"ls": (0, (3, 3)), "dash_capstyle": "butt", "ds": "steps-post", "zorder": 5}
+                axes.plot(points, shown, color=hidden, lw=width, **look)
         known.append((curves, colour))
 
 

@@ -79,8 +79,6 @@ class RunStatus:
 def run_status(run: Path) -> RunStatus | TrainingsStatus:
     """Returns the status of a search, or of a run that trains; ValueError if there is none or a file is not valid."""
     folder = RunFolder(run)
-    if not run.is_dir():
-        raise ValueError(f"there is no folder {run}")
     document = folder.document()
     return trainings_status(folder, document) if kind_of(document) is not SEARCH else _search_status(folder, document)
 

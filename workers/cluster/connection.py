@@ -97,7 +97,7 @@ def _token_hint(error: Exception) -> str:
     if "authentication" not in str(error).lower():
         return ""
     return (
-        "; all nodes need one token: `ray get-auth-token --generate > /dev/null` before `ray start` on the head writes "
+        "; all nodes need one token: `ray get-auth-token --generate` before `ray start` on the head writes "
         "~/.ray/auth_token, to be copied to the other nodes"
     )
 
