@@ -38,11 +38,12 @@ class Config:
         """The settings of other sections that an unknown name may mean."""
         if not isinstance(error, UnknownKeyError | UnknownSectionError):
             return ""
-        places = {name: section for section, names in reversed(cls.known_settings().items()) for name in names}
-        found = [near for key in error.keys if (near := closest(key.rpartition(".")[2], places))]
-        if not set(found) & set(error.keys) and "did you mean" in str(error):
+        known = [(section, name) for section, names in cls.known_settings().items() for name in names]
+        found = {near for key in error.keys if (near := closest(key.rpartition(".")[2], (name for _, name in known)))}
+        if not found & set(error.keys) and not error.is_setting and "did you mean" in str(error):
             return ""
-        return "; is it " + " or ".join(f"{places[name]}.{name}" for name in found) + "?" if found else ""
+        places = dict.fromkeys(f"{section}.{name}" for section, name in known if name in found)
+        return f"; is it {' or '.join(places)}?" if places else ""
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:

@@ -17,11 +17,13 @@ class UnknownSectionError(ValueError):
 
     Attributes:
         keys: Names in it that may be settings of other sections; its own where it holds a plain value.
+        is_setting: Whether it holds a plain value, so that it is a setting without its section.
     """
 
     def __init__(self, name: object, value: object, known: Collection[str]) -> None:
         super().__init__(str(unknown_name("section", name, known)))
         self.keys = [str(name)]
+        self.is_setting = not isinstance(value, Mapping)
         if isinstance(value, Mapping):
             self.keys = [] if closest(name, known) else [str(key) for key in value]
 

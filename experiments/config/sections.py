@@ -19,11 +19,13 @@ class UnknownKeyError(ValueError):
 
     Attributes:
         keys: The key.
+        is_setting: Whether it has no section: never.
     """
 
     def __init__(self, section: str, key: str, known: Iterable[str]) -> None:
         super().__init__(str(unknown_name(f"key in section {section}", key, known)))
         self.keys = [key]
+        self.is_setting = False
 
 
 def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _T:

@@ -30,7 +30,7 @@ def closest(name: object, known: Iterable[str]) -> str | None:
     initials = [word for word in words if "_" in word and text == "".join(part[:1] for part in word.split("_"))]
     containing = [word for word in words if set(text.split("_")) <= set(word.split("_"))]
     alike = difflib.get_close_matches(text, words, n=1, cutoff=_ALIKE)
-    found = [*initials, *containing, *alike] if text else []
+    found = [*(word for word in words if word == text), *initials, *containing, *alike] if text else []
     return words[found[0]] if found else None
 
 
