@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, folder
+from experiments.cli.options import Json, Quick, folder
 from experiments.cli.output import print_json
 
 SPACES = ("nasbench201",)
 """Spaces with tables; `search_spaces` has a module of each name."""
+
+QUICK_TRIALS, QUICK_SEEDS = 20, 2
+"""The most trials and seeds of `--quick`."""
 
 app = typer.Typer()
 
@@ -37,6 +40,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     ] = None,
     eta: Annotated[float, typer.Option(help="One in ETA of the trials that reach a rung goes on.")] = 3.0,
     processes: Annotated[int | None, typer.Option(help="Runs at a time; default one per core.")] = None,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Compare controllers on a table of measurements, over many seeds and any number of simulated workers."""
@@ -50,6 +54,8 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
 
     if space not in SPACES:
         raise unknown_name("space with tables", space, SPACES)
+    if quick:
+        trials, seeds = min(trials, QUICK_TRIALS), min(seeds, QUICK_SEEDS)
     columns = Columns(valid, test, seconds)
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
     asked = Benchmark(

@@ -39,6 +39,11 @@ class ConfigKind:
     result: str | None = "result.json"
     converts: Mapping[str, Callable[[Document], Document]] = field(default_factory=dict)
 
+    @property
+    def counts_iterations(self) -> bool:
+        """Whether its trainings count iterations instead of epochs."""
+        return "detector" in self.sections or "head" in self.sections
+
     def may_differ(self, key: str) -> bool:
         """Whether a setting, by dotted key, may differ when a run is resumed."""
         return key not in self.bound and any(
@@ -72,7 +77,7 @@ SEARCH = ConfigKind(
     ),
     named={"space": "nasnet", "controller": "ppo", "reward": "accuracy", "evaluator": "train_and_validate"},
     adopted=(*(("network", key) for key in ("num_classes", "in_channels", "image_size")), *_OF_DATA),
-    free=(*_FREE, "search.num_trials", "trackers."),
+    free=(*_FREE, "search.num_trials", "search.max_first_failures", "trackers."),
     bound=("workers.max_parameters", "workers.max_multiply_adds"),
     evidence=("ledger.jsonl",),
     result=None,

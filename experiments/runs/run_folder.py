@@ -39,6 +39,7 @@ class RunFolder:
         origin: What else the results depend on, such as digests of weights.
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
+        progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +51,7 @@ class RunFolder:
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
         self.states = path / "states"
+        self.progress = path / "progress"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
@@ -99,6 +101,7 @@ class RunFolder:
         """The architecture that is trained in the folder, or None; ValueError if it cannot be read."""
         if not self.architecture.is_file():
             return None
+
         try:
             return description_from_json(read_json(self.architecture))
         except ValueError as error:

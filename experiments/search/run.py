@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,7 @@ from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
+from experiments.search.estimate import describe_cost
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import remove_unfinished
 from nas.files.storage import StorageError, make_folder
@@ -33,6 +35,7 @@ from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
+from workers.evaluators.progress import read_progress
 from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
 from workers.pools.rung_pool import RungPool
@@ -118,6 +121,8 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     make_folder(folder.weights)
     for path in (folder.path, folder.weights):
         remove_unfinished(path)
+    shutil.rmtree(folder.progress, ignore_errors=True)  # of a killed session
+    make_folder(folder.progress)
 
 
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
@@ -125,31 +130,35 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
     controller, plan = config.build_controller(), _plan(config)
-    reporter = SearchDisplay(str(folder.path), tally, console)
+    reporter = SearchDisplay(str(folder.path), tally, console, lambda: read_progress(folder.progress))
 
     def announce() -> None:
+        tally.is_stopping = True
         reporter.say(f"stopping after {tally.num_running} running trials; press Ctrl-C again to abandon them")
 
     try:
         with (
             forward_log("workers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
-            _open_pool(config, folder, ledger, data) as pool,
-            reporter,
-            Interrupts(announce) as interrupts,
+            _open_pool(config, folder, ledger, data, console) as pool,
         ):
-            tally.start_session()
-            watched = WatchedPool(pool, tally)
-            for trial, outcome in search(
-                config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
-            ):
-                tally.take(outcome)
-                weights.take(trial, outcome)
-                folder.trial_state(trial.id).unlink(missing_ok=True)
-                log_outcome(outcome)
-                reporter.update()
+            if cost := describe_cost(config, ledger.contents, data, controller, pool.capacity):
+                say(console, cost)
+            with reporter, Interrupts(announce) as interrupts:
+                tally.start_session()
+                watched = WatchedPool(pool, tally)
+                for trial, outcome in search(
+                    config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
+                ):
+                    tally.take(outcome)
+                    weights.take(trial, outcome)
+                    folder.trial_state(trial.id).unlink(missing_ok=True)
+                    log_outcome(outcome)
+                    reporter.update()
     except KeyboardInterrupt:
         say(console, f"abandoned {tally.num_running} running trials")
+    finally:
+        shutil.rmtree(folder.progress, ignore_errors=True)
     _say_result(folder, tally, console)
     return tally.num_done >= config.search.num_trials
 
@@ -158,13 +167,14 @@ def _plan(config: SearchConfig) -> SearchPlan:
     settings, reward = config.search, config.reward
     if (rungs := settings.rungs) is not None:
         reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
-    return SearchPlan(
-        config.fidelity, settings.num_trials, settings.seed, reward, settings.failure_reward, settings.batch
-    )
+    told = reward, settings.failure_reward, settings.batch
+    return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures)
 
 
 @contextmanager
-def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet) -> Iterator[Pool]:
+def _open_pool(
+    config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console
+) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
@@ -175,6 +185,8 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
+    where = "starting Ray on this machine" if workers.address is None else f"connecting to Ray at {workers.address}"
+    say(console, f"{where}, which may take some seconds")
     ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
     with connect(**workers.connection()), CachingPool(_stop_early(ray_pool, config, ledger), known) as pool:
         yield pool
@@ -206,6 +218,7 @@ def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "shifts": config.shifts.plan,
+        "progress_dir": str(folder.progress.resolve()),
     }
     arguments = {name: offered[name] for name in kind.takes}
     return kind.evaluate, arguments if kind.settings is None else {**arguments, "settings": config.evaluator}

@@ -91,12 +91,22 @@ def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
         except Exception as error:  # Ray raises plain Exception too, as when a busy machine takes too long to start it
             what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
-            raise RuntimeError(f"{what}: {first_line(error)}") from error
+            raise RuntimeError(f"{what}: {first_line(error)}{_token_hint(error)}") from error
         try:
             with watched_ray():
                 yield
         finally:
             ray.shutdown()
+
+
+def _token_hint(error: Exception) -> str:
+    """How to let this machine in, if the cluster asked for a token."""
+    if "authentication" not in str(error).lower():
+        return ""
+    return (
+        "; all nodes need one token: `ray get-auth-token --generate` before `ray start` on the head writes "
+        "~/.ray/auth_token, to be copied to the other nodes"
+    )
 
 
 def _check_address(address: str) -> None:
