@@ -160,6 +160,11 @@ class SearchConfig(Config):
         """Network, recipe and data."""
         return Fidelity(self.network, self.recipe, self.data)
 
+    @property
+    def evaluator_kind(self) -> EvaluatorKind:
+        """The evaluator and what it takes."""
+        return EVALUATORS[self.evaluator_name]
+
     def build_controller(self) -> Controller:
         """Returns a new controller for this space and seed."""
         settings = () if self.controller is None else (self.controller,)

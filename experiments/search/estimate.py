@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from experiments.config.search_config import EVALUATORS, SearchConfig
+from experiments.config.search_config import SearchConfig
 from experiments.runs.live_display import describe_seconds
 from nas.data.data_set import DataSet
 from nas.protocols import Controller
@@ -36,7 +36,7 @@ def describe_cost(
     measured = [each.train_seconds for each in outcomes if isinstance(each, Success) and not each.cached]
     if measured:
         return in_words(measured, num_left, num_workers, f"as the {len(measured)} trials so far")
-    estimate = EVALUATORS[config.evaluator_name].estimate
+    estimate = config.evaluator_kind.estimate
     if estimate is None:
         return None
     number = len(data.validation) * (1 + len(config.shifts.reward))

@@ -16,7 +16,7 @@ from rich.console import Console
 from experiments.config.from_images import load_images
 from experiments.config.kinds import SEARCH
 from experiments.config.resolve import ConfigRequest, resolve
-from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
+from experiments.config.search_config import SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
@@ -210,7 +210,7 @@ def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
 
 def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
     """The evaluator, and the arguments that it takes of those that a search offers."""
-    kind, workers = EVALUATORS[config.evaluator_name], config.workers
+    kind, workers = config.evaluator_kind, config.workers
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
