@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_type_hints
 
+from controllers.fresh import Fresh, FreshSettings
 from controllers.ppo import PPO, PPOSettings
 from controllers.ppo import PRESETS as PPO_PRESETS
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
 from controllers.reinforce import Reinforce, ReinforceSettings
+from controllers.surrogate import Surrogate, SurrogateSettings
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import parse_reward, split_named
@@ -54,11 +56,26 @@ class ControllerKind:
         build: The class, called with the choices, its settings if it has any, and the seed.
         settings: The class of its settings; None if it has none.
         presets: Settings by name, for ``preset: nasnet``; settings beside it replace those of the preset.
+        wrapper: Name of the wrapper where a configuration names none and no preset.
     """
 
     build: Callable[..., Controller]
     settings: type[Any] | None = None
     presets: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    wrapper: str = "none"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WrapperKind:
+    """An entry of the table of wrappers.
+
+    Attributes:
+        build: Called with the controller, the space, the settings of the wrapper if it has any, and the seed.
+        settings: The class of its settings; None if it has none.
+    """
+
+    build: Callable[..., Controller]
+    settings: type[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,11 +105,20 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
     {
         "random": ControllerKind(RandomSearch),
         "reinforce": ControllerKind(Reinforce, ReinforceSettings),
-        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS),
+        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS, wrapper="surrogate"),
         "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
     }
 )
 """Controllers by name."""
+
+WRAPPERS: Mapping[str, WrapperKind] = MappingProxyType(
+    {
+        "none": WrapperKind(lambda controller, _space, *, seed: controller),  # noqa: ARG005 - the same call for all
+        "fresh": WrapperKind(Fresh, FreshSettings),
+        "surrogate": WrapperKind(Surrogate, SurrogateSettings),
+    }
+)
+"""What a controller can be wrapped in, by name."""
 
 _ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
 EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
@@ -107,8 +133,8 @@ EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
 class SearchConfig(Config):
     """A valid configuration of a search.
 
-    Each name is a key of `SPACES`, `CONTROLLERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller` and `evaluator`
-    are the settings of theirs, None if they have none.
+    Each name is a key of `SPACES`, `CONTROLLERS`, `WRAPPERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller`,
+    `wrapper` and `evaluator` are the settings of theirs, None if they have none.
     """
 
     kind: ClassVar[ConfigKind] = SEARCH
@@ -117,6 +143,8 @@ class SearchConfig(Config):
     space: SearchSpace
     controller_name: str
     controller: Any
+    wrapper_name: str
+    wrapper: Any
     reward_name: str
     reward: Reward
     evaluator_name: str
@@ -146,9 +174,9 @@ class SearchConfig(Config):
         return Fidelity(self.network, self.recipe, self.data)
 
     def build_controller(self) -> Controller:
-        """Returns a new controller for this space and seed."""
-        settings = () if self.controller is None else (self.controller,)
-        return CONTROLLERS[self.controller_name].build(self.space.choices, *settings, seed=self.search.seed)
+        """Returns a new controller, in its wrapper, for this space and seed."""
+        strategy = (self.controller_name, self.controller), (self.wrapper_name, self.wrapper)
+        return build_controller(self.space, *strategy, seed=self.search.seed)
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:
@@ -157,6 +185,7 @@ class SearchConfig(Config):
         return cls(
             *_space(sections["space"]),
             *parse_controller(sections["controller"]),
+            *parse_wrapper(sections["wrapper"], sections["controller"]),
             *parse_reward(sections),
             *_evaluator(sections["evaluator"]),
             **{name: validate_section(name, sections[name], types[name]) for name in plain},
@@ -181,6 +210,30 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
             raise unknown_name(f"preset of controller {name}", preset, kind.presets)
         settings = {**dump_settings(kind.presets[preset]), **settings}
     return name, _optional("controller", name, settings, kind.settings)
+
+
+def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
+    """Name and settings of the wrapper that a section describes, by default that of the controller's section.
+
+    A preset is a published controller, and has no wrapper unless one is named.
+    """
+    default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
+    named = section if section.get("name") is not None else {**section, "name": default}
+    name, settings = split_named("wrapper", named, WRAPPERS)
+    return name, _optional("wrapper", name, settings, WRAPPERS[name].settings)
+
+
+def build_controller(
+    space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
+) -> Controller:
+    """Builds a controller in its wrapper, each given by name and settings."""
+    (name, settings), (wrapper_name, wrapper_settings) = controller, wrapper
+    built = CONTROLLERS[name].build(space.choices, *_given(settings), seed=seed)
+    return WRAPPERS[wrapper_name].build(built, space, *_given(wrapper_settings), seed=seed)
+
+
+def _given(settings: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any settings class
+    return () if settings is None else (settings,)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:

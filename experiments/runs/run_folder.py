@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from experiments.config.config import Config
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
@@ -64,7 +65,7 @@ class RunFolder:
     def stored_document(self) -> dict[str, Any] | None:
         """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used."""
         if self.config.exists():
-            return read_yaml(self.config)
+            return without_former(read_yaml(self.config))
         if self.ledger.exists() and self.ledger.stat().st_size > 0:
             raise ValueError(f"{self.path} holds a ledger but no config.yaml: it is not a complete run folder")
         if self.path.exists() and not self.path.is_dir():

@@ -32,9 +32,11 @@ class Remembering:
     def __init__(self):
         self.told = []
         self.asked = []
+        self.pending = []
 
-    def ask(self, trial_ids):
+    def ask(self, trial_ids, pending=()):
         self.asked.extend(trial_ids)
+        self.pending.append(len(pending))
         return [Rollout((hash((tuple(self.told), i)) % 2,), -0.5) for i in trial_ids]
 
     def tell(self, rollout, reward):
@@ -227,3 +229,18 @@ def test_a_ledger_of_another_space_is_said_with_its_trial(tmp_path):
         run = search(TwoOps(), Strict(), ShuffledPool(), plan(3), ledger=ledger)
         with pytest.raises(ValueError, match="trial 0 of the ledger does not fit this search: there must be 24"):
             next(run)
+
+
+def test_a_controller_gets_the_rollouts_that_were_asked_for_and_not_told():
+    """Three workers: two others are in flight from the third ask on; failures that are told nothing stay."""
+    controller = Remembering()
+
+    def evaluate(trial):
+        return Failure(trial.id, "error", "x") if trial.id == 0 else Success(trial.id, 0.5)
+
+    for _ in search(TwoOps(), controller, ShuffledPool(3, evaluate=evaluate), SearchPlan(FIDELITY, 8)):
+        pass
+    assert controller.asked == list(range(8))
+    assert controller.pending[0] == 0  # the first three are asked together
+    assert controller.pending[-1] == 3  # two in flight and the failure
+    assert set(controller.pending) == {0, 2, 3}
