@@ -19,9 +19,16 @@ def compare(
     *,
     out: Annotated[Path, folder("Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
+    pool_workers: Annotated[
+        bool, typer.Option("--pool-workers", help="Treat runs with different numbers of workers as one strategy.")
+    ] = False,
+    target: Annotated[
+        float | None, typer.Option(help="Accuracy of the trials-to-target curves, 0 to 1; default the best known.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare runs grouped by controller: curves, tables, tests, and a report."""
+    """Compare runs grouped by controller, wrapper and workers: curves, tables, tests, and a report."""
     from experiments.comparison.run import compare_runs, print_comparison
 
-    print_result(compare_runs(runs, out, force=force), print_comparison, as_json=as_json)
+    comparison = compare_runs(runs, out, force=force, pool_workers=pool_workers, target=target)
+    print_result(comparison, print_comparison, as_json=as_json)
