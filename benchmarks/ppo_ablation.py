@@ -33,8 +33,9 @@ from controllers.regularized_evolution import RegularizedEvolution
 from controllers.reinforce import Reinforce
 from controllers.surrogate import Surrogate
 from nas.decisions import Choice
+from nas.edge_cell import EdgeCell
 from nas.protocols import Controller
-from search_spaces.nasbench201 import EdgeCell, EdgeSpace
+from search_spaces.nasbench201 import EdgeSpace
 from search_spaces.nasnet import NASNET
 from workers.evaluators.table import Columns, read_table
 

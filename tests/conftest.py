@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several processes with a thread a core each
+# would wait for one another, which takes many times as long
+
 from workers.cluster.connection import connect
 from workers.cluster.signals import kept_signals
 
@@ -39,6 +42,7 @@ SLOW = (
     "experiments/robustness",
     "experiments/search/test_run.py",
     "experiments/study",
+    "experiments/test_command_contract.py",
     "experiments/test_demo.py",
     "experiments/tournament",
     "experiments/training",
@@ -48,10 +52,15 @@ SLOW = (
     "nas/models/test_build.py",
     "nas/models/test_complexity.py",
     "nas/models/test_import_timm.py",
+    "nas/models/test_edge_network.py",
     "nas/models/test_network.py",
+    "nas/models/test_operations.py",
+    "nas/models/test_resnet.py",
     "nas/models/test_scaling.py",
+    "nas/scores",
     "nas/test_architecture.py",
     "nas/training",
+    "test_extending.py",
     "test_hostile_files.py",
     "workers",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path as FilePath
 
@@ -100,7 +101,13 @@ def op_label(op: str) -> tuple[str, ...]:
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """Measures the width of a line of text in points."""
-    return float(TextPath((0, 0), text, size=size, prop=FontProperties()).get_extents().width) if text.strip() else 0.0
+    return _unit_width(text) * size if text.strip() else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _unit_width(text: str) -> float:
+    """Width of a line of text of font size 1. Measuring takes most of the time of a drawing, and labels repeat."""
+    return float(TextPath((0, 0), text, size=1, prop=FontProperties()).get_extents().width)
 
 
 def fit_text(text: str, size: float, width: float) -> tuple[str, float]:

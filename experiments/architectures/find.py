@@ -1,7 +1,8 @@
 """Resolves the argument ARCH of the commands to an architecture.
 
 It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training, a
-checkpoint, an exported folder, or the name of a published architecture or of a reference network.
+checkpoint, an exported folder, the name of a published architecture or of a reference network, or a cell of
+NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from experiments.config.unknown_names import unknown_name
 from experiments.config.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
+from nas.descriptions import CellDescription, cells_from_json
+from nas.edge_cell import EdgeCell
 from nas.export.folder import ARCHITECTURE_FILE
 from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
+from nas.models.edge_network import check_ops
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
 from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
@@ -32,6 +36,8 @@ from search_spaces.published import PUBLISHED
 
 MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
+EDGE_PRESET = "nasbench201"
+"""Preset of cells with operations on edges."""
 WEIGHTS_SUFFIX = ".safetensors"
 
 
@@ -50,8 +56,8 @@ class ArchitectureSource:
         """The architecture; raises ValueError if it has no cells."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
-                f"the architecture must have cells, got the reference network {self.name}; such networks can only be "
-                "counted and trained"
+                f"the architecture must have cells of blocks, got {self.name}; reference networks and cells with "
+                "operations on edges can only be counted and trained"
             )
         return self.architecture
 
@@ -92,10 +98,12 @@ def find_architecture(text: str) -> ArchitectureSource:
     """Resolves an argument to an architecture that can be built; raises ValueError if it names none."""
     if not text.strip():  # as a path it would be the current folder
         raise ValueError("an architecture must be named, got an empty text")
-    source = _find(text)
+    source = ArchitectureSource(text, EdgeCell.from_arch(text)) if text.startswith("|") else _find(text)
     try:
         if isinstance(source.architecture, Architecture):
             check_names(source.architecture)
+        elif isinstance(source.architecture, EdgeCell):
+            check_ops(source.architecture)
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
     return source
@@ -106,7 +114,8 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
     if options.preset is not None:
         spec = find_preset(options.preset)
     else:
-        spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
+        default = EDGE_PRESET if isinstance(source.architecture, EdgeCell) else DEFAULT_PRESET
+        spec = source.fidelity.network if source.fidelity else PRESETS[default]
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
@@ -160,7 +169,7 @@ def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> Archit
     return ArchitectureSource(text, network.architecture, fidelity, path)
 
 
-def read_architecture(path: Path) -> Architecture:
+def read_architecture(path: Path) -> CellDescription:
     """Reads an architecture from a JSON file, for example one of `nas export`; raises ValueError if there is none."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
@@ -170,7 +179,7 @@ def read_architecture(path: Path) -> Architecture:
         value = parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
             value = value["architecture"]
-        return Architecture.from_json(value)
+        return cells_from_json(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
     except ValueError as error:

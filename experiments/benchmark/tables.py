@@ -24,17 +24,19 @@ class TableKind:
 
     Attributes:
         space: Makes the search space from the names of the architectures in the file.
-        read: Reads the file; the columns that are None are chosen by it.
+        read: Reads the file, with its columns of rungs by epochs; the columns that are None are chosen by it.
         described: What the file is, for the help text.
     """
 
     space: Callable[[Iterable[str]], SearchSpace]
     described: str
-    read: Callable[[Path, Columns], Table] = read_table
+    read: Callable[..., Table] = read_table
 
-    def load(self, path: Path, columns: Columns) -> tuple[Table, SearchSpace]:
+    def load(
+        self, path: Path, columns: Columns, rungs: Mapping[int, str] = MappingProxyType({})
+    ) -> tuple[Table, SearchSpace]:
         """Reads a table and the space of its architectures; ValueError if the file is not valid."""
-        table = self.read(path, columns)
+        table = self.read(path, columns, rungs=rungs)
         try:
             return table, self.space(table.rows)
         except ValueError as error:

@@ -28,6 +28,11 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     valid: Annotated[str | None, typer.Option(help="Column that the search sees; default the last.")] = None,
     test: Annotated[str | None, typer.Option(help="Column that is reported; default the last.")] = None,
     seconds: Annotated[str | None, typer.Option(help="Column of a trial's time; default the last.")] = None,
+    rungs: Annotated[
+        str | None,
+        typer.Option(help="Stop weak trials early: EPOCHS=COLUMN, comma-separated: 12=valid_accuracy_12ep."),
+    ] = None,
+    eta: Annotated[float, typer.Option(help="One in ETA of the trials that reach a rung goes on.")] = 3.0,
     processes: Annotated[int | None, typer.Option(help="Runs at a time; default one per core.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -45,7 +50,8 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         raise unknown_name("space with tables", space, TABLES)
     columns = Columns(valid, test, seconds)
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
-    asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, space)
+    stopping = parse_rungs(rungs or ""), eta
+    asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, *stopping, space)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in value.items()})
@@ -54,6 +60,17 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         if len(value) > 1:
             typer.echo(f"{name}:")
         print_comparison(comparison, Console())
+
+
+def parse_rungs(text: str) -> dict[int, str]:
+    """Columns by epochs, from ``12=COLUMN,50=COLUMN``; ValueError if the text has another form."""
+    rungs = {}
+    for part in split(text):
+        epochs, equals, column = part.partition("=")
+        if not (equals and column and epochs.isascii() and epochs.isdecimal() and 0 < int(epochs[:9]) < 200):
+            raise ValueError(f"rungs must be EPOCHS=COLUMN with epochs of 1..199, got {part!r:.60}")
+        rungs[int(epochs[:9])] = column
+    return rungs
 
 
 def split(text: str) -> tuple[str, ...]:

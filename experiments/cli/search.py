@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli.options import Address, Config, Data, Out, Seed, Settings, Workers, config_request
+from experiments.cli.options import AcceptData, Address, Config, Data, Out, Seed, Settings, Workers, config_request
 
 app = typer.Typer()
 
@@ -25,6 +25,7 @@ def search(  # noqa: PLR0913 - one argument for each option
     workers: Workers = None,
     address: Address = None,
     settings: Settings = None,
+    accept_data: AcceptData = False,
 ) -> None:
     """Run a search, or resume the one in the folder.
 
@@ -35,5 +36,5 @@ def search(  # noqa: PLR0913 - one argument for each option
     from experiments.search.run import run_search
 
     sections: dict[str, Any] = {"controller": {"name": controller}, "search": {"num_trials": trials, "seed": seed}}
-    request = config_request(config, settings, data, workers, address, **sections)
+    request = config_request(config, settings, data, workers, address, accept_data=accept_data, **sections)
     raise typer.Exit(run_search(request, out, Console()))

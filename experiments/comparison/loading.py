@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
+from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
 from experiments.config.sections import dump_settings, flatten
+from experiments.runs.data_record import DataRecord, read_data_record
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
@@ -40,13 +42,17 @@ _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecip
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing."""
+    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing.
+
+    `data` is the record of its images; None for runs of version 0.1.0.
+    """
 
     name: str
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Record]
     pool_workers: bool = False
+    data: DataRecord | None = None
 
     @property
     def reward(self) -> Reward:
@@ -100,7 +106,8 @@ def load_run(path: Path) -> LoadedRun:
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(_read_environment(folder.environment)))
-    return LoadedRun(str(path), dict(flatten(_complete(document))), environment, contents.finished)
+    settings, data = dict(flatten(_complete(document))), read_data_record(path)
+    return LoadedRun(str(path), settings, environment, contents.finished, data)
 
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +148,18 @@ def objections(runs: Sequence[LoadedRun]) -> list[str]:
     return found
 
 
+def data_objections(runs: Sequence[LoadedRun]) -> list[str]:
+    """Finds runs whose images differ from those of the first one, or changed between its sessions."""
+    known = [(run, run.data) for run in runs if run.data is not None]
+    changes = [(run.name, change) for run, data in known for change in data.changes]
+    found = [f"the images changed while {name} ran ({'; '.join(change)})" for name, change in changes]
+    for run, data in known[1:]:
+        first, expected = known[0]
+        if different := expected.identity.differences(data.identity):
+            found.append(f"the images of {run.name} differ from those of {first.name} ({'; '.join(different)})")
+    return found
+
+
 def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
     """Groups runs by controller and its settings; random search, the baseline, comes last."""
     groups: dict[str, list[LoadedRun]] = {}
@@ -171,13 +190,21 @@ def to_run(loaded: LoadedRun) -> Run:
 
 
 def _column(loaded: LoadedRun, value: Callable[[Success], float]) -> FloatArray:
-    """A value of each trial; NaN for failures."""
-    outcomes = (record.outcome for record in loaded.records)
-    return np.array([value(each) if isinstance(each, Success) else np.nan for each in outcomes], dtype=float)
+    """A value of each trial; NaN for failures, and for trials that were stopped early, which do not compare."""
+    column = []
+    for record in loaded.records:
+        outcome = record.outcome
+        if isinstance(outcome, Success) and outcome.stopped_after is None:
+            column.append(value(outcome))
+        else:
+            column.append(math.nan)
+    return np.array(column, dtype=float)
 
 
 def _status(record: Record) -> str:
     if isinstance(outcome := record.outcome, Success):
+        if outcome.stopped_after is not None:
+            return STOPPED
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
 

@@ -17,8 +17,8 @@ from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
 from experiments.comparison.target_parts import LOG_RANK_HEADER, TARGET_HEADER, log_rank_rows, target_rows, target_text
 from nas.architecture import Architecture
+from nas.edge_cell import EdgeCell
 from nas.models.normalization import NORMALIZATIONS
-from search_spaces.nasbench201 import EdgeCell
 
 
 def report_page(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ from experiments.comparison.curve_panels import draw_curves
 from experiments.comparison.difference_panels import draw_differences
 from experiments.comparison.figure_style import save
 from experiments.comparison.formatting import MEASURES, duration, interval_text, label
-from experiments.comparison.loading import LoadedRun, group_runs, load_run, objections, split_common
+from experiments.comparison.loading import LoadedRun, data_objections, group_runs, load_run, objections, split_common
 from experiments.comparison.norm_usage import norm_usage
 from experiments.comparison.report import report_page
 from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
@@ -28,14 +29,20 @@ MAX_SHOWN = 8
 
 
 def compare_runs(
-    runs: Sequence[Path], out: Path, *, force: bool = False, pool_workers: bool = False, target: float | None = None
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    force: bool = False,
+    accept_data: bool = False,
+    pool_workers: bool = False,
+    target: float | None = None,
 ) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
     Runs of one controller and wrapper with the same settings and number of workers are seeds of one strategy. With
     `pool_workers` they may differ in the number of workers. With `force`, runs are compared even if they differ in
-    space, fidelity, data or budget, or repeat a seed; the results then note it. `target` is the validation accuracy of
-    the curves of trials to a target, 0..1; None takes the best known.
+    space, fidelity, data or budget, or repeat a seed; with `accept_data`, even if their images differ. The results then
+    note it. `target` is the validation accuracy of the curves of trials to a target, 0..1; None takes the best known.
 
     Raises:
         ValueError: if a folder holds no run, is given twice, or the runs are not comparable.
@@ -48,10 +55,12 @@ def compare_runs(
     if target is not None and not 0 < target <= 1:
         raise ValueError(f"the target must be a validation accuracy above 0 and at most 1, such as 0.94, got {target}")
     loaded = [replace(load_run(path), pool_workers=pool_workers) for path in runs]
-    found = objections(loaded)
-    if found and not force:
-        more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
-        raise ValueError(f"the runs are not comparable (--force to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
+    settings, images = objections(loaded), data_objections(loaded)
+    if settings and not force:
+        _refuse([*settings, *images], "--force")
+    if images and not (force or accept_data):
+        _refuse(images, "--accept-data")
+    found = [*settings, *images]
     by_name = {run.name: run for run in loaded}
     comparison = compare_strategies(group_runs(loaded), target=target).with_best(lambda best: _described(best, by_name))
     comparison = replace(
@@ -63,6 +72,11 @@ def compare_runs(
         notes=(*_notes(loaded, found), *comparison.notes),
     )
     return replace(comparison, files=tuple(write_comparison(comparison, out)))
+
+
+def _refuse(found: Sequence[str], option: str) -> NoReturn:
+    more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+    raise ValueError(f"the runs are not comparable ({option} to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -118,6 +132,8 @@ def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:
     notes = []
     if found:
         notes.append(f"The comparison was forced although the runs are not comparable: {'; '.join(found)}.")
+    if unknown := [run.name for run in runs if run.data is None and len(runs) > 1]:
+        notes.append(f"The images of {' and '.join(unknown)} were not recorded and could not be compared.")
     for run in runs:
         wanted = run.settings.get("search.num_trials")
         if isinstance(wanted, int) and len(run.records) < wanted:

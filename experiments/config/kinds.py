@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 Document: TypeAlias = dict[str, dict[str, Any]]
 """A configuration as plain data: settings by section."""
 
+_OF_DATA = (("data", "root"), ("data", "split"))
 _FREE = ("data.root", "data.cache_mib", "data.check_pictures", "workers.")
 
 
@@ -78,7 +79,7 @@ SEARCH = ConfigKind(
     },
     adopted=(
         *(("network", key) for key in ("num_classes", "in_channels", "image_size")),
-        *(("data", "root"), ("wrapper", "name")),
+        *(*_OF_DATA, ("wrapper", "name")),
     ),
     free=(*_FREE, "search.num_trials", "trackers."),
     bound=("workers.max_parameters", "workers.max_multiply_adds"),
@@ -86,7 +87,7 @@ SEARCH = ConfigKind(
     result=None,
 )
 _TRAINING = ("training", "network", "recipe", "data", "workers")
-_START = (("data", "root"), ("training", "start"), ("training", "teacher"))
+_START = (*_OF_DATA, ("training", "start"), ("training", "teacher"))
 TRAINING = ConfigKind("train", _TRAINING, adopted=_START)
 TOURNAMENT = ConfigKind(
     "select",

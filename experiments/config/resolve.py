@@ -20,12 +20,14 @@ class ConfigRequest:
         changes: Values of options by (section, key); None leaves a setting as the file has it.
         settings: Texts of the form ``section.key=value``, applied last.
         sections: Sections that replace those of the file, before any change.
+        accept_data: Whether a run is resumed although its images have changed.
     """
 
     source: str
     changes: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    accept_data: bool = False
 
     @property
     def default_folder(self) -> Path:

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_type_hints
 
-from controllers.fresh import Fresh, FreshSettings
 from controllers.ppo import PPO, PPOSettings
 from controllers.ppo import PRESETS as PPO_PRESETS
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
 from controllers.reinforce import Reinforce, ReinforceSettings
-from controllers.surrogate import Surrogate, SurrogateSettings
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
-from experiments.config.named import parse_reward, split_named
+from experiments.config.named import optional_settings, parse_reward, split_named
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.sections import dump_settings, validate_section
 from experiments.config.unknown_names import unknown_name
 from experiments.config.workers import SearchWorkers
+from experiments.config.wrappers import WRAPPERS, wrap
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
+from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
 from nas.protocols import Controller, SearchSpace
-from nas.rewards import Reward
+from nas.rewards import Metric, Reward
+from nas.rungs import Rungs
 from nas.trial import Description, Outcome
 from search_spaces.cell_space import CellSpace
+from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
 from workers.evaluators.train_and_validate import train_and_validate
+from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,19 +70,6 @@ class ControllerKind:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class WrapperKind:
-    """An entry of the table of wrappers.
-
-    Attributes:
-        build: Called with the controller, the space, the settings of the wrapper if it has any, and the seed.
-        settings: The class of its settings; None if it has none.
-    """
-
-    build: Callable[..., Controller]
-    settings: type[Any] | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class EvaluatorKind:
     """An entry of the table of evaluators.
 
@@ -97,6 +88,7 @@ SPACES: Mapping[str, SpaceKind] = MappingProxyType(
     {
         "nasnet": SpaceKind(NASNET),
         "tiny": SpaceKind(TINY),
+        "nasbench201": SpaceKind(NASBENCH201, EdgeCell.from_json),
     }
 )
 """Search spaces by name."""
@@ -111,19 +103,11 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
 )
 """Controllers by name."""
 
-WRAPPERS: Mapping[str, WrapperKind] = MappingProxyType(
-    {
-        "none": WrapperKind(lambda controller, _space, *, seed: controller),  # noqa: ARG005 - the same call for all
-        "fresh": WrapperKind(Fresh, FreshSettings),
-        "surrogate": WrapperKind(Surrogate, SurrogateSettings),
-    }
-)
-"""What a controller can be wrapped in, by name."""
-
-_ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
+_ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts")
 EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
+        "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
     }
 )
 """Evaluators by name."""
@@ -166,6 +150,13 @@ class SearchConfig(Config):
             )
         if isinstance(self.space, CellSpace):
             _check_cells(self.space, self.network)
+        elif isinstance(self.space, EdgeSpace):
+            _check_names("op", self.space.ops, EDGE_OPERATIONS)
+            check_edge_spec(self.network)
+        if (rungs := self.search.rungs) is not None:
+            _check_rungs(rungs, self.recipe, self.evaluator_name)
+        if isinstance(self.evaluator, ZeroCostSettings):
+            _check_scored(self.evaluator, self.reward, self.search)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
@@ -209,7 +200,7 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
         if not isinstance(preset, str) or preset not in kind.presets:
             raise unknown_name(f"preset of controller {name}", preset, kind.presets)
         settings = {**dump_settings(kind.presets[preset]), **settings}
-    return name, _optional("controller", name, settings, kind.settings)
+    return name, optional_settings("controller", name, settings, kind.settings)
 
 
 def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
@@ -218,22 +209,19 @@ def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> 
     A preset is a published controller, and has no wrapper unless one is named.
     """
     default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
-    named = section if section.get("name") is not None else {**section, "name": default}
-    name, settings = split_named("wrapper", named, WRAPPERS)
-    return name, _optional("wrapper", name, settings, WRAPPERS[name].settings)
+    name, settings = split_named(
+        "wrapper", section if section.get("name") is not None else {**section, "name": default}, WRAPPERS
+    )
+    return name, optional_settings("wrapper", name, settings, WRAPPERS[name].settings)
 
 
 def build_controller(
     space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
 ) -> Controller:
     """Builds a controller in its wrapper, each given by name and settings."""
-    (name, settings), (wrapper_name, wrapper_settings) = controller, wrapper
-    built = CONTROLLERS[name].build(space.choices, *_given(settings), seed=seed)
-    return WRAPPERS[wrapper_name].build(built, space, *_given(wrapper_settings), seed=seed)
-
-
-def _given(settings: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any settings class
-    return () if settings is None else (settings,)
+    name, settings = controller
+    given = () if settings is None else (settings,)
+    return wrap(CONTROLLERS[name].build(space.choices, *given, seed=seed), space, *wrapper, seed=seed)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
@@ -244,25 +232,43 @@ def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
 
 def _evaluator(section: Mapping[str, Any]) -> tuple[str, Any]:
     name, settings = split_named("evaluator", section, EVALUATORS)
-    return name, _optional("evaluator", name, settings, EVALUATORS[name].settings)
-
-
-def _optional(what: str, name: str, settings: Mapping[str, Any], kind: type[Any] | None) -> Any:  # noqa: ANN401
-    """The settings of an entry that may have none."""
-    if kind is not None:
-        return validate_section(what, settings, kind)
-    if settings:
-        raise ValueError(f"{what} {name} has no settings, got {', '.join(map(str, settings)):.200}")
-    return None
+    return name, optional_settings("evaluator", name, settings, EVALUATORS[name].settings)
 
 
 def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
-    for what, names, known in (("op", space.ops, OPERATIONS), ("norm", space.norms, NORMALIZATIONS)):
-        for each in names:
-            if each not in known:
-                raise unknown_name(f"{what} in space.{what}s", each, known)
+    _check_names("op", space.ops, OPERATIONS)
+    _check_names("norm", space.norms, NORMALIZATIONS)
     deepest = max((stages for stages in space.appearance_stages if stages is not None), default=0)
     if deepest > network.num_stages:
         raise ValueError(
             f"space.appearance_stages must be at most network.num_stages, {network.num_stages}, got {deepest}"
         )
+
+
+def _check_rungs(rungs: Rungs, recipe: TrainRecipe, evaluator: str) -> None:
+    try:
+        rungs.resolve(recipe.epochs)
+    except ValueError as error:
+        raise ValueError(f"search.rungs: {error}") from None
+    if "states_dir" not in EVALUATORS[evaluator].takes:
+        able = ", ".join(name for name, kind in EVALUATORS.items() if "states_dir" in kind.takes)
+        raise ValueError(f"search.rungs needs an evaluator that can pause, {able}, got {evaluator}")
+
+
+def _check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSettings) -> None:
+    """Raises ValueError unless the reward is a score of the evaluator, which trains nothing."""
+    if not isinstance(reward, Metric) or reward.metric not in settings.scores:
+        came = f"metric {reward.metric}" if isinstance(reward, Metric) else type(reward).__name__
+        allowed = ", ".join(settings.scores)
+        raise ValueError(f"evaluator zero_cost needs a reward {{name: metric, metric: one of {allowed}}}, got {came}")
+    if search.failure_reward is not None:
+        raise ValueError(
+            "search.failure_reward must be null with evaluator zero_cost, since scores have no lowest value, "
+            f"got {search.failure_reward:g}"
+        )
+
+
+def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    for each in names:
+        if each not in known:
+            raise unknown_name(f"{what} in space.{what}s", each, known)

@@ -29,6 +29,7 @@ class Tally:
         num_done: Finished trials, including failures, cached ones and those of earlier sessions.
         num_running: Trials in flight.
         num_failed: Failures.
+        num_stopped: Successes that early stopping ended.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
         incumbent: The success with the highest reward so far; the earliest one among equals.
     """
@@ -39,6 +40,7 @@ class Tally:
         self.num_done = 0
         self.num_running = 0
         self.num_failed = 0
+        self.num_stopped = 0
         self.num_cached = 0
         self.incumbent: Success | None = None
         self._recent: deque[float] = deque(maxlen=NUM_RECENT)
@@ -52,12 +54,13 @@ class Tally:
             self.num_failed += 1
             return
         self.num_cached += outcome.cached
+        self.num_stopped += outcome.stopped_after is not None
         self._recent.append(outcome.accuracy)
         if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome
 
-    def _rank(self, success: Success) -> tuple[float, int]:
-        return self._reward(success), -success.trial_id
+    def _rank(self, success: Success) -> tuple[float, float, int]:
+        return success.progress, self._reward(success), -success.trial_id
 
     def start_session(self) -> None:
         """Starts measuring the rate: outcomes counted before belong to earlier sessions."""

@@ -16,7 +16,10 @@ from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
+from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
+from nas.data.report import DataReport
+from nas.fidelity import complete_stored_data
 from nas.files.atomic_write import write_text
 from nas.files.lock import FileLock
 from nas.files.strict_json import parse_json
@@ -31,7 +34,7 @@ class RunFolder:
         config: The resolved configuration, with every setting written out.
         environment: Versions, git commit and hardware, of the start and of every continuation elsewhere.
         architecture: The architecture that is trained in the folder.
-        origin: What else the results depend on, such as digests of weights and data.
+        origin: What else the results depend on, such as digests of weights.
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
     """
@@ -44,10 +47,15 @@ class RunFolder:
         self.origin = path / "origin.json"
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
+        self.states = path / "states"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
         return self.weights / f"trial-{trial_id}.safetensors"
+
+    def trial_state(self, trial_id: int) -> Path:
+        """The file with the state of a trial that pauses at a rung; it need not exist."""
+        return self.states / f"trial-{trial_id}.safetensors"
 
     def lock(self) -> FileLock:
         """Keeps other processes out of the folder while it is entered; the folder must exist."""
@@ -63,9 +71,15 @@ class RunFolder:
         return kind.result is not None and (self.path / kind.result).is_file()
 
     def stored_document(self) -> dict[str, Any] | None:
-        """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used."""
+        """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used.
+
+        Settings that were introduced after the run have the values that describe it.
+        """
         if self.config.exists():
-            return without_former(read_yaml(self.config))
+            document = without_former(read_yaml(self.config))
+            if isinstance(data := document.get("data"), Mapping):
+                document["data"] = complete_stored_data(data)
+            return document
         if self.ledger.exists() and self.ledger.stat().st_size > 0:
             raise ValueError(f"{self.path} holds a ledger but no config.yaml: it is not a complete run folder")
         if self.path.exists() and not self.path.is_dir():
@@ -108,16 +122,22 @@ class RunFolder:
 class Binding:
     """A run folder and everything that its results depend on.
 
-    `architecture` is what is trained in the folder, if it is one; `origin` holds what else counts, as plain data.
+    Attributes:
+        architecture: What is trained in the folder, if it is one.
+        origin: What else counts, as plain data.
+        data: The images; None if they have not been read.
+        accept_data: Whether a run is resumed although its images have changed.
     """
 
     folder: RunFolder
     config: Config
     architecture: Buildable | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    data: DataReport | None = None
+    accept_data: bool = False
 
     def check(self) -> None:
-        """Raises ValueError if the folder holds another run; the message shows what differs."""
+        """Raises ValueError if the folder holds another run, or one on other images; the message shows what differs."""
         folder, kind = self.folder, self.config.kind
         stored = folder.stored_document()
         if stored is None:
@@ -135,20 +155,42 @@ class Binding:
             raise ValueError(
                 f"{folder.path} holds a run with another configuration ({'; '.join(different)}); choose another --out"
             )
+        self._check_data()
+
+    def notices(self) -> Iterator[str]:
+        """Says that the images of the run in the folder are unknown, or have changed."""
+        if self.data is None or not self.folder.is_bound(self.config.kind):
+            return
+        former = read_data_record(self.folder.path)
+        if former is None:
+            finished = self.folder.is_finished(self.config.kind)
+            recorded = "" if finished else "; they are recorded from now on"
+            yield f"note: the run in {self.folder.path} did not record its images, so changes are not noticed{recorded}"
+        elif changed := former.identity.differences(self.data.complete):
+            yield f"note: the images have changed, which is accepted and recorded: {'; '.join(changed)}"
 
     def write(self) -> None:
-        """Writes configuration, architecture, origin and environment; RuntimeError if they cannot be written."""
+        """Writes configuration, architecture, origin, data and environment; RuntimeError if they cannot be written."""
         folder = self.folder
         folder.write_config(self.config.to_document())
         if self.architecture is not None:
             write_text(folder.architecture, json.dumps(self.architecture.to_json(), indent=2) + "\n")
         if self.origin:
             write_text(folder.origin, json.dumps(dict(self.origin), indent=2) + "\n")
+        self.write_data()
         folder.write_environment()
 
+    def write_data(self) -> None:
+        """Records the images; RuntimeError if that cannot be written."""
+        if self.data is not None:
+            former = read_data_record(self.folder.path) if self.folder.is_bound(self.config.kind) else None
+            write_data_record(self.folder.path, self.data, former)
+
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Iterator[tuple[str, ...]]:
         """Creates the folder or checks that it holds this run, and keeps other processes out of it.
+
+        Yields `notices`.
 
         Raises:
             ValueError: If it holds another run.
@@ -158,9 +200,20 @@ class Binding:
         make_folder(self.folder.path)
         with self.folder.lock():
             self.check()
+            notices = tuple(self.notices())
             if not self.folder.is_finished(self.config.kind):
                 self.write()
-            yield
+            yield notices
+
+    def _check_data(self) -> None:
+        if self.data is None or self.accept_data:
+            return
+        former = read_data_record(self.folder.path)
+        if former is not None and (changed := former.identity.differences(self.data.complete)):
+            raise ValueError(
+                f"{self.folder.path} holds a run on other images ({'; '.join(changed)}); choose another --out, or "
+                "resume with --accept-data"
+            )
 
     def _differences(self) -> Iterator[str]:
         known, asked = self.folder.stored_architecture(), self.architecture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,18 +18,20 @@ from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder, make_folder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
 from nas.data.data_set import DataSet
 from nas.ledger.writer import Ledger
 from nas.protocols import Pool
+from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
 from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
+from workers.pools.rung_pool import RungPool
 from workers.pools.serial_pool import SerialPool
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -50,12 +52,12 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     document = resolve(SEARCH, request, stored)
     config = SearchConfig.parse(document, source=request.source)
     data = None
-    if stored is None:  # bad input must leave no folder behind
+    if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
-    Binding(folder, config).check()  # a folder of another run stays as it is
+    _bind(folder, config, data, request).check()  # a folder of another run stays as it is
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
-        Binding(folder, config).check()
+        _bind(folder, config, data, request).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
             _say_result(folder, _count(config, ledger), console)
@@ -64,13 +66,31 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
             say(console, f"warning: {ledger.contents.warning}")
         if data is None:
             data, config = _load(document, request, console)
+        binding = _bind(folder, config, data, request)
+        binding.check()
+        for notice in binding.notices():
+            say(console, notice)
         _write_folder(folder, config)
+        binding.write_data()
         return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
+
+
+def _bind(folder: RunFolder, config: SearchConfig, data: DataSet | None, request: ConfigRequest) -> Binding:
+    """Binds the folder to configuration and images; a search uses no test images."""
+    report = None if data is None or data.report is None else data.report.without_test()
+    return Binding(folder, config, data=report, accept_data=request.accept_data)
+
+
+def _names_other_images(request: ConfigRequest, stored: Mapping[str, Any]) -> bool:
+    """Whether a request names another folder of images than a stored document."""
+    root, former = request.changes.get(("data", "root")), stored.get("data")
+    return root is not None and isinstance(former, Mapping) and str(root.resolve()) != former.get("root")
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
     """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
     data, config = load_images(SearchConfig, document, request, console)
+    say_report(console, None if data.report is None else data.report.without_test())
     check_fits(config.fidelity, data)
     recipe, workers = config.recipe, config.workers
     if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:
@@ -118,6 +138,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
             ):
                 tally.take(outcome)
                 weights.take(trial, outcome)
+                folder.trial_state(trial.id).unlink(missing_ok=True)
                 log_outcome(outcome)
                 reporter.update()
     except KeyboardInterrupt:
@@ -127,10 +148,11 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
 
 
 def _plan(config: SearchConfig) -> SearchPlan:
-    settings = config.search
-    batch = settings.ordered_batch if settings.deterministic else None
+    settings, reward = config.search, config.reward
+    if (rungs := settings.rungs) is not None:
+        reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
     return SearchPlan(
-        config.fidelity, settings.num_trials, settings.seed, config.reward, settings.failure_reward, batch
+        config.fidelity, settings.num_trials, settings.seed, reward, settings.failure_reward, settings.batch
     )
 
 
@@ -140,15 +162,31 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
     evaluate, arguments = _evaluator(config, folder, data)
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
     if workers.pool == "serial":
-        with CachingPool(SerialPool(partial(evaluate, **arguments)), known) as pool:
+        with CachingPool(_stop_early(SerialPool(partial(evaluate, **arguments)), config, ledger), known) as pool:
             yield pool
         return
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
     ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
-    with connect(**workers.connection()), CachingPool(ray_pool, known) as pool:
+    with connect(**workers.connection()), CachingPool(_stop_early(ray_pool, config, ledger), known) as pool:
         yield pool
+
+
+def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
+    """Wraps a pool with early stopping, if the search has rungs."""
+    settings = config.search
+    if settings.rungs is None:
+        return pool
+    return RungPool(
+        pool,
+        settings.rungs.resolve(config.recipe.epochs),
+        settings.rungs.eta,
+        reward=config.reward,
+        reports=ledger.contents.reports,
+        record=ledger.append_report,
+        ordered_batch=settings.batch,
+    )
 
 
 def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
@@ -157,6 +195,7 @@ def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
+        "states_dir": None if config.search.rungs is None else str(folder.states.resolve()),
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "shifts": config.shifts.plan,

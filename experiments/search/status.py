@@ -46,6 +46,8 @@ class RunStatus:
     Attributes:
         num_trials: Of the finished run.
         num_pending: Trials that were asked for and are not finished.
+        num_stopped: Trials that early stopping ended at a rung.
+        num_epochs: Epochs trained for all successful trials.
         failures: Number of failures by kind.
         mean_recent: Mean accuracy of the last successes.
         warning: What was wrong with the ledger, if anything.
@@ -60,6 +62,8 @@ class RunStatus:
     num_pending: int
     num_succeeded: int
     num_cached: int
+    num_stopped: int
+    num_epochs: int
     num_failed: int
     failures: Mapping[str, int]
     last_failure: str | None
@@ -93,6 +97,8 @@ def run_status(run: Path) -> RunStatus:
         num_pending=len(contents.pending),
         num_succeeded=len(successes),
         num_cached=sum(success.cached for success in successes),
+        num_stopped=sum(success.stopped_after is not None for success in successes),
+        num_epochs=sum(record.num_epochs for record in finished),
         num_failed=len(failures),
         failures=dict(Counter(failure.kind for failure in failures)),
         last_failure=f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
@@ -111,6 +117,8 @@ def print_status(status: RunStatus, console: Console) -> None:
         f"{status.num_finished} of {status.num_trials} trials finished, {status.num_pending} pending, "
         f"{status.num_cached} cached, {status.num_failed} failed{_failures(status)}",
     ]
+    if status.num_stopped:
+        lines.append(f"{status.num_stopped} stopped early; {status.num_epochs:,} epochs trained in all")
     if status.mean_recent is not None:
         lines.append(f"mean accuracy of the last {NUM_RECENT}: {status.mean_recent:.2%}")
     if status.seconds_since_last is not None:

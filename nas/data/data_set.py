@@ -9,6 +9,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from nas.data.report import DataReport
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
@@ -59,6 +61,7 @@ class DataSet:
         class_names: names of the classes, by class number.
         mean: per-channel mean of the training split, for pixel values from 0 to 1.
         std: per-channel standard deviation, likewise.
+        report: what is used, what is left out, and the identity of the images; None if unknown.
     """
 
     train: Split
@@ -67,6 +70,7 @@ class DataSet:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    report: DataReport | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.train.images.shape[1:] != self.validation.images.shape[1:]:

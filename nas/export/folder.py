@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from nas.architecture import Architecture
+from nas.edge_cell import EdgeCell
 from nas.export.model_card import model_card
 from nas.export.model_source import WEIGHTS_FILE, Labels, model_source
 from nas.fidelity import NetworkSpec
@@ -42,7 +43,9 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
     if not isinstance(network, Network):
-        raise ValueError(f"only networks of cells can be exported as code, got {network.architecture.name}")
+        architecture = network.architecture
+        name = architecture.arch if isinstance(architecture, EdgeCell) else architecture.name
+        raise ValueError(f"only networks of cells of blocks can be exported as code, got {name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
     card = model_card(

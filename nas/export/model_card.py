@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nas.architecture import Architecture
+from nas.data.report import describe_counts
 from nas.export.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
@@ -83,6 +84,8 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         further = ", fine-tuned from an earlier training run" if evaluation.get("fine_tuned") is True else ""
         number = int(evaluation.get("epochs", 0))
         yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
+    if (used := _images_used(evaluation.get("images"))) is not None:
+        yield "images used", used
     if isinstance(recipe := evaluation.get("recipe"), Mapping):
         yield "recipe", _recipe(recipe)
     if isinstance(seconds := evaluation.get("seconds"), int | float):
@@ -90,6 +93,15 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "data" in evaluation:
         weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
         yield "weights", weights.get(str(evaluation.get("weights")), "weights")
+
+
+def _images_used(counts: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Describes what was used and what was left out; None if it is unknown."""
+    try:
+        text = describe_counts(counts).removeprefix("data: ")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return "".join(letter if letter.isprintable() and letter not in "|<>`[]" else "?" for letter in text)
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nas.architecture import Architecture
 from nas.decisions import Rollout
+from nas.descriptions import cells_from_json
 from nas.fidelity import Fidelity
 from nas.files.strict_json import parse_json
 from nas.records import LedgerContents, Record
+from nas.rungs import RungReport
 from nas.trial import Description, Trial, outcome_from_json
 
 Parse = Callable[[Any], Description]
@@ -22,7 +23,7 @@ _MAX_UNSYNCED = 2**24
 _MAX_WHOLE = 2**64
 
 
-def read_ledger(path: Path, parse: Parse = Architecture.from_json) -> LedgerContents:
+def read_ledger(path: Path, parse: Parse = cells_from_json) -> LedgerContents:
     """Reads a ledger, which another process may be writing; a missing file is an empty ledger.
 
     `parse` rebuilds the description of a trial from its JSON. An incomplete last line is dropped with a warning. Raises
@@ -38,11 +39,17 @@ class _Reader:
         self.fidelities: dict[str, Fidelity] = {}
         self.finished: list[Record] = []
         self.pending: dict[int, tuple[Trial, float, str]] = {}
+        self.reports: list[RungReport] = []
         self._parse = parse
         self._num_asked = 0
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - any JSON value
-        known = {"fidelity": self._take_fidelity, "asked": self._take_asked, "finished": self._take_finished}
+        known = {
+            "fidelity": self._take_fidelity,
+            "asked": self._take_asked,
+            "rung": self._take_rung,
+            "finished": self._take_finished,
+        }
         name = event.get("event") if isinstance(event, dict) else None
         if not isinstance(name, str) or name not in known:
             raise ValueError(f"the event must be one of {', '.join(known)}, got {name!r:.100}")
@@ -64,6 +71,12 @@ class _Reader:
         trial = Trial(trial_id, rollout, architecture, self.fidelities[fidelity], _whole(value, "seed"))
         self.pending[trial_id] = trial, _time(event), _text(value, "fingerprint")
         self._num_asked += 1
+
+    def _take_rung(self, event: dict[str, Any]) -> None:
+        report = RungReport.from_json(event.get("report"))
+        if report.outcome.trial_id not in self.pending:
+            raise ValueError(f"trial {report.outcome.trial_id} has reached a rung but was not in flight")
+        self.reports.append(report)
 
     def _take_finished(self, event: dict[str, Any]) -> None:
         outcome = outcome_from_json(event.get("outcome"))
@@ -89,7 +102,7 @@ def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dic
                 raise ValueError(f"{path}, line {number}: {error}") from None
             size += len(line)
     pending = [trial for trial, _, _ in reader.pending.values()]
-    return LedgerContents(reader.finished, pending, warning), size, reader.fidelities
+    return LedgerContents(reader.finished, pending, reader.reports, warning), size, reader.fidelities
 
 
 def _is_torn(line: bytes, file: BinaryIO) -> bool:

@@ -76,6 +76,15 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(spec.dropout)
         self.classifier = nn.Linear(self.shapes[-1].num_channels, spec.num_classes)
 
+    @property
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The modules of each stage by name, from stem to classifier; a reduction is part of the stage it opens."""
+        parts: dict[str, list[nn.Module]] = {"stem": [self.stem]}
+        for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
+            name = "stem" if index < self.spec.num_stem_cells else f"stage {place.stage + 1}"
+            parts.setdefault(name, []).append(cell)
+        return {**parts, "classifier": [self.classifier]}
+
     def set_progress(self, fraction: float) -> None:
         """Sets the progress of training, from 0 to 1, for scheduled drop path."""
         if self.drop_path is not None:

@@ -108,6 +108,12 @@ class ResidualNetwork(TorchvisionResNet):
         """The four stages, each a sequence of residual blocks."""
         return self.layer1, self.layer2, self.layer3, self.layer4
 
+    @property
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The modules of each stage by name, from stem to classifier."""
+        stages: dict[str, list[nn.Module]] = {f"stage {i}": [stage] for i, stage in enumerate(self.stages, start=1)}
+        return {"stem": [self.conv1, self.bn1], **stages, "classifier": [self.fc]}
+
     def forward(self, x: Tensor) -> Tensor:
         """Returns logits of shape (N, classes) for images of shape (N, C, H, W)."""
         pooled: Tensor = self.avgpool(self.features(x)[-1])

@@ -229,6 +229,7 @@ def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]
         "device": result["device"],
         "weights": chosen,
         "test": None if tests is None else tests[chosen],
+        **({"images": result["images"]} if "images" in result else {}),
     }
 
 
@@ -250,5 +251,6 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         "seed": plan.seed,
         "start": plan.start,
         "teacher": plan.teacher,
+        **({} if data.report is None else {"images": data.report.counts}),
         **plan.fidelity.to_json(),
     }

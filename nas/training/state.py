@@ -17,6 +17,7 @@ from nas.models.checkpoint import read_tensors, write_tensors
 from nas.training.parallel import current_members
 
 FORMAT = "nas-engine training state 1"
+WITHOUT_IMAGES = "plan_without_images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,19 @@ def read_state(path: Path) -> TrainingState | None:
     return TrainingState(tensors, json.loads(metadata["state"]))
 
 
-def resume_state(path: Path, plans: Collection[str]) -> TrainingState | None:
+def resume_state(path: Path, plans: Collection[str], *, but_images: str | None = None) -> TrainingState | None:
     """Reads the state that a training resumes from; None if it has not written one yet.
 
-    The state must name one of the fingerprints `plans` under ``plan``; raises ValueError if it is of another training.
+    The state must name one of the fingerprints `plans` under ``plan``, or that of everything `but_images`, if given,
+    under ``plan_without_images``; raises ValueError if it is of another training.
     Leftovers of an interrupted write beside it are removed.
     """
     if current_members().rank == 0:
         remove_unfinished(path)
     state = read_state(path)
-    if state is not None and state.values.get("plan") not in plans:
+    if state is None or (but_images is not None and state.values.get(WITHOUT_IMAGES) == but_images):
+        return state
+    if state.values.get("plan") not in plans:
         raise ValueError(f"{path} is the checkpoint of another training (network, data, settings or seed differ)")
     return state
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-import time
 
 import pytest
 
@@ -174,11 +173,8 @@ class TestValidation:
         assert CellSpace(ops=list(PAIR)).ops == PAIR  # type: ignore[arg-type]
 
 
-def test_twenty_thousand_trials_take_seconds() -> None:
-    """20,000 children are the paper's; 160 us each here. The margin is for slow and busy machines."""
+def test_random_decisions_of_nasnets_space_are_different_architectures() -> None:
     generator = random.Random(0)
     rollouts = [draw(NASNET, generator) for _ in range(1000)]
-    start = time.process_time()
     fingerprints = {NASNET.decode(decisions).fingerprint for decisions in rollouts}
     assert len(fingerprints) == len(rollouts)
-    assert time.process_time() - start < 2

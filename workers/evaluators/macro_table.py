@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nas.files.strict_json import parse_json
@@ -13,7 +15,9 @@ from workers.evaluators.table import Columns, Measurement, Table
 _COLUMNS = Columns(valid="test_acc", test="mean_acc", seconds="none")
 
 
-def read_macro_table(path: Path, columns: Columns = Columns()) -> Table:
+def read_macro_table(
+    path: Path, columns: Columns = Columns(), *, rungs: Mapping[int, str] = MappingProxyType({})
+) -> Table:
     """Reads ``nas-bench-macro_cifar10.json``.
 
     The file maps names such as ``02110012`` to ``test_acc``, accuracies in percent of three trainings, ``mean_acc``,
@@ -21,10 +25,10 @@ def read_macro_table(path: Path, columns: Columns = Columns()) -> Table:
     first training, what is reported is the mean of all, and a trial takes no time.
 
     Raises:
-        ValueError: if the file is not valid, or other columns are chosen.
+        ValueError: if the file is not valid, or other columns or any rungs are chosen.
         OSError: if the file cannot be read.
     """
-    if columns not in (Columns(), _COLUMNS):
+    if rungs or columns not in (Columns(), _COLUMNS):
         raise ValueError(f"the columns of {path} cannot be chosen: it has one accuracy")
     try:
         value = parse_json(path.read_bytes())

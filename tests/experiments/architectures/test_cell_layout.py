@@ -66,9 +66,9 @@ def test_nothing_overlaps(name: str) -> None:
     check(place_cell(CELLS[name], OP_WIDTH))
 
 
-def test_nothing_overlaps_in_hundreds_of_random_cells() -> None:
+def test_nothing_overlaps_in_random_cells() -> None:
     generator = random.Random(0)
-    for _ in range(100):
+    for _ in range(15):
         architecture = NASNET.decode(tuple(generator.randrange(c.num_options) for c in NASNET.choices))
         check(place_cell(architecture.normal, OP_WIDTH))
         check(place_cell(architecture.reduction, OP_WIDTH))
@@ -76,7 +76,7 @@ def test_nothing_overlaps_in_hundreds_of_random_cells() -> None:
 
 def test_nothing_overlaps_in_larger_cells() -> None:
     generator = random.Random(1)
-    for _ in range(5):
+    for _ in range(3):
         check(place_cell(TWELVE.decode(tuple(generator.randrange(c.num_options) for c in TWELVE.choices)).normal, 90.0))
 
 

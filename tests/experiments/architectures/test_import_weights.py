@@ -47,7 +47,7 @@ def test_weights_become_a_folder_that_stands_for_itself(narrow, weights, tmp_pat
         "with torch.no_grad(): logits = model.load()(model.normalize(images))\n"
         "save_file({'logits': logits}, '../logits.safetensors')"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "out", check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "out", check=True, timeout=600)
     logits = load_file(tmp_path / "logits.safetensors")["logits"]
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
     assert json.loads((tmp_path / "out" / "architecture.json").read_text())["normal"]

@@ -1,8 +1,10 @@
-"""Programs of every operation with every norm, at both strides, read back, run and compared."""
+"""Programs of every operation and every norm, at both strides, read back, run and compared."""
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,19 +23,17 @@ SPEC = NetworkSpec(
 )
 
 
-def every_operation(norm: str) -> Architecture:
-    """Cells with one norm in which each operation stands once: half of them keep the size and half of them halve it.
+def every_operation(norms: Sequence[str], *, reverse: bool = False) -> Architecture:
+    """Cells in which each operation occurs once: half of them keep the size and half of them halve it.
 
-    The halves change places from norm to norm, so that each operation is seen at both strides.
+    Blocks take the norms in turn. `reverse` exchanges the halves, so that each operation is seen at both strides.
     """
-    ops = list(OPERATIONS)
-    if list(NORMALIZATIONS).index(norm) % 2:
-        ops.reverse()
-    cells = []
+    ops = list(OPERATIONS)[:: -1 if reverse else 1]
+    cells, norm = [], itertools.cycle(norms)
     for half in (ops[: len(ops) // 2], ops[len(ops) // 2 :]):
         pairs = zip(half[::2], [*half[1::2], half[0]], strict=False)
         blocks = (
-            Block(Edge(index % 2, left), Edge(index + 1, right), ("add", "concat")[index % 2], norm)
+            Block(Edge(index % 2, left), Edge(index + 1, right), ("add", "concat")[index % 2], next(norm))
             for index, (left, right) in enumerate(pairs)
         )
         cells.append(Cell(tuple(blocks)))
@@ -49,9 +49,12 @@ def make_network(architecture: Architecture) -> Network:
     return network
 
 
-@pytest.fixture(scope="module", params=[norm for norm in NORMALIZATIONS if norm != "syncbn"])
+@pytest.fixture(scope="module", params=[False, True], ids=["", "reversed"])
 def network(request: pytest.FixtureRequest) -> Network:
-    return make_network(every_operation(request.param))
+    norms = [norm for norm in NORMALIZATIONS if norm != "syncbn"]
+    architecture = every_operation(norms, reverse=request.param)
+    assert {block.norm for cell in (architecture.normal, architecture.reduction) for block in cell.blocks} == set(norms)
+    return make_network(architecture)
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_bare_network_gives_the_same_logits(network: Network) -> None:
 
 def test_synchronized_batch_norm_is_exported_as_batch_norm() -> None:
     """So what the programs of the one show holds for the other."""
-    network = bare_network(make_network(every_operation("syncbn")))
+    network = bare_network(make_network(every_operation(["syncbn"])))
     assert {type(module) for module in network.modules() if hasattr(module, "running_mean")} == {BatchNorm}
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nas.ledger import reader as ledger_reader
 from nas.ledger.reader import read_ledger
 from nas.ledger.writer import Ledger
+from nas.rungs import RungReport
 from nas.trial import Failure, Success
 
 
@@ -34,7 +35,7 @@ def test_missing_file_reads_as_empty(path):
     [
         ("{", "line 7"),
         ("[1]", "the event must be one of"),
-        ('{"event": "vanished"}', "the event must be one of fidelity, asked, finished, got 'vanished'"),
+        ('{"event": "vanished"}', "the event must be one of fidelity, asked, rung, finished, got 'vanished'"),
         ('{"event": ["asked"]}', "the event must be one of"),
         (
             '{"event":"finished","time":1,"outcome":{"status":"success","trial_id":1,"accuracy":0.5}}',
@@ -127,3 +128,17 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     for path in (tmp_path / "ledger.jsonl", tmp_path):
         with pytest.raises(ValueError, match=f"{path} must be a file"):
             read_ledger(path)
+
+
+def test_reports_at_rungs_are_read_back(written):
+    report = RungReport(1, Success(2, 0.25, train_seconds=3.0), goes_on=False)
+    with Ledger(written) as ledger:
+        ledger.append_report(report)
+        ledger.append_finished(Success(2, 0.25, train_seconds=3.0, stopped_after=1))
+    contents = read_ledger(written)
+    assert contents.reports == [report]
+    assert contents.finished[-1].outcome.stopped_after == 1
+    with written.open("a") as file:
+        file.write(json.dumps({"event": "rung", "time": 1.0, "report": report.to_json()}) + "\n")
+    with pytest.raises(ValueError, match=r"line 9: trial 2 has reached a rung but was not in flight"):
+        read_ledger(written)

@@ -9,8 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
+from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
+from nas.models.edge_network import EdgeNetwork
 from nas.models.network import build_network
 
 CELL = Cell((Block(Edge(0, "conv_1x1"), Edge(1, "sep_conv_3x3"), "concat", "ibn"),))
@@ -61,6 +63,15 @@ def test_a_network_comes_back_as_it_was(path, network):
     assert (checkpoint.mean, checkpoint.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     assert (checkpoint.class_names, checkpoint.accuracy) == (("cat", "dög"), 0.75)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_network_of_cells_with_operations_on_edges_comes_back(tmp_path, data):
+    network = EdgeNetwork(EdgeCell(("nor_conv_3x3",)), NetworkSpec(2, 8, num_filters=4, num_repeats=1)).eval()
+    save_checkpoint(tmp_path / "edges.safetensors", network, data=data, accuracy=0.5)
+    loaded = load_checkpoint(tmp_path / "edges.safetensors").network
+    assert loaded.architecture == network.architecture
+    images = torch.rand(2, 3, 8, 8)
+    assert torch.equal(loaded(images), network(images))
 
 
 def test_the_file_alone_says_all_that_is_needed(path):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
 from nas.models.presets import PRESETS
@@ -9,6 +10,8 @@ from nas.models.scaling import Budget, parse_amount, widest
 from search_spaces.published import PUBLISHED
 
 NASNET_A = PUBLISHED["nasnet-a"]
+CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "sep_conv_3x3")), Block(Edge(2, "identity"), Edge(0, "max_pool_3x3"))))
+PAIR = Architecture(CELL, CELL)
 SMALL = NetworkSpec(num_repeats=1, image_size=16, num_classes=10)
 
 
@@ -21,23 +24,23 @@ def test_the_mobile_setting_is_the_widest_below_600_million():
 
 @pytest.mark.parametrize("budget", [Budget(parameters=100_000), Budget(multiply_adds=5_000_000)])
 def test_it_fits_and_the_next_width_does_not(budget):
-    spec, cost = widest(NASNET_A, SMALL, budget)
-    assert cost == measure(NASNET_A, spec)
+    spec, cost = widest(PAIR, SMALL, budget)
+    assert cost == measure(PAIR, spec)
     assert budget.holds(cost)
-    assert not budget.holds(measure(NASNET_A, replace(spec, num_filters=spec.num_filters + 2)))
+    assert not budget.holds(measure(PAIR, replace(spec, num_filters=spec.num_filters + 2)))
     assert replace(spec, num_filters=SMALL.num_filters) == SMALL
 
 
 def test_the_tighter_of_two_bounds_decides():
-    loose, tight = Budget(parameters=10_000_000), Budget(multiply_adds=5_000_000)
-    both = Budget(parameters=10_000_000, multiply_adds=5_000_000)
-    assert widest(NASNET_A, SMALL, both) == widest(NASNET_A, SMALL, tight)
-    assert widest(NASNET_A, SMALL, loose)[0].num_filters > widest(NASNET_A, SMALL, tight)[0].num_filters
+    loose, tight = Budget(parameters=1_000_000), Budget(multiply_adds=5_000_000)
+    both = Budget(parameters=1_000_000, multiply_adds=5_000_000)
+    assert widest(PAIR, SMALL, both) == widest(PAIR, SMALL, tight)
+    assert widest(PAIR, SMALL, loose)[0].num_filters > widest(PAIR, SMALL, tight)[0].num_filters
 
 
 def test_larger_images_make_narrower_networks():
     budget = Budget(multiply_adds=20_000_000)
-    widths = [widest(NASNET_A, replace(SMALL, image_size=size), budget)[0].num_filters for size in (16, 32)]
+    widths = [widest(PAIR, replace(SMALL, image_size=size), budget)[0].num_filters for size in (16, 32)]
     assert widths[0] > widths[1]
 
 
@@ -52,7 +55,7 @@ def test_a_budget_below_the_narrowest_network_is_refused():
     with pytest.raises(
         ValueError, match=r"at least [\d,]+ parameters and [\d,]+ multiply-adds at 16 pixels, got .* 1,000"
     ):
-        widest(NASNET_A, SMALL, Budget(parameters=1000))
+        widest(PAIR, SMALL, Budget(parameters=1000))
 
 
 def test_a_budget_must_bound_something():

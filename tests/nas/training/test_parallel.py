@@ -36,7 +36,7 @@ def found(tmp_path_factory):
     spec.loader.exec_module(script)
     with torch.random.fork_rng():
         alone = script.find_all()
-    assert [process.wait(timeout=150) for process in both] == [0, 0]
+    assert [process.wait(timeout=600) for process in both] == [0, 0]
     return [*(load_file(folder / f"{rank}.safetensors") for rank in (0, 1)), alone]
 
 

@@ -110,3 +110,11 @@ def test_a_training_resumes_its_own_state_only(path):
     assert not left.exists()
     with pytest.raises(ValueError, match=r"state\.safetensors is the checkpoint of another training"):
         resume_state(path, ["b"])
+
+
+def test_a_training_on_other_images_is_resumed_if_that_is_accepted(path):
+    write_state(path, TrainingState({}, {"plan": "a", "plan_without_images": "same"}))
+    assert resume_state(path, ["b"], but_images="same").values["plan"] == "a"
+    for accepted in (None, "other"):
+        with pytest.raises(ValueError, match="checkpoint of another training"):
+            resume_state(path, ["b"], but_images=accepted)

@@ -174,3 +174,23 @@ def test_images_that_are_no_squares_are_refused():
     oblong = DataSet(split, split, lambda: split, tuple("0123456789"), (0.5,), (0.5,))
     with pytest.raises(ValueError, match="images must be square, got 9 x 8 pixels"):
         check_fits(FIDELITY, oblong)
+
+
+def test_a_trial_that_pauses_ends_as_one_that_does_not(data, tmp_path):
+    fidelity = replace(FIDELITY, recipe=replace(FIDELITY.recipe, epochs=2))
+    whole = train_and_validate(make_trial(fidelity=fidelity), data=data)
+    folders = {"weights_dir": str(tmp_path / "weights"), "states_dir": str(tmp_path / "states")}
+    paused = train_and_validate(make_trial(fidelity=fidelity, until_epoch=1), data=data, **folders)
+    assert isinstance(paused, Success)
+    assert (tmp_path / "states" / "trial-3.safetensors").exists()
+    assert not (tmp_path / "weights").exists()
+    ended = train_and_validate(make_trial(fidelity=fidelity), data=data, **folders)
+    assert (ended.accuracy, ended.metrics) == (whole.accuracy, whole.metrics)
+    assert paused.metrics != whole.metrics
+    assert [path.parent.name for path in tmp_path.glob("*/*")] == ["weights"]
+
+
+def test_a_trial_cannot_pause_without_a_folder(data):
+    outcome = train_and_validate(make_trial(until_epoch=1), data=data)
+    assert isinstance(outcome, Failure)
+    assert "needs states_dir" in outcome.error

@@ -109,7 +109,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra():
 def test_a_tracker_that_hangs_is_left_behind():
     release = threading.Event()
     started = time.monotonic()
-    (warning,) = show(Notes(at="log", do=lambda: release.wait(60)), 3, seconds=0.2)
-    assert time.monotonic() - started < 30
+    (warning,) = show(Notes(at="log", do=lambda: release.wait(600)), 3, seconds=0.2)
+    assert time.monotonic() - started < 300
     assert "no answer for 0.2 s" in warning
     release.set()
