@@ -19,7 +19,7 @@ class RandomSearch:
         self._num_options = np.array([choice.num_options for choice in self._choices])
         self._log_prob = -math.fsum(math.log(choice.num_options) for choice in self._choices)
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
         generators = [np.random.default_rng((self._seed, trial_id)) for trial_id in trial_ids]
         draws = [generator.integers(self._num_options).tolist() for generator in generators]

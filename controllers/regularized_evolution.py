@@ -51,7 +51,7 @@ class RegularizedEvolution:
         self._free = np.flatnonzero(np.array(self._num_options) > 1)
         self._population: deque[tuple[tuple[int, ...], float]] = deque(maxlen=settings.population_size)
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
         if len(self._population) < self.settings.population_size:
             return self._random.ask(trial_ids)

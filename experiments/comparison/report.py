@@ -16,6 +16,7 @@ from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized,
 from experiments.comparison.norm_panel import draw_norm_shares
 from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
+from experiments.comparison.target_parts import LOG_RANK_HEADER, TARGET_HEADER, log_rank_rows, target_rows, target_text
 from nas.architecture import Architecture
 from nas.edge_cell import EdgeCell
 from nas.models.normalization import NORMALIZATIONS
@@ -33,6 +34,7 @@ def report_page(comparison: Comparison) -> str:
             _strategies(comparison),
             _curves(comparison),
             _tests(comparison),
+            _targets(comparison),
             _best(comparison),
             _norms(comparison),
             _trials(comparison),
@@ -83,8 +85,8 @@ def _strategies(comparison: Comparison) -> str:
         html.table((*headings, "Relative gain over random (%)"), rows),
         html.paragraph(
             f"The {measure} is that of the best architecture of each run at the end of the budget, selected by "
-            "validation accuracy; means over runs with 95 % intervals. The area under the curve is the mean of this "
-            f"accuracy over the budget in trials.{base}",
+            "the reward that the search maximized; means over runs with 95 % intervals. The area under the curve is "
+            f"the mean of this accuracy over the budget in trials.{base}",
             kind="quiet",
         ),
     )
@@ -125,6 +127,23 @@ def _tests(comparison: Comparison) -> str:
     return html.section("Tests", f'<div class="panels">{drawn}</div>', tested)
 
 
+def _targets(comparison: Comparison) -> str:
+    targets = comparison.targets
+    if targets is None:
+        return ""
+    explained = (
+        f"The target is {target_text(targets)}. A run reaches it with its first incumbent of at least this accuracy; a "
+        "run that does not is censored at the end of the budget, and counts with it in the mean."
+    )
+    tests = list(log_rank_rows(targets))
+    return html.section(
+        "Trials and time to a target",
+        html.paragraph(explained, kind="quiet"),
+        html.table(tuple(map(capitalized, TARGET_HEADER)), target_rows(targets), words=2),
+        html.table(tuple(map(capitalized, LOG_RANK_HEADER)), tests, words=2) if tests else "",
+    )
+
+
 def _checkpoint(test: PairTest) -> str:
     share = f"{100 * test.share:.0f} %"
     if test.axis == "trials":
@@ -162,7 +181,7 @@ def _cells(strategy: StrategySummary) -> str:
     as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
     if isinstance(value, dict) and "normal" in value:
         drawn = cell_figures(Architecture.from_json(value))
-    elif isinstance(value, dict) and "arch" in value:
+    elif isinstance(value, dict) and str(value.get("arch")).startswith("|"):
         drawn = {"Cell": edge_cell_figure(EdgeCell.from_json(value))}
     else:
         return heading + as_json
@@ -204,7 +223,7 @@ def _norms(comparison: Comparison) -> str:
 def _trials(comparison: Comparison) -> str:
     kinds = sorted({kind for each in comparison.strategies for kind in each.trials.failed})
     rows = [_trial_row(name, each, kinds) for each, name in _named(comparison)]
-    headings = ("Trials", "Trained", "Cached", "Duplicates", *(f"Failed: {kind}" for kind in kinds))
+    headings = ("Trials", "Distinct", "Trained", "Cached", "Duplicates", *(f"Failed: {kind}" for kind in kinds))
     costs = ("Worker time", "per run", "per trial", "of failed trials")
     runs = [
         (
@@ -224,7 +243,11 @@ def _trials(comparison: Comparison) -> str:
     return html.section(
         "Trials, failures and cost",
         html.table(("Strategy", *headings, *costs), rows),
-        html.paragraph("Duplicates are trials of an architecture that the run had evaluated before.", kind="quiet"),
+        html.paragraph(
+            "Distinct architectures are counted in each run; duplicates are trials of an architecture that the run had "
+            "evaluated before.",
+            kind="quiet",
+        ),
         html.details("All runs", html.table(run_headings, runs, words=2)),
     )
 
@@ -235,7 +258,7 @@ def _trial_row(name: html.Cell, strategy: StrategySummary, kinds: list[str]) -> 
     seconds = (total, cost.worker_seconds_a_run, cost.worker_seconds_a_trial, cost.worker_seconds_of_failures)
     return (
         name,
-        *(trials.total, trials.trained, trials.cached, trials.duplicates),
+        *(trials.total, trials.distinct, trials.trained, trials.cached, trials.duplicates),
         *(trials.failed.get(kind, 0) for kind in kinds),
         *(duration(each) if total else None for each in seconds),
     )
@@ -272,14 +295,17 @@ def _method(comparison: Comparison) -> str:
         "Methods",
         html.bullets(
             (
-                "The incumbent is the best architecture so far by validation accuracy. Each architecture counts once, "
-                "with its first evaluation. Test accuracy, where available, is never used for selection.",
+                "The incumbent is the best architecture so far by the reward that the search was told, which is the "
+                "validation accuracy unless the configuration names another. Each architecture counts once, with its "
+                "first evaluation. Test accuracy, where available, is never used for selection.",
                 f"Bands and intervals: percentile bootstrap over runs ({numbers.resamples_of_bands} and "
                 f"{numbers.resamples_of_intervals} resamples), stretched for small numbers of runs by "
                 "sqrt(n / (n - 1)) and the ratio of the t to the normal quantile. They are pointwise.",
                 "Tests: two-sided Mann-Whitney U, exact for few runs, with p-values corrected for all comparisons in "
                 "the table (Holm). A difference is significant if its corrected p is below 0.05.",
-                "Probability of improvement: the chance that a run of the first strategy exceeds a run of the second.",
+                "Probability of improvement: the chance that a run of the first strategy exceeds a run of the second, "
+                "with Newcombe's score interval (2006).",
+                "Trials to a target: Kaplan-Meier curves; two-sided log-rank tests, corrected for all of them (Holm).",
                 "Seeds needed: runs of each strategy with which this test would detect the difference with a power of "
                 f"{numbers.power:.0%}, without correction (Noether 1987).",
                 "Worker time is the sum of the workers' seconds over all finished trials; cached trials take none.",

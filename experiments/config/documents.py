@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import SEARCH, ConfigKind, Document, kind_of
 from experiments.config.unknown_names import closest, unknown_name
 from experiments.config.yaml_file import parse_yaml, read_yaml
@@ -37,6 +38,7 @@ def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
                 f"{', '.join(config_names(kind))}"
             )
         return kind.converts[other.command](split_sections(document, other))
+    document = without_former(document)
     for name in document:
         if name not in kind.sections:
             raise UnknownSectionError(name, document[name], kind.sections)

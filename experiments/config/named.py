@@ -19,6 +19,15 @@ def split_named(what: str, section: Mapping[str, Any], table: Mapping[str, Any])
     return name, {key: value for key, value in section.items() if key != "name"}
 
 
+def optional_settings(what: str, name: str, settings: Mapping[str, Any], kind: type[Any] | None) -> Any:  # noqa: ANN401
+    """The settings of an entry that may have none, in which case the result is None."""
+    if kind is not None:
+        return validate_section(what, settings, kind)
+    if settings:
+        raise ValueError(f"{what} {name} has no settings, got {', '.join(map(str, settings)):.200}")
+    return None
+
+
 def parse_reward(document: Mapping[str, Any] | None) -> tuple[str, Reward]:
     """Name and settings of the reward in a document; accuracy where it has none."""
     section = (document or {}).get("reward") or {}

@@ -14,11 +14,12 @@ from controllers.regularized_evolution import EvolutionSettings, RegularizedEvol
 from controllers.reinforce import Reinforce, ReinforceSettings
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
-from experiments.config.named import parse_reward, split_named
+from experiments.config.named import optional_settings, parse_reward, split_named
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.sections import dump_settings, validate_section
 from experiments.config.unknown_names import unknown_name
 from experiments.config.workers import SearchWorkers
+from experiments.config.wrappers import WRAPPERS, wrap
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
 from nas.edge_cell import EdgeCell
@@ -59,11 +60,13 @@ class ControllerKind:
         build: The class, called with the choices, its settings if it has any, and the seed.
         settings: The class of its settings; None if it has none.
         presets: Settings by name, for ``preset: nasnet``; settings beside it replace those of the preset.
+        wrapper: Name of the wrapper where a configuration names none and no preset.
     """
 
     build: Callable[..., Controller]
     settings: type[Any] | None = None
     presets: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    wrapper: str = "none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
     {
         "random": ControllerKind(RandomSearch),
         "reinforce": ControllerKind(Reinforce, ReinforceSettings),
-        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS),
+        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS, wrapper="surrogate"),
         "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
     }
 )
@@ -116,8 +119,8 @@ EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
 class SearchConfig(Config):
     """A valid configuration of a search.
 
-    Each name is a key of `SPACES`, `CONTROLLERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller` and `evaluator`
-    are the settings of theirs, None if they have none.
+    Each name is a key of `SPACES`, `CONTROLLERS`, `WRAPPERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller`,
+    `wrapper` and `evaluator` are the settings of theirs, None if they have none.
     """
 
     kind: ClassVar[ConfigKind] = SEARCH
@@ -126,6 +129,8 @@ class SearchConfig(Config):
     space: SearchSpace
     controller_name: str
     controller: Any
+    wrapper_name: str
+    wrapper: Any
     reward_name: str
     reward: Reward
     evaluator_name: str
@@ -166,9 +171,9 @@ class SearchConfig(Config):
         return EVALUATORS[self.evaluator_name]
 
     def build_controller(self) -> Controller:
-        """Returns a new controller for this space and seed."""
-        settings = () if self.controller is None else (self.controller,)
-        return CONTROLLERS[self.controller_name].build(self.space.choices, *settings, seed=self.search.seed)
+        """Returns a new controller, in its wrapper, for this space and seed."""
+        strategy = (self.controller_name, self.controller), (self.wrapper_name, self.wrapper)
+        return build_controller(self.space, *strategy, seed=self.search.seed)
 
     @classmethod
     def known_settings(cls) -> dict[str, list[str]]:
@@ -194,6 +199,7 @@ class SearchConfig(Config):
         return cls(
             *_space(sections["space"]),
             *parse_controller(sections["controller"]),
+            *parse_wrapper(sections["wrapper"], sections["controller"]),
             *parse_reward(sections),
             *_evaluator(sections["evaluator"]),
             **{name: validate_section(name, sections[name], types[name]) for name in plain},
@@ -217,7 +223,28 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
         if not isinstance(preset, str) or preset not in kind.presets:
             raise unknown_name(f"preset of controller {name}", preset, kind.presets)
         settings = {**dump_settings(kind.presets[preset]), **settings}
-    return name, _optional("controller", name, settings, kind.settings)
+    return name, optional_settings("controller", name, settings, kind.settings)
+
+
+def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
+    """Name and settings of the wrapper that a section describes, by default that of the controller's section.
+
+    A preset is a published controller, and has no wrapper unless one is named.
+    """
+    default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
+    name, settings = split_named(
+        "wrapper", section if section.get("name") is not None else {**section, "name": default}, WRAPPERS
+    )
+    return name, optional_settings("wrapper", name, settings, WRAPPERS[name].settings)
+
+
+def build_controller(
+    space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
+) -> Controller:
+    """Builds a controller in its wrapper, each given by name and settings."""
+    name, settings = controller
+    given = () if settings is None else (settings,)
+    return wrap(CONTROLLERS[name].build(space.choices, *given, seed=seed), space, *wrapper, seed=seed)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
@@ -230,16 +257,7 @@ def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
 
 def _evaluator(section: Mapping[str, Any]) -> tuple[str, Any]:
     name, settings = split_named("evaluator", section, EVALUATORS)
-    return name, _optional("evaluator", name, settings, EVALUATORS[name].settings)
-
-
-def _optional(what: str, name: str, settings: Mapping[str, Any], kind: type[Any] | None) -> Any:  # noqa: ANN401
-    """The settings of an entry that may have none."""
-    if kind is not None:
-        return validate_section(what, settings, kind)
-    if settings:
-        raise ValueError(f"{what} {name} has no settings, got {', '.join(map(str, settings)):.200}")
-    return None
+    return name, optional_settings("evaluator", name, settings, EVALUATORS[name].settings)
 
 
 def _check_names(settings: Mapping[str, Any]) -> None:

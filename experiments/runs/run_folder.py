@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from experiments.config.config import Config
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
 from experiments.config.secrets import has_secrets, masked
 from experiments.config.sections import flatten
@@ -80,7 +81,7 @@ class RunFolder:
         Settings that were introduced after the run have the values that describe it.
         """
         if self.config.exists():
-            document = read_yaml(self.config)
+            document = without_former(read_yaml(self.config))
             if isinstance(data := document.get("data"), Mapping):
                 document["data"] = complete_stored_data(data)
             return document

@@ -139,6 +139,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     try:
         with (
             forward_log("workers", reporter.say),
+            forward_log("controllers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
             _open_pool(config, folder, ledger, data, console) as pool,
         ):
