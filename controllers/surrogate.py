@@ -125,12 +125,11 @@ class Surrogate:
             values = model.draw([each.decisions for each in candidates], generator)
         else:
             values = model.expected_improvement([each.decisions for each in candidates])
-        for place in np.argsort(-values, kind="stable").tolist():  # fingerprints are costly: few are computed
+        for place in map(int, np.argsort(-values, kind="stable")):  # fingerprints are costly: few are computed
             if candidates[place].decisions not in taken:
                 taken.add(candidates[place].decisions)
                 return replace(candidates[place], weight=0.0)
-        proposed: Rollout = self._fresh.propose([trial_id], pending, taken)[0]
-        return proposed
+        return self._fresh.propose([trial_id], pending, taken)[0]
 
     def _candidates(
         self,
