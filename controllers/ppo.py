@@ -111,6 +111,10 @@ class PPO:
         )
         return next((each for each in redraws if each.decisions not in self._told), redraws[-1])
 
+    def preferences(self) -> list[list[float]]:
+        """Estimates the probability of each option of each choice; changes nothing, see `Policy.preferences`."""
+        return self._policy.preferences(num_rollouts=64, seed=self._seed)
+
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Records the rollout and updates the policy once a batch is full; see `Policy.check` for errors."""
         self._policy.check(rollout, reward)

@@ -20,6 +20,7 @@ from experiments.cli import (
     status,
     study,
     train,
+    watch,
 )
 from experiments.cli.output import report_errors
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    *(search, status, compare, architectures, select, train, evaluate, ablate),
+    *(search, status, watch, compare, architectures, select, train, evaluate, ablate),
     *(detect, segment, robustness, benchmark),
 )
 """Modules of commands; a new command adds its module here."""

@@ -29,6 +29,15 @@ MAX_SHOWN = 8
 def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
+    See `analyze_runs` for the arguments and errors.
+    """
+    comparison = analyze_runs(runs, force=force)
+    return replace(comparison, files=tuple(write_comparison(comparison, out)))
+
+
+def analyze_runs(runs: Sequence[Path], *, force: bool = False) -> Comparison:
+    """Compares run folders without writing anything.
+
     Runs of one controller with the same settings are seeds of one strategy. With `force`, runs are compared even if
     they differ in space, fidelity, data or budget, or repeat a seed; the results then note it.
 
@@ -47,7 +56,7 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Com
         raise ValueError(f"the runs are not comparable (--force to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
     by_name = {run.name: run for run in loaded}
     comparison = compare_strategies(group_runs(loaded)).with_best(lambda best: _described(best, by_name))
-    comparison = replace(
+    return replace(
         comparison,
         strategies=tuple(_with_norms(each, by_name) for each in comparison.strategies),
         objections=tuple(found),
@@ -55,7 +64,6 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Com
         environment=split_common({run.name: run.environment for run in loaded}),
         notes=(*_notes(loaded, found), *comparison.notes),
     )
-    return replace(comparison, files=tuple(write_comparison(comparison, out)))
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:

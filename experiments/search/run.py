@@ -96,7 +96,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
-    controller, plan = config.build_controller(), _plan(config)
+    controller, plan = config.build_controller(), search_plan(config)
     reporter = SearchDisplay(str(folder.path), tally, console)
 
     def announce() -> None:
@@ -125,7 +125,8 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     return tally.num_done >= config.search.num_trials
 
 
-def _plan(config: SearchConfig) -> SearchPlan:
+def search_plan(config: SearchConfig) -> SearchPlan:
+    """The settings of the search loop in a configuration."""
     settings = config.search
     batch = settings.ordered_batch if settings.deterministic else None
     return SearchPlan(
