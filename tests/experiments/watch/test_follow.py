@@ -72,7 +72,7 @@ def test_a_replaced_ledger_is_read_anew(make_run):
     lines = path.read_text().splitlines(keepends=True)
     fresh = path.with_name("fresh")
     fresh.write_text("".join(lines[:-1]))
-    os.replace(fresh, path)
+    fresh.replace(path)
     follower.read()
     assert (follower.generation, follower.num_rows) == (1, 3)
 
