@@ -106,11 +106,26 @@ class Policy(nn.Module):
         Both have the shape (num_choices, num_rollouts) and are differentiable.
         """
         rows = decisions.T + self._starts
+        log_probs = self._log_probs_along(rows)
+        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+
+    def preferences(self, *, num_rollouts: int, seed: int) -> list[list[float]]:
+        """Estimates the probability of each option of each choice, over all ways to make the decisions before it.
+
+        It is the mean of the conditional probabilities along rollouts that the policy draws.
+        """
+        drawn = self.sample([(seed, number) for number in range(num_rollouts)])
+        rows = torch.tensor([rollout.decisions for rollout in drawn]).T + self._starts
+        with torch.no_grad():
+            means = self._log_probs_along(rows).exp().mean(dim=1)
+        return [mean[options].tolist() for mean, options in zip(means, self.options, strict=True)]
+
+    def _log_probs_along(self, rows: Tensor) -> Tensor:
+        """Log-probabilities as of `_log_probs`, given the rows of decisions (num_choices, num_rollouts)."""
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
         states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
-        log_probs = self._log_probs(states)
-        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+        return self._log_probs(states)
 
     def _log_probs(self, states: Tensor) -> Tensor:
         """Log-probabilities (num_choices, num_rollouts, options of all kinds) after the states of the LSTM."""

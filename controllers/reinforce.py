@@ -54,6 +54,10 @@ class Reinforce:
         """Proposes one rollout for each trial; changes nothing."""
         return self._policy.sample([(self._seed, trial_id, 0) for trial_id in trial_ids])
 
+    def preferences(self) -> list[list[float]]:
+        """Estimates the probability of each option of each choice; changes nothing, see `Policy.preferences`."""
+        return self._policy.preferences(num_rollouts=64, seed=self._seed)
+
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Records the rollout and updates the policy once a batch is full; see `Policy.check` for errors."""
         self._policy.check(rollout, reward)

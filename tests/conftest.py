@@ -46,6 +46,8 @@ SLOW = (
     "experiments/test_demo.py",
     "experiments/tournament",
     "experiments/training",
+    "experiments/watch/test_analysis.py",
+    "experiments/watch/test_browser.py",
     "nas/data/test_image_cache.py::test_two_processes_may_build_at_once",
     "nas/downstream",
     "nas/export",

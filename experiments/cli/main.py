@@ -22,6 +22,7 @@ from experiments.cli import (
     status,
     study,
     train,
+    watch,
 )
 from experiments.cli.output import AnnouncedCommand, report_errors
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    *(search, status, compare, architectures, select, train, evaluate, ablate),
+    *(search, status, watch, compare, architectures, select, train, evaluate, ablate),
     *(detect, segment, robustness, benchmark),
 )
 """Modules of commands; a new command adds its module here."""

@@ -41,6 +41,22 @@ def compare_runs(
 ) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
+    See `analyze_runs` for the arguments and errors.
+    """
+    comparison = analyze_runs(runs, force=force, accept_data=accept_data, pool_workers=pool_workers, target=target)
+    return replace(comparison, files=tuple(write_comparison(comparison, out)))
+
+
+def analyze_runs(
+    runs: Sequence[Path],
+    *,
+    force: bool = False,
+    accept_data: bool = False,
+    pool_workers: bool = False,
+    target: float | None = None,
+) -> Comparison:
+    """Compares run folders without writing anything.
+
     Runs of one controller and wrapper with the same settings and number of workers are seeds of one strategy. With
     `pool_workers` they may differ in the number of workers. With `force`, runs are compared even if they differ in
     space, fidelity, data or budget, or repeat a seed; with `accept_data`, even if their images differ. The results then
@@ -65,7 +81,7 @@ def compare_runs(
     found = [*settings, *images]
     by_name = {run.name: run for run in loaded}
     comparison = compare_strategies(group_runs(loaded), target=target).with_best(lambda best: _described(best, by_name))
-    comparison = replace(
+    return replace(
         comparison,
         strategies=tuple(_with_norms(each, by_name) for each in comparison.strategies),
         objections=tuple(found),
@@ -73,7 +89,6 @@ def compare_runs(
         environment=split_common({run.name: run.environment for run in loaded}),
         notes=(*_notes(loaded, found), *comparison.notes),
     )
-    return replace(comparison, files=tuple(write_comparison(comparison, out)))
 
 
 def _refuse(found: Sequence[str], option: str) -> NoReturn:

@@ -129,7 +129,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
-    controller, plan = config.build_controller(), _plan(config)
+    controller, plan = config.build_controller(), search_plan(config)
     reporter = SearchDisplay(str(folder.path), tally, console, lambda: read_progress(folder.progress))
 
     def announce() -> None:
@@ -164,7 +164,8 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     return tally.num_done >= config.search.num_trials
 
 
-def _plan(config: SearchConfig) -> SearchPlan:
+def search_plan(config: SearchConfig) -> SearchPlan:
+    """The settings of the search loop in a configuration."""
     settings, reward = config.search, config.reward
     if (rungs := settings.rungs) is not None:
         reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
