@@ -1,6 +1,9 @@
+import math
+
 import pytest
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from nas.fidelity import TrainRecipe
 from nas.training.device import build_scaler
@@ -49,6 +52,25 @@ def make_recipe(**settings):
 )
 def test_steps_are_those_worked_out_by_hand(settings, num_steps, expected):
     torch.testing.assert_close(walk(make_recipe(**settings), num_steps), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("gradient_clip", [0.0, 5.0])
+def test_a_step_that_overflows_changes_nothing(kind, gradient_clip):
+    """Also the first one, after which momentum must not be what memory held."""
+    recipe = make_recipe(optimizer=kind, momentum=0.5, weight_decay=0.1)
+    ends = []
+    for factors in ([1.0, 1.0], [math.inf, 1.0, math.nan, 1.0]):
+        point, scaler = Point(), GradScaler("cpu", init_scale=4.0)
+        optimizer = build_optimizer(point, recipe)
+        for parameter in optimizer.param_groups[0]["params"]:
+            if kind == "sgd":  # as on a GPU, see `build_sgd`
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        for factor in factors:
+            step(optimizer, factor * point.weights.sum(), scaler=scaler, gradient_clip=gradient_clip)
+        ends.append([point.weights.detach(), *optimizer.state[point.weights].values()])
+    assert len(ends[0]) == (2 if kind == "sgd" else 3)
+    assert all(torch.equal(plain, skipping) for plain, skipping in zip(*ends, strict=True))
 
 
 def test_with_the_reference_batch_the_rate_is_scaled():
