@@ -224,7 +224,7 @@ def test_errors_of_a_capture_name_the_setting_and_those_of_memory_pass(cuda_stre
 
     with pytest.raises(RuntimeError, match=message) as caught:
         stream.capture(fail)
-    assert (type(caught.value) is type(error)) and (caught.value is error or caught.value.__cause__ is error)
+    assert error in (caught.value, caught.value.__cause__)
 
 
 class ForgetfulStream(EagerStream):
