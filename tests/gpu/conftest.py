@@ -17,10 +17,11 @@ from nas.models.network import build_network
 SPEC = NetworkSpec(
     num_classes=2, image_size=16, num_filters=8, num_repeats=1, num_stages=2, auxiliary=True, drop_path=0.1, dropout=0.1
 )
-_CELL = Cell(
-    (Block(Edge(0, "sep_conv_3x3"), Edge(1, "conv_1x3_3x1")), Block(Edge(2, "avg_pool_3x3"), Edge(1, "identity")))
+_BLOCKS = (
+    Block(Edge(0, "sep_conv_3x3"), Edge(1, "conv_1x3_3x1")),
+    Block(Edge(2, "avg_pool_3x3"), Edge(1, "identity"), norm="ibn"),
 )
-ARCHITECTURE = Architecture(_CELL, _CELL)
+_CELL = Cell(_BLOCKS)
 
 
 def make_split(num_images, seed):
@@ -43,6 +44,6 @@ def make_network():
     def make():
         with torch.random.fork_rng([]):
             torch.default_generator.manual_seed(0)
-            return build_network(ARCHITECTURE, SPEC)
+            return build_network(Architecture(_CELL, _CELL), SPEC)
 
     return make

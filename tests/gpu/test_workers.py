@@ -37,9 +37,9 @@ def outcome(work, trial):
 
 
 def test_memory_that_runs_out_is_a_failure_and_the_process_stays_usable(bright_data, whole_memory):
-    limited = WorkerResources(gpus=2**31 / torch.cuda.get_device_properties(0).total_memory)  # 2 GiB
+    limited = WorkerResources(gpus=2**29 / torch.cuda.get_device_properties(0).total_memory)  # 512 MiB
     work = Work(train_and_validate, {"data": bright_data}, limited)
-    failure = outcome(work, make_trial(1, num_filters=4096))
+    failure = outcome(work, make_trial(1, num_filters=512))
     assert failure.kind == "out_of_memory", failure
     assert torch.cuda.memory_allocated() < 2**28
     assert isinstance(outcome(work, make_trial(2)), Success)
