@@ -56,6 +56,7 @@ SLOW = (
     "nas/test_architecture.py",
     "nas/training",
     "test_extending.py",
+    "test_gpu_benchmark.py",
     "test_hostile_files.py",
     "workers",
 )
