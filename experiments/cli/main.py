@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -21,13 +23,12 @@ from experiments.cli import (
     study,
     train,
 )
-from experiments.cli.output import report_errors
+from experiments.cli.output import AnnouncedCommand, report_errors
 
 app = typer.Typer(
     name="nas",
-    help="Search for cells of convolutional networks, compare strategies, and train and export what was found.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
@@ -36,9 +37,28 @@ COMMANDS = (
 )
 """Modules of commands; a new command adds its module here."""
 
+for _module in (*COMMANDS, study):
+    for _command in _module.app.registered_commands:
+        _command.cls = AnnouncedCommand
 for _module in COMMANDS:
     app.add_typer(_module.app)  # without a name, their commands stand at the top level
 app.add_typer(study.app, name="study")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nas-engine {importlib.metadata.version('nas-engine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nas(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Search for cells of convolutional networks, compare strategies, and train and export what was found."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

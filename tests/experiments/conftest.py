@@ -132,7 +132,6 @@ def set_evaluator(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def set_(evaluate: Callable[..., Outcome], name: str = "train_and_validate", **kind: Any) -> None:
         table = {**search_config.EVALUATORS, name: search_config.EvaluatorKind(evaluate, **kind)}
         monkeypatch.setattr(search_config, "EVALUATORS", table)
-        monkeypatch.setattr("experiments.search.run.EVALUATORS", table)
 
     return set_
 

@@ -25,7 +25,7 @@ def test_later_settings_and_their_fingerprint_are_those_of_the_first_ledgers_tha
         min_crop_area=0.08,
         test_crop=224,
     )
-    data = DataSpec(name="image_folder", root="/x", image_size=256, on_disk=True)
+    data = DataSpec(name="image_folder", root="/x", image_size=256, on_disk=True, split="shuffled")
     fidelity = Fidelity(NetworkSpec(auxiliary=True), recipe, data)
     assert fidelity.fingerprint == "8fd8298598545f15236e7532d7b7e1f4"  # as when these settings were unnamed
     assert len(Fidelity().to_json()["recipe"]) == 16

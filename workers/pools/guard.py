@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nas.files.storage import StorageError
 from nas.trial import Failure, Outcome, Success, Trial, outcome_from_json
 from workers.errors import MAX_LENGTH, describe_error, failure_kind, safe_text
 
@@ -18,10 +19,15 @@ def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str
 
     An exception becomes a `Failure`, and so does anything returned that is not an outcome of this trial or that a
     ledger cannot hold. numpy and torch numbers are converted to Python's.
+
+    Raises:
+        StorageError: if the evaluation could not write its files, which says nothing about the network.
     """
     start = time.monotonic()
     try:
         return _checked(evaluate(trial, **arguments), trial)
+    except StorageError:
+        raise
     except (Exception, SystemExit) as error:
         # SystemExit too: a library that calls sys.exit() must end one trial, not the worker or the search.
         return Failure(trial.id, failure_kind(error), describe_error(error), time.monotonic() - start)

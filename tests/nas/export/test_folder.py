@@ -61,6 +61,14 @@ for folder in map(Path, sys.argv[3:]):
             for stage, features in enumerate(network.features(model.normalize(images))):
                 results[f"{name}/{stage}"] = features.contiguous()
                 assert features.shape[1] == model.FEATURE_CHANNELS[stage]
+            maps = network.forward_features(model.normalize(images))
+            assert maps.shape[:2] == (len(images), network.num_features)
+            assert torch.equal(network.forward_head(maps), results[name])
+            assert network.forward_head(maps, pre_logits=True).shape == (len(images), network.num_features)
+    for num_classes in (5, 0):  # as in timm, 0 leaves the pooled features
+        network.reset_classifier(num_classes)
+        assert network(model.normalize(images)).shape == (len(images), num_classes or network.num_features)
+        assert network.num_classes == num_classes
     save_file(results, folder / "results.safetensors")
 assert not any(name.partition(".")[0] in {"nas", "ray", "matplotlib", "networkx"} for name in sys.modules)
 """
@@ -293,7 +301,7 @@ class TestFolder:
 class TestUntrained:
     def test_there_are_no_weights_and_no_labels(self, tmp_path: Path) -> None:
         files = export_untrained(PUBLISHED["nasnet-a"], PRESETS["cifar10"], tmp_path, name="nasnet-a")
-        assert [path.name for path in files] == ["model.py", "architecture.json", "README.md"]
+        assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "network.json"]
         text = (tmp_path / "model.py").read_text()
         assert "3,346,538 parameters" in text
         assert "MEAN" not in text

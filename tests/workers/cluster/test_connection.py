@@ -1,5 +1,6 @@
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from workers.cluster.connection import connect
 def no_ray(monkeypatch):
     """As if this process were not connected, whatever the test session has; ray.init only takes notes."""
     calls = []
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
     monkeypatch.setattr(ray, "init", lambda **options: calls.append(options))
@@ -26,6 +28,11 @@ def test_a_local_ray_has_a_folder_of_its_own_and_goes_with_the_block(no_ray):
         (options,) = no_ray
         folder = Path(options["_temp_dir"])
         assert folder.is_dir()
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+        token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+        assert token.parent == folder.parent
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        assert len(token.read_text()) == 64
         assert len(str(folder)) < 45
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         assert not ray_constants.ENABLE_RAY_CLUSTER
@@ -34,7 +41,8 @@ def test_a_local_ray_has_a_folder_of_its_own_and_goes_with_the_block(no_ray):
         assert not options["include_dashboard"]
         assert not options["log_to_driver"]
     assert no_ray[1:] == ["shutdown"]
-    assert not folder.exists()
+    assert not folder.parent.exists()
+    assert "RAY_AUTH_TOKEN_PATH" not in os.environ
     assert before == ray_constants.ENABLE_RAY_CLUSTER
 
 
@@ -43,7 +51,18 @@ def test_a_long_temporary_folder_is_avoided(no_ray, monkeypatch, tmp_path):
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
     with connect():
-        assert Path(no_ray[0]["_temp_dir"]).parent == Path("/", "tmp")
+        assert Path(no_ray[0]["_temp_dir"]).parents[1] == Path("/", "tmp")
+
+
+def test_a_temporary_folder_where_others_could_move_the_session_is_avoided(no_ray, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_cluster, "_MAX_PARENT", 1000)
+    tmp_path.chmod(0o777)
+    with connect():
+        assert Path(no_ray[0]["_temp_dir"]).parents[1] == Path("/", "tmp")
+    tmp_path.chmod(0o1777)
+    with connect():
+        assert Path(no_ray[2]["_temp_dir"]).parents[1] == tmp_path
 
 
 def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_ray, monkeypatch, tmp_path):
@@ -55,7 +74,7 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_r
     (abandoned / "driver.lock").touch()
     (foreign / "driver.lock").touch()
     with connect():
-        mine = Path(no_ray[0]["_temp_dir"])
+        mine = Path(no_ray[0]["_temp_dir"]).parent
         assert sorted(tmp_path.iterdir()) == sorted([unfinished, foreign, mine])
         with connect():
             assert mine.is_dir()
