@@ -10,7 +10,6 @@ from experiments.comparison.curve_panels import curve_panels, draw_curves, draw_
 from experiments.comparison.curves import Run, Strategy
 from experiments.comparison.figure_style import BASELINE, PALETTE, style
 
-
 MARKS_OF_TIES = 5
 """Their order among the lines: above the curves."""
 

@@ -7,8 +7,7 @@ from torch.amp.grad_scaler import GradScaler
 
 from nas.fidelity import TrainRecipe
 from nas.training.device import build_scaler
-from nas.training.optimizer import build_optimizer, decay_groups, step
-from nas.training.rmsprop import RMSProp
+from nas.training.optimizer import RMSProp, build_optimizer, decay_groups, step
 
 CPU = torch.device("cpu")
 
@@ -99,3 +98,37 @@ def test_rmsprop_has_the_recipes_constants():
     assert isinstance(optimizer, RMSProp)
     wanted = {"lr": 0.1, "decay": 0.75, "epsilon": 0.25, "momentum": 0.5, "weight_decay": 0.1}
     assert {name: optimizer.param_groups[0][name] for name in wanted} == wanted
+
+
+def walk_rmsprop(gradients, start=1.0, **settings):
+    weight = nn.Parameter(torch.tensor([start]))
+    optimizer = RMSProp([weight], 0.1, **settings)
+    for gradient in gradients:
+        weight.grad = torch.tensor([gradient])
+        optimizer.step()
+    return float(weight.detach()), optimizer.state[weight]
+
+
+def test_two_steps_of_rmsprop_worked_out_by_hand():
+    # squares start at 1: 0.9 + 0.1 * 4 = 1.3, then 0.9 * 1.3 + 0.1 * 1 = 1.27; epsilon stands below the root
+    first = 0.1 * 2 / (1.3 + 1.0) ** 0.5
+    second = 0.9 * first + 0.1 * -1 / (1.27 + 1.0) ** 0.5
+    weight, state = walk_rmsprop([2.0, -1.0])
+    assert weight == pytest.approx(1 - first - second)
+    assert float(state["square_avg"]) == pytest.approx(1.27)
+    assert float(state["momentum_buffer"]) == pytest.approx(second)
+
+
+def test_weight_decay_of_rmsprop_is_part_of_the_gradient():
+    assert walk_rmsprop([1.0], start=2.0, weight_decay=0.5)[0] == pytest.approx(
+        2 - 0.1 * 2 / (0.9 + 0.1 * 4 + 1) ** 0.5
+    )
+
+
+def test_for_rmsprop_a_weight_without_a_gradient_stays():
+    weight, still = nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([5.0]))
+    optimizer = RMSProp([weight, still], 0.1)
+    weight.sum().backward()
+    optimizer.step()
+    assert float(weight.detach()) < 3
+    assert float(still.detach()) == 5
