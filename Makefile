@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAST := not slow and not ray and not real_data and not gpu
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help install demo check test lint clean
+.PHONY: help install demo check test gpu lint clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ check: install lint  ## lint, types and the tests that need no Ray and no traini
 
 test: install lint  ## lint, types and all tests with branch coverage
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term --durations=15
+
+gpu:  ## the tests and the benchmark of the GPU with $(PYTHON), in at most ten minutes; needs torch, no Ray and no data
+	timeout 200 $(PYTHON) -m pytest -m gpu tests/gpu --durations=10
+	$(PYTHON) benchmarks/gpu.py --minutes 5 --out runs/gpu
 
 lint: install  ## style, layers and types
 	$(BIN)/ruff check .
