@@ -39,7 +39,7 @@ class CudaStream:
     """
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator] = ()) -> None:
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._generators = tuple(generators)
 
     def run(self, function: Callable[[], None]) -> None:
