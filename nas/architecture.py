@@ -15,6 +15,7 @@ from typing import Any
 import networkx as nx
 
 from nas.canonical import NUM_INPUTS, canonical_form
+from nas.plugins import is_reference
 
 COMBINES = ("add", "concat")
 MAX_BLOCKS = 64
@@ -219,8 +220,11 @@ def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
 
 
 def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or len(name) > 64:
-        raise ValueError(f"{what} must be a name of letters, digits and underscores, got {name!r:.100}")
+    plain = isinstance(name, str) and name.isascii() and name.isidentifier() and len(name) <= 64
+    if not plain and not is_reference(name):
+        raise ValueError(
+            f"{what} must be a name of letters, digits and underscores, or package.module:name, got {name!r:.100}"
+        )
 
 
 def _check_object(what: str, value: Any, *, required: set[str], optional: set[str]) -> None:  # noqa: ANN401

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from nas.plugins import Table
 from nas.trial import Success
 
 Reward: TypeAlias = Callable[[Success], float]
@@ -69,11 +69,22 @@ class ShiftedAccuracy:
         return total / (self.clean_weight + self.shifted_weight)
 
 
-REWARDS: Mapping[str, type[Any]] = MappingProxyType(
+def _from_outside(value: Any) -> type[Any]:  # noqa: ANN401 - any object
+    """Returns a class of rewards as it is, and one without settings for a function."""
+    if isinstance(value, type):
+        return value
+    if not callable(value):
+        raise ValueError(f"a reward must be a function of a Success, or a class of such, got {value!r:.100}")
+    return dataclass(type("Given", (), {"__call__": lambda _self, success: value(success)}), frozen=True)
+
+
+REWARDS: Table[type[Any]] = Table(
+    "reward",
     {
         "accuracy": Accuracy,
         "costed_accuracy": CostedAccuracy,
         "shifted_accuracy": ShiftedAccuracy,
-    }
+    },
+    _from_outside,
 )
 """Rewards by name; each class makes a `Reward`."""

@@ -6,13 +6,17 @@ It depends on no particular search space, controller or pool, and imports neithe
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from nas.fidelity import Fidelity
+from nas.plain import describe
 from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
@@ -139,7 +143,7 @@ class _Run:
             return
         ids = range(self._num_asked, self._num_asked + count)
         for trial_id, rollout in zip(ids, self._controller.ask(ids), strict=True):
-            architecture = self._space.decode(rollout.decisions)
+            architecture = describe(self._space.decode(rollout.decisions))
             seed = trial_seed(self._plan.seed, trial_id)
             self._waiting.append(Trial(trial_id, rollout, architecture, self._plan.fidelity, seed))
         self._num_asked += count
@@ -175,3 +179,15 @@ class _Teller:
         reward = self._plan.failure_reward if isinstance(outcome, Failure) else self._plan.reward(outcome)
         if reward is not None:
             self._controller.tell(trial.rollout, reward)
+
+
+class _CallableModule(ModuleType):
+    """Lets ``nas.search`` be both this module and the function of that name: calling the module calls the function."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[tuple[Trial, Outcome]]:  # noqa: ANN401 - as `search`
+        return search(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

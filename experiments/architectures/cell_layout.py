@@ -119,7 +119,9 @@ def _boxes(cell: Cell, node: Node, floor: float, op_width: float) -> Iterator[Bo
         for side, edge in zip((-1, 1), edges, strict=True):
             yield Box("op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT)
         middle = floor + BLOCK_HEIGHT - COMBINE_HEIGHT / 2
-        yield Box("combine", block.combine, block.norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT)
+        yield Box(
+            "combine", block.combine, block.norm.rpartition(":")[2], node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT
+        )
 
 
 def _lines_within(heights: dict[Node, float]) -> Iterator[Line]:

@@ -93,6 +93,7 @@ def _heading(architecture: Architecture, title: str | None) -> str:
 
 def op_label(op: str) -> tuple[str, ...]:
     """Returns the one or two lines of the label of an operation: ``sep_conv_3x3`` becomes "sep" and "3 by 3"."""
+    op = op.rpartition(":")[2]
     sizes = re.findall(r"\d+x\d+", op)
     word = re.sub(r"_?\d+x\d+", "", op).strip("_")
     words = WORDS.get(word, word.replace("_", " "))

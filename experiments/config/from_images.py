@@ -33,7 +33,7 @@ _C = TypeVar("_C", bound=_OfImages)
 
 def load_images(kind: type[_C], document: Document, request: ConfigRequest, console: Console) -> tuple[DataSet, _C]:
     """Loads the images of a document and completes it in place: classes, channels and image size of the network."""
-    config = kind.parse(document, source=request.source)
+    config = kind.parse(document, source=request.source or None)
     if request.changes.get(("data", "root")) is not None and config.data.name in EMBEDDED:
         raise ValueError(
             f"data set {config.data.name} comes with a library and is read from no folder, got --data "
@@ -46,7 +46,7 @@ def load_images(kind: type[_C], document: Document, request: ConfigRequest, cons
     from_data = {"num_classes": len(data.class_names), "in_channels": data.num_channels, "image_size": height}
     for key, value in from_data.items():
         document["network"].setdefault(key, value)
-    return data, kind.parse(document, source=request.source)
+    return data, kind.parse(document, source=request.source or None)
 
 
 def _load(spec: DataSpec, console: Console) -> DataSet:

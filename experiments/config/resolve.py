@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config.documents import apply_setting, load_document, set_value
+from experiments.config.documents import apply_setting, load_document, set_value, split_sections
 from experiments.config.kinds import ConfigKind, Document
 
 
@@ -16,7 +16,7 @@ class ConfigRequest:
     """A configuration as a command line asks for it.
 
     Attributes:
-        source: A YAML file, or the name of a configuration that comes with this package.
+        source: A YAML file, or the name of a configuration that comes with this package; empty for the defaults.
         changes: Values of options by (section, key); None leaves a setting as the file has it.
         settings: Texts of the form ``section.key=value``, applied last.
         sections: Sections that replace those of the file, before any change.
@@ -29,8 +29,8 @@ class ConfigRequest:
 
     @property
     def default_folder(self) -> Path:
-        """``runs/NAME``, NAME being that of the configuration."""
-        return Path("runs") / Path(self.source).stem
+        """``runs/NAME``, NAME being that of the configuration, or ``search`` without one."""
+        return Path("runs") / (Path(self.source).stem or "search")
 
     def changed(self, changes: Mapping[tuple[str, str], Any]) -> ConfigRequest:
         """The request with further options."""
@@ -45,7 +45,7 @@ def resolve(kind: ConfigKind, request: ConfigRequest, stored: Mapping[str, Any] 
     Raises:
         ValueError: If there is no such configuration, or a setting does not have the form ``section.key=value``.
     """
-    document = load_document(request.source, kind)
+    document = load_document(request.source, kind) if request.source else split_sections({kind.sections[0]: None}, kind)
     document.update({name: dict(section) for name, section in request.sections.items()})
     for (section, key), value in request.changes.items():
         if value is not None:

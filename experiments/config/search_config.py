@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
@@ -12,6 +11,7 @@ from controllers.ppo import PRESETS as PPO_PRESETS
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
 from controllers.reinforce import Reinforce, ReinforceSettings
+from experiments.config import outside
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import parse_reward, split_named
@@ -24,6 +24,8 @@ from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
+from nas.plain import description_from_json
+from nas.plugins import Table
 from nas.protocols import Controller, SearchSpace
 from nas.rewards import Reward
 from nas.trial import Description, Outcome
@@ -76,29 +78,35 @@ class EvaluatorKind:
     settings: type[Any] | None = None
 
 
-SPACES: Mapping[str, SpaceKind] = MappingProxyType(
+SPACES = Table(
+    "space",
     {
         "nasnet": SpaceKind(NASNET),
         "tiny": SpaceKind(TINY),
-    }
+    },
+    lambda value: SpaceKind(outside.space(value), description_from_json),
 )
 """Search spaces by name."""
 
-CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
+CONTROLLERS = Table(
+    "controller",
     {
         "random": ControllerKind(RandomSearch),
         "reinforce": ControllerKind(Reinforce, ReinforceSettings),
         "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS),
         "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
-    }
+    },
+    lambda value: ControllerKind(*outside.controller(value)),
 )
 """Controllers by name."""
 
 _ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
-EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
+EVALUATORS = Table(
+    "evaluator",
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
-    }
+    },
+    lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
 """Evaluators by name."""
 
@@ -168,7 +176,7 @@ class SearchConfig(Config):
         for name in self.kind.sections:
             named = {"name": getattr(self, f"{name}_name")} if name in self.kind.named else {}
             settings = getattr(self, name)
-            document[name] = named | ({} if settings is None else dump_settings(settings))
+            document[name] = named | (dump_settings(settings) if dataclasses.is_dataclass(settings) else {})
         return document
 
 
@@ -186,6 +194,9 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
     name, settings = split_named("space", section, SPACES)
     default = SPACES[name].space
+    if not dataclasses.is_dataclass(default):
+        _optional("space", name, settings, None)
+        return name, default
     return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import Any, Self
 
 from rich.console import Console
@@ -30,6 +29,7 @@ class Tally:
         num_running: Trials in flight.
         num_failed: Failures.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
+        accuracies: Of all successes, in the order of finishing.
         incumbent: The success with the highest reward so far; the earliest one among equals.
     """
 
@@ -40,8 +40,8 @@ class Tally:
         self.num_running = 0
         self.num_failed = 0
         self.num_cached = 0
+        self.accuracies: list[float] = []
         self.incumbent: Success | None = None
-        self._recent: deque[float] = deque(maxlen=NUM_RECENT)
         self._started = time.monotonic()
         self._num_earlier = 0
 
@@ -52,7 +52,7 @@ class Tally:
             self.num_failed += 1
             return
         self.num_cached += outcome.cached
-        self._recent.append(outcome.accuracy)
+        self.accuracies.append(outcome.accuracy)
         if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome
 
@@ -67,7 +67,8 @@ class Tally:
     @property
     def mean_recent(self) -> float | None:
         """Mean accuracy of the last 20 successes."""
-        return sum(self._recent) / len(self._recent) if self._recent else None
+        recent = self.accuracies[-NUM_RECENT:]
+        return sum(recent) / len(recent) if recent else None
 
     @property
     def trials_per_hour(self) -> float | None:

@@ -18,6 +18,7 @@ from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
+from experiments.runs.notebook import NotebookDisplay
 from experiments.runs.printing import say
 from experiments.runs.run_folder import Binding, RunFolder, make_folder
 from experiments.runs.trackers.opening import open_trackers
@@ -48,7 +49,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     folder = RunFolder(out or request.default_folder)
     stored = folder.stored_document() if folder.is_bound(SEARCH) else None
     document = resolve(SEARCH, request, stored)
-    config = SearchConfig.parse(document, source=request.source)
+    config = SearchConfig.parse(document, source=request.source or None)
     data = None
     if stored is None:  # bad input must leave no folder behind
         data, config = _load(document, request, console)
@@ -68,8 +69,11 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
 
 
-def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
-    """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
+def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet | None, SearchConfig]:
+    """Loads the images, if the evaluator takes any, and refuses what every trial would fail for, before it uses up the budget of trials."""
+    config = SearchConfig.parse(document, source=request.source or None)
+    if "data" not in EVALUATORS[config.evaluator_name].takes:
+        return None, config
     data, config = load_images(SearchConfig, document, request, console)
     check_fits(config.fidelity, data)
     recipe, workers = config.recipe, config.workers
@@ -92,12 +96,13 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     folder.weights.mkdir(exist_ok=True)
 
 
-def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
+def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
     controller, plan = config.build_controller(), _plan(config)
-    reporter = SearchDisplay(str(folder.path), tally, console)
+    display = NotebookDisplay if console.is_jupyter else SearchDisplay
+    reporter = display(str(folder.path), tally, console)
 
     def announce() -> None:
         reporter.say(f"stopping after {tally.num_running} running trials; press Ctrl-C again to abandon them")
@@ -134,7 +139,7 @@ def _plan(config: SearchConfig) -> SearchPlan:
 
 
 @contextmanager
-def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet) -> Iterator[Pool]:
+def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
@@ -150,7 +155,9 @@ def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: Da
         yield pool
 
 
-def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
+def _evaluator(
+    config: SearchConfig, folder: RunFolder, data: DataSet | None
+) -> tuple[Callable[..., Outcome], dict[str, Any]]:
     """The evaluator, and the arguments that it takes of those that a search offers."""
     kind, workers = EVALUATORS[config.evaluator_name], config.workers
     offered = {

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable
+from typing import Any
 
 from nas.data.cifar10 import load_cifar10
 from nas.data.data_set import DataSet, Progress
 from nas.data.digits import load_digits
 from nas.data.image_folder import load_image_folder
 from nas.fidelity import DataSpec
+from nas.plugins import Table
 
-DATA_SETS: Mapping[str, Callable[..., DataSet]] = {
-    "digits": load_digits,
-    "image_folder": load_image_folder,
-    "cifar10": load_cifar10,
-}
+
+def _from_outside(value: Any) -> Callable[..., DataSet]:  # noqa: ANN401 - any object
+    """Makes a loader of a data set in memory, or of a function of a `DataSpec`."""
+    if isinstance(value, DataSet):
+        return lambda _spec, *, progress: value  # noqa: ARG005 - the call of every loader
+    if not callable(value):
+        raise ValueError(
+            f"a data set must be a DataSet, or a function of a DataSpec that loads one, got {value!r:.100}"
+        )
+    takes_progress = "progress" in inspect.signature(value).parameters
+
+    def load(spec: DataSpec, *, progress: Progress | None) -> DataSet:
+        loaded = value(spec, progress=progress) if takes_progress else value(spec)
+        if not isinstance(loaded, DataSet):
+            raise ValueError(f"the data set {spec.name} must be a DataSet, got {type(loaded).__name__}")
+        return loaded
+
+    return load
+
+
+DATA_SETS: Table[Callable[..., DataSet]] = Table(
+    "data set",
+    {
+        "digits": load_digits,
+        "image_folder": load_image_folder,
+        "cifar10": load_cifar10,
+    },
+    _from_outside,
+)
 """Functions of a `DataSpec` and, by keyword, `progress`; they raise ValueError if it does not fit the images."""
 
 

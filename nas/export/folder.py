@@ -45,9 +45,8 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
         raise ValueError(f"only networks of cells can be exported as code, got {network.architecture.name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
-    card = model_card(
-        network.architecture, network.spec, name=name, accuracy=checkpoint.accuracy, evaluation=checkpoint.evaluation
-    )
+    measured = {"accuracy": checkpoint.accuracy, "evaluation": checkpoint.evaluation}
+    card = model_card(network.architecture, network.spec, name=name, trained=True, **measured)
     written = _write_texts(out, network.architecture, source, card)
     _write_weights(out / WEIGHTS_FILE, checkpoint, path)
     return [*written, out / WEIGHTS_FILE]

@@ -137,7 +137,7 @@ def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
     )
     for name in norms:
         first, rest = (reference(builder) for builder in (NORMALIZATIONS[name].first, NORMALIZATIONS[name].rest))
-        yield f"NORM_{name.upper()} = Normalization(first={first}, rest={rest})"
+        yield f"{norm_constant(name)} = Normalization(first={first}, rest={rest})"
 
 
 def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | None) -> Iterator[str]:

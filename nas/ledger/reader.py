@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nas.architecture import Architecture
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
 from nas.files.strict_json import parse_json
+from nas.plain import description_from_json
 from nas.records import LedgerContents, Record
 from nas.trial import Description, Trial, outcome_from_json
 
@@ -22,7 +22,7 @@ _MAX_UNSYNCED = 2**24
 _MAX_WHOLE = 2**64
 
 
-def read_ledger(path: Path, parse: Parse = Architecture.from_json) -> LedgerContents:
+def read_ledger(path: Path, parse: Parse = description_from_json) -> LedgerContents:
     """Reads a ledger, which another process may be writing; a missing file is an empty ledger.
 
     `parse` rebuilds the description of a trial from its JSON. An incomplete last line is dropped with a warning. Raises

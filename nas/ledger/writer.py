@@ -25,10 +25,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from nas.architecture import Architecture
 from nas.files.append_file import AppendFile
 from nas.files.lock import FileLock
 from nas.ledger.reader import Parse, read_ledger, read_valid_lines
+from nas.plain import description_from_json
 from nas.records import LedgerContents
 from nas.trial import Outcome, Trial
 
@@ -41,7 +41,7 @@ class Ledger:
     `parse` rebuilds the description of a trial from its JSON; `contents` are those of the file on entering.
     """
 
-    def __init__(self, path: Path, parse: Parse = Architecture.from_json) -> None:
+    def __init__(self, path: Path, parse: Parse = description_from_json) -> None:
         self.contents = LedgerContents()
         self._path, self._parse = path, parse
         self._lock = FileLock(path.with_name(path.name + ".lock"))

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 
+from nas import plugins
 from workers.errors import first_line
 
 PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
@@ -119,7 +120,7 @@ def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
         return dict(environment)
     specs = [find_spec(package) for package in PACKAGES]
     folders = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]
-    return {**environment, "py_modules": [*folders, *environment.get("py_modules", [])]}
+    return {**environment, "py_modules": [*folders, *plugins.sources(), *environment.get("py_modules", [])]}
 
 
 @contextmanager
