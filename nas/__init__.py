@@ -7,7 +7,6 @@ above this one; the table below names them as text, so that the modules of `nas`
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ _PUBLIC = {
     "CachingPool": "workers.pools.caching_pool:CachingPool",
     "connect": "workers.cluster.connection:connect",
 }
-__all__ = [*_PUBLIC]
+__all__ = list(_PUBLIC)
 
 _PARTS = {"search_spaces": "nasnet.py", "controllers": "ppo.py", "workers": "errors.py", "experiments": "configs"}
 """The other packages of this project, each with a file in it that tells it from a foreign one of the same name."""
@@ -104,7 +103,9 @@ def _check_packages() -> None:
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name == "__version__":
-        return importlib.metadata.version("nas-engine")
+        from importlib.metadata import version
+
+        return version("nas-engine")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")

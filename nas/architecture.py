@@ -7,6 +7,7 @@ cell, and 2, 3, ... are the results of the blocks in order (NASNet, 1707.07012, 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
@@ -199,6 +200,10 @@ class Architecture:
             except ValueError as error:
                 raise ValueError(f"{name} cell: {error}") from None
         return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
+
+    def _repr_svg_(self) -> str:
+        """Shows both cells in a notebook."""
+        return str(importlib.import_module("nas").draw(self).svg)
 
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
         """Returns both cells as one labelled graph whose nodes are (cell name, node) pairs."""

@@ -1,7 +1,7 @@
 """Objects from outside of this project, by names such as ``package.module:name``.
 
-A configuration may name them wherever it names an entry of a table. Reading a configuration imports nothing: a module is
-imported only if it was allowed, by `allow` (the option ``--import``), by an installed package that declares an entry
+A configuration may name them wherever it names an entry of a table. Reading a configuration imports nothing: a module
+is imported only if it was allowed, by `allow` (the option ``--import``), by an installed package that declares an entry
 point of the group ``nas_engine``, or by `plug_in`, which takes the object itself.
 """
 
@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import entry_points
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -181,6 +180,8 @@ def _import(name: str) -> Any:  # noqa: ANN401 - a module
 
 @lru_cache(maxsize=1)
 def _declared() -> tuple[str, ...]:
+    from importlib.metadata import entry_points
+
     return tuple(dict.fromkeys(point.module for point in entry_points(group=GROUP)))
 
 

@@ -16,7 +16,10 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 def space(value: Any) -> SearchSpace:  # noqa: ANN401 - any object
     """Returns a space, made from its class or a function without arguments; ValueError if it does not work."""
-    made = value() if isinstance(value, type) or inspect.isfunction(value) else value
+    try:
+        made = value() if isinstance(value, type) or inspect.isfunction(value) else value
+    except TypeError as error:
+        raise ValueError(f"a search space must be made without arguments: {error}") from None
     if not hasattr(made, "choices") or not hasattr(made, "decode"):
         raise ValueError(f"a search space must have choices and decode, got {type(made).__name__}")
     names = [choice.name for choice in made.choices]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from experiments.architectures.draw import architecture_figure, draw_architecture
+from experiments.architectures.draw import SUFFIXES, architecture_figure, draw_architecture
 from experiments.architectures.find import find_architecture
 from nas.architecture import Architecture
 
@@ -35,10 +35,9 @@ class Drawing:
     def svg(self) -> str:
         """The drawing as SVG."""
         file = io.BytesIO()
+        figure = architecture_figure(self.architecture, title=self.title)
         with rc_context({"svg.hashsalt": "nas"}):
-            architecture_figure(self.architecture, title=self.title).savefig(
-                file, format="svg", metadata={"Date": None}
-            )
+            figure.savefig(file, format="svg", metadata=SUFFIXES[".svg"])
         return file.getvalue().decode()
 
     def save(self, path: Path | str) -> Path:

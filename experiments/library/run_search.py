@@ -68,7 +68,8 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
         >>> import nas
         >>> def evaluate(trial):
         ...     return 1 / (1 + len(trial.architecture.normal.loose_ends))
-        >>> run = nas.run_search(space="tiny", controller="random", evaluate=evaluate, trials=5, out="runs/x", quiet=True)
+        >>> parts = {"space": "tiny", "controller": "random", "evaluate": evaluate}
+        >>> run = nas.run_search(**parts, trials=5, out="runs/x", quiet=True)
         >>> len(run.trials), run.best.accuracy
         (5, 0.5)
     """

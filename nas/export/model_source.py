@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nas.architecture import Architecture, Cell
-from nas.export.builders import builder_functions, literal, reference
+from nas.export.builders import builder_functions, literal, norm_constant, reference
 from nas.export.cell_source import BLOCK_SOURCE, CellSource
 from nas.export.definitions import Definitions, Import
 from nas.export.network_source import LOAD_SOURCE, NORMALIZE_SOURCE, has_appearance, network_source, stack_constants
