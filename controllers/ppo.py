@@ -41,6 +41,11 @@ class PPOSettings:
         num_redraws: how many times at most a rollout equal to one already told is drawn again.
         redraw_heat: factor by which each redraw raises the temperature.
         choice_embedding: whether the LSTM reads which choice is current.
+
+    Example:
+        >>> import nas
+        >>> nas.PPO(nas.TINY.choices, nas.PPOSettings(batch_size=5), seed=0).ask([0])[0].log_prob < 0
+        True
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
@@ -79,6 +84,12 @@ class PPO:
 
     The old probability in PPO's ratio is the one recorded in the rollout, that of the policy which drew it, so results
     may come late. For redrawn rollouts the ratio is approximate: they come from a flatter distribution of untold ones.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.PPO(nas.TINY.choices, seed=0)
+        >>> (rollout,) = controller.ask([0])
+        >>> controller.tell(rollout, 0.9)
     """
 
     def __init__(self, choices: Sequence[Choice], settings: PPOSettings = PPOSettings(), *, seed: int) -> None:

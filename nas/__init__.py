@@ -59,7 +59,7 @@ _PUBLIC = {
     # trials
     "Fidelity": "nas.fidelity:Fidelity",
     "NetworkSpec": "nas.fidelity:NetworkSpec",
-    "TrainRecipe": "nas.fidelity:TrainRecipe",
+    "TrainRecipe": "nas.recipe:TrainRecipe",
     "DataSpec": "nas.fidelity:DataSpec",
     "Trial": "nas.trial:Trial",
     "Success": "nas.trial:Success",

@@ -25,7 +25,13 @@ _SAME_NORM = {"syncbn": "bn"}  # identical within one process, and therefore in 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One operation, a key of `nas.models.operations.OPERATIONS`, applied to the hidden state with index `source`."""
+    """One operation, a key of `nas.models.operations.OPERATIONS`, applied to the hidden state with index `source`.
+
+    Example:
+        >>> import nas
+        >>> nas.Edge(source=1, op="conv_3x3").op
+        'conv_3x3'
+    """
 
     source: int
     op: str
@@ -42,6 +48,11 @@ class Block:
 
     They are combined by ``add`` (elementwise) or ``concat`` (along channels). `norm` is the normalization used in the
     block, a key of `nas.models.normalization.NORMALIZATIONS`.
+
+    Example:
+        >>> import nas
+        >>> nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity"), combine="concat", norm="gn").label
+        ('concat', 'gn')
     """
 
     left: Edge
@@ -73,6 +84,12 @@ class Cell:
         blocks: blocks in topological order: each reads only the two inputs and earlier blocks.
         concat: hidden states concatenated to the cell's output. None means the loose ends: all blocks' states that no
             block reads. NASNet-A as published does not follow that rule and needs an explicit list.
+
+    Example:
+        >>> import nas
+        >>> block = nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity"))
+        >>> nas.Cell((block, block)).loose_ends
+        (2, 3)
     """
 
     blocks: tuple[Block, ...]
@@ -162,6 +179,12 @@ class Architecture:
     Attributes:
         appearance_stages: number of stages, from the input, that use the instance-type norms named by the blocks;
             deeper ones use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
+
+    Example:
+        >>> import nas
+        >>> cell = nas.Cell((nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity")),))
+        >>> nas.Architecture.from_json(nas.Architecture(cell, cell).to_json()) == nas.Architecture(cell, cell)
+        True
     """
 
     normal: Cell

@@ -14,6 +14,11 @@ class Choice:
         name: unique within its space, e.g. ``normal/block2/left/op``.
         kind: ``source``, ``op``, ``combine``, ``norm``, ... Policies share embeddings and output heads between choices
             of a kind; option ``i`` means the same in all of them.
+
+    Example:
+        >>> import nas
+        >>> nas.Choice("depth", kind="depth", num_options=4).num_options
+        4
     """
 
     name: str
@@ -31,6 +36,11 @@ class Rollout:
 
     The log-probability is a plain float: no autograd graph is kept while a trial runs, and PPO's probability ratio
     stays correct when outcomes arrive late or out of order.
+
+    Example:
+        >>> import nas
+        >>> nas.Rollout((1, 0), log_prob=-1.4).to_json()
+        {'decisions': [1, 0], 'log_prob': -1.4}
     """
 
     decisions: tuple[int, ...]

@@ -64,6 +64,11 @@ class TrainRecipe:
             (224 of images resized to 256 in 1812.01187, section 2.1).
         sync_norms: whether batch normalization is synchronized over all workers.
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
+
+    Example:
+        >>> import nas
+        >>> nas.TrainRecipe(epochs=5, learning_rate=0.1).schedule
+        'cosine'
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20

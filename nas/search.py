@@ -35,6 +35,11 @@ class SearchPlan:
         ordered_batch: if None, rewards are told as outcomes arrive. Otherwise, trials are asked for in batches of that
             size, and rewards are told in the order of asking once the whole batch has finished: the sequence of
             architectures then does not depend on the number or speed of the workers.
+
+    Example:
+        >>> import nas
+        >>> nas.SearchPlan(nas.Fidelity(), num_trials=100, seed=1).failure_reward is None
+        True
     """
 
     fidelity: Fidelity
@@ -81,6 +86,14 @@ def search(
     Raises:
         RuntimeError: if the pool returns an outcome for a trial that is not in flight, or the ledger cannot be written.
         ValueError: if the controller proposes decisions outside the search space, or the ledger is of another search.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.RandomSearch(nas.TINY.choices, seed=0)
+        >>> with nas.SerialPool(lambda trial: 0.5) as pool:
+        ...     found = list(nas.search(nas.TINY, controller, pool, nas.SearchPlan(nas.Fidelity(), num_trials=2)))
+        >>> [outcome.accuracy for trial, outcome in found]
+        [0.5, 0.5]
     """
     run = _Run(space, controller, plan, ledger)
     while run.submit_due(pool, stopped=stop()):

@@ -36,6 +36,12 @@ class Trial:
     Attributes:
         id: number of the trial within the run, from 0.
         seed: seed of initial weights, batch order and augmentation.
+
+    Example:
+        >>> import nas
+        >>> rollout = nas.Rollout((0,), log_prob=0.0)
+        >>> nas.Trial(0, rollout, nas.PUBLISHED["nasnet-a"], nas.Fidelity(), seed=1).id
+        0
     """
 
     id: int
@@ -56,6 +62,11 @@ class Success:
         train_seconds: worker time in seconds.
         cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
         metrics: additional metrics by name, such as a table benchmark's test accuracy, for rewards that read them.
+
+    Example:
+        >>> import nas
+        >>> nas.Success(0, accuracy=0.9, metrics={"latency": 1.5}).accuracy
+        0.9
     """
 
     __pydantic_config__ = _STRICT
@@ -87,6 +98,11 @@ class Failure:
         kind: one of `FAILURE_KINDS`.
         error: error message.
         train_seconds: worker time spent in seconds, if known.
+
+    Example:
+        >>> import nas
+        >>> nas.Failure(0, "diverged", "the loss is not finite").kind
+        'diverged'
     """
 
     __pydantic_config__ = _STRICT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from experiments.cli import (
     compare,
     detect,
     evaluate,
+    guide,
     robustness,
     search,
     segment,
@@ -21,24 +23,31 @@ from experiments.cli import (
     study,
     train,
 )
+from experiments.cli.imports import ImportingGroup, Imports
 from experiments.cli.output import report_errors
 
 app = typer.Typer(
     name="nas",
-    help="Search for cells of convolutional networks, compare strategies, and train and export what was found.",
+    cls=ImportingGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
     *(search, status, compare, architectures, select, train, evaluate, ablate),
-    *(detect, segment, robustness, benchmark),
+    *(detect, segment, robustness, benchmark, guide),
 )
 """Modules of commands; a new command adds its module here."""
 
 for _module in COMMANDS:
     app.add_typer(_module.app)  # without a name, their commands stand at the top level
 app.add_typer(study.app, name="study")
+
+
+@app.callback()
+def nas(*, imports: Annotated[list[str] | None, Imports] = None) -> None:
+    """Search for cells of convolutional networks, compare strategies, and train and export what was found."""
+    del imports  # its callback has imported them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

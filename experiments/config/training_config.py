@@ -56,7 +56,11 @@ class TournamentSettings:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class AblationSettings:
-    """The size of an ablation: trainings of each recipe, with consecutive seeds."""
+    """The size of an ablation.
+
+    Attributes:
+        num_seeds: Trainings of each recipe, with consecutive seeds.
+    """
 
     num_seeds: Annotated[int, Field(ge=1)] = 3
 

@@ -36,6 +36,13 @@ class Found:
         run: folder of the run.
         rank: 1 for the best.
         record: the trial with its outcome.
+
+    Example:
+        >>> import nas
+        >>> parts = {"space": "tiny", "controller": "random", "evaluate": lambda trial: 0.5}
+        >>> run = nas.run_search(**parts, trials=2, out="runs/found", quiet=True)
+        >>> run.best.rank, run.best.accuracy
+        (1, 0.5)
     """
 
     run: Path
@@ -95,6 +102,13 @@ class Run:
 
     Attributes:
         path: the folder.
+
+    Example:
+        >>> import nas
+        >>> parts = {"space": "tiny", "controller": "random", "evaluate": lambda trial: 0.5}
+        >>> run = nas.run_search(**parts, trials=2, out="runs/run", quiet=True)
+        >>> run
+        Run('runs/run', 2 of 2 trials)
     """
 
     def __init__(self, path: Path) -> None:

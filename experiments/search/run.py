@@ -70,7 +70,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet | None, SearchConfig]:
-    """Loads the images, if the evaluator takes any, and refuses what every trial would fail for, before the first one."""
+    """Loads the images, if the evaluator takes any, and refuses what every trial would fail for."""
     config = SearchConfig.parse(document, source=request.source or None)
     if "data" not in EVALUATORS[config.evaluator_name].takes:
         return None, config

@@ -22,6 +22,11 @@ class Split:
     """Images, uint8 (images, channels, height, width), with their labels, int64 class numbers (images,).
 
     They are plain arrays that Ray shares between processes without copying.
+
+    Example:
+        >>> import nas, numpy
+        >>> len(nas.Split(numpy.zeros((2, 1, 8, 8), dtype=numpy.uint8), numpy.array([0, 1])))
+        2
     """
 
     images: Images
@@ -59,6 +64,12 @@ class DataSet:
         class_names: names of the classes, by class number.
         mean: per-channel mean of the training split, for pixel values from 0 to 1.
         std: per-channel standard deviation, likewise.
+
+    Example:
+        >>> import nas
+        >>> data = nas.load_data(nas.DataSpec("digits"))
+        >>> data.num_channels, data.class_names[:3]
+        (1, ('0', '1', '2'))
     """
 
     train: Split

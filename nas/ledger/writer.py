@@ -39,6 +39,12 @@ class Ledger:
     """Writes a ledger file in an existing folder; a context manager that holds the file's lock.
 
     `parse` rebuilds the description of a trial from its JSON; `contents` are those of the file on entering.
+
+    Example:
+        >>> import nas, pathlib
+        >>> with nas.Ledger(pathlib.Path("ledger.jsonl")) as ledger:
+        ...     len(ledger.contents.finished)
+        0
     """
 
     def __init__(self, path: Path, parse: Parse = description_from_json) -> None:

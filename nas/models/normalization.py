@@ -148,6 +148,11 @@ class Normalization:
         after: builds a norm that follows the combination of the two operations; None for no norm.
         appearance: whether it removes the appearance of single images. Such norms are used in the first
             `Architecture.appearance_stages` stages only; batch normalization replaces them in deeper ones.
+
+    Example:
+        >>> import nas
+        >>> nas.NORMALIZATIONS["ibn_a"].appearance
+        True
     """
 
     first: NormBuilder
@@ -178,7 +183,13 @@ NORMALIZATIONS = Table(
     },
     _from_outside,
 )
-"""All normalizations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`."""
+"""All normalizations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`.
+
+Example:
+    >>> import nas
+    >>> [*nas.NORMALIZATIONS][:3]
+    ['bn', 'in', 'ibn']
+"""
 
 
 class OperationNorms:

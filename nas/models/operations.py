@@ -43,7 +43,15 @@ class Site:
 
 
 class EdgeLayers(nn.Module):
-    """An operation at its site: a view of a hidden state, and the layers that follow it, if any."""
+    """An operation at its site: a view of a hidden state, and the layers that follow it, if any.
+
+    Example:
+        >>> import nas
+        >>> cell = nas.Cell((nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity")),))
+        >>> network = nas.build_network(nas.Architecture(cell, cell), num_filters=4, num_repeats=1)
+        >>> any(isinstance(module, nas.EdgeLayers) for module in network.modules())
+        True
+    """
 
     def __init__(self, view: View, *layers: nn.Module) -> None:
         super().__init__()
@@ -63,6 +71,11 @@ class Operation:
     Attributes:
         build: builds the operation for a site.
         drops: whether scheduled drop path may drop its result; true for all but identity.
+
+    Example:
+        >>> import nas
+        >>> nas.OPERATIONS["identity"].drops
+        False
     """
 
     build: Callable[[Site], EdgeLayers]
@@ -179,4 +192,10 @@ OPERATIONS = Table(
     },
     _from_outside,
 )
-"""All operations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`."""
+"""All operations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`.
+
+Example:
+    >>> import nas
+    >>> "sep_conv_5x5" in nas.OPERATIONS
+    True
+"""

@@ -61,6 +61,11 @@ def connect(
 
     Raises:
         RuntimeError: If Ray cannot be started, or the cluster cannot be reached.
+
+    Example:
+        >>> import nas
+        >>> with nas.connect(num_cpus=2):  # doctest: +SKIP
+        ...     run = nas.run_search("digits_ppo", out="runs/first")
     """
     environment = dict(runtime_env or {})
     if ray.is_initialized():

@@ -56,6 +56,11 @@ class RayPool:
         evaluate: called as ``evaluate(trial, **arguments)``; importable on the nodes.
         arguments: keyword arguments of every call, such as the images, put into Ray's object store once.
         resources: resources and limits of each trial.
+
+    Example:
+        >>> import nas
+        >>> with nas.connect(num_cpus=2), nas.RayPool(nas.train_and_validate) as pool:  # doctest: +SKIP
+        ...     pool.capacity
     """
 
     def __init__(
