@@ -1,31 +1,57 @@
 """Types of the public names, for editors and type checkers; `nas/__init__.py` imports them when they are used."""
 
-from controllers.ppo import PPO as PPO, PPOSettings as PPOSettings
+from controllers.ppo import PPO as PPO
+from controllers.ppo import PPOSettings as PPOSettings
 from controllers.random_search import RandomSearch as RandomSearch
 from controllers.regularized_evolution import (
     EvolutionSettings as EvolutionSettings,
+)
+from controllers.regularized_evolution import (
     RegularizedEvolution as RegularizedEvolution,
 )
-from controllers.reinforce import Reinforce as Reinforce, ReinforceSettings as ReinforceSettings
+from controllers.reinforce import Reinforce as Reinforce
+from controllers.reinforce import ReinforceSettings as ReinforceSettings
 from experiments.library.data import data_set as data_set
-from experiments.library.drawing import Drawing as Drawing, draw as draw
-from experiments.library.networks import build_network as build_network, export as export, load as load, train as train
-from experiments.library.run import Found as Found, Run as Run, compare as compare, load_run as load_run
+from experiments.library.drawing import Drawing as Drawing
+from experiments.library.drawing import draw as draw
+from experiments.library.networks import build_network as build_network
+from experiments.library.networks import export as export
+from experiments.library.networks import load as load
+from experiments.library.networks import train as train
+from experiments.library.run import Found as Found
+from experiments.library.run import Run as Run
+from experiments.library.run import compare as compare
+from experiments.library.run import load_run as load_run
 from experiments.library.run_search import run_search as run_search
-from nas.architecture import Architecture as Architecture, Block as Block, Cell as Cell, Edge as Edge
-from nas.data.data_set import DataSet as DataSet, Split as Split
+from nas.architecture import Architecture as Architecture
+from nas.architecture import Block as Block
+from nas.architecture import Cell as Cell
+from nas.architecture import Edge as Edge
+from nas.data.data_set import DataSet as DataSet
+from nas.data.data_set import Split as Split
 from nas.data.load import load_data as load_data
-from nas.decisions import Choice as Choice, Rollout as Rollout
-from nas.fidelity import DataSpec as DataSpec, Fidelity as Fidelity, NetworkSpec as NetworkSpec
+from nas.decisions import Choice as Choice
+from nas.decisions import Rollout as Rollout
+from nas.fidelity import DataSpec as DataSpec
+from nas.fidelity import Fidelity as Fidelity
+from nas.fidelity import NetworkSpec as NetworkSpec
 from nas.ledger.writer import Ledger as Ledger
-from nas.models.normalization import NORMALIZATIONS as NORMALIZATIONS, Normalization as Normalization
-from nas.models.operations import EdgeLayers as EdgeLayers, OPERATIONS as OPERATIONS, Operation as Operation
+from nas.models.normalization import NORMALIZATIONS as NORMALIZATIONS
+from nas.models.normalization import Normalization as Normalization
+from nas.models.operations import OPERATIONS as OPERATIONS
+from nas.models.operations import EdgeLayers as EdgeLayers
+from nas.models.operations import Operation as Operation
 from nas.plain import PlainDescription as PlainDescription
 from nas.plugins import plug_in as plug_in
 from nas.recipe import TrainRecipe as TrainRecipe
-from nas.rewards import Accuracy as Accuracy, CostedAccuracy as CostedAccuracy, ShiftedAccuracy as ShiftedAccuracy
-from nas.search import SearchPlan as SearchPlan, search as search
-from nas.trial import Failure as Failure, Success as Success, Trial as Trial
+from nas.rewards import Accuracy as Accuracy
+from nas.rewards import CostedAccuracy as CostedAccuracy
+from nas.rewards import ShiftedAccuracy as ShiftedAccuracy
+from nas.search import SearchPlan as SearchPlan
+from nas.search import search as search
+from nas.trial import Failure as Failure
+from nas.trial import Success as Success
+from nas.trial import Trial as Trial
 from search_spaces.cell_space import CellSpace as CellSpace
 from search_spaces.nasnet import NASNET as NASNET
 from search_spaces.published import PUBLISHED as PUBLISHED

@@ -40,7 +40,7 @@ def data_set(
         >>> images = numpy.zeros((40, 8, 8), dtype=numpy.uint8)
         >>> data = nas.data_set(images, numpy.arange(40) % 4)
         >>> len(data.train), len(data.validation), data.image_size
-        (28, 12, (8, 8))
+        (30, 10, (8, 8))
     """
     split = _split(images, labels)
     names = tuple(map(str, range(int(split.labels.max()) + 1))) if class_names is None else tuple(class_names)

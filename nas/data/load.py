@@ -56,7 +56,7 @@ def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
         >>> import nas
         >>> data = nas.load_data(nas.DataSpec("digits", validation_fraction=0.25))
         >>> len(data.validation), data.image_size
-        (360, (8, 8))
+        (359, (8, 8))
     """
     if spec.name not in DATA_SETS:
         raise ValueError(f"the data set must be one of {', '.join(DATA_SETS)}, got {spec.name!r:.100}")
