@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
     value = getattr(importlib.import_module(module), attribute)
-    if name != "search":  # the module of that name is callable, and takes its place
+    if f"nas.{name}" not in sys.modules:  # else the module of that name, which is callable, takes its place
         globals()[name] = value
     return value
 

@@ -6,15 +6,13 @@ It depends on no particular search space, controller or pool, and imports neithe
 from __future__ import annotations
 
 import math
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
+from nas.callable_module import make_callable
 from nas.fidelity import Fidelity
 from nas.plain import describe
 from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
@@ -194,13 +192,4 @@ class _Teller:
             self._controller.tell(trial.rollout, reward)
 
 
-class _CallableModule(ModuleType):
-    """Lets ``nas.search`` be both this module and the function of that name: calling the module calls the function."""
-
-    __slots__ = ()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Iterator[tuple[Trial, Outcome]]:  # noqa: ANN401 - as `search`
-        return search(*args, **kwargs)
-
-
-sys.modules[__name__].__class__ = _CallableModule
+make_callable(__name__, "nas.search:search")

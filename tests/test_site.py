@@ -23,7 +23,7 @@ CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SETTINGS = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TESTED_ELSEWHERE = {"extending.md"}
 """Its code is written into a copy of the packages by `tests/test_extending.py`."""
-PAGES = [path for path in sorted(DOCS.rglob("*.md")) if path.name not in TESTED_ELSEWHERE]
+PAGES = [ROOT / "README.md", *(path for path in sorted(DOCS.rglob("*.md")) if path.name not in TESTED_ELSEWHERE)]
 MENU = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
 

@@ -20,19 +20,9 @@ class ImportingGroup(TyperGroup):
         return super().parse_args(ctx, [*taken, *_others(args)])
 
 
-def allow_modules(names: list[str] | None) -> None:
-    """Imports the modules that the option names."""
-    if names:
-        from nas.plugins import allow
-
-        for name in names:
-            allow(name)
-
-
 Imports = typer.Option(
     OPTION,
     metavar="MODULE",
-    callback=allow_modules,
     envvar="NAS_IMPORT",
     help="Import a module, package or .py file whose objects a configuration may name as module:name; repeatable.",
 )

@@ -25,6 +25,7 @@ from experiments.cli import (
 )
 from experiments.cli.imports import ImportingGroup, Imports
 from experiments.cli.output import report_errors
+from nas.plugins import allow
 
 app = typer.Typer(
     name="nas",
@@ -47,7 +48,8 @@ app.add_typer(study.app, name="study")
 @app.callback()
 def nas(*, imports: Annotated[list[str] | None, Imports] = None) -> None:
     """Search for cells of convolutional networks, compare strategies, and train and export what was found."""
-    del imports  # its callback has imported them
+    for name in imports or ():
+        allow(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
