@@ -21,6 +21,9 @@ from typing import Any, Generic, TypeVar
 GROUP = "nas_engine"
 """Group of entry points whose modules may be named in configurations."""
 
+DATA_PREFIX = "DataSet:"
+"""Begins the names of data sets in memory."""
+
 _T = TypeVar("_T")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]{0,127}:[A-Za-z_][\w.]{0,127}", re.ASCII)
 _modules: list[str] = []
@@ -96,7 +99,7 @@ def plug_in(value: Any, name: str | None = None, *, on_workers: bool = True) -> 
         'my:gate'
         >>> space = nas.CellSpace(ops=("identity", "my:gate"), num_blocks=2)
     """
-    name = _name_of(value) if name is None else name
+    name = name_of(value) if name is None else name
     if not is_reference(name):
         raise ValueError(f"the name of a plug-in must have the form module:name, got {name!r:.100}")
     _objects[name] = value
@@ -135,6 +138,8 @@ def find(name: str) -> Any:  # noqa: ANN401 - any object
         return _objects[name]
     module, _, path = name.partition(":")
     if not any(module == each or module.startswith(f"{each}.") for each in allowed_modules()):
+        if name.startswith(DATA_PREFIX):
+            raise ValueError(f"{name} stands for images that were given in Python: name images with --data")
         raise ValueError(
             f"{name} is code from outside, which a configuration alone does not run: add --import {module} to the "
             "command, or in Python give the object itself"
@@ -185,7 +190,7 @@ def _declared() -> tuple[str, ...]:
     return tuple(dict.fromkeys(point.module for point in entry_points(group=GROUP)))
 
 
-def _name_of(value: Any) -> str:  # noqa: ANN401 - any object
+def name_of(value: Any) -> str:  # noqa: ANN401 - any object
     """Module and name of a function or class; those of the class of an instance."""
     value = getattr(value, "func", value)  # functools.partial
     named = value if hasattr(value, "__qualname__") else type(value)

@@ -14,7 +14,7 @@ from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES
 from experiments.config.sections import dump_settings
 from nas.data.data_set import DataSet
 from nas.data.load import DATA_SETS
-from nas.plugins import plug_in
+from nas.plugins import DATA_PREFIX, name_of, plug_in
 from nas.rewards import REWARDS
 
 
@@ -30,7 +30,7 @@ def section(what: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any obje
         return dict(value)
     name = _known_name(what, value)
     if name is None:
-        name = plug_in(value)
+        name = _plugged_in(what, value)
         _ = _TABLES[what][name]
     is_instance = dataclasses.is_dataclass(value) and not isinstance(value, type)
     return {"name": name, **(_settings(what, value) if is_instance else {})}
@@ -44,9 +44,9 @@ def data_section(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, DataSet):
-        return {"name": plug_in(value, f"DataSet:sha256_{_digest(value)}", on_workers=False)}
+        return {"name": plug_in(value, f"{DATA_PREFIX}sha256_{_digest(value)}", on_workers=False)}
     if callable(value):
-        return {"name": plug_in(value)}
+        return {"name": _plugged_in("data", value)}
     if isinstance(value, str) and value in DATA_SETS:
         return {"name": value}
     if isinstance(value, str | Path):
@@ -78,6 +78,12 @@ def _known_name(what: str, value: Any) -> str | None:  # noqa: ANN401 - any obje
     names = [name for name, entry in _TABLES[what].items() if same[what](entry)]
     equal = [name for name in names if what == "space" and _TABLES[what][name].space == value]
     return next(iter((*equal, *names)), None)
+
+
+def _plugged_in(what: str, value: Any) -> str:  # noqa: ANN401 - any object
+    """Plugs an object in; functions without a name of their own are told apart by what they are for."""
+    name = name_of(value)
+    return plug_in(value, f"{name}_{what}" if name.endswith("lambda") else name)
 
 
 def _settings(what: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass

@@ -66,19 +66,6 @@ def test_the_stub_declares_exactly_the_public_names():
     assert declared == nas._PUBLIC
 
 
-def test_search_is_a_module_and_a_function():
-    code = (
-        "import nas.search\nfrom nas.search import SearchPlan, search\nimport nas\n"
-        "space = nas.TINY\n"
-        "with nas.SerialPool(lambda trial: 0.5) as pool:\n"
-        "    controller = nas.RandomSearch(space.choices, seed=0)\n"
-        "    print(len(list(nas.search(space, controller, pool, SearchPlan(nas.Fidelity(), num_trials=2)))))\n"
-        "print(nas.search.search is search)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["2", "True"]
-
-
 def test_version_and_unknown_names():
     assert nas.__version__ == "0.1.0"
     assert "__version__" in dir(nas)

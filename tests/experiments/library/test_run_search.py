@@ -68,6 +68,11 @@ def test_a_frame_has_a_row_for_each_trial():
     assert frame["reward"].tolist() == (frame["accuracy"] - 1).tolist()
 
 
+def test_functions_without_names_do_not_replace_one_another():
+    run = search(evaluate=lambda trial: 0.25, reward=lambda success: success.accuracy + 3, trials=1, out="run")
+    assert (run.frame()["accuracy"][0], run.frame()["reward"][0]) == (0.25, 3.25)
+
+
 def test_settings_of_a_space_are_recorded_and_bind_the_folder():
     run = search(space=Depths(4), trials=3, out="run")
     assert run.config["space"] == {"name": f"{__name__}:Depths", "highest": 4}
@@ -159,17 +164,6 @@ def test_a_controller_object_starts_anew_in_each_session():
     controller = nas.RandomSearch(Numbers.choices, seed=3)
     first = search(controller=controller, trials=2, out="run").trials
     assert search(controller=controller, trials=2, out="other").trials[0].trial == first[0].trial
-
-
-def test_a_folder_without_a_run():
-    with pytest.raises(ValueError, match="nowhere holds no run"):
-        nas.load_run("nowhere")
-
-
-def test_without_successes_there_is_no_best():
-    run = search(evaluate=lambda trial: None, trials=1, out="run")
-    with pytest.raises(ValueError, match="run has no successful trial yet"):
-        _ = run.best
 
 
 @pytest.mark.slow
