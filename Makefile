@@ -12,7 +12,7 @@ help:  ## show this list
 
 install: $(VENV)/installed  ## make .venv and install everything into it
 
-demo: install  ## search the embedded digits with PPO and at random through Ray, compare, export (about ten minutes)
+demo: install  ## search the embedded digits with PPO and at random through Ray, compare, export (about five minutes)
 	$(BIN)/python -m experiments.demo
 
 check: install lint  ## lint, types and the tests that need no Ray and no training (about a minute)

@@ -29,8 +29,9 @@ from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
 from nas.decisions import Choice
+from nas.edge_cell import EdgeCell
 from nas.protocols import Controller
-from search_spaces.nasbench201 import EdgeCell, EdgeSpace
+from search_spaces.nasbench201 import EdgeSpace
 from search_spaces.nasnet import NASNET
 from workers.evaluators.table import Columns, read_table
 

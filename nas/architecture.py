@@ -256,6 +256,8 @@ def _check_name(what: str, name: object) -> None:
 
 
 def _check_object(what: str, value: Any, *, required: set[str], optional: set[str]) -> None:  # noqa: ANN401
+    if isinstance(value, dict) and required <= value.keys() <= required | optional:  # tells nearly all at once
+        return
     if not isinstance(value, dict):
         raise ValueError(f"{what} must be an object with {', '.join(sorted(required))}, got {value!r:.100}")
     if missing := required - set(value):

@@ -6,6 +6,7 @@ num_blocks (of a cell space), num_repeats and num_filters here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -99,6 +100,9 @@ class DataSpec:
         num_train: images used from the training set, validation included, drawn evenly from all classes; None: all.
         validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
         split_seed: seed of the draw and the split.
+        split: ``hashed`` draws the split of an image folder by a hash of each image's name, so that added images move
+            no other; ``shuffled`` is that of version 0.1.0, which also read `nas.data.image_files.FIRST_SUFFIXES` only.
+            Data sets without names, such as CIFAR-10, are always shuffled.
         on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory.
 
     Example:
@@ -113,6 +117,7 @@ class DataSpec:
     num_train: Annotated[int | None, Field(ge=2)] = None
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     split_seed: Annotated[int, Field(ge=0)] = 0
+    split: Literal["hashed", "shuffled"] = "hashed"
     on_disk: bool = False
 
 
@@ -146,11 +151,15 @@ class Fidelity:
             for name, default in later.items():
                 if value[section][name] == default:
                     del value[section][name]
+        if value["data"].get("split") == _FIRST_SPLIT or value["data"]["name"] != _WITH_NAMES:
+            del value["data"]["split"]
         return value
 
     @classmethod
     def from_json(cls, value: Any) -> Fidelity:  # noqa: ANN401 - any JSON value
         """Rebuilds a fidelity; raises ValueError, whose message names the first invalid setting."""
+        if isinstance(value, dict) and isinstance(data := value.get("data"), dict):
+            value = {**value, "data": complete_stored_data(data)}
         try:
             return _ADAPTER.validate_python(value)
         except ValidationError as error:
@@ -159,6 +168,13 @@ class Fidelity:
             raise ValueError(f"a fidelity is not valid at {place or 'its top'}: {first['msg']}") from None
 
 
+def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds to the stored settings of a data set those that were introduced later, at their former values."""
+    former = {"split": _FIRST_SPLIT} if section.get("name") == _WITH_NAMES else {}
+    return {**former, **section}
+
+
+_FIRST_SPLIT, _WITH_NAMES = "shuffled", "image_folder"
 _ADAPTER = TypeAdapter(Fidelity)
 _LATER_DATA_SETTINGS = {"on_disk": False}
 

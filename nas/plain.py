@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.architecture import Architecture, fingerprint_json
+from nas.architecture import fingerprint_json
+from nas.descriptions import cells_from_json
 from nas.trial import Description
 
 
@@ -15,7 +16,7 @@ class PlainDescription:
     """Plain data that describes what a trial evaluates, such as ``{"depth": 3, "rate": 0.1}``.
 
     Attributes:
-        value: anything that JSON can hold.
+        value: a mapping that JSON can hold; not one of cells, which are an `Architecture`.
 
     Example:
         >>> import nas
@@ -31,6 +32,8 @@ class PlainDescription:
             kept = json.loads(json.dumps(self.value, allow_nan=False))
         except (TypeError, ValueError) as error:
             raise ValueError(f"a description must be plain data that JSON can hold: {error}") from None
+        if not isinstance(kept, dict) or _is_cells(kept):
+            raise ValueError(f"a description must be cells, or a mapping of other keys, got {self.value!r:.200}")
         object.__setattr__(self, "value", kept)
         object.__setattr__(self, "fingerprint", fingerprint_json(kept))
 
@@ -51,6 +54,9 @@ def describe(value: Any) -> Description:  # noqa: ANN401 - whatever a space deco
 
 
 def description_from_json(value: Any) -> Description:  # noqa: ANN401 - any JSON value
-    """Rebuilds what a trial evaluates: an architecture of cells, or plain data."""
-    is_cells = isinstance(value, dict) and {"normal", "reduction"} <= value.keys()
-    return Architecture.from_json(value) if is_cells else PlainDescription(value)
+    """Rebuilds what a trial evaluates: cells, or plain data."""
+    return cells_from_json(value) if _is_cells(value) else PlainDescription(value)
+
+
+def _is_cells(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return not isinstance(value, dict) or value.keys() == {"arch"} or bool({"normal", "reduction"} & value.keys())

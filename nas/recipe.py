@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+MAX_THREADS = 1024
+"""More threads than any machine has cores exhaust the memory or the processes of a machine."""
+
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class TrainRecipe:
@@ -32,8 +35,8 @@ class TrainRecipe:
         cutout: side in pixels of the square set to zero (1708.04552, section 3); 0 disables it.
         precision: ``auto`` selects float16 with loss scaling on CUDA and float32 elsewhere (1812.01187, section 3.2).
         channels_last: whether tensors use the channels-last memory format.
-        compile: whether the network is compiled with torch.compile; worthwhile for long runs only.
-        num_threads: CPU threads per process.
+        compile: whether the network is compiled with torch.compile; worthwhile for long runs only, with one worker.
+        num_threads: CPU threads per process, at most `MAX_THREADS`.
         device: ``auto`` selects CUDA if available.
         schedule: ``cosine`` decays the learning rate to 0 (1608.03983; 1812.01187, section 5.1). ``step`` and
             ``exponential`` multiply it by `decay_factor` every `decay_every` epochs, in steps or continuously.
@@ -85,7 +88,7 @@ class TrainRecipe:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     channels_last: bool = True
     compile: bool = False
-    num_threads: Annotated[int, Field(ge=1)] = 1
+    num_threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     schedule: Literal["cosine", "step", "exponential", "constant"] = "cosine"
     decay_factor: Annotated[float, Field(gt=0, le=1)] = 0.1

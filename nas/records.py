@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from nas.rewards import Accuracy, Reward
+from nas.rungs import RungReport
 from nas.trial import Outcome, Success, Trial
 
 
@@ -26,6 +27,14 @@ class Record:
     stored_fingerprint: str | None = None
 
     @property
+    def num_epochs(self) -> int:
+        """Epochs that were trained for it; 0 for a cached outcome and for a failure, whose epochs are not known."""
+        if not isinstance(self.outcome, Success) or self.outcome.cached:
+            return 0
+        stopped = self.outcome.stopped_after
+        return self.trial.fidelity.recipe.epochs if stopped is None else stopped
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the architecture; a stored one is trusted, since computing it dominates the reading time."""
         return self.trial.architecture.fingerprint if self.stored_fingerprint is None else self.stored_fingerprint
@@ -33,16 +42,24 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LedgerContents:
-    """Trials in the order of finishing, trials in flight in that of asking, and what a damaged file made it drop."""
+    """Trials in the order of finishing, trials in flight in that of asking, reports at rungs in that of arriving.
+
+    `warning` says what a damaged file made it drop.
+    """
 
     finished: list[Record] = field(default_factory=list)
     pending: list[Trial] = field(default_factory=list)
+    reports: list[RungReport] = field(default_factory=list)
     warning: str | None = None
 
     def best(self, count: int, reward: Reward = Accuracy()) -> list[Record]:  # noqa: B008 - it is immutable
-        """Returns the successes with the highest reward, best first; only the earliest trial of each fingerprint."""
-        ranked: dict[str, tuple[float, int, Record]] = {}
+        """Returns the successes with the highest reward, best first; only the earliest trial of each fingerprint.
+
+        Trials that early stopping ended follow those that came further.
+        """
+        ranked: dict[str, tuple[float, float, int, Record]] = {}
         for record in self.finished:
-            if isinstance(record.outcome, Success) and record.fingerprint not in ranked:
-                ranked[record.fingerprint] = -reward(record.outcome), record.trial.id, record
-        return [record for *_, record in sorted(ranked.values(), key=itemgetter(0, 1))[:count]]
+            outcome = record.outcome
+            if isinstance(outcome, Success) and record.fingerprint not in ranked:
+                ranked[record.fingerprint] = -outcome.progress, -reward(outcome), record.trial.id, record
+        return [record for *_, record in sorted(ranked.values(), key=itemgetter(0, 1, 2))[:count]]

@@ -86,6 +86,24 @@ class ShiftedAccuracy:
         return total / (self.clean_weight + self.shifted_weight)
 
 
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Metric:
+    """Uses a metric of the outcome, such as a score that needs no training.
+
+    Attributes:
+        metric: name of the metric; higher must be better.
+    """
+
+    metric: Annotated[str, Field(min_length=1)]
+
+    def __call__(self, success: Success) -> float:
+        """Returns the metric; raises ValueError if it was not measured."""
+        if self.metric not in success.metrics:
+            found = ", ".join(success.metrics) or "none"
+            raise ValueError(f"trial {success.trial_id} must have the metric {self.metric}, got {found:.200}")
+        return success.metrics[self.metric]
+
+
 def _from_outside(value: Any) -> type[Any]:  # noqa: ANN401 - any object
     """Returns a class of rewards as it is, and one without settings for a function."""
     if isinstance(value, type):
@@ -101,6 +119,7 @@ REWARDS: Table[type[Any]] = Table(
         "accuracy": Accuracy,
         "costed_accuracy": CostedAccuracy,
         "shifted_accuracy": ShiftedAccuracy,
+        "metric": Metric,
     },
     _from_outside,
 )

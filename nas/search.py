@@ -6,6 +6,7 @@ It depends on no particular search space, controller or pool, and imports neithe
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class SearchPlan:
         ordered_batch: if None, rewards are told as outcomes arrive. Otherwise, trials are asked for in batches of that
             size, and rewards are told in the order of asking once the whole batch has finished: the sequence of
             architectures then does not depend on the number or speed of the workers.
+        max_first_failures: the search stops with an error if this many first trials of a session all fail for the same
+            reason, which then is hardly the networks' fault; None never stops it.
 
     Example:
         >>> import nas
@@ -46,6 +49,7 @@ class SearchPlan:
     reward: Reward = field(default_factory=Accuracy)
     failure_reward: float | None = None
     ordered_batch: int | None = None
+    max_first_failures: int | None = 5
 
     def __post_init__(self) -> None:
         if self.num_trials < 1:
@@ -82,7 +86,8 @@ def search(
             ends when those in flight have finished.
 
     Raises:
-        RuntimeError: if the pool returns an outcome for a trial that is not in flight, or the ledger cannot be written.
+        RuntimeError: if the pool returns an outcome for a trial that is not in flight, the ledger cannot be written, or
+            the first trials all fail alike.
         ValueError: if the controller proposes decisions outside the search space, or the ledger is of another search.
 
     Example:
@@ -94,17 +99,43 @@ def search(
         [0.5, 0.5]
     """
     run = _Run(space, controller, plan, ledger)
+    watch = _FirstFailures(plan.max_first_failures)
     while run.submit_due(pool, stopped=stop()):
         try:
             outcome = pool.next_outcome()
         except MoreRoom:
             continue
         yield run.take(outcome)
+        watch.take(outcome)
 
 
 def trial_seed(seed: int, trial_id: int) -> int:
     """Derives the seed of a trial, below 2**32, from the seed of the run and the trial's id."""
     return int(np.random.SeedSequence((seed, trial_id)).generate_state(1)[0])
+
+
+class _FirstFailures:
+    """Stops a session whose first trials all fail alike: same kind, and same text but for numbers."""
+
+    def __init__(self, maximum: int | None) -> None:
+        self._maximum = maximum
+        self._texts: list[str] = []
+
+    def take(self, outcome: Outcome) -> None:
+        if self._maximum is None:
+            return
+        # networks may rightly be too large, all of them at first; it costs next to nothing
+        if not isinstance(outcome, Failure) or outcome.kind == "too_large":
+            self._maximum = None
+            return
+        self._texts.append(f"{outcome.kind}: {re.sub('[0-9]+', '', outcome.error)}")
+        if len(set(self._texts)) > 1:
+            self._maximum = None
+        elif len(self._texts) == self._maximum:
+            raise RuntimeError(
+                f"stopped: the first {self._maximum} trials all failed alike, with {outcome.kind}: {outcome.error}; "
+                "search.max_first_failures sets their number, null never stops"
+            )
 
 
 class _Run:

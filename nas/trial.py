@@ -36,6 +36,8 @@ class Trial:
     Attributes:
         id: number of the trial within the run, from 0.
         seed: seed of initial weights, batch order and augmentation.
+        until_epoch: number of epochs after which the evaluator stores the state of the training and returns, see
+            `nas.rungs`; None trains to the end. Set by a pool, and not stored in a ledger.
 
     Example:
         >>> import nas
@@ -49,6 +51,7 @@ class Trial:
     architecture: Description
     fidelity: Fidelity
     seed: int
+    until_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Success:
         train_seconds: worker time in seconds.
         cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
         metrics: additional metrics by name, such as a table benchmark's test accuracy, for rewards that read them.
+        stopped_after: epochs after which early stopping ended the training; None if it ran to its end.
 
     Example:
         >>> import nas
@@ -78,6 +82,7 @@ class Success:
     train_seconds: StrictFloat = 0.0
     cached: StrictBool = False
     metrics: Mapping[StrictStr, StrictFloat] = field(default_factory=dict, hash=False)
+    stopped_after: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.accuracy <= 1:
@@ -86,8 +91,16 @@ class Success:
             raise ValueError(f"train_seconds of trial {self.trial_id} must be 0 or more, got {self.train_seconds}")
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
-        return {"status": "success", **asdict(self)}
+        """Returns plain data for JSON; `stopped_after` is left out where it is None, as in older ledgers."""
+        value = {"status": "success", **asdict(self)}
+        if self.stopped_after is None:
+            del value["stopped_after"]
+        return value
+
+    @property
+    def progress(self) -> float:
+        """How far the training came, for comparing outcomes: epochs until it was stopped, infinite if it was not."""
+        return math.inf if self.stopped_after is None else float(self.stopped_after)
 
 
 @dataclass(frozen=True, slots=True)

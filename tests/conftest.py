@@ -44,6 +44,7 @@ SLOW = (
     "experiments/robustness",
     "experiments/search/test_run.py",
     "experiments/study",
+    "experiments/test_command_contract.py",
     "experiments/test_demo.py",
     "experiments/tournament",
     "experiments/training",
@@ -53,11 +54,16 @@ SLOW = (
     "nas/models/test_build.py",
     "nas/models/test_complexity.py",
     "nas/models/test_import_timm.py",
+    "nas/models/test_edge_network.py",
     "nas/models/test_network.py",
+    "nas/models/test_operations.py",
+    "nas/models/test_resnet.py",
     "nas/models/test_scaling.py",
+    "nas/scores",
     "nas/test_architecture.py",
     "nas/test_public_names.py",
     "nas/training",
+    "test_extending.py",
     "test_hostile_files.py",
     "workers",
 )
@@ -217,3 +223,18 @@ def small_cells(tmp_path) -> Path:
     path = tmp_path / "cells.json"
     path.write_text(json.dumps(Architecture(cell, cell).to_json()))
     return path
+
+
+@pytest.fixture
+def counted_nodes(monkeypatch):
+    """Collects an item for each node that searches for canonical forms visit: a measure of time for all machines."""
+    from nas import canonical
+
+    nodes, descend = [], canonical._Search.descend
+
+    def counted(search, *arguments):
+        nodes.append(None)
+        return descend(search, *arguments)
+
+    monkeypatch.setattr(canonical._Search, "descend", counted)
+    return nodes

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from search_spaces.nasbench201 import EdgeCell
+from nas.edge_cell import EdgeCell
 
 _GAP = 130.0  # points (1/72 inch) between two nodes; one unit of the axes is a point
 _BEND = 0.32

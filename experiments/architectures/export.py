@@ -7,24 +7,30 @@ from pathlib import Path
 
 from experiments.architectures.draw import draw_architecture
 from experiments.architectures.find import ArchitectureSource, NetworkOptions, network_spec
+from nas.export.feeding import Feeding
 from nas.export.folder import export_checkpoint, export_untrained
+from nas.export.model_source import WEIGHTS_FILE
 from nas.export.programs import PROGRAMS
 from nas.models.checkpoint import load_checkpoint
-from nas.models.network import Network
 
 CELLS_FILE = "cells.svg"
 
 
 def export_architecture(
-    source: ArchitectureSource, out: Path, options: NetworkOptions | None = None, *, programs: Collection[str] = ()
+    source: ArchitectureSource,
+    out: Path,
+    options: NetworkOptions | None = None,
+    *,
+    programs: Collection[str] = (),
+    normalize: bool = False,
 ) -> list[Path]:
     """Writes a self-contained folder with ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
 
     A trained architecture also has its ``weights.safetensors``, unless options are given, which change the network.
     The folder is made if missing; files of the same names are replaced.
 
-    `programs` are further formats of a trained network, keys of `nas.export.programs.PROGRAMS`. Returns the files
-    written, ``model.py`` first.
+    `programs` are further formats of a trained network, keys of `nas.export.programs.PROGRAMS`; with `normalize`, they
+    normalize the images themselves. Returns the files written, ``model.py`` first.
 
     Raises:
         ValueError: if the options are not possible, the weights do not match, or the folder is a file.
@@ -33,30 +39,34 @@ def export_architecture(
     if out.exists() and not out.is_dir():
         raise ValueError(f"the target of an export must be a folder, got the file {out}")
     try:
-        return _write(source, out, options or NetworkOptions(), programs)
+        return _write(source, out, options or NetworkOptions(), programs, normalize=normalize)
     except OSError as error:  # a full disk names no file
         raise RuntimeError(f"the folder {out} cannot be written: {error.strerror or error}") from None
 
 
-def _write(source: ArchitectureSource, out: Path, options: NetworkOptions, programs: Collection[str]) -> list[Path]:
+def _write(
+    source: ArchitectureSource, out: Path, options: NetworkOptions, programs: Collection[str], *, normalize: bool
+) -> list[Path]:
     trained = source.weights if not options.given else None
     for name in programs:
         if name not in PROGRAMS:
             raise ValueError(f"a program must be one of {', '.join(PROGRAMS)}, got {name!r:.40}")
     if programs and trained is None:
         raise ValueError("a network must be trained to be exported as a program, got one without weights")
+    if normalize and not programs:
+        raise ValueError("normalization can be put into programs only (--onnx, --torch-export, --features)")
     if trained is not None:
-        files = [*export_checkpoint(trained, out, name=source.name), *_write_programs(programs, trained, out)]
+        files = export_checkpoint(trained, out, name=source.name)
+        files += _write_programs(programs, out / WEIGHTS_FILE, normalize=normalize)
     else:
         files = export_untrained(source.cells, network_spec(source, options), out, name=source.name)
     draw_architecture(source.cells, out / CELLS_FILE, title=source.name)
     return [*files, out / CELLS_FILE]
 
 
-def _write_programs(programs: Collection[str], trained: Path, out: Path) -> Iterator[Path]:
-    network = load_checkpoint(trained).network
+def _write_programs(programs: Collection[str], weights: Path, *, normalize: bool) -> Iterator[Path]:
+    checkpoint = load_checkpoint(weights)
     for name in programs:
-        file, write = PROGRAMS[name]
-        if isinstance(network, Network):
-            write(network, out / file)
-            yield out / file
+        path = weights.with_name(PROGRAMS[name][0])
+        PROGRAMS[name][1](checkpoint.network, path, Feeding.of(checkpoint), normalize=normalize)
+        yield path

@@ -1,7 +1,8 @@
 """Resolves the argument ARCH of the commands to an architecture.
 
 It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training, a
-checkpoint, an exported folder, or the name of a published architecture or of a reference network.
+checkpoint, an exported folder, the name of a published architecture or of a reference network, or a cell of
+NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from experiments.config.unknown_names import unknown_name
 from experiments.config.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
-from nas.export.folder import ARCHITECTURE_FILE
+from nas.descriptions import CellDescription, cells_from_json
+from nas.edge_cell import EdgeCell
+from nas.export.folder import ARCHITECTURE_FILE, read_network
+from nas.export.folder import NETWORK_FILE as SPEC_FILE
+from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, NetworkSpec
+from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
+from nas.models.edge_network import check_ops
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.resnet import IMAGENET_FORM, REFERENCE_NETWORKS, ReferenceNetwork
 from nas.models.scaling import Budget, parse_amount, widest
 from nas.training.run import NETWORK_FILE
 from nas.trial import Success
@@ -32,7 +39,11 @@ from search_spaces.published import PUBLISHED
 
 MAX_BYTES = 1_000_000
 DEFAULT_PRESET = "cifar10"
+EDGE_PRESET = "nasbench201"
+"""Preset of cells with operations on edges."""
 WEIGHTS_SUFFIX = ".safetensors"
+_SOME_REFERENCES = ("resnet18", "resnet50", "resnet50-ibn-a")
+"""Those of the many reference networks that errors list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,8 @@ class ArchitectureSource:
         """The architecture; raises ValueError if it has no cells."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
-                f"the architecture must have cells, got the reference network {self.name}; such networks can only be "
-                "counted and trained"
+                f"the architecture must have cells of blocks, got {self.name}; reference networks and cells with "
+                "operations on edges can only be counted and trained"
             )
         return self.architecture
 
@@ -92,21 +103,35 @@ def find_architecture(text: str) -> ArchitectureSource:
     """Resolves an argument to an architecture that can be built; raises ValueError if it names none."""
     if not text.strip():  # as a path it would be the current folder
         raise ValueError("an architecture must be named, got an empty text")
-    source = _find(text)
+    source = ArchitectureSource(text, EdgeCell.from_arch(text)) if text.startswith("|") else _find(text)
     try:
         if isinstance(source.architecture, Architecture):
             check_names(source.architecture)
+        elif isinstance(source.architecture, EdgeCell):
+            check_ops(source.architecture)
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
     return source
 
 
+def _default_spec(architecture: Buildable) -> NetworkSpec:
+    if isinstance(architecture, ReferenceNetwork):
+        return IMAGENET_FORM
+    return PRESETS[EDGE_PRESET if isinstance(architecture, EdgeCell) else DEFAULT_PRESET]
+
+
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Applies the options to the preset, the network of the run or ``cifar10``; raises ValueError if not possible."""
+    """Applies the options to the preset, the network of the run or the default; raises ValueError if not possible.
+
+    The default is ``cifar10`` for cells of blocks, ``nasbench201`` for cells of edges, and the published form for
+    ImageNet for reference networks.
+    """
     if options.preset is not None:
         spec = find_preset(options.preset)
+    elif source.fidelity is not None:
+        spec = source.fidelity.network
     else:
-        spec = source.fidelity.network if source.fidelity else PRESETS[DEFAULT_PRESET]
+        spec = _default_spec(source.architecture)
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
@@ -149,9 +174,9 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, Path(folder), int(rank[:9]))
     if at or path.suffix or len(path.parts) > 1:
         raise ValueError(f"there is no file or folder {folder if at else text}")
-    raise unknown_name(
-        "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
-    )
+    what = "architecture (there is no file, no folder and no published network of this name)"
+    runs = [str(each) for each in Path("runs").glob("*") if each.is_dir()]
+    raise unknown_name(what, text, [*PUBLISHED, *REFERENCE_NETWORKS, *runs], listed=[*PUBLISHED, *_SOME_REFERENCES])
 
 
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:
@@ -160,17 +185,14 @@ def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> Archit
     return ArchitectureSource(text, network.architecture, fidelity, path)
 
 
-def read_architecture(path: Path) -> Architecture:
+def read_architecture(path: Path) -> CellDescription:
     """Reads an architecture from a JSON file, for example one of `nas export`; raises ValueError if there is none."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"the file of an architecture must have at most {MAX_BYTES} bytes: {path}")
+    content = read_bytes(path, max_bytes=MAX_BYTES)
     try:
         value = parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
             value = value["architecture"]
-        return Architecture.from_json(value)
+        return cells_from_json(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
     except ValueError as error:
@@ -205,6 +227,10 @@ def _from_training(text: str, folder: RunFolder, rank: int) -> ArchitectureSourc
         stored = folder.stored_document() or {}
         data = validate_section("data", stored.get("data") or {}, DataSpec)
         return _from_weights(text, folder.path / NETWORK_FILE, data)
+    if (folder.path / WEIGHTS_FILE).is_file():
+        return _from_weights(text, folder.path / WEIGHTS_FILE)
     if (folder.path / ARCHITECTURE_FILE).is_file():
-        return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE))
+        described = folder.path / SPEC_FILE
+        fidelity = Fidelity(read_network(described)) if described.is_file() else None
+        return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE), fidelity)
     raise ValueError(f"{folder.path} holds no run: there is no {folder.ledger.name} in it")

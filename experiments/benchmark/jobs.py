@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -19,18 +19,22 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments.comparison.curves import CACHED, SUCCESS, Run
+from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run
 from experiments.config.search_config import CONTROLLERS, parse_controller
 from experiments.config.sections import dump_settings, flatten
 from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
+from nas.protocols import Pool
+from nas.rewards import Accuracy, Reward
+from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.trial import Failure, Outcome, Trial
 from search_spaces.nasbench201 import EdgeSpace
 from workers.evaluators.table import TEST_ACCURACY, Columns, Table, read_table
 from workers.pools.caching_pool import CachingPool
+from workers.pools.rung_pool import RungPool
 from workers.pools.virtual_pool import VirtualPool
 
 _NUMBERS = ("accuracy", "test", "seconds", "elapsed_seconds")
@@ -49,6 +53,8 @@ class Job:
         settings: All settings of the controller.
         failure_reward: Reward of a failure, as in a search with default settings.
         seed: Of the run; each strategy derives its own seed from it.
+        rungs: Columns of validation accuracy by epochs, for early stopping; empty for none.
+        eta: One in `eta` of the trials that reach a rung goes on.
     """
 
     path: str
@@ -61,16 +67,21 @@ class Job:
     num_trials: int
     failure_reward: float = 0.0
     seed: int
+    rungs: Mapping[int, str] = field(default_factory=dict)
+    eta: float = 3.0
 
     @property
     def key(self) -> dict[str, Any]:
-        """Everything that determines the result, as plain data for JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "path"}
+        """Everything that determines the result, as plain data for JSON; rungs only if there are any."""
+        hidden = {"path"} if self.rungs else {"path", "rungs", "eta"}
+        value = {name: item for name, item in asdict(self).items() if name not in hidden}
+        return value | ({"rungs": {str(epochs): column for epochs, column in self.rungs.items()}} if self.rungs else {})
 
     @property
     def strategy(self) -> str:
-        """Controller with its settings, and the number of workers if there are several."""
-        return f"{self.controller}, {self.num_workers} workers" if self.num_workers > 1 else self.controller
+        """Controller with its settings, the number of workers if there are several, and the rungs if any."""
+        rungs = f", rungs {','.join(map(str, self.rungs))} eta {self.eta:g}" if self.rungs else ""
+        return self.controller + (f", {self.num_workers} workers" if self.num_workers > 1 else "") + rungs
 
     @property
     def name(self) -> str:
@@ -84,7 +95,8 @@ class Job:
 
     def file(self, folder: Path) -> Path:
         """Path of the result."""
-        return folder / f"{self.controller.replace(':', ',')},workers={self.num_workers},seed={self.seed}.json"
+        rungs = f",rungs={'-'.join(map(str, self.rungs))},eta={self.eta:g}" if self.rungs else ""
+        return folder / f"{self.controller.replace(':', ',')},workers={self.num_workers}{rungs},seed={self.seed}.json"
 
     def stored(self, folder: Path) -> dict[str, Any] | None:
         """Returns the stored result, or None if there is none; raises ValueError if it has another configuration."""
@@ -92,7 +104,7 @@ class Job:
         if not file.exists():
             return None
         try:
-            result = parse_json(file.read_bytes())
+            result = read_json(file)
         except ValueError as error:
             raise ValueError(f"{file} does not hold a run: {error}") from None
         key = result.get("key") if isinstance(result, dict) else None
@@ -133,9 +145,9 @@ def controller_settings(controller: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def load_table(path: str, columns: Columns) -> tuple[Table, EdgeSpace]:
+def load_table(path: str, columns: Columns, rungs: tuple[tuple[int, str], ...] = ()) -> tuple[Table, EdgeSpace]:
     """Reads a table and the space of its cells, once per process."""
-    table = read_table(Path(path), columns)
+    table = read_table(Path(path), columns, rungs=dict(rungs))
     return table, EdgeSpace.of(table.rows)
 
 
@@ -158,14 +170,18 @@ def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Con
 
 def run_job(job: Job, folder: Path) -> None:
     """Executes a run and writes its result atomically; architectures evaluated before come from the cache."""
-    table, space = load_table(job.path, job.columns)
+    table, space = load_table(job.path, job.columns, tuple(job.rungs.items()))
     name, parsed = parse_controller(job.settings)
     settings = () if parsed is None else (parsed,)
     controller = CONTROLLERS[name].build(space.choices, *settings, seed=job.derived_seed)
-    plan = SearchPlan(Fidelity(), job.num_trials, seed=job.derived_seed, failure_reward=job.failure_reward)
+    reward: Reward = RankedReward(Accuracy(), job.rungs, job.eta) if job.rungs else Accuracy()
+    plan = SearchPlan(
+        Fidelity(), job.num_trials, seed=job.derived_seed, reward=reward, failure_reward=job.failure_reward
+    )
     rows = []
     with VirtualPool(table, num_workers=job.num_workers) as pool:
-        for trial, outcome in search(space, controller, CachingPool(pool), plan):
+        evaluating: Pool = RungPool(pool, sorted(job.rungs), job.eta) if job.rungs else pool
+        for trial, outcome in search(space, controller, CachingPool(evaluating), plan):
             rows.append(_row(trial, outcome, pool.now_seconds))
     result = {"key": job.key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     write_text(job.file(folder), json.dumps(result) + "\n")
@@ -176,6 +192,8 @@ def _row(trial: Trial, outcome: Outcome, now_seconds: float) -> tuple[Any, ...]:
     times, decisions = (outcome.train_seconds, now_seconds), "-".join(map(str, trial.rollout.decisions))
     if isinstance(outcome, Failure):
         return trial.id, None, None, *times, decisions, outcome.kind
+    if outcome.stopped_after is not None:
+        return trial.id, None, None, *times, decisions, STOPPED
     status = CACHED if outcome.cached else SUCCESS
     return trial.id, outcome.accuracy, outcome.metrics[TEST_ACCURACY], *times, decisions, status
 

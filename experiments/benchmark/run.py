@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations, product
 from pathlib import Path
@@ -24,6 +24,8 @@ from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
 from experiments.config.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
+from nas.files.storage import make_folder
+from nas.rungs import Rungs
 from workers.evaluators.table import Columns, read_table
 
 
@@ -39,6 +41,8 @@ class Benchmark:
         num_workers: Numbers of logical workers; each controller runs with each of them.
         columns: Columns of the table: validation, test and cost.
         num_processes: Number of runs at a time; None is the number of cores.
+        rungs: Early stopping: columns of validation accuracy by epochs of a shorter training; empty for none.
+        eta: One in `eta` of the trials that reach a rung goes on.
     """
 
     table: Path
@@ -48,12 +52,15 @@ class Benchmark:
     num_workers: Sequence[int] = (1,)
     columns: Columns = Columns()  # noqa: RUF009 - it is immutable
     num_processes: int | None = None
+    rungs: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    eta: float = 3.0
 
     def __post_init__(self) -> None:
         for name in ("controllers", "num_workers"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{name} must be one or more, each once, got {', '.join(map(str, values)) or 'none'}")
+        Rungs(tuple(sorted(self.rungs)), eta=self.eta)
         counts = {name: getattr(self, name) for name in ("num_trials", "num_seeds", "num_processes")}
         for name, value in {**counts, "num_workers": min(self.num_workers)}.items():
             if value is not None and value < 1:
@@ -66,9 +73,11 @@ class Benchmark:
             if settings[first] == settings[second]:
                 raise ValueError(f"controllers must differ in their settings, got {first} and {second}")
         table = self.table.resolve()
-        columns = read_table(table, self.columns).columns
+        columns = read_table(table, self.columns, rungs=self.rungs).columns
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
         make = partial(Job, path=str(table), table=digest, columns=columns, num_trials=self.num_trials)
+        if self.rungs:
+            make = partial(make, rungs=dict(sorted(self.rungs.items())), eta=self.eta)
         return [
             make(controller=name, settings=settings[name], num_workers=number, seed=seed)
             for seed, number, name in product(range(self.num_seeds), self.num_workers, self.controllers)
@@ -87,7 +96,7 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     """
     jobs = benchmark.jobs()
     folder = out / "runs"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if missing := [job for job in jobs if job.stored(folder) is None]:
         run_jobs(missing, folder, benchmark.num_processes or num_cpus(), console)
     comparisons = {}

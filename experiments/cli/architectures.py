@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli import options
-from experiments.cli.output import print_result
+from experiments.cli.output import print_json, print_result
 
 app = typer.Typer()
 
@@ -55,6 +55,10 @@ def export(  # noqa: PLR0913 - one argument for each option
     features: Annotated[
         bool, typer.Option("--features", help="Also the feature maps of its stages as a program, for detectors.")
     ] = False,
+    normalize: Annotated[
+        bool,
+        typer.Option("--normalize", help="Let these programs normalize the images, of values 0 to 1, themselves."),
+    ] = False,
 ) -> None:
     """Export an architecture as code that needs only torch, with its weights if it is trained."""
     from experiments.architectures.count import count_architecture, network_line
@@ -65,7 +69,7 @@ def export(  # noqa: PLR0913 - one argument for each option
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
-    files = export_architecture(source, out, network, programs=programs)
+    files = export_architecture(source, out, network, programs=programs, normalize=normalize)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
     if network.given:
         typer.echo(network_line(count_architecture(source, network)))
@@ -93,6 +97,37 @@ def count(  # noqa: PLR0913 - one argument for each option
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     value = count_architecture(find_architecture(arch), network)
     print_result(value, print_count, as_json=as_json)
+
+
+@app.command(epilog="Example: nas score nasnet-a pnasnet-5 --image-size 32 --scores naswot,synflow")
+def score(  # noqa: PLR0913 - one argument for each option
+    archs: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Architectures, as for nas count.")],
+    *,
+    scores: Annotated[str | None, typer.Option(help="Comma-separated names; default all.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of images; default Gaussian noise.")] = None,
+    batch: Annotated[int, typer.Option(help="Number of images.")] = 64,
+    seed: options.Seed = None,
+    preset: options.Preset = None,
+    stack: options.Stack = None,
+    image_size: options.Size = None,
+    classes: options.Classes = None,
+    as_json: options.Json = False,
+) -> None:
+    """Score architectures without training them: naswot, synflow, jacobian_covariance, grad_norm, snip, zen, size."""
+    from rich.console import Console
+
+    from experiments.architectures.find import NetworkOptions
+    from experiments.architectures.score import ScoreOptions, print_scores, score_architectures
+    from nas.scores.table import ALL_SCORES
+
+    names = ALL_SCORES if scores is None else tuple(part.strip() for part in scores.split(","))
+    value = score_architectures(
+        archs, NetworkOptions(preset, stack, image_size, classes), ScoreOptions(names, data, batch, seed or 0)
+    )
+    if as_json:
+        print_json([each.to_json() for each in value])
+    else:
+        print_scores(value, Console())
 
 
 @app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")

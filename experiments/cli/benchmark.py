@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, folder
+from experiments.cli.options import Json, Quick, folder
 from experiments.cli.output import print_json
 
 SPACES = ("nasbench201",)
 """Spaces with tables; `search_spaces` has a module of each name."""
+
+QUICK_TRIALS, QUICK_SEEDS = 20, 2
+"""The most trials and seeds of `--quick`."""
 
 app = typer.Typer()
 
@@ -31,7 +34,13 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     valid: Annotated[str | None, typer.Option(help="Column that the search sees; default the last.")] = None,
     test: Annotated[str | None, typer.Option(help="Column that is reported; default the last.")] = None,
     seconds: Annotated[str | None, typer.Option(help="Column of a trial's time; default the last.")] = None,
+    rungs: Annotated[
+        str | None,
+        typer.Option(help="Stop weak trials early: EPOCHS=COLUMN, comma-separated: 12=valid_accuracy_12ep."),
+    ] = None,
+    eta: Annotated[float, typer.Option(help="One in ETA of the trials that reach a rung goes on.")] = 3.0,
     processes: Annotated[int | None, typer.Option(help="Runs at a time; default one per core.")] = None,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Compare controllers on a table of measurements, over many seeds and any number of simulated workers."""
@@ -45,9 +54,13 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
 
     if space not in SPACES:
         raise unknown_name("space with tables", space, SPACES)
+    if quick:
+        trials, seeds = min(trials, QUICK_TRIALS), min(seeds, QUICK_SEEDS)
     columns = Columns(valid, test, seconds)
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
-    asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes)
+    asked = Benchmark(
+        table, chosen, trials, seeds, whole_numbers(workers), columns, processes, parse_rungs(rungs or ""), eta
+    )
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in value.items()})
@@ -56,6 +69,17 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         if len(value) > 1:
             typer.echo(f"{name}:")
         print_comparison(comparison, Console())
+
+
+def parse_rungs(text: str) -> dict[int, str]:
+    """Columns by epochs, from ``12=COLUMN,50=COLUMN``; ValueError if the text has another form."""
+    rungs = {}
+    for part in split(text):
+        epochs, equals, column = part.partition("=")
+        if not (equals and column and epochs.isascii() and epochs.isdecimal() and 0 < int(epochs[:9]) < 200):
+            raise ValueError(f"rungs must be EPOCHS=COLUMN with epochs of 1..199, got {part!r:.60}")
+        rungs[int(epochs[:9])] = column
+    return rungs
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -19,9 +19,10 @@ def compare(
     *,
     out: Annotated[Path, folder("Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,
+    accept_data: Annotated[bool, typer.Option("--accept-data", help="Compare although the images differ.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare runs grouped by controller: curves, tables, tests, and a report."""
     from experiments.comparison.run import compare_runs, print_comparison
 
-    print_result(compare_runs(runs, out, force=force), print_comparison, as_json=as_json)
+    print_result(compare_runs(runs, out, force=force, accept_data=accept_data), print_comparison, as_json=as_json)

@@ -25,6 +25,8 @@ def detect(  # noqa: PLR0913 - one argument for each option
     workers: options.Workers = None,
     address: options.Address = None,
     settings: options.Settings = None,
+    accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
 ) -> None:
     """Train a detector on a backbone, or resume the training in the folder. A trained backbone keeps its weights."""
     from rich.console import Console
@@ -32,5 +34,7 @@ def detect(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.detect import run_detect
     from experiments.downstream.inputs import BackboneRequest
 
-    request = options.config_request(config, settings, data, workers, address, detection={"seed": seed})
+    request = options.config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, detection={"seed": seed}
+    )
     raise typer.Exit(run_detect(request, BackboneRequest(backbone, scratch), out, Console()))

@@ -48,6 +48,10 @@ Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto o
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
 ]
+AcceptData = Annotated[bool, typer.Option("--accept-data", help="Resume although the images have changed.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Only a few steps of everything, in a folder of its own, to see that it runs.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
@@ -68,6 +72,9 @@ def config_request(
     data: Path | None,
     workers: int | None,
     address: str | None,
+    *,
+    accept_data: bool = False,
+    quick: bool = False,
     **sections: Mapping[str, Any],
 ) -> ConfigRequest:
     """The configuration that a command line asks for.
@@ -78,6 +85,8 @@ def config_request(
         data: Folder of the images.
         workers: Maximum number of workers at a time.
         address: Of a Ray cluster.
+        accept_data: Whether a run is resumed although its images have changed.
+        quick: Whether what is not given is shortened to a few steps.
         **sections: Values of further options by section and key; None leaves a setting as it is.
     """
     from experiments.config.resolve import ConfigRequest
@@ -87,4 +96,4 @@ def config_request(
         "workers": {"num_workers": workers, "address": address},
     }
     changes = {(name, key): value for name, part in {**shared, **sections}.items() for key, value in part.items()}
-    return ConfigRequest(source, changes, tuple(settings or ()))
+    return ConfigRequest(source, changes, tuple(settings or ()), accept_data=accept_data, quick=quick)

@@ -32,6 +32,8 @@ def train(  # noqa: PLR0913 - one argument for each option
     workers: options.Workers = None,
     address: options.Address = None,
     settings: options.Settings = None,
+    accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
     preset: options.Preset = None,
     stack: options.Stack = None,
     image_size: options.Size = None,
@@ -47,6 +49,8 @@ def train(  # noqa: PLR0913 - one argument for each option
     from experiments.training.run import run_train
 
     training = {"start": start, "teacher": teacher, "seed": seed}
-    request = options.config_request(config, settings, data, workers, address, training=training)
+    request = options.config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, training=training
+    )
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     raise typer.Exit(run_train(request, NetworkRequest(arch, network), out, Console()))

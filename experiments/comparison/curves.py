@@ -24,7 +24,7 @@ WINDOW = 25
 MIN_IN_WINDOW = 5
 TOPS = (1, 5, 25)
 """Numbers of best architectures, as in NASNet's comparison with random search (1707.07012, figure 6)."""
-SUCCESS, CACHED = "success", "cached"
+SUCCESS, CACHED, STOPPED = "success", "cached", "stopped"
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Run:
     """One run of one controller: arrays with one entry per finished trial, trained or cached, as they finished.
 
     Attributes:
-        accuracy: on the validation split, 0..1; NaN for a failure.
+        accuracy: on the validation split, 0..1; NaN for a failure and for a trial that was stopped early.
         seconds: a worker's time for each trial; 0 for a cached one.
         test: test accuracy, 0..1, never used for selection; None if not measured.
         reward: of each success, NaN for a failure; None if it is the accuracy.
         fingerprints: of the architectures, so that repeated ones count once; None if all are distinct.
-        statuses: ``success``, ``cached`` or the kind of failure; None to derive them from the accuracy.
+        statuses: ``success``, ``cached``, ``stopped`` or the kind of failure; None to derive them from the accuracy.
         elapsed_seconds: time at which each trial finished, not decreasing; None if unknown or interrupted.
     """
 

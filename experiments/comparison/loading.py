@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from experiments.comparison.curves import CACHED, SUCCESS, Run, Strategy
+from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run, Strategy
 from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
+from experiments.config.secrets import masked
 from experiments.config.sections import dump_settings, flatten
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.data_record import DataRecord, read_data_record
+from experiments.runs.run_folder import RunFolder, read_object
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
-from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
 from nas.records import Record
 from nas.rewards import Reward
@@ -37,12 +39,16 @@ _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecip
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run folder in memory, settings and environment by dotted key, finished trials in the order of finishing."""
+    """A run folder in memory: settings without secrets, environment, and trials in the order of finishing.
+
+    `data` is the record of its images; None for runs of version 0.1.0.
+    """
 
     name: str
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Record]
+    data: DataRecord | None = None
 
     @property
     def reward(self) -> Reward:
@@ -74,8 +80,9 @@ def load_run(path: Path) -> LoadedRun:
     contents = read_ledger(folder.ledger)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
-    environment = dict(flatten(_read_environment(folder.environment)))
-    return LoadedRun(str(path), dict(flatten(_complete(document))), environment, contents.finished)
+    environment = dict(flatten(read_object(folder.environment)))
+    settings, data = dict(flatten(masked(_complete(document)))), read_data_record(path)
+    return LoadedRun(str(path), settings, environment, contents.finished, data)
 
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +122,18 @@ def objections(runs: Sequence[LoadedRun]) -> list[str]:
     return found
 
 
+def data_objections(runs: Sequence[LoadedRun]) -> list[str]:
+    """Finds runs whose images differ from those of the first one, or changed between its sessions."""
+    known = [(run, run.data) for run in runs if run.data is not None]
+    changes = [(run.name, change) for run, data in known for change in data.changes]
+    found = [f"the images changed while {name} ran ({'; '.join(change)})" for name, change in changes]
+    for run, data in known[1:]:
+        first, expected = known[0]
+        if different := expected.identity.differences(data.identity):
+            found.append(f"the images of {run.name} differ from those of {first.name} ({'; '.join(different)})")
+    return found
+
+
 def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
     """Groups runs by controller and its settings; random search, the baseline, comes last."""
     groups: dict[str, list[LoadedRun]] = {}
@@ -139,30 +158,29 @@ def to_run(loaded: LoadedRun) -> Run:
         np.array([record.outcome.train_seconds for record in loaded.records], dtype=float),
         _column(loaded, lambda success: success.metrics[TEST_METRIC]) if tested else None,
         reward=_column(loaded, loaded.reward) if rewarded else None,
-        fingerprints=[record.trial.architecture.fingerprint for record in loaded.records],
+        fingerprints=[record.fingerprint for record in loaded.records],
         statuses=[_status(record) for record in loaded.records],
     )
 
 
 def _column(loaded: LoadedRun, value: Callable[[Success], float]) -> FloatArray:
-    """A value of each trial; NaN for failures."""
-    outcomes = (record.outcome for record in loaded.records)
-    return np.array([value(each) if isinstance(each, Success) else np.nan for each in outcomes], dtype=float)
+    """A value of each trial; NaN for failures, and for trials that were stopped early, which do not compare."""
+    column = []
+    for record in loaded.records:
+        outcome = record.outcome
+        if isinstance(outcome, Success) and outcome.stopped_after is None:
+            column.append(value(outcome))
+        else:
+            column.append(math.nan)
+    return np.array(column, dtype=float)
 
 
 def _status(record: Record) -> str:
     if isinstance(outcome := record.outcome, Success):
+        if outcome.stopped_after is not None:
+            return STOPPED
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
-
-
-def _read_environment(path: Path) -> dict[str, Any]:
-    """Reads the environment; empty if it cannot be read, which must not prevent a comparison."""
-    try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _fixed_settings(run: LoadedRun) -> dict[str, Any]:

@@ -6,18 +6,19 @@ import importlib.resources
 import json
 from functools import partial
 
-from experiments.architectures.draw import architecture_figure
+from experiments.architectures.draw import cell_figures
 from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.comparison import report_parts as html
 from experiments.comparison.curve_panels import curve_panels, draw_panel
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_rows
 from experiments.comparison.figure_style import coloured, to_svg
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, duration, label, p_value, plural
+from experiments.comparison.norm_panel import draw_norm_shares
 from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
 from nas.architecture import Architecture
+from nas.edge_cell import EdgeCell
 from nas.models.normalization import NORMALIZATIONS
-from search_spaces.nasbench201 import EdgeCell
 
 
 def report_page(comparison: Comparison) -> str:
@@ -71,10 +72,15 @@ def _strategies(comparison: Comparison) -> str:
     ]
     headings = ("Strategy", "Runs", f"{capitalized(measure)} (%)", "Interquartile mean (%)", "Area under the curve (%)")
     random = html.percent(comparison.random_architecture)
-    base = "" if random is None else f" The mean {measure} of random architectures is {random}."
+    base = ""
+    if random is not None:
+        base = (
+            f" The mean {measure} of random architectures is {random}; the relative gain is the difference from it, "
+            "divided by it."
+        )
     return html.section(
         "Strategies",
-        html.table((*headings, "Gain over mean random (%)"), rows),
+        html.table((*headings, "Relative gain over random (%)"), rows),
         html.paragraph(
             f"The {measure} is that of the best architecture of each run at the end of the budget, selected by "
             "validation accuracy; means over runs with 95 % intervals. The area under the curve is the mean of this "
@@ -155,12 +161,16 @@ def _cells(strategy: StrategySummary) -> str:
     heading = f"<h3>{html.text('Best of ' + name)}</h3>"
     as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
     if isinstance(value, dict) and "normal" in value:
-        drawn, title = architecture_figure(Architecture.from_json(value)), f"Both cells of the best of {name}"
+        drawn = cell_figures(Architecture.from_json(value))
     elif isinstance(value, dict) and "arch" in value:
-        drawn, title = edge_cell_figure(EdgeCell.from_json(value)), f"The best cell of {name}"
+        drawn = {"Cell": edge_cell_figure(EdgeCell.from_json(value))}
     else:
         return heading + as_json
-    return heading + html.figure(to_svg(drawn, f"cells {strategy.name}"), title, kind="cells") + as_json
+    figures = "".join(
+        html.figure(to_svg(each, f"{cell} {strategy.name}"), f"{cell} of the best of {name}")
+        for cell, each in drawn.items()
+    )
+    return f'{heading}<div class="cells">{figures}</div>{as_json}'
 
 
 def _norms(comparison: Comparison) -> str:
@@ -176,13 +186,18 @@ def _norms(comparison: Comparison) -> str:
         for stage in stages
         for group, shares in (("all", stage.all), (f"best {NUM_BEST}", stage.best))
     ]
+    named = {capitalized(label(each.name)): each.norms for each in comparison.strategies if each.norms}
+    drawn = html.figure(to_svg(draw_norm_shares(named, norms), "norms"), "Shares of norms by stage", kind="norms")
     explained = (
         "Share of blocks with each norm, by stage from the image to the classifier, among all architectures of a "
         f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. In stages to which an "
         "architecture does not apply instance-type norms, the batch norm that replaces them is counted."
     )
     return html.section(
-        "Norms by stage", html.paragraph(explained), html.table(("Strategy", "Stage", "Of", *norms), rows, words=3)
+        "Norms by stage",
+        html.paragraph(explained),
+        drawn,
+        html.details("As a table", html.table(("Strategy", "Stage", "Of", *norms), rows, words=3)),
     )
 
 
@@ -231,10 +246,24 @@ def _settings(title: str, settings: Settings | None) -> str:
         return ""
     rows = [(html.code(key), html.plain(value)) for key, value in settings.common.items()]
     same = "The runs do not differ."
-    differing = [(html.code(each.key), html.by_value(each.values)) for each in settings.differing]
+    differing = _differing(settings)
     found = html.table(("Setting that differs", "Values"), differing, words=2) if differing else html.paragraph(same)
     shared = html.table(("Setting", "Value"), rows, words=2)
     return html.section(title, found, html.details(f"Settings that all runs share ({len(rows)})", shared))
+
+
+def _differing(settings: Settings) -> list[tuple[html.Cell, html.Cell]]:
+    """The settings that differ, one a row; what only some runs have, such as those of a controller, in one row."""
+    rows: list[tuple[html.Cell, html.Cell]] = []
+    partial_rows: dict[tuple[str, ...], list[str]] = {}
+    for each in settings.differing:
+        having = {run: value for run, value in each.values.items() if value is not None}
+        texts = {json.dumps(value) for value in having.values()}
+        if len(having) < len(each.values) and len(texts) == 1:
+            partial_rows.setdefault(tuple(having), []).append(f"{each.key}: {texts.pop()}")
+        else:
+            rows.append((html.code(each.key), html.by_value(having)))
+    return rows + [(f"Only in {', '.join(runs)}", html.lines(found)) for runs, found in partial_rows.items()]
 
 
 def _method(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -14,23 +15,26 @@ from experiments.comparison.curve_panels import draw_curves
 from experiments.comparison.difference_panels import draw_differences
 from experiments.comparison.figure_style import save
 from experiments.comparison.formatting import MEASURES, duration, interval_text, label
-from experiments.comparison.loading import LoadedRun, group_runs, load_run, objections, split_common
+from experiments.comparison.loading import LoadedRun, data_objections, group_runs, load_run, objections, split_common
 from experiments.comparison.norm_usage import norm_usage
 from experiments.comparison.report import report_page
 from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
 from experiments.comparison.tables import terminal_table
 from experiments.runs.printing import say
+from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.trial import Success
 
 MAX_SHOWN = 8
 """Up to this number of objections are shown when a comparison is refused."""
 
 
-def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Comparison:
+def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False, accept_data: bool = False) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
     Runs of one controller with the same settings are seeds of one strategy. With `force`, runs are compared even if
-    they differ in space, fidelity, data or budget, or repeat a seed; the results then note it.
+    they differ in space, fidelity, data or budget, or repeat a seed; with `accept_data`, even if their images differ.
+    The results then note it.
 
     Raises:
         ValueError: if a folder holds no run, is given twice, or the runs are not comparable.
@@ -41,10 +45,12 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Com
     if twice := {str(path) for path, full in zip(runs, paths, strict=True) if paths.count(full) > 1}:
         raise ValueError(f"each run must be given once, got {' and '.join(sorted(twice))} more than once")
     loaded = [load_run(path) for path in runs]
-    found = objections(loaded)
-    if found and not force:
-        more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
-        raise ValueError(f"the runs are not comparable (--force to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
+    settings, images = objections(loaded), data_objections(loaded)
+    if settings and not force:
+        _refuse([*settings, *images], "--force")
+    if images and not (force or accept_data):
+        _refuse(images, "--accept-data")
+    found = [*settings, *images]
     by_name = {run.name: run for run in loaded}
     comparison = compare_strategies(group_runs(loaded)).with_best(lambda best: _described(best, by_name))
     comparison = replace(
@@ -56,6 +62,11 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False) -> Com
         notes=(*_notes(loaded, found), *comparison.notes),
     )
     return replace(comparison, files=tuple(write_comparison(comparison, out)))
+
+
+def _refuse(found: Sequence[str], option: str) -> NoReturn:
+    more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
+    raise ValueError(f"the runs are not comparable ({option} to compare): {'; '.join(found[:MAX_SHOWN])}{more}")
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -79,13 +90,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def write_comparison(comparison: Comparison, out: Path) -> list[str]:
     """Writes ``comparison.json``, figures and ``report.html`` to a folder, made if missing, and returns the paths."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     data, report = out / "comparison.json", out / "report.html"
-    data.write_text(json.dumps(comparison.to_json(), allow_nan=False) + "\n", encoding="utf-8")
+    write_text(data, json.dumps(comparison.to_json(), allow_nan=False) + "\n")
     written = [data, *save(draw_curves(comparison), out / "curves.png", out / "curves.svg")]
     if comparison.tests:
         written += save(draw_differences(comparison), out / "differences.png", out / "differences.svg")
-    report.write_text(report_page(comparison), encoding="utf-8")
+    write_text(report, report_page(comparison))
     return [str(path) for path in (*written, report)]
 
 
@@ -107,6 +118,8 @@ def _notes(runs: Sequence[LoadedRun], found: Sequence[str]) -> list[str]:
     notes = []
     if found:
         notes.append(f"The comparison was forced although the runs are not comparable: {'; '.join(found)}.")
+    if unknown := [run.name for run in runs if run.data is None and len(runs) > 1]:
+        notes.append(f"The images of {' and '.join(unknown)} were not recorded and could not be compared.")
     for run in runs:
         wanted = run.settings.get("search.num_trials")
         if isinstance(wanted, int) and len(run.records) < wanted:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from experiments.config.kinds import SEARCH, ConfigKind, Document, kind_of
-from experiments.config.unknown_names import unknown_name
+from experiments.config.unknown_names import closest, unknown_name
 from experiments.config.yaml_file import parse_yaml, read_yaml
+
+
+class UnknownSectionError(ValueError):
+    """A section that a kind of configuration does not have.
+
+    Attributes:
+        keys: Names in it that may be settings of other sections; its own where it holds a plain value.
+        is_setting: Whether it holds a plain value, so that it is a setting without its section.
+    """
+
+    def __init__(self, name: object, value: object, known: Collection[str]) -> None:
+        super().__init__(str(unknown_name("section", name, known)))
+        self.keys = [str(name)]
+        self.is_setting = not isinstance(value, Mapping)
+        if isinstance(value, Mapping):
+            self.keys = [] if closest(name, known) else [str(key) for key in value]
 
 
 def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
@@ -23,7 +39,7 @@ def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
         return kind.converts[other.command](split_sections(document, other))
     for name in document:
         if name not in kind.sections:
-            raise unknown_name("section", name, kind.sections)
+            raise UnknownSectionError(name, document[name], kind.sections)
     sections: Document = {}
     for name in kind.sections:
         value = document.get(name)
@@ -75,18 +91,21 @@ def set_value(sections: Document, section: str, key: str, value: Any) -> None:  
 
 
 def apply_setting(sections: Document, setting: str) -> None:
-    """Changes one setting in place, given as ``section.key=value`` in YAML; parsing checks whether it is allowed."""
+    """Changes one setting in place, given as ``section.key=value`` in YAML; parsing checks whether it exists."""
     path, equals, text = setting.partition("=")
     section, dot, key = path.partition(".")
-    if not (equals and dot and key):
+    if not equals or not section or (not key and (dot or section in sections)):
         raise ValueError(f"a setting must have the form section.key=value, got {setting!r:.100}")
-    if section not in sections:
-        raise unknown_name("section", section, sections)
     try:
         value = parse_yaml(text)
     except ValueError as error:
         raise ValueError(f"the value of {path} {error}") from None
-    set_value(sections, section, key, value)
+    if section in sections:
+        set_value(sections, section, key, value)
+    elif kind_of({section: {}}) is not SEARCH:
+        raise UnknownSectionError(section, {}, sections)
+    else:  # parsing, which knows all settings, refuses it and says what may be meant
+        sections[section] = {key: value} if dot else value
 
 
 def config_folder() -> Path:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 Document: TypeAlias = dict[str, dict[str, Any]]
 """A configuration as plain data: settings by section."""
 
+_OF_DATA = (("data", "root"), ("data", "split"))
 _FREE = ("data.root", "data.cache_mib", "data.check_pictures", "workers.")
 
 
@@ -37,6 +38,11 @@ class ConfigKind:
     evidence: tuple[str, ...] = ("state.safetensors",)
     result: str | None = "result.json"
     converts: Mapping[str, Callable[[Document], Document]] = field(default_factory=dict)
+
+    @property
+    def counts_iterations(self) -> bool:
+        """Whether its trainings count iterations instead of epochs."""
+        return "detector" in self.sections or "head" in self.sections
 
     def may_differ(self, key: str) -> bool:
         """Whether a setting, by dotted key, may differ when a run is resumed."""
@@ -70,14 +76,14 @@ SEARCH = ConfigKind(
         *("network", "recipe", "data", "workers", "trackers"),
     ),
     named={"space": "nasnet", "controller": "ppo", "reward": "accuracy", "evaluator": "train_and_validate"},
-    adopted=(*(("network", key) for key in ("num_classes", "in_channels", "image_size")), ("data", "root")),
-    free=(*_FREE, "search.num_trials", "trackers."),
+    adopted=(*(("network", key) for key in ("num_classes", "in_channels", "image_size")), *_OF_DATA),
+    free=(*_FREE, "search.num_trials", "search.max_first_failures", "trackers."),
     bound=("workers.max_parameters", "workers.max_multiply_adds"),
     evidence=("ledger.jsonl",),
     result=None,
 )
 _TRAINING = ("training", "network", "recipe", "data", "workers")
-_START = (("data", "root"), ("training", "start"), ("training", "teacher"))
+_START = (*_OF_DATA, ("training", "start"), ("training", "teacher"))
 TRAINING = ConfigKind("train", _TRAINING, adopted=_START)
 TOURNAMENT = ConfigKind(
     "select",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
@@ -21,18 +21,25 @@ from experiments.config.unknown_names import unknown_name
 from experiments.config.workers import SearchWorkers
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
+from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
+from nas.names import NORMALIZATION_NAMES, OPERATION_NAMES
 from nas.plain import description_from_json
-from nas.plugins import Table
+from nas.plugins import Table, is_reference
 from nas.protocols import Controller, SearchSpace
-from nas.rewards import Reward
+from nas.rewards import REWARDS, Metric, Reward
+from nas.rungs import Rungs
 from nas.trial import Description, Outcome
 from search_spaces.cell_space import CellSpace
+from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
+from workers.evaluators.cost import estimate_seconds
 from workers.evaluators.train_and_validate import train_and_validate
+from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,11 +78,13 @@ class EvaluatorKind:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
         takes: The arguments that it takes of those that a search offers, see `experiments.search.run`.
         settings: The class of its settings, passed as ``settings``; None if it has none.
+        estimate: Returns the seconds that a trial will take, see `workers.evaluators.cost`; None if it cannot be told.
     """
 
     evaluate: Callable[..., Outcome]
     takes: tuple[str, ...] = ("data",)
     settings: type[Any] | None = None
+    estimate: Callable[..., float] | None = None
 
 
 SPACES = Table(
@@ -83,6 +92,7 @@ SPACES = Table(
     {
         "nasnet": SpaceKind(NASNET),
         "tiny": SpaceKind(TINY),
+        "nasbench201": SpaceKind(NASBENCH201, EdgeCell.from_json),
     },
     lambda value: SpaceKind(outside.space(value), description_from_json),
 )
@@ -100,11 +110,12 @@ CONTROLLERS = Table(
 )
 """Controllers by name."""
 
-_ARGUMENTS = ("data", "weights_dir", "max_parameters", "max_multiply_adds", "shifts")
+_ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
 EVALUATORS = Table(
     "evaluator",
     {
-        "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
+        "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
+        "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
     },
     lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
@@ -146,6 +157,12 @@ class SearchConfig(Config):
             )
         if isinstance(self.space, CellSpace):
             _check_cells(self.space, self.network)
+        elif isinstance(self.space, EdgeSpace):
+            _check_edges(self.space, self.network)
+        if (rungs := self.search.rungs) is not None:
+            _check_rungs(rungs, self.recipe, self.evaluator_name)
+        if isinstance(self.evaluator, ZeroCostSettings):
+            _check_scored(self.evaluator, self.reward, self.search)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
@@ -157,6 +174,23 @@ class SearchConfig(Config):
         """Returns a new controller for this space and seed."""
         settings = () if self.controller is None else (self.controller,)
         return CONTROLLERS[self.controller_name].build(self.space.choices, *settings, seed=self.search.seed)
+
+    @classmethod
+    def known_settings(cls) -> dict[str, list[str]]:
+        """Names of the settings of each section, those of all entries where it names one of a table."""
+        types = get_type_hints(cls)
+        tables: dict[str, Iterable[Any]] = {
+            "space": [type(kind.space) for kind in SPACES.values()],
+            "controller": [kind.settings for kind in CONTROLLERS.values()],
+            "reward": REWARDS.values(),
+            "evaluator": [kind.settings for kind in EVALUATORS.values()],
+        }
+        return {
+            name: [
+                each.name for kind in tables.get(name, [types.get(name)]) if kind for each in dataclasses.fields(kind)
+            ]
+            for name in cls.kind.sections
+        }
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:
@@ -197,6 +231,8 @@ def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
     if not dataclasses.is_dataclass(default):
         _optional("space", name, settings, None)
         return name, default
+    if isinstance(default, CellSpace):
+        _check_names(settings)
     return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
 
 
@@ -214,13 +250,51 @@ def _optional(what: str, name: str, settings: Mapping[str, Any], kind: type[Any]
     return None
 
 
-def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
-    for what, names, known in (("op", space.ops, OPERATIONS), ("norm", space.norms, NORMALIZATIONS)):
-        for each in names:
-            if each not in known:
+def _check_names(settings: Mapping[str, Any]) -> None:
+    """Raises ValueError for unknown names in the settings of a space, and says what may be meant."""
+    for what, known in (("op", OPERATION_NAMES), ("norm", NORMALIZATION_NAMES)):
+        names = settings.get(f"{what}s")
+        for each in names if isinstance(names, list | tuple) else ():
+            if isinstance(each, str) and each not in known and not is_reference(each):
                 raise unknown_name(f"{what} in space.{what}s", each, known)
+
+
+def _check_edges(space: EdgeSpace, network: NetworkSpec) -> None:
+    for op in space.ops:
+        if op not in EDGE_OPERATIONS:
+            raise unknown_name("op in space.ops", op, EDGE_OPERATIONS)
+    check_edge_spec(network)
+
+
+def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
+    for names, table in ((space.ops, OPERATIONS), (space.norms, NORMALIZATIONS)):
+        for name in filter(is_reference, names):
+            table[name]  # raises ValueError if it cannot be used
     deepest = max((stages for stages in space.appearance_stages if stages is not None), default=0)
     if deepest > network.num_stages:
         raise ValueError(
             f"space.appearance_stages must be at most network.num_stages, {network.num_stages}, got {deepest}"
+        )
+
+
+def _check_rungs(rungs: Rungs, recipe: TrainRecipe, evaluator: str) -> None:
+    try:
+        rungs.resolve(recipe.epochs)
+    except ValueError as error:
+        raise ValueError(f"search.rungs: {error}") from None
+    if "states_dir" not in EVALUATORS[evaluator].takes:
+        able = ", ".join(name for name, kind in EVALUATORS.items() if "states_dir" in kind.takes)
+        raise ValueError(f"search.rungs needs an evaluator that can pause, {able}, got {evaluator}")
+
+
+def _check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSettings) -> None:
+    """Raises ValueError unless the reward is a score of the evaluator, which trains nothing."""
+    if not isinstance(reward, Metric) or reward.metric not in settings.scores:
+        came = f"metric {reward.metric}" if isinstance(reward, Metric) else type(reward).__name__
+        allowed = ", ".join(settings.scores)
+        raise ValueError(f"evaluator zero_cost needs a reward {{name: metric, metric: one of {allowed}}}, got {came}")
+    if search.failure_reward is not None:
+        raise ValueError(
+            "search.failure_reward must be null with evaluator zero_cost, since scores have no lowest value, "
+            f"got {search.failure_reward:g}"
         )

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from nas.rungs import Rungs
 from nas.shifts.measure import ShiftPlan
 from nas.shifts.table import check_disjoint, check_shifts
 
@@ -23,6 +24,9 @@ class SearchSettings:
         failure_reward: The reward of a failure; null tells the controller nothing.
         deterministic: Whether rewards are told in fixed batches, so that the number of workers changes no proposal.
         ordered_batch: Size of those batches.
+        rungs: Early stopping by successive halving: numbers of epochs, or the first of them, and eta; null: none.
+        max_first_failures: The search stops if this many first trials of a session all fail for the same reason; null
+            never stops it.
     """
 
     num_trials: Annotated[int, Field(ge=1, le=10**7)]
@@ -30,6 +34,14 @@ class SearchSettings:
     failure_reward: float | None = 0.0
     deterministic: bool = False
     ordered_batch: Annotated[int, Field(ge=1)] = 20
+    rungs: Rungs | None = None
+
+    @property
+    def batch(self) -> int | None:
+        """Size of the batches of a deterministic search, else None."""
+        return self.ordered_batch if self.deterministic else None
+
+    max_first_failures: Annotated[int | None, Field(ge=2)] = 5
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from experiments.config.option_names import named_option
 from experiments.config.unknown_names import unknown_name
 
 _T = TypeVar("_T")
+
+
+class UnknownKeyError(ValueError):
+    """A key that its section does not have.
+
+    Attributes:
+        keys: The key.
+        is_setting: Whether it has no section: never.
+    """
+
+    def __init__(self, section: str, key: str, known: Iterable[str]) -> None:
+        super().__init__(str(unknown_name(f"key in section {section}", key, known)))
+        self.keys = [key]
+        self.is_setting = False
 
 
 def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _T:
@@ -20,15 +35,16 @@ def validate_section(name: str, section: Mapping[str, Any], kind: type[_T]) -> _
         if key not in known:
             if not known:
                 raise ValueError(f"this {name} has no settings, got {key!r:.80}")
-            raise unknown_name(f"key in section {name}", key, known)
+            raise UnknownKeyError(name, str(key), known)
     try:
         settings = TypeAdapter(kind).validate_python(dict(section))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join((name, *(str(part) for part in first["loc"])))
         message = first["msg"].removeprefix("Value error, ")
-        came = "" if first["type"] in {"missing", "value_error"} else f", got {first['input']!r:.60}"
-        raise ValueError(f"{place}: {message}{came}") from None
+        hidden = first["type"] in {"missing", "value_error"} or "env_vars" in first["loc"]  # may be a secret
+        came = "" if hidden else f", got {first['input']!r:.60}"
+        raise ValueError(f"{place}: {message}{came}{named_option(place)}") from None
     for key, value in section.items():
         if _has_converted_bool(value, getattr(settings, key)):
             raise ValueError(f"{name}.{key}: true and false are not numbers, got {value!r:.60}")

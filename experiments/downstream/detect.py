@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from experiments.config.workers import TrainingWorkers
 from experiments.downstream.detect_figures import draw_curves, draw_pictures
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.runs.live_iterations import RecordLines
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.metrics import NAMES
@@ -46,15 +47,20 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
     folder = RunFolder(out or request.default_folder)
     document, architecture = resolve_dense(DETECTION, request, backbone, folder)
     config = DetectionConfig.parse(document, source=request.source)
-    plan, path = config.plan(architecture), folder.path
+    plan, path = replace(config.plan(architecture), accept_data=request.accept_data), folder.path
     # what does not fit is refused before there is a folder, which would be bound to settings that cannot be trained
-    if (root := request.changes.get(("data", "root"))) is not None and not Path(root).is_dir():
+    root, stored = config.data.root, (folder.stored_document() or {}).get("data")
+    if not Path(str(root)).is_dir() and request.changes.get(("data", "root")) is not None:
         raise ValueError(f"there is no folder {root}")
     done = read_result(path) is not None and (path / CURVES_FILE).is_file()  # the curves are written last
-    data = None if done else load_checked(plan, console)
-    with Binding(folder, config, architecture).hold():
+    data = None if done and isinstance(stored, Mapping) and root == stored.get("root") else load_checked(plan, console)
+    report = None if data is None else data.report
+    binding = Binding(folder, config, architecture, data=report, accept_data=request.accept_data)
+    with binding.hold() as notices:
+        for notice in notices:
+            say(console, notice)
         result = read_result(path)
-        if result is None or data is not None:
+        if result is None or not done:
             result = detect_folder(path, plan, data or load_checked(plan, console), config.workers, console)
     for line in result_lines(path, result):
         say(console, line)
@@ -69,6 +75,7 @@ def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
     choose_dtype(plan.recipe, choose_device(plan.recipe))
     with console.status("reading the images"):
         data = load_detection_data(plan.data, masks=plan.detector.masks)
+    say_report(console, data.report)
     build_task(plan, data)
     return data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.downstream.segment_domains import Domain, find_domains, measure_domains
 from experiments.downstream.segment_figures import draw_curves, draw_pictures
 from experiments.runs.live_iterations import RecordLines
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from nas.downstream.run import DenseWatch
 from nas.downstream.segmentation.checkpoint import load_segmenter
@@ -59,7 +59,7 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
     document, architecture = resolve_dense(SEGMENTATION, request, backbone, folder)
     config = SegmentationConfig.parse(document, source=request.source)
     data = read_images(config, console)
-    found = segment_folder(folder.path, config, architecture, data, console)
+    found = segment_folder(folder.path, config, architecture, data, console, accept_data=request.accept_data)
     for line in result_lines(folder.path, found.result):
         say(console, line)
     console.print(class_table(found.result))
@@ -68,23 +68,34 @@ def run_segment(request: ConfigRequest, backbone: BackboneRequest, out: Path | N
 
 
 def read_images(config: SegmentationConfig, console: Console) -> SegmentationFolder:
-    """Reads all images and masks, see `nas.downstream.segmentation.data.read_folder`."""
+    """Reads all images and masks, see `nas.downstream.segmentation.data.read_folder`, and prints what is used."""
     with console.status("reading the images and masks"):
-        return read_folder(Path(config.data.root or ""), config.data)
+        data = read_folder(Path(config.data.root or ""), config.data)
+    say_report(console, data.report)
+    return data
 
 
 def segment_folder(
-    folder: Path, config: SegmentationConfig, architecture: Buildable, data: SegmentationFolder, console: Console
+    folder: Path,
+    config: SegmentationConfig,
+    architecture: Buildable,
+    data: SegmentationFolder,
+    console: Console,
+    *,
+    accept_data: bool = False,
 ) -> SegmentResult:
     """Trains a segmenter in the folder, or resumes the training, evaluates it, and draws curves and images.
 
     Raises ValueError if images, backbone and folder do not fit together, before anything is trained; RuntimeError if
     the training fails.
     """
-    plan = config.plan(architecture)
+    plan = replace(config.plan(architecture), accept_data=accept_data)
     build_task(plan, data)  # what does not fit is said before there is a folder
     domains = find_domains(plan, data, config.test)
-    with Binding(RunFolder(folder), config, architecture).hold():
+    binding = Binding(RunFolder(folder), config, architecture, data=data.report, accept_data=accept_data)
+    with binding.hold() as notices:
+        for notice in notices:
+            say(console, notice)
         result = read_result(folder) or _train(folder, plan, config, data, console)
         train = data.classes.count(data.train.counts)
         with num_threads(plan.recipe.num_threads), console.status("evaluating") as status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ from torch import nn
 
 from experiments.config.dense_config import SegmentationTest
 from nas.downstream.segmentation.classes import Counts
-from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit, read_test_split
+from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit, identify_test_split, read_test_split
 from nas.downstream.segmentation.evaluation import Look, evaluate
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json_object
 from nas.shifts.table import SHIFTS
 
 DOMAINS_FILE = "domains.json"
@@ -26,27 +26,44 @@ TRAINING, VALIDATION = "training", "validation"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Domain:
-    """Images with masks under a unique name, their numbers of pixels by class, and the shift of the images, if any."""
+    """Images with masks under a unique name.
+
+    Attributes:
+        counts: Numbers of pixels by class.
+        look: The shift of the images, if any.
+        fingerprint: Identifies the images; None if unknown.
+    """
 
     name: str
     pictures: SegmentationImages
     counts: Counts
     look: Look | None = None
+    fingerprint: str | None = None
 
 
 def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: SegmentationTest) -> list[Domain]:
     """Returns the domains, validation images first; raises ValueError if classes of another folder do not match."""
     splits: dict[str, SegmentationSplit] = {VALIDATION: folder.validation}
+    own = None if folder.report is None else folder.report.identity.fingerprint
+    other = None
     if test.training:
         splits[TRAINING] = folder.train
     if test.root is not None:
-        splits[f"val of {Path(test.root).name}"] = read_test_split(Path(test.root), plan.data, folder.classes)
+        split = read_test_split(Path(test.root), plan.data, folder.classes)
+        splits[f"val of {Path(test.root).name}"] = split
+        other = identify_test_split(Path(test.root), split).fingerprint
     domains = [
-        Domain(name, plan.split(folder, split), folder.classes.count(split.counts)) for name, split in splits.items()
+        Domain(
+            name,
+            plan.split(folder, split),
+            folder.classes.count(split.counts),
+            fingerprint=own if name in {VALIDATION, TRAINING} else other,
+        )
+        for name, split in splits.items()
     ]
     home = domains[0]
     looks = [Look(name, test.severity, test.seed) for name in (SHIFTS if test.shifts is None else test.shifts)]
-    return domains + [Domain(look.shift, home.pictures, home.counts, look) for look in looks]
+    return domains + [replace(home, name=look.shift, look=look) for look in looks]
 
 
 def measure_domains(
@@ -77,14 +94,16 @@ def measure_domains(
         progress(domain.name)
         network = network or load()
         scores = evaluate(network, domain.pictures, train, domain.counts, look=domain.look)
-        known[domain.name] = {**scores, "look": _describe(domain.look)}
+        known[domain.name] = {**scores, "look": _describe(domain.look), "fingerprint": domain.fingerprint}
         write_text(path, json.dumps(known, indent=2, allow_nan=False) + "\n")
     return {domain.name: known[domain.name] for domain in domains}
 
 
 def _is_known(value: Any, domain: Domain) -> bool:  # noqa: ANN401 - plain data
-    """Whether a result is of the same pixels under the same shift."""
-    return value is not None and value["look"] == _describe(domain.look) and value["pixels"] == domain.counts.tolist()
+    """Whether a result is of the same images under the same shift; those of version 0.1.0 say only how many pixels."""
+    if value is None or value.get("fingerprint", domain.fingerprint) != domain.fingerprint:
+        return False
+    return bool(value["look"] == _describe(domain.look) and value["pixels"] == domain.counts.tolist())
 
 
 def _describe(look: Look | None) -> dict[str, Any] | None:
@@ -93,7 +112,6 @@ def _describe(look: Look | None) -> dict[str, Any] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = parse_json(path.read_bytes()) if path.is_file() else {}
+        return read_json_object(path) if path.exists() else {}
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it to evaluate its domains again") from None
-    return dict(value)
+        raise ValueError(f"{error}; delete it to evaluate its domains again") from None

@@ -27,10 +27,11 @@ from experiments.downstream.segment import SegmentResult, read_images, segment_f
 from experiments.downstream.segment_domains import VALIDATION
 from experiments.downstream.segment_figures import draw_norms
 from experiments.runs.printing import say
-from experiments.runs.run_folder import RunFolder, make_folder
+from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture, Cell
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.models.build import Buildable
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.resnet import ReferenceNetwork
@@ -52,6 +53,8 @@ def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildabl
         return ReferenceNetwork(architecture.name.partition("-ibn")[0] + _PLACEMENTS[norm])
     if norm not in NORMALIZATIONS:
         raise unknown_name("norm", norm, list(NORMALIZATIONS))
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"norms can be replaced in cells of blocks only, got {architecture.arch}")
     stages = architecture.appearance_stages
     return Architecture(
         _cell_with(architecture.normal, norm),
@@ -96,9 +99,11 @@ def run_norms(
             for norm, changed in chosen.items():
                 path = folder.path / norm / f"seed-{seed}"
                 say(console, str(path))
-                results[norm].append(segment_folder(path, _with_seed(config, seed), changed, data, console))
+                own, accept = _with_seed(config, seed), request.accept_data
+                results[norm].append(segment_folder(path, own, changed, data, console, accept_data=accept))
         study = summarize(results)
-        plain = {"config": request.source, **study.to_json()}
+        images = {} if data.report is None else {"images": data.report.counts}
+        plain = {"config": request.source, **images, **study.to_json()}
         write_text(folder.path / f"{TABLE_FILE}.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
         write_text(folder.path / f"{TABLE_FILE}.md", markdown_norms(study))
         draw_norms(study, folder.path / f"{TABLE_FILE}.png")

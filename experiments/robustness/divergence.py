@@ -12,6 +12,8 @@ from experiments.config.unknown_names import unknown_name
 from experiments.robustness.figure import draw_divergence
 from experiments.robustness.results import Divergence, LayerDivergence, NetworkDivergence
 from nas.data.data_set import Split
+from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.shifts.divergence import appearance_divergence, content_divergence, layer_means
 from nas.shifts.style import read_palettes
 from nas.shifts.table import check_shifts, shift_split
@@ -48,9 +50,9 @@ def run_divergence(names: Sequence[str], out: Path, options: DivergenceOptions) 
     networks = [find_trained(name) for name in names]
     split = load_test_images(networks, options.data, most=options.most)
     result = measure_divergence(networks, split, options)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     text = json.dumps(result.to_json(), indent=2, allow_nan=False)
-    (out / "divergence.json").write_text(text + "\n", encoding="utf-8")
+    write_text(out / "divergence.json", text + "\n")
     draw_divergence(result, out)
     return result
 

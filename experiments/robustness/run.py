@@ -23,6 +23,8 @@ from experiments.robustness.results import (
     WorstShift,
 )
 from nas.data.data_set import Split
+from nas.files.atomic_write import write_text
+from nas.files.storage import make_folder
 from nas.shifts.measure import right_answers
 from nas.shifts.style import Palettes, read_palettes
 from nas.shifts.table import SEVERITIES, SHIFTS, check_shifts, shift_split, shifts_for
@@ -69,9 +71,9 @@ def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) 
     shifts = check_shifts(asked or shifts_for(num_channels), num_channels=num_channels)
     palettes = read_palettes(options.pictures, num_channels=num_channels) if "style" in shifts else None
     result = measure_robustness(networks, split, ShiftGrid(shifts, options.severities, options.seed, palettes))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     text = json.dumps(result.to_json(), indent=2, allow_nan=False)
-    (out / "robustness.json").write_text(text + "\n", encoding="utf-8")
+    write_text(out / "robustness.json", text + "\n")
     draw_robustness(result, out)
     return result
 

@@ -31,10 +31,15 @@ class NotebookDisplay(SearchDisplay):
     def update(self) -> None:
         """Redraws if the last drawing is old enough."""
         if time.monotonic() >= self._redraw_at:
-            self.finish()
+            self._redraw()
 
     def finish(self) -> None:
-        """Draws the current state."""
+        """Draws the last state."""
+        self._tally.end_session()
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._tally.shares = self._progress()
         self._redraw_at = time.monotonic() + REDRAW_SECONDS
         if self._handle is not None:
             self._handle.update(self._html(self.page()))

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nas.data.report import DataReport
+
 
 def say(console: Console, text: str) -> None:
     """Prints text as it is: no markup, no highlighting, no line breaks of its own."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_report(console: Console, report: DataReport | None) -> None:
+    """Prints which images are used, what is left out and why; nothing if that is unknown."""
+    for line in () if report is None else report.lines():
+        say(console, line)
 
 
 def one_line(text: str) -> str:

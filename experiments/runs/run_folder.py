@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +14,17 @@ import yaml
 
 from experiments.config.config import Config
 from experiments.config.kinds import ConfigKind, Document, kind_of
+from experiments.config.secrets import has_secrets, masked
 from experiments.config.sections import flatten
 from experiments.config.yaml_file import read_yaml
+from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
-from nas.files.atomic_write import write_text
+from nas.data.report import DataReport
+from nas.fidelity import complete_stored_data
+from nas.files.atomic_write import remove_unfinished, write_text
+from nas.files.guarded_read import read_json, read_json_object
 from nas.files.lock import FileLock
-from nas.files.strict_json import parse_json
+from nas.files.storage import make_folder
 from nas.models.build import Buildable, description_from_json
 
 
@@ -30,9 +36,10 @@ class RunFolder:
         config: The resolved configuration, with every setting written out.
         environment: Versions, git commit and hardware, of the start and of every continuation elsewhere.
         architecture: The architecture that is trained in the folder.
-        origin: What else the results depend on, such as digests of weights and data.
+        origin: What else the results depend on, such as digests of weights.
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
+        progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,10 +50,16 @@ class RunFolder:
         self.origin = path / "origin.json"
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
+        self.states = path / "states"
+        self.progress = path / "progress"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
         return self.weights / f"trial-{trial_id}.safetensors"
+
+    def trial_state(self, trial_id: int) -> Path:
+        """The file with the state of a trial that pauses at a rung; it need not exist."""
+        return self.states / f"trial-{trial_id}.safetensors"
 
     def lock(self) -> FileLock:
         """Keeps other processes out of the folder while it is entered; the folder must exist."""
@@ -62,9 +75,15 @@ class RunFolder:
         return kind.result is not None and (self.path / kind.result).is_file()
 
     def stored_document(self) -> dict[str, Any] | None:
-        """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used."""
+        """The resolved configuration as plain data, or None if there is no run; ValueError if it cannot be used.
+
+        Settings that were introduced after the run have the values that describe it.
+        """
         if self.config.exists():
-            return read_yaml(self.config)
+            document = read_yaml(self.config)
+            if isinstance(data := document.get("data"), Mapping):
+                document["data"] = complete_stored_data(data)
+            return document
         if self.ledger.exists() and self.ledger.stat().st_size > 0:
             raise ValueError(f"{self.path} holds a ledger but no config.yaml: it is not a complete run folder")
         if self.path.exists() and not self.path.is_dir():
@@ -82,15 +101,16 @@ class RunFolder:
         """The architecture that is trained in the folder, or None; ValueError if it cannot be read."""
         if not self.architecture.is_file():
             return None
+
         try:
-            return description_from_json(parse_json(self.architecture.read_bytes()))
+            return description_from_json(read_json(self.architecture))
         except ValueError as error:
             raise ValueError(f"{self.architecture} does not describe an architecture: {error}") from None
 
     def write_config(self, document: Mapping[str, Any]) -> None:
-        """Writes the resolved configuration; RuntimeError if it cannot be written."""
+        """Writes the resolved configuration, for this user only if it holds secrets; StorageError if it cannot."""
         text = yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120)
-        write_text(self.config, text)
+        write_text(self.config, text, mode=0o600 if has_secrets(document) else 0o666)
 
     def write_environment(self) -> None:
         """Records the environment: of the first start, then of each continuation where it differs."""
@@ -107,16 +127,22 @@ class RunFolder:
 class Binding:
     """A run folder and everything that its results depend on.
 
-    `architecture` is what is trained in the folder, if it is one; `origin` holds what else counts, as plain data.
+    Attributes:
+        architecture: What is trained in the folder, if it is one.
+        origin: What else counts, as plain data.
+        data: The images; None if they have not been read.
+        accept_data: Whether a run is resumed although its images have changed.
     """
 
     folder: RunFolder
     config: Config
     architecture: Buildable | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    data: DataReport | None = None
+    accept_data: bool = False
 
     def check(self) -> None:
-        """Raises ValueError if the folder holds another run; the message shows what differs."""
+        """Raises ValueError if the folder holds another run, or one on other images; the message shows what differs."""
         folder, kind = self.folder, self.config.kind
         stored = folder.stored_document()
         if stored is None:
@@ -134,32 +160,70 @@ class Binding:
             raise ValueError(
                 f"{folder.path} holds a run with another configuration ({'; '.join(different)}); choose another --out"
             )
+        self._check_data()
+
+    def notices(self) -> Iterator[str]:
+        """Says that the images of the run in the folder are unknown, or have changed."""
+        if self.data is None or not self.folder.is_bound(self.config.kind):
+            return
+        former = read_data_record(self.folder.path)
+        if former is None:
+            finished = self.folder.is_finished(self.config.kind)
+            recorded = "" if finished else "; they are recorded from now on"
+            yield f"note: the run in {self.folder.path} did not record its images, so changes are not noticed{recorded}"
+        elif changed := former.identity.differences(self.data.complete):
+            yield f"note: the images have changed, which is accepted and recorded: {'; '.join(changed)}"
 
     def write(self) -> None:
-        """Writes configuration, architecture, origin and environment; RuntimeError if they cannot be written."""
+        """Writes configuration, architecture, origin, data and environment; RuntimeError if they cannot be written."""
         folder = self.folder
         folder.write_config(self.config.to_document())
         if self.architecture is not None:
             write_text(folder.architecture, json.dumps(self.architecture.to_json(), indent=2) + "\n")
         if self.origin:
             write_text(folder.origin, json.dumps(dict(self.origin), indent=2) + "\n")
+        self.write_data()
         folder.write_environment()
 
+    def write_data(self) -> None:
+        """Records the images; RuntimeError if that cannot be written."""
+        if self.data is not None:
+            former = read_data_record(self.folder.path) if self.folder.is_bound(self.config.kind) else None
+            write_data_record(self.folder.path, self.data, former)
+
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Iterator[tuple[str, ...]]:
         """Creates the folder or checks that it holds this run, and keeps other processes out of it.
+
+        Yields `notices`.
 
         Raises:
             ValueError: If it holds another run.
-            RuntimeError: If another process uses it, or it cannot be written.
+            RuntimeError: If another process uses it, or it cannot be written. A finished run may be in a folder that
+                cannot be written.
         """
         self.check()  # a folder of another run stays as it is
+        if self.folder.is_finished(self.config.kind) and not os.access(self.folder.path, os.W_OK):
+            yield tuple(self.notices())
+            return
         make_folder(self.folder.path)
         with self.folder.lock():
+            remove_unfinished(self.folder.path)
             self.check()
+            notices = tuple(self.notices())
             if not self.folder.is_finished(self.config.kind):
                 self.write()
-            yield
+            yield notices
+
+    def _check_data(self) -> None:
+        if self.data is None or self.accept_data:
+            return
+        former = read_data_record(self.folder.path)
+        if former is not None and (changed := former.identity.differences(self.data.complete)):
+            raise ValueError(
+                f"{self.folder.path} holds a run on other images ({'; '.join(changed)}); choose another --out, or "
+                "resume with --accept-data"
+            )
 
     def _differences(self) -> Iterator[str]:
         known, asked = self.folder.stored_architecture(), self.architecture
@@ -173,20 +237,13 @@ class Binding:
         )
 
 
-def make_folder(path: Path) -> None:
-    """Creates a folder; RuntimeError if it cannot be created."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuntimeError(f"the folder {path} cannot be created: {error.strerror}") from None
-
-
 def differences(kind: ConfigKind, stored: Document, asked: Document) -> list[str]:
     """The settings that keep a run from being resumed with another configuration, one text for each."""
     old, new = dict(flatten(stored)), dict(flatten(asked))
+    shown_old, shown_new = dict(flatten(masked(stored))), dict(flatten(masked(asked)))
     return [
-        f"{key}: {_shown(old[key]) if key in old else 'nothing'} in the folder, "
-        f"{_shown(new[key]) if key in new else 'nothing'} requested"
+        f"{key}: {_shown(shown_old[key]) if key in old else 'nothing'} in the folder, "
+        f"{_shown(shown_new[key]) if key in new else 'nothing'} requested"
         for key in sorted({*old, *new})
         if not kind.may_differ(key) and old.get(key) != new.get(key)
     ]
@@ -195,10 +252,9 @@ def differences(kind: ConfigKind, stored: Document, asked: Document) -> list[str
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; an empty one if there is none that can be read."""
     try:
-        value = parse_json(path.read_bytes())
+        return read_json_object(path)
     except (OSError, ValueError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - plain data

@@ -23,12 +23,12 @@ class BestWeights:
         self._keep = keep
         self._reward = reward
         self._seen: set[str] = set()
-        self._best: list[tuple[float, int]] = []
+        self._best: list[tuple[float, float, int]] = []
         unused = set()
         for record in finished:
             self._rank(record.trial, record.outcome)
             unused.add(folder.trial_weights(record.trial.id).name)
-        unused.difference_update(folder.trial_weights(trial_id).name for _, trial_id in self._best)
+        unused.difference_update(folder.trial_weights(trial_id).name for *_, trial_id in self._best)
         for path in folder.weights.glob("*"):
             if path.name in unused:
                 path.unlink()
@@ -43,5 +43,5 @@ class BestWeights:
         if not isinstance(outcome, Success) or trial.architecture.fingerprint in self._seen:
             return trial.id
         self._seen.add(trial.architecture.fingerprint)
-        bisect.insort(self._best, (-self._reward(outcome), trial.id))
-        return self._best.pop()[1] if len(self._best) > self._keep else None
+        bisect.insort(self._best, (-outcome.progress, -self._reward(outcome), trial.id))
+        return self._best.pop()[-1] if len(self._best) > self._keep else None

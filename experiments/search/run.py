@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,18 +21,25 @@ from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
 from experiments.runs.notebook import NotebookDisplay
-from experiments.runs.printing import say
-from experiments.runs.run_folder import Binding, RunFolder, make_folder
+from experiments.runs.printing import say, say_report
+from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
+from experiments.search.estimate import describe_cost
 from nas.data.data_set import DataSet
-from nas.ledger.writer import Ledger
+from nas.files.atomic_write import remove_unfinished
+from nas.files.storage import StorageError, make_folder
+from nas.ledger.writer import Ledger, read_ledger
 from nas.protocols import Pool
+from nas.records import LedgerContents
+from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
+from workers.evaluators.progress import read_progress
 from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
+from workers.pools.rung_pool import RungPool
 from workers.pools.serial_pool import SerialPool
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -51,22 +60,41 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     document = resolve(SEARCH, request, stored)
     config = SearchConfig.parse(document, source=request.source or None)
     data = None
-    if stored is None:  # bad input must leave no folder behind
+    if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
-    Binding(folder, config).check()  # a folder of another run stays as it is
+    _bind(folder, config, data, request).check()  # a folder of another run stays as it is
+    if stored is not None and not os.access(folder.path, os.W_OK):
+        return _show_finished(folder, config, console)
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
-        Binding(folder, config).check()
+        _bind(folder, config, data, request).check()
         if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
-            _say_result(folder, _count(config, ledger), console)
+            _say_result(folder, _count(config, ledger.contents), console)
             return 0
         if ledger.contents.warning:
             say(console, f"warning: {ledger.contents.warning}")
         if data is None:
             data, config = _load(document, request, console)
+        binding = _bind(folder, config, data, request)
+        binding.check()
+        for notice in binding.notices():
+            say(console, notice)
         _write_folder(folder, config)
+        binding.write_data()
         return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
+
+
+def _bind(folder: RunFolder, config: SearchConfig, data: DataSet | None, request: ConfigRequest) -> Binding:
+    """Binds the folder to configuration and images; a search uses no test images."""
+    report = None if data is None or data.report is None else data.report.without_test()
+    return Binding(folder, config, data=report, accept_data=request.accept_data)
+
+
+def _names_other_images(request: ConfigRequest, stored: Mapping[str, Any]) -> bool:
+    """Whether a request names another folder of images than a stored document."""
+    root, former = request.changes.get(("data", "root")), stored.get("data")
+    return root is not None and isinstance(former, Mapping) and str(root.resolve()) != former.get("root")
 
 
 def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet | None, SearchConfig]:
@@ -75,6 +103,7 @@ def _load(document: dict[str, Any], request: ConfigRequest, console: Console) ->
     if "data" not in EVALUATORS[config.evaluator_name].takes:
         return None, config
     data, config = load_images(SearchConfig, document, request, console)
+    say_report(console, None if data.report is None else data.report.without_test())
     check_fits(config.fidelity, data)
     recipe, workers = config.recipe, config.workers
     if recipe.device == "cuda" and workers.pool == "ray" and workers.gpus == 0:
@@ -93,66 +122,95 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     if document != stored:
         folder.write_config(document)
     folder.write_environment()
-    folder.weights.mkdir(exist_ok=True)
+    make_folder(folder.weights)
+    for path in (folder.path, folder.weights):
+        remove_unfinished(path)
+    shutil.rmtree(folder.progress, ignore_errors=True)  # of a killed session
+    make_folder(folder.progress)
 
 
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
-    tally = _count(config, ledger)
+    tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
     controller, plan = config.build_controller(), _plan(config)
     display = NotebookDisplay if console.is_jupyter else SearchDisplay
-    reporter = display(str(folder.path), tally, console)
+    reporter = display(str(folder.path), tally, console, lambda: read_progress(folder.progress))
 
     def announce() -> None:
+        tally.is_stopping = True
         reporter.say(f"stopping after {tally.num_running} running trials; press Ctrl-C again to abandon them")
 
     try:
         with (
             forward_log("workers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
-            _open_pool(config, folder, ledger, data) as pool,
-            reporter,
-            Interrupts(announce) as interrupts,
+            _open_pool(config, folder, ledger, data, console) as pool,
         ):
-            tally.start_session()
-            watched = WatchedPool(pool, tally)
-            for trial, outcome in search(
-                config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
-            ):
-                tally.take(outcome)
-                weights.take(trial, outcome)
-                log_outcome(outcome)
-                reporter.update()
+            if cost := describe_cost(config, ledger.contents, data, controller, pool.capacity):
+                say(console, cost)
+            with reporter, Interrupts(announce) as interrupts:
+                tally.start_session()
+                watched = WatchedPool(pool, tally)
+                for trial, outcome in search(
+                    config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
+                ):
+                    tally.take(outcome)
+                    weights.take(trial, outcome)
+                    folder.trial_state(trial.id).unlink(missing_ok=True)
+                    log_outcome(outcome)
+                    reporter.update()
     except KeyboardInterrupt:
         say(console, f"abandoned {tally.num_running} running trials")
+    finally:
+        shutil.rmtree(folder.progress, ignore_errors=True)
     _say_result(folder, tally, console)
     return tally.num_done >= config.search.num_trials
 
 
 def _plan(config: SearchConfig) -> SearchPlan:
-    settings = config.search
-    batch = settings.ordered_batch if settings.deterministic else None
-    return SearchPlan(
-        config.fidelity, settings.num_trials, settings.seed, config.reward, settings.failure_reward, batch
-    )
+    settings, reward = config.search, config.reward
+    if (rungs := settings.rungs) is not None:
+        reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
+    told = reward, settings.failure_reward, settings.batch
+    return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures)
 
 
 @contextmanager
-def _open_pool(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None) -> Iterator[Pool]:
+def _open_pool(
+    config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console
+) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
     known = [(record.trial, record.outcome) for record in ledger.contents.finished]
     if workers.pool == "serial":
-        with CachingPool(SerialPool(partial(evaluate, **arguments)), known) as pool:
+        with CachingPool(_stop_early(SerialPool(partial(evaluate, **arguments)), config, ledger), known) as pool:
             yield pool
         return
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
+    where = "starting Ray on this machine" if workers.address is None else f"connecting to Ray at {workers.address}"
+    say(console, f"{where}, which may take some seconds")
     ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
-    with connect(**workers.connection()), CachingPool(ray_pool, known) as pool:
+    with connect(**workers.connection()), CachingPool(_stop_early(ray_pool, config, ledger), known) as pool:
         yield pool
+
+
+def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
+    """Wraps a pool with early stopping, if the search has rungs."""
+    settings = config.search
+    if settings.rungs is None:
+        return pool
+    return RungPool(
+        pool,
+        settings.rungs.resolve(config.recipe.epochs),
+        settings.rungs.eta,
+        reward=config.reward,
+        reports=ledger.contents.reports,
+        record=ledger.append_report,
+        ordered_batch=settings.batch,
+    )
 
 
 def _evaluator(
@@ -163,17 +221,29 @@ def _evaluator(
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
+        "states_dir": None if config.search.rungs is None else str(folder.states.resolve()),
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "shifts": config.shifts.plan,
+        "progress_dir": str(folder.progress.resolve()),
     }
     arguments = {name: offered[name] for name in kind.takes}
     return kind.evaluate, arguments if kind.settings is None else {**arguments, "settings": config.evaluator}
 
 
-def _count(config: SearchConfig, ledger: Ledger) -> Tally:
+def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) -> int:
+    """Shows a run in a folder that cannot be written; StorageError if it is not finished."""
+    contents = read_ledger(folder.ledger, SPACES[config.space_name].parse)
+    if len(contents.finished) < config.search.num_trials or contents.pending:
+        raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
+    say(console, f"{folder.path} is finished")
+    _say_result(folder, _count(config, contents), console)
+    return 0
+
+
+def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
     tally = Tally(config.search.num_trials, config.reward)
-    for record in ledger.contents.finished:
+    for record in contents.finished:
         tally.take(record.outcome)
     return tally
 

@@ -12,11 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from experiments.config.kinds import SEARCH, kind_of
 from experiments.config.named import stored_reward
 from experiments.runs.live_display import describe_seconds
 from experiments.runs.live_search import NUM_RECENT
 from experiments.runs.printing import one_line, say
 from experiments.runs.run_folder import RunFolder
+from experiments.runs.training_status import TrainingsStatus, print_trainings, trainings_status
 from nas.ledger.writer import read_ledger
 from nas.records import LedgerContents
 from nas.rewards import Reward
@@ -46,6 +48,8 @@ class RunStatus:
     Attributes:
         num_trials: Of the finished run.
         num_pending: Trials that were asked for and are not finished.
+        num_stopped: Trials that early stopping ended at a rung.
+        num_epochs: Epochs trained for all successful trials.
         failures: Number of failures by kind.
         mean_recent: Mean accuracy of the last successes.
         warning: What was wrong with the ledger, if anything.
@@ -60,6 +64,8 @@ class RunStatus:
     num_pending: int
     num_succeeded: int
     num_cached: int
+    num_stopped: int
+    num_epochs: int
     num_failed: int
     failures: Mapping[str, int]
     last_failure: str | None
@@ -74,17 +80,21 @@ class RunStatus:
         return asdict(self)
 
 
-def run_status(run: Path) -> RunStatus:
-    """Returns the status of a run; ValueError if the folder holds none, or its files are not valid."""
+def run_status(run: Path) -> RunStatus | TrainingsStatus:
+    """Returns the status of a search, or of a run that trains; ValueError if there is none or a file is not valid."""
     folder = RunFolder(run)
     document = folder.document()
+    return trainings_status(folder, document) if kind_of(document) is not SEARCH else _search_status(folder, document)
+
+
+def _search_status(folder: RunFolder, document: dict[str, Any]) -> RunStatus:
     contents = read_ledger(folder.ledger)
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
     failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
     recent = [success.accuracy for success in successes[-NUM_RECENT:]]
     return RunStatus(
-        run=str(run),
+        run=str(folder.path),
         controller=_setting(document, "controller", "name"),
         space=_setting(document, "space", "name"),
         data=_setting(document, "data", "name"),
@@ -93,6 +103,8 @@ def run_status(run: Path) -> RunStatus:
         num_pending=len(contents.pending),
         num_succeeded=len(successes),
         num_cached=sum(success.cached for success in successes),
+        num_stopped=sum(success.stopped_after is not None for success in successes),
+        num_epochs=sum(record.num_epochs for record in finished),
         num_failed=len(failures),
         failures=dict(Counter(failure.kind for failure in failures)),
         last_failure=f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
@@ -104,13 +116,18 @@ def run_status(run: Path) -> RunStatus:
     )
 
 
-def print_status(status: RunStatus, console: Console) -> None:
+def print_status(status: RunStatus | TrainingsStatus, console: Console) -> None:
     """Prints the status of a run."""
+    if isinstance(status, TrainingsStatus):
+        print_trainings(status, console)
+        return
     lines = [
         f"{status.run}: {status.controller} on {status.space}, {status.data}",
         f"{status.num_finished} of {status.num_trials} trials finished, {status.num_pending} pending, "
         f"{status.num_cached} cached, {status.num_failed} failed{_failures(status)}",
     ]
+    if status.num_stopped:
+        lines.append(f"{status.num_stopped} stopped early; {status.num_epochs:,} epochs trained in all")
     if status.mean_recent is not None:
         lines.append(f"mean accuracy of the last {NUM_RECENT}: {status.mean_recent:.2%}")
     if status.seconds_since_last is not None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from experiments.config.study_config import StudyConfig, num_pictures
-from nas.downstream.detection.data import DetectionSet, check_training, choose_images, has_objects, load_detection_data
+from nas.downstream.detection.data import DetectionSet, check_training, choose_images, load_detection_data
 from nas.downstream.detection.training import DetectionPlan, build_task
 from nas.downstream.schedule import with_length
 from nas.models.build import Buildable
@@ -51,8 +51,6 @@ def plan_trainings(config: StudyConfig, architecture: Buildable, data: Detection
 
 def check_trainings(trainings: Sequence[StudyTraining], data: DetectionSet) -> None:
     """Builds both networks; raises ValueError if parts do not match, or a subset of the images has no object."""
-    if not has_objects(data.evaluation):
-        raise ValueError(f"{data.evaluation.path}: there must be at least one object in the images to evaluate")
     every = data.train
     if len(every.images) != data.num_available:  # a subset of the images from which each training draws its own
         wanted = replace(trainings[0].plan.data, num_train=None, evaluate="train")

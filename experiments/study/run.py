@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.sections import dump_settings
 from experiments.config.study_config import StudyConfig
 from experiments.runs.live_display import describe_seconds
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.study.figures import draw_study
 from experiments.study.plan import StudyTraining, check_trainings, plan_trainings, training_folder
@@ -51,13 +52,21 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     config, architecture = _resolve(request, backbone, folder)
     with console.status("reading the images"):
         data = load_detection_data(config.data, masks=config.detector.masks)
+    say_report(console, data.report)
     trainings = plan_trainings(config, architecture, data)
+    if request.accept_data:
+        trainings = [replace(each, plan=replace(each.plan, accept_data=True)) for each in trainings]
     check_trainings(trainings, data)
     digest = hashlib.sha256(Path(str(config.study.pretrained)).read_bytes()).hexdigest()
-    with Binding(folder, config, architecture, {"pretrained": digest, "data": data.fingerprint}).hold():
+    origin = {"pretrained": digest} | ({} if request.accept_data else {"data": data.fingerprint})
+    binding = Binding(folder, config, architecture, origin, data.report, request.accept_data)
+    with binding.hold() as notices:
+        for notice in notices:
+            say(console, notice)
         results = _train_all(folder.path, trainings, config, console)
         value = summarize(results, split=config.data.evaluate)
-        plain = {"config": request.source, **value.to_json()}
+        images = {} if data.report is None else {"images": data.report.counts}
+        plain = {"config": request.source, **images, **value.to_json()}
         write_text(folder.path / JSON_FILE, json.dumps(plain, indent=2, allow_nan=False) + "\n")
         write_text(folder.path / TABLE_FILE, markdown_study(value))
         draw_study(value, folder.path)

@@ -12,12 +12,12 @@ from experiments.config.named import stored_reward
 from experiments.config.training_config import TournamentSettings
 from experiments.runs.run_folder import RunFolder
 from experiments.tournament.analysis import Entrant
-from nas.architecture import Architecture
 from nas.ledger.writer import read_ledger
+from nas.models.build import Buildable, description_from_json
 from nas.trial import Success
 
 
-def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Architecture]]:
+def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Buildable]]:
     """Returns the best trials of a run by reward, and random ones of the rest; each architecture once.
 
     Raises:
@@ -38,21 +38,21 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Archi
     found = []
     for place in [*range(top), *(top + np.sort(drawn)).tolist()]:
         trial, outcome = records[place].trial, records[place].outcome
-        if isinstance(outcome, Success) and isinstance(trial.architecture, Architecture):
+        if isinstance(outcome, Success) and isinstance(trial.architecture, Buildable):
             candidate = Entrant(f"trial-{trial.id}", trial.id, place < top, reward(outcome))
             found.append((candidate, trial.architecture))
     return found
 
 
-def candidate_to_json(candidate: Entrant, architecture: Architecture) -> dict[str, Any]:
+def candidate_to_json(candidate: Entrant, architecture: Buildable) -> dict[str, Any]:
     """Returns plain data for JSON."""
     return {**asdict(candidate), "architecture": architecture.to_json()}
 
 
-def candidate_from_json(value: Any) -> tuple[Entrant, Architecture]:  # noqa: ANN401 - whatever JSON holds
+def candidate_from_json(value: Any) -> tuple[Entrant, Buildable]:  # noqa: ANN401 - whatever JSON holds
     """Parses the output of `candidate_to_json`; raises ValueError if it is not valid."""
     kinds = {"name": str, "trial": int, "chosen": bool, "proxy": int | float, "architecture": dict}
     if not isinstance(value, dict) or not all(isinstance(value.get(name), kind) for name, kind in kinds.items()):
         raise ValueError(f"a candidate must be an object with {', '.join(kinds)}, got {value!r:.100}")
-    architecture = Architecture.from_json(value["architecture"])
+    architecture = description_from_json(value["architecture"])
     return Entrant(value["name"], value["trial"], value["chosen"], value["proxy"]), architecture

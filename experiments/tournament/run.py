@@ -16,15 +16,15 @@ from experiments.config.from_images import load_images
 from experiments.config.kinds import TOURNAMENT
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.training_config import TournamentConfig
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.tournament.analysis import Entrant, judge, verdict
 from experiments.tournament.candidates import candidate_from_json, candidate_to_json, choose_candidates
 from experiments.tournament.figure import draw_tournament
-from nas.architecture import Architecture
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
+from nas.models.build import Buildable
 from nas.training.run import NETWORK_FILE
 from workers.cluster.connection import connect
 from workers.tune.tournament import Candidate, Rules, Standing, TournamentContext, evaluate_winner, run_tournament
@@ -51,12 +51,15 @@ def run_select(request: ConfigRequest, out: Path, console: Console) -> dict[str,
     document["tournament"]["grace_epochs"] = _rules(settings).first_rung(settings.recipe.epochs)
     candidates = choose_candidates(settings.tournament)
     data, config = load_images(TournamentConfig, document, request, console)
-    with Binding(folder, config).hold():
+    say_report(console, data.report)
+    with Binding(folder, config, data=data.report, accept_data=request.accept_data).hold() as notices:
+        for notice in notices:
+            say(console, notice)
         if folder.is_finished(TOURNAMENT):
             say(console, f"{out} is finished")
-            return dict(_read_json(out / RESULT_FILE))
+            return dict(read_json(out / RESULT_FILE))
         if (path := out / CANDIDATES_FILE).is_file():
-            candidates = [candidate_from_json(value) for value in _read_json(path)]  # the run may have grown
+            candidates = [candidate_from_json(value) for value in read_json(path)]  # the run may have grown
         else:
             write_text(path, json.dumps([candidate_to_json(*each) for each in candidates], indent=1) + "\n")
         return _run(candidates, config, data, out, _ProgressLines(len(candidates), console))
@@ -82,7 +85,7 @@ def _rules(config: TournamentConfig) -> Rules:
 
 
 def _run(
-    described: list[tuple[Entrant, Architecture]],
+    described: list[tuple[Entrant, Buildable]],
     config: TournamentConfig,
     data: DataSet,
     out: Path,
@@ -104,6 +107,7 @@ def _run(
     figures = draw_tournament(judged, out)
     result = {
         **judged.to_json(),
+        **({} if data.report is None else {"images": data.report.counts}),
         "test": tested["test"],
         "verdict": [*verdict(judged), *_describe_test(tested["test"])],
         "files": [str(out / name) for name in (RESULT_FILE, *figures, NETWORK_FILE)],
@@ -117,13 +121,6 @@ def _describe_test(test: Mapping[str, Any] | None) -> list[str]:
         return []
     best = ", ".join(f"{score['top1']:.2%} ({name})" for name, score in test.items())
     return [f"Accuracy of the winner on the test images: {best}; no other candidate was tested on them."]
-
-
-def _read_json(path: Path) -> Any:  # noqa: ANN401 - plain data of this module's own files
-    try:
-        return parse_json(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
 
 
 class _ProgressLines:

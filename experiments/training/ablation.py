@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,18 @@ def run_ablation(request: ConfigRequest, network: NetworkRequest, out: Path | No
     rungs, seeds = ladder(config.fidelity), range(config.ablation.num_seeds)
     say(console, f"{len(rungs)} recipes, {len(seeds)} trainings of each")
     results: dict[str, list[_Result]] = {rung.name: [] for rung in rungs}
-    with Binding(folder, config, architecture).hold():
+    binding = Binding(folder, config, architecture, data=data.report, accept_data=request.accept_data)
+    train = partial(_train, architecture=architecture, data=data, console=console, accept_data=request.accept_data)
+    with binding.hold() as notices:
+        for notice in notices:
+            say(console, notice)
         for number, rung in enumerate(rungs):
             path = folder.path / f"{number:02d}-{re.sub('[^a-z]+', '-', rung.name.lower()).strip('-')}"
             for seed in seeds:
                 own = RunFolder(path / f"seed-{seed}")
-                results[rung.name].append(_train(own, _rung_config(config, rung, seed), architecture, data, console))
-        value = {"config": request.source, **summarize(results)}
+                results[rung.name].append(train(own, _rung_config(config, rung, seed)))
+        images = {} if data.report is None else {"images": data.report.counts}
+        value = {"config": request.source, **images, **summarize(results)}
         write_text(folder.path / "ablation.json", json.dumps(value, indent=2) + "\n")
         write_text(folder.path / "ablation.md", markdown_table(value))
     return value
@@ -169,10 +175,16 @@ def _rung_config(config: AblationConfig, rung: Rung, seed: int) -> TrainingConfi
 
 
 def _train(
-    folder: RunFolder, config: TrainingConfig, architecture: Buildable, data: DataSet, console: Console
+    folder: RunFolder,
+    config: TrainingConfig,
+    *,
+    architecture: Buildable,
+    data: DataSet,
+    console: Console,
+    accept_data: bool,
 ) -> _Result:
     table = EpochTable(config.recipe.epochs, console, transient=True)
-    result = train_folder(folder, config, architecture, data, table)
+    result = train_folder(folder, config, architecture, data, table, accept_data=accept_data)
     split = "test" if result["test"] else "validation"
     say(console, f"{folder.path}: {split} {_score(result)['top1']:.2%}, {result['seconds']:.1f} s")
     return result

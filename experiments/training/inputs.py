@@ -17,7 +17,7 @@ from experiments.config.kinds import ConfigKind, Document
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.sections import dump_settings
 from experiments.config.training_config import TrainingConfig
-from experiments.runs.printing import say
+from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import RunFolder
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
@@ -82,6 +82,7 @@ def load_training(
     kind.parse(document, source=request.source)  # bad settings are refused before anything is read
     source = _find_source(network.arch, document, folder)
     data, config = load_images(kind, document, request, console)
+    say_report(console, data.report)
     config = replace(config, network=_fit_network(config, source, network.options))
     _check_fits(config, data)
     if config.training.teacher is not None:

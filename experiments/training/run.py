@@ -29,16 +29,24 @@ def run_train(request: ConfigRequest, network: NetworkRequest, out: Path | None,
     document = resolve_training(TRAINING, request, network, folder)
     data, config, architecture = load_training(TrainingConfig, document, request, network, folder, console)
     table = EpochTable(config.recipe.epochs, console)
-    result = train_folder(folder, config, architecture, data, table)
+    result = train_folder(folder, config, architecture, data, table, accept_data=request.accept_data)
     for line in result_lines(folder.path, result):
         say(console, line)
     return 0
 
 
 def train_folder(
-    run: RunFolder, config: TrainingConfig, architecture: Buildable, data: DataSet, table: EpochTable
+    run: RunFolder,
+    config: TrainingConfig,
+    architecture: Buildable,
+    data: DataSet,
+    table: EpochTable,
+    *,
+    accept_data: bool = False,
 ) -> dict[str, Any]:
     """Trains in a folder from its last checkpoint, draws the curves, and returns what ``result.json`` holds.
+
+    With `accept_data` a training is resumed although its images have changed.
 
     Raises:
         ValueError: If the folder holds another run.
@@ -46,7 +54,9 @@ def train_folder(
     """
     folder, settings = run.path, config.training
     plan = TrainingPlan(architecture, config.fidelity, settings.seed, settings.start, settings.teacher)
-    with Binding(run, config, architecture).hold():
+    with Binding(run, config, architecture, data=data.report, accept_data=accept_data).hold() as notices:
+        for notice in notices:
+            table.say(notice)
         if (result := read_result(folder)) is None:
             result = _train(folder, plan, config, data, table)
         if not (folder / CURVES_FILE).is_file():

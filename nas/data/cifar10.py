@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from nas.data.data_set import DataSet, Progress, Split
-from nas.data.image_cache import cache_folder
+from nas.data.file_digests import cache_folder
 from nas.data.resize import resize_split
 from nas.data.splits import split_training_set
 from nas.fidelity import DataSpec

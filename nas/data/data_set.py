@@ -9,12 +9,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from nas.data.report import DataReport
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Called from time to time with the number of images done and the total."""
 
 _MAX_COUNTED = 100_000
+_BLOCK_PIXELS = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +67,7 @@ class DataSet:
         class_names: names of the classes, by class number.
         mean: per-channel mean of the training split, for pixel values from 0 to 1.
         std: per-channel standard deviation, likewise.
+        report: what is used, what is left out, and the identity of the images; None if unknown.
 
     Example:
         >>> import nas
@@ -78,6 +82,7 @@ class DataSet:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    report: DataReport | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.train.images.shape[1:] != self.validation.images.shape[1:]:
@@ -116,10 +121,19 @@ def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, 
     images = images[:: max(1, len(images) // _MAX_COUNTED)]
     values = np.arange(256) / 255
     means, deviations = [], []
-    for channel in range(images.shape[1]):
-        counts = np.bincount(images[:, channel].reshape(-1), minlength=256)
+    for counts in _histograms(images):
         mean = float(counts @ values / counts.sum())
         variance = float(counts @ (values - mean) ** 2 / counts.sum())
         means.append(mean)
         deviations.append(max(variance**0.5, 1 / 255))
     return tuple(means), tuple(deviations)
+
+
+def _histograms(images: Images) -> Labels:
+    """Counts the 256 values of each channel, block by block, so that memory does not grow with the images."""
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    step = max(1, _BLOCK_PIXELS // (images.shape[2] * images.shape[3]))
+    for start in range(0, len(images), step):
+        for channel in range(images.shape[1]):
+            counts[channel] += np.bincount(images[start : start + step, channel].reshape(-1), minlength=256)
+    return counts

@@ -1,18 +1,17 @@
 """On-disk cache of decoded images, so that a folder is decoded only once.
 
-An entry is a folder whose name contains a digest of the names, sizes and modification times of all decoded files, so a
-changed data folder gets a new entry. If two processes build the same entry at once, the first to rename its copy into
-place wins and the other discards its own.
+An entry is a folder whose name contains a digest of the names and contents of all decoded files, so a changed data
+folder gets a new entry. If two processes build the same entry at once, the first to rename its copy into place wins and
+the other discards its own.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,44 @@ import numpy as np
 
 from nas.architecture import fingerprint_json
 from nas.data.data_set import Images, Progress
+from nas.data.file_digests import cache_folder, digest_files
+from nas.data.identity import FileDigest
 from nas.data.image_decoding import decode_blocks
 
-_FORMAT = 1
+_FORMAT = 2
 _ARRAY = "images.npy"
 _MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """Image files by their paths relative to a folder; `part` names the subset of a folder cached in several parts."""
+    """Image files by their paths relative to a folder; `part` names the subset of a folder cached in several parts.
+
+    `digests`, in the same order, are those of the contents; None if they have not been computed.
+    """
 
     folder: Path
     names: tuple[str, ...]
     part: str = ""
+    digests: tuple[FileDigest, ...] | None = None
+
+    def with_digests(self) -> FileList:
+        """Returns the files with the digests of their contents; OSError if one cannot be read."""
+        if self.digests is not None:
+            return self
+        return replace(self, digests=tuple(digest_files(self.folder, self.names).values()))
+
+    def select(self, indices: Iterable[int], part: str) -> FileList:
+        """Returns some of the files as a part that is cached by itself."""
+        files = self.with_digests()
+        places = [int(index) for index in indices]
+        digests = files.digests or ()
+        return FileList(self.folder, tuple(self.names[i] for i in places), part, tuple(digests[i] for i in places))
 
     @property
     def paths(self) -> list[Path]:
         """Full paths of the files."""
         return [self.folder / name for name in self.names]
-
-
-def cache_folder() -> Path:
-    """Returns the cache folder: `$NAS_CACHE`, else ``nas-engine`` in the user's cache folder."""
-    if chosen := os.environ.get("NAS_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas-engine"
 
 
 def cached_images(files: FileList, size: int | None, *, progress: Progress | None = None) -> Images:
@@ -55,7 +66,7 @@ def cached_images(files: FileList, size: int | None, *, progress: Progress | Non
         ValueError: if a file cannot be decoded or sizes differ; the message names the file.
         RuntimeError: if the cache cannot be written.
     """
-    manifest = _manifest(files, size)
+    manifest = _manifest(files.with_digests(), size)
     entry = cache_folder() / _entry_name(manifest)
     images = _open(entry, len(files.names))
     if images is None:
@@ -67,8 +78,7 @@ def cached_images(files: FileList, size: int | None, *, progress: Progress | Non
 
 
 def _manifest(files: FileList, size: int | None) -> dict[str, Any]:
-    stats = [path.stat() for path in files.paths]
-    listed = [[name, stat.st_size, stat.st_mtime_ns] for name, stat in zip(files.names, stats, strict=True)]
+    listed = [[name, *digest] for name, digest in zip(files.names, files.digests or (), strict=True)]
     place = {"format": _FORMAT, "folder": str(files.folder.resolve()), "image_size": size}
     return {**place, **({"part": files.part} if files.part else {}), "files": listed}
 

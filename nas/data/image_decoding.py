@@ -11,15 +11,18 @@ import numpy as np
 from PIL import Image
 
 from nas.data.data_set import Images
+from nas.data.orientation import turn_upright
+from nas.data.picture_notices import has_16_bits
 
 _BLOCK = 256
 _MAX_THREADS = 16
 
 
-def decode_image(path: Path, size: int | None) -> Images:
-    """Decodes a JPEG, PNG or other file that Pillow reads to RGB, uint8 (3, height, width).
+def decode_image(path: Path, size: int | None, *, annotated: tuple[int, int] | None = None) -> Images:
+    """Decodes a JPEG, PNG or other file that Pillow reads to RGB, uint8 (3, height, width), as a viewer displays it.
 
-    The shorter side is resized to `size` and the center is cropped; None keeps the original size. Raises ValueError,
+    The shorter side is resized to `size` and the center is cropped; None keeps the original size. The picture is turned
+    as its EXIF orientation says, unless it has the `annotated` width and height only as stored. Raises ValueError,
     which names the file, if it cannot be decoded or is truncated.
     """
     try:
@@ -27,7 +30,7 @@ def decode_image(path: Path, size: int | None) -> Images:
             if size is not None:
                 # Lets the JPEG decoder downscale large images; twice the size leaves the rest to the filter.
                 image.draft("RGB", (2 * size, 2 * size))
-            color = _to_rgb(image)
+            color = turn_upright(image, _to_rgb(image), annotated=annotated)
             pixels = np.asarray(color if size is None else _resize_and_crop(color, size))
     except Exception as error:  # Pillow raises half a dozen types for damaged files
         raise ValueError(f"{path} is not an image that can be decoded: {error}") from None
@@ -61,7 +64,7 @@ def _decode_to(path: Path, size: int | None, shape: tuple[int, ...]) -> Images:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if "transparency" in image.info:  # converting directly to RGB would make Pillow warn
         image = image.convert("RGBA")
-    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
+    if has_16_bits(image):  # Pillow would clip values above 255
         return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels must have 8 or 16 bits per channel, got Pillow's mode {image.mode}")

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
-from nas.files.strict_json import parse_json
+from nas.files.guarded_read import read_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 from nas.models.checkpoint import Checkpoint, load_checkpoint
+from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network
+from nas.models.resnet import ResidualNetwork
 from nas.training.transfer import FREE_SETTINGS
 
 ARCHITECTURE_FILE = "architecture.json"
@@ -55,7 +57,7 @@ class Backbone(nn.Module):
             strides[level] and rounded up, or one less behind the ``imagenet`` stem of networks of cells.
         """
         maps = self.network.features(images)
-        if isinstance(self.network, Network):  # outputs of residual networks are rectified already
+        if not isinstance(self.network, ResidualNetwork):  # outputs of residual networks are rectified already
             maps = [torch.relu(each) for each in maps]
         return {str(level): each for level, each in enumerate(maps)}
 
@@ -144,7 +146,7 @@ def weights_digest(start: str) -> str:
 
 def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> None:
     try:
-        theirs = description_from_json(parse_json(described.read_bytes())).fingerprint
+        theirs = description_from_json(read_json(described)).fingerprint
     except (ValueError, OSError) as error:
         raise ValueError(f"{described} does not hold an architecture: {error}") from None
     ours = checkpoint.network.architecture.fingerprint
@@ -158,6 +160,8 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
         stem = 1 if network.spec.stem == "cifar" else 2
         shapes = zip(network.shapes, network.places, strict=True)
         ends = [(shape.num_channels, stem * 2**shape.num_halvings) for shape, place in shapes if place.ends_stage]
+    elif isinstance(network, EdgeNetwork):
+        ends = [(network.spec.num_filters << stage, 1 << stage) for stage in range(network.spec.num_stages)]
     else:
         stem, num_stages = 1 if network.spec.stem == "cifar" else 4, len(network.stages)
         ends = [(network.fc.in_features >> (num_stages - 1 - stage), stem << stage) for stage in range(num_stages)]
@@ -167,7 +171,9 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _remove_heads(network: AnyNetwork) -> None:
     network.auxiliary_head = None
-    network.add_module("classifier" if isinstance(network, Network) else "fc", nn.Identity())
+    network.add_module("fc" if isinstance(network, ResidualNetwork) else "classifier", nn.Identity())
     network.add_module("dropout", nn.Identity())
     if isinstance(network, Network):
         network.drop_path = None
+    if isinstance(network, EdgeNetwork):
+        network.norm = nn.Identity()

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from nas.recipe import MAX_THREADS
+
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's channels where white is 1, as torchvision's classifiers are trained; used without trained weights."""
 MAX_SIDE = 8192
@@ -42,7 +44,7 @@ class DenseRecipe:
         max_side: largest longer side in pixels, for which the shorter side becomes smaller.
         precision: ``auto`` is float16 with loss scaling on CUDA and float32 elsewhere.
         device: ``auto`` is CUDA where available.
-        num_threads: CPU threads per worker.
+        num_threads: CPU threads per worker, at most `nas.recipe.MAX_THREADS`.
         record_iterations: iterations between two lines of ``metrics.jsonl``.
         checkpoint_iterations: iterations between two checkpoints; a multiple of `record_iterations`.
         evaluation_iterations: iterations between two evaluations, likewise; 0 evaluates at the end only.
@@ -67,7 +69,7 @@ class DenseRecipe:
     max_side: Annotated[int, Field(ge=8, le=MAX_SIDE)] = 1333
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    num_threads: Annotated[int, Field(ge=1)] = 1
+    num_threads: Annotated[int, Field(ge=1, le=MAX_THREADS)] = 1
     record_iterations: Annotated[int, Field(ge=1)] = 20
     checkpoint_iterations: Annotated[int, Field(ge=1)] = 1000
     evaluation_iterations: Annotated[int, Field(ge=0)] = 0

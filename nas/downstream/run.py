@@ -21,7 +21,7 @@ from nas.files.atomic_write import write_text
 from nas.training.device import choose_device
 from nas.training.parallel import current_members
 from nas.training.run import METRICS_FILE, RESULT_FILE, STATE_FILE, Record
-from nas.training.state import TrainingState, check_room, resume_state, write_state
+from nas.training.state import WITHOUT_IMAGES, TrainingState, check_room, resume_state, write_state
 
 
 def training_fingerprint(parts: Mapping[str, Any], recipe: DenseRecipe, start: str | None) -> str:
@@ -50,6 +50,8 @@ class DenseTask:
         evaluate: returns the scores of the network in evaluation mode, as plain data, the same in all workers.
         save: writes the trained network into the folder.
         description: plain data about the training for `result.json`.
+        without_images: fingerprint of everything but the images.
+        accept_images: whether checkpoints of trainings that differ in nothing but the images are resumed.
     """
 
     fingerprints: tuple[str, ...]
@@ -58,6 +60,8 @@ class DenseTask:
     evaluate: Callable[[nn.Module], Mapping[str, Any]]
     save: Callable[[Path], None]
     description: Mapping[str, Any] = field(default_factory=dict)
+    without_images: str = ""
+    accept_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,10 @@ def run_dense(
         RuntimeError: if there is no space for checkpoints, or no such device.
     """
     plans = [f"{fingerprint}-{seed}" for fingerprint in task.fingerprints]
+    same = f"{task.without_images}-{seed}"
     first = current_members().rank == 0
     with start_dense(task.network, task.images, recipe, seed=seed) as training:
-        records = _restore(training, plans, out)
+        records = _restore(training, plans, out, but_images=same if task.accept_images else None)
         check_room(out, 2 * sum(each.numel() * each.element_size() for each in task.network.state_dict().values()))
         if first:
             _write_metrics(out, records)
@@ -103,7 +108,7 @@ def run_dense(
             if first:
                 if training.is_done or training.num_iterations % recipe.checkpoint_iterations == 0:
                     state = training.state()
-                    values = {**state.values, "plan": plans[0], "records": records}
+                    values = {**state.values, "plan": plans[0], WITHOUT_IMAGES: same, "records": records}
                     write_state(out / STATE_FILE, TrainingState(state.tensors, values))
                 _write_metrics(out, records)
                 watch.after_record(records)
@@ -114,9 +119,9 @@ def run_dense(
         return result
 
 
-def _restore(training: DenseTraining, plans: Sequence[str], out: Path) -> list[Record]:
+def _restore(training: DenseTraining, plans: Sequence[str], out: Path, *, but_images: str | None) -> list[Record]:
     """Resumes from the folder's checkpoint if there is one; returns the records up to it."""
-    if (state := resume_state(out / STATE_FILE, plans)) is None:
+    if (state := resume_state(out / STATE_FILE, plans, but_images=but_images)) is None:
         return []
     training.restore(state)
     return list(state.values["records"])

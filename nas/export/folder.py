@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 
 from nas.architecture import Architecture
+from nas.edge_cell import EdgeCell
+from nas.export.feeding import Feeding
 from nas.export.model_card import model_card
 from nas.export.model_source import WEIGHTS_FILE, Labels, model_source
 from nas.fidelity import NetworkSpec
+from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json_object
+from nas.files.storage import make_folder
 from nas.models.checkpoint import Checkpoint, load_checkpoint, write_tensors
 from nas.models.network import Network
 
 MODEL_FILE = "model.py"
 ARCHITECTURE_FILE = "architecture.json"
 CARD_FILE = "README.md"
+NETWORK_FILE = "network.json"
+"""Settings of the network around the cells of an untrained export; those of a trained one are in its weights."""
 
 
 def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
@@ -28,7 +36,9 @@ def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *
     if (out / WEIGHTS_FILE).exists():
         raise ValueError(f"{out} holds {WEIGHTS_FILE} of another network; choose another folder for an untrained one")
     texts = model_source(architecture, spec, name=name), model_card(architecture, spec, name=name)
-    return _write_texts(out, architecture, *texts)
+    written = _write_texts(out, architecture, *texts)
+    write_text(out / NETWORK_FILE, json.dumps(TypeAdapter(NetworkSpec).dump_python(spec, mode="json"), indent=2) + "\n")
+    return [*written, out / NETWORK_FILE]
 
 
 def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
@@ -42,22 +52,40 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
     if not isinstance(network, Network):
-        raise ValueError(f"only networks of cells can be exported as code, got {network.architecture.name}")
+        architecture = network.architecture
+        name = architecture.arch if isinstance(architecture, EdgeCell) else architecture.name
+        raise ValueError(f"only networks of cells of blocks can be exported as code, got {name}")
     labels = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names)
     source = model_source(network.architecture, network.spec, name=name, labels=labels)
-    measured = {"accuracy": checkpoint.accuracy, "evaluation": checkpoint.evaluation}
-    card = model_card(network.architecture, network.spec, name=name, trained=True, **measured)
+    card = model_card(
+        network.architecture,
+        network.spec,
+        name=name,
+        trained=True,
+        accuracy=checkpoint.accuracy,
+        evaluation=checkpoint.evaluation,
+        feeding=Feeding.of(checkpoint),
+    )
     written = _write_texts(out, network.architecture, source, card)
     _write_weights(out / WEIGHTS_FILE, checkpoint, path)
     return [*written, out / WEIGHTS_FILE]
 
 
+def read_network(path: Path) -> NetworkSpec:
+    """Reads `NETWORK_FILE`; raises ValueError if it does not describe a network."""
+    value = read_json_object(path)
+    try:
+        return TypeAdapter(NetworkSpec).validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{path} does not describe a network: {error.errors()[0]['msg']}") from None
+
+
 def _write_texts(out: Path, architecture: Architecture, source: str, card: str) -> list[Path]:
     description = json.dumps(architecture.to_json(), indent=2) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     files = {out / MODEL_FILE: source, out / ARCHITECTURE_FILE: description, out / CARD_FILE: card}
     for path, text in files.items():
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     return list(files)
 
 

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from nas.architecture import Architecture
+from nas.data.report import describe_counts
+from nas.export.feeding import Feeding
 from nas.export.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
@@ -14,6 +16,7 @@ from nas.recipe import TrainRecipe
 
 _ALWAYS_NAMED = ("batch_size", "learning_rate", "schedule", "optimizer", "weight_decay")
 """Settings of a recipe that the card lists even at their defaults."""
+_MAX_NAMES = 20
 _CARD = """\
 # {title}
 
@@ -36,8 +39,9 @@ import model
 {use}
 ```
 
-`features(images)` returns the outputs of the stages; `FEATURE_CHANNELS` and `FEATURE_STRIDES` are their channels and
-strides.
+`forward_features(images)` returns the maps before pooling, of `num_features` channels, and `reset_classifier(n)`
+replaces the classifier. `features(images)` returns the outputs of the stages; `FEATURE_CHANNELS` and `FEATURE_STRIDES`
+are their channels and strides.
 """
 
 
@@ -49,10 +53,12 @@ def model_card(
     trained: bool = False,
     accuracy: float | None = None,
     evaluation: Mapping[str, Any] | None = None,
+    feeding: Feeding | None = None,
 ) -> str:
     """Generates the model card.
 
     The validation accuracy, from 0 to 1, is None if it was not measured; `nas.training.run` writes the evaluation.
+    `feeding` says what a trained network must be given.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
@@ -68,10 +74,23 @@ def model_card(
         num_parameters=complexity.num_parameters,
         num_multiply_adds=complexity.num_multiply_adds,
         accuracy=f"{accuracy:.2%}" if accuracy is not None else "not recorded" if trained else "untrained",
-        measured="".join(f"| {what} | {text} |\n" for what, text in _measured(evaluation or {})),
+        measured="".join(f"| {what} | {text} |\n" for what, text in (*_fed(feeding), *_measured(evaluation or {}))),
         weights=weights,
         use=use,
     )
+
+
+def _fed(feeding: Feeding | None) -> Iterator[tuple[str, str]]:
+    """Yields what the network must be given, as pairs of name and text."""
+    if feeding is None:
+        return
+    crop = f"center crop of {feeding.crop} x {feeding.crop} pixels"
+    yield "input", f"shorter side resized to {feeding.resize} pixels, {crop}, values from 0 to 1, then normalized"
+    for what, values in (("mean", feeding.mean), ("standard deviation", feeding.std)):
+        yield f"{what} of the channels", ", ".join(f"{value:.6g}" for value in values)
+    names, most = feeding.class_names, _MAX_NAMES
+    more = f" and {len(names) - most} more, see CLASS_NAMES in model.py" if len(names) > most else ""
+    yield "class names", ", ".join(plain_title(name) for name in names[:most]) + more
 
 
 def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,6 +104,8 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         further = ", fine-tuned from an earlier training run" if evaluation.get("fine_tuned") is True else ""
         number = int(evaluation.get("epochs", 0))
         yield "trained on", f"{plain_title(str(evaluation['data']))}, {number} epoch{'s' * (number != 1)}{further}"
+    if (used := _images_used(evaluation.get("images"))) is not None:
+        yield "images used", used
     if isinstance(recipe := evaluation.get("recipe"), Mapping):
         yield "recipe", _recipe(recipe)
     if isinstance(seconds := evaluation.get("seconds"), int | float):
@@ -92,6 +113,15 @@ def _measured(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "data" in evaluation:
         weights = {"ema": "the moving average of the weights", "raw": "the weights of the last epoch"}
         yield "weights", weights.get(str(evaluation.get("weights")), "weights")
+
+
+def _images_used(counts: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """Describes what was used and what was left out; None if it is unknown."""
+    try:
+        text = describe_counts(counts).removeprefix("data: ")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return "".join(letter if letter.isprintable() and letter not in "|<>`[]" else "?" for letter in text)
 
 
 def _recipe(recipe: Mapping[str, Any]) -> str:

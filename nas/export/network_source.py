@@ -11,9 +11,25 @@ from nas.models.stack import STEM_SIZE, CellPlace
 NETWORK_METHODS = '''\
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images (N, {in_channels}, H, W); returns logits (N, num_classes)."""
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Computes the maps (N, num_features, H, W) that the classifier averages."""
         for state in self._run(images):
             last = state
-        return self.classifier(self.dropout(last.view(Rectified()).mean((2, 3))))
+        return last.view(Rectified())
+
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Classifies the result of `forward_features`; with `pre_logits`, returns (N, num_features) instead."""
+        pooled = self.dropout(maps.mean((2, 3)))
+        return pooled if pre_logits else self.classifier(pooled)
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Replaces the classifier by an untrained one for other classes; 0 returns the pooled features instead."""
+        self.num_classes = num_classes
+        old = next(self.parameters())
+        new = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.classifier = new.to(old.device, old.dtype)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Computes the output of the last cell of each stage: see FEATURE_CHANNELS and FEATURE_STRIDES."""
@@ -75,7 +91,9 @@ def network_source(network: Network, cells: dict[bool, CellSource]) -> str:
         "            ]",
         "        )",
         f"        self.dropout = nn.Dropout({spec.dropout})",
-        f"        self.classifier = nn.Linear({network.shapes[-1].num_channels}, num_classes)",
+        f"        self.num_features = {network.shapes[-1].num_channels}",
+        "        self.num_classes = num_classes",
+        "        self.classifier = nn.Linear(self.num_features, num_classes)",
         "",
         NETWORK_METHODS.format(in_channels=spec.in_channels),
     ]

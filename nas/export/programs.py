@@ -6,17 +6,22 @@ counts as successful.
 
 from __future__ import annotations
 
+import io
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from nas.export.feeding import Feeding, Normalized
 from nas.export.model_source import bare_spec
+from nas.files.atomic_write import write_bytes
+from nas.files.storage import make_folder
 from nas.models.network import Network, build_network
 
 BATCH_SIZES = (1, 7)
@@ -24,14 +29,25 @@ TOLERANCE = 1e-4
 """Maximum difference of outputs, relative to their maximum."""
 
 
-def write_program(network: Network, path: Path) -> None:
+METADATA_FILE = "nas-engine.json"
+"""Name of the extra file of a ``torch.export`` program that holds its metadata as a JSON object."""
+
+
+def write_program(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Writes a ``torch.export`` program of a network, without parts used in training only, usually to a ``.pt2`` file.
+
+    Args:
+        network: the network.
+        path: the file; its folder is created if missing.
+        feeding: written as metadata, see `METADATA_FILE`.
+        normalize: whether the program normalizes the images itself, as `feeding` says.
 
     Raises:
         RuntimeError: if the program's logits differ from the network's.
+        StorageError: if the file cannot be written.
     """
     bare = bare_network(network)
-    _write(bare, bare, path, f"the logits of {path.name}")
+    _write(_fed(bare, feeding, normalize=normalize), bare, path, feeding, what=f"the logits of {path.name}")
 
 
 class FeaturePyramid(nn.Module):
@@ -46,51 +62,70 @@ class FeaturePyramid(nn.Module):
         return tuple(self.network.features(images))
 
 
-def write_features(network: Network, path: Path) -> None:
+def write_features(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Like `write_program`, but the program returns the outputs of the stages instead of the logits."""
     bare = bare_network(network)
-    _write(FeaturePyramid(bare).eval(), bare, path, f"the maps of {path.name}")
+    module = _fed(FeaturePyramid(bare).eval(), feeding, normalize=normalize)
+    _write(module, bare, path, feeding, what=f"the maps of {path.name}")
 
 
-def _write(module: nn.Module, network: Network, path: Path, what: str) -> None:
+def _fed(module: nn.Module, feeding: Feeding | None, *, normalize: bool) -> nn.Module:
+    if not normalize:
+        return module
+    if feeding is None:
+        raise ValueError("a program that normalizes needs the mean and standard deviation of a trained network")
+    return Normalized(module, feeding).eval()
+
+
+def _write(module: nn.Module, network: Network, path: Path, feeding: Feeding | None, *, what: str) -> None:
     program = torch.export.export(module, (_images(network, 2),), dynamic_shapes=_DYNAMIC)
     _compare(program.module(), module, network, what)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(program, path)
+    metadata = {} if feeding is None else feeding.to_metadata(inside=isinstance(module, Normalized))
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={METADATA_FILE: json.dumps(metadata)})
+    make_folder(path.parent)
+    write_bytes(path, buffer.getvalue())
 
 
-def write_onnx(network: Network, path: Path) -> None:
+def write_onnx(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Writes an ONNX model of a network, without parts used in training only, from ``images`` to ``logits``.
+
+    The arguments are those of `write_program`; the metadata are properties of the model.
 
     Raises:
         RuntimeError: if onnx, onnxscript or onnxruntime is missing, or the model's logits differ from the network's.
+        StorageError: if the file cannot be written.
     """
     runtime = _import_onnx()
     bare = bare_network(network)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    module = _fed(bare, feeding, normalize=normalize)
     with warnings.catch_warnings():  # the converter warns about itself
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            bare,
+        program = torch.onnx.export(
+            module,
             (_images(bare, 2),),
-            path,
             input_names=["images"],
             output_names=["logits"],
             dynamic_shapes=_DYNAMIC,
-            external_data=False,
             dynamo=True,
             verbose=False,
         )
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    model = cast("torch.onnx.ONNXProgram", program).model_proto  # None without dynamo only
+    for name, value in ({} if feeding is None else feeding.to_metadata(inside=normalize)).items():
+        model.metadata_props.add(key=name, value=value)
+    content = model.SerializeToString()
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
     def run(images: Tensor) -> Tensor:
         (logits,) = session.run(None, {"images": images.numpy()})
         return torch.from_numpy(logits)
 
-    _compare(run, bare, bare, f"the logits of {path.name}")
+    _compare(run, module, bare, f"the logits of {path.name}")
+    make_folder(path.parent)
+    write_bytes(path, content)
 
 
-PROGRAMS: Mapping[str, tuple[str, Callable[[Network, Path], None]]] = MappingProxyType(
+PROGRAMS: Mapping[str, tuple[str, Callable[..., None]]] = MappingProxyType(
     {
         "torch-export": ("model.pt2", write_program),
         "onnx": ("model.onnx", write_onnx),

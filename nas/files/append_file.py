@@ -7,6 +7,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from nas.files.storage import StorageError, cannot_write, is_at, open_to_write, writing
+
 
 class AppendFile:
     """Appends to a file that has no other writer.
@@ -15,19 +17,21 @@ class AppendFile:
     syncs it to disk as soon as possible, together with whatever was appended meanwhile, so that no caller waits for the
     disk. A power cut can lose the data not yet synced, always at the end of the file.
 
-    The file is created if missing and truncated to `size` bytes; OSError is raised if it cannot be opened.
+    The file is created if missing and truncated to `size` bytes. Raises StorageError if it cannot be opened or is not a
+    regular file; symbolic links are not followed.
     """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = open_to_write(path, os.O_WRONLY | os.O_APPEND)
         self._size = self._safe_size = size
         self._error: OSError | None = None
         self._is_closing = False
         self._changed = threading.Condition()
         try:
-            os.ftruncate(self._descriptor, size)
-            _sync_folder(path.parent)
+            with writing(path):
+                os.ftruncate(self._descriptor, size)
+                _sync_folder(path.parent)
             self._thread = threading.Thread(target=self._sync, name=f"sync of {path.name}", daemon=True)
             self._thread.start()
         except BaseException:
@@ -37,29 +41,35 @@ class AppendFile:
     def append(self, data: bytes) -> None:
         """Appends all of the data, or nothing if an error occurs.
 
-        Raises RuntimeError if the file cannot be written or earlier data could not be synced; synced data stays.
+        Raises StorageError if the file cannot be written, is no longer the one at its path, or earlier data could not
+        be synced; synced data stays.
         """
         with self._changed:
             if self._error is not None:
-                raise self._explain(self._error) from self._error
+                raise cannot_write(self._path, self._error) from self._error
+            if not is_at(self._path, self._descriptor):
+                raise StorageError(
+                    f"{self._path} was moved, removed or replaced while it was being written; "
+                    "restore the folder and rerun the command"
+                )
             try:
                 _write_all(self._descriptor, data)
             except OSError as error:
                 with suppress(OSError):
                     os.ftruncate(self._descriptor, self._size)
-                raise self._explain(error) from error
+                raise cannot_write(self._path, error) from error
             self._size += len(data)
             self._changed.notify()
 
     def close(self) -> None:
-        """Waits until all data is synced and closes the file; raises RuntimeError if it could not be synced."""
+        """Waits until all data is synced and closes the file; raises StorageError if it could not be synced."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
         self._thread.join()
         os.close(self._descriptor)
         if self._error is not None:
-            raise self._explain(self._error) from self._error
+            raise cannot_write(self._path, self._error) from self._error
 
     def _sync(self) -> None:
         while (size := self._next_size()) is not None:
@@ -77,12 +87,6 @@ class AppendFile:
         with self._changed:
             self._changed.wait_for(lambda: self._is_closing or self._size > self._safe_size)
             return self._size if self._size > self._safe_size else None
-
-    def _explain(self, error: OSError) -> RuntimeError:
-        return RuntimeError(
-            f"{self._path} cannot be written: {error.strerror}; everything recorded so far is safe: "
-            "free disk space and rerun the command"
-        )
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import tempfile
@@ -15,8 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nas.files.storage import is_at, open_to_write
 from nas.files.strict_json import parse_json
 
+_LOGGER = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 
@@ -39,9 +42,10 @@ class FileLock:
     def __enter__(self) -> Self:
         """Takes the lock.
 
-        Raises RuntimeError, which names process, host and time, if another holds it, and OSError without the file.
+        Raises RuntimeError, which names process, host and time, if another holds it, and StorageError if the file
+        cannot be opened; a symbolic link is not followed.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_to_write(self._path, os.O_RDWR)
         try:
             self._check_free(descriptor)
             self._sign(descriptor)
@@ -81,9 +85,14 @@ class FileLock:
         os.pwrite(descriptor, text.encode(), 0)
 
     def _beat(self) -> None:
-        with suppress(OSError):
-            while not self._released.wait(self._heartbeat_seconds):
-                os.utime(self._path)
+        while not self._released.wait(self._heartbeat_seconds):
+            descriptor = self._descriptor
+            if not is_at(self._path, descriptor):
+                if not self._released.is_set():
+                    _LOGGER.warning("%s was moved, removed or replaced; the run in it is lost", self._path.parent)
+                return
+            with suppress(OSError):
+                os.utime(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool | None:

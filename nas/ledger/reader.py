@@ -10,15 +10,17 @@ from typing import Any, BinaryIO
 
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.files.guarded_read import open_regular
 from nas.files.strict_json import parse_json
 from nas.plain import description_from_json
 from nas.records import LedgerContents, Record
+from nas.rungs import RungReport
 from nas.trial import Description, Trial, outcome_from_json
 
 Parse = Callable[[Any], Description]
 
 _MAX_LINE = 2**24  # bytes; a trial takes thousands
-_MAX_UNSYNCED = 2**24
+_CHUNK = 2**20
 _MAX_WHOLE = 2**64
 
 
@@ -38,11 +40,17 @@ class _Reader:
         self.fidelities: dict[str, Fidelity] = {}
         self.finished: list[Record] = []
         self.pending: dict[int, tuple[Trial, float, str]] = {}
+        self.reports: list[RungReport] = []
         self._parse = parse
         self._num_asked = 0
 
     def take(self, event: Any) -> None:  # noqa: ANN401 - any JSON value
-        known = {"fidelity": self._take_fidelity, "asked": self._take_asked, "finished": self._take_finished}
+        known = {
+            "fidelity": self._take_fidelity,
+            "asked": self._take_asked,
+            "rung": self._take_rung,
+            "finished": self._take_finished,
+        }
         name = event.get("event") if isinstance(event, dict) else None
         if not isinstance(name, str) or name not in known:
             raise ValueError(f"the event must be one of {', '.join(known)}, got {name!r:.100}")
@@ -65,6 +73,12 @@ class _Reader:
         self.pending[trial_id] = trial, _time(event), _text(value, "fingerprint")
         self._num_asked += 1
 
+    def _take_rung(self, event: dict[str, Any]) -> None:
+        report = RungReport.from_json(event.get("report"))
+        if report.outcome.trial_id not in self.pending:
+            raise ValueError(f"trial {report.outcome.trial_id} has reached a rung but was not in flight")
+        self.reports.append(report)
+
     def _take_finished(self, event: dict[str, Any]) -> None:
         outcome = outcome_from_json(event.get("outcome"))
         if outcome.trial_id not in self.pending:
@@ -76,9 +90,7 @@ class _Reader:
 def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dict[str, Fidelity]]:
     """Like `read_ledger`, but also returns the length of the valid lines in bytes and the fidelities by fingerprint."""
     reader, size, warning = _Reader(parse), 0, None
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} must be a file")  # opening a named pipe would block
-    with suppress(FileNotFoundError), path.open("rb") as file:
+    with suppress(FileNotFoundError), open_regular(path) as file:
         for number, line in enumerate(iter(partial(file.readline, _MAX_LINE + 1), b""), start=1):
             try:
                 if _is_torn(line, file):
@@ -89,16 +101,22 @@ def read_valid_lines(path: Path, parse: Parse) -> tuple[LedgerContents, int, dic
                 raise ValueError(f"{path}, line {number}: {error}") from None
             size += len(line)
     pending = [trial for trial, _, _ in reader.pending.values()]
-    return LedgerContents(reader.finished, pending, warning), size, reader.fidelities
+    return LedgerContents(reader.finished, pending, reader.reports, warning), size, reader.fidelities
 
 
 def _is_torn(line: bytes, file: BinaryIO) -> bool:
-    """Returns whether a crash cut the file here; a power cut can leave zeros in blocks that were not yet synced."""
-    if len(line) > _MAX_LINE:
+    """Returns whether a crash cut the file here; a power cut can leave zeros, up to the very end of the file."""
+    content = line.rstrip(b"\0")
+    if b"\0" in content or (content != line and not _is_zeros(file)):
+        raise ValueError("it holds zeros, which a power cut can leave only at the very end of the file")
+    if len(content) > _MAX_LINE:
         raise ValueError(f"a line must have at most {_MAX_LINE} bytes")
-    if b"\0" in line:
-        return len(file.read(_MAX_UNSYNCED)) < _MAX_UNSYNCED
     return not line.endswith(b"\n")
+
+
+def _is_zeros(file: BinaryIO) -> bool:
+    """Returns whether nothing but zeros follows in the file."""
+    return not any(chunk.strip(b"\0") for chunk in iter(partial(file.read, _CHUNK), b""))
 
 
 def _whole(value: dict[str, Any], name: str) -> int:

@@ -1,9 +1,10 @@
 """Writes a ledger: the only state of a run, an append-only file of JSON Lines with a single writer.
 
-There are three kinds of lines::
+There are four kinds of lines::
 
     {"event": "fidelity", "fingerprint": ..., "fidelity": {...}}    before the first trial with that fidelity
     {"event": "asked", "time": ..., "trial": {id, rollout, architecture, fingerprint, fidelity, seed}}
+    {"event": "rung", "time": ..., "report": {num_epochs, goes_on, outcome}}    with early stopping only
     {"event": "finished", "time": ..., "outcome": {trial_id, status, ...}}
 
 Each line is passed to the operating system before the search acts on it, so no line is lost when the process ends or is
@@ -12,6 +13,7 @@ lines and, with them, everything that followed. The search resumes from the rema
 
 - If *asked* is lost, the trial is asked for again with the same result, since it depends only on the tells before it.
 - If *finished* is lost, the trial is evaluated again.
+- If *rung* is lost, the trial is evaluated again from the rung before.
 
 An incomplete last line is dropped.
 """
@@ -30,6 +32,7 @@ from nas.files.lock import FileLock
 from nas.ledger.reader import Parse, read_ledger, read_valid_lines
 from nas.plain import description_from_json
 from nas.records import LedgerContents
+from nas.rungs import RungReport
 from nas.trial import Outcome, Trial
 
 __all__ = ["Ledger", "read_ledger"]
@@ -57,12 +60,10 @@ class Ledger:
     def __enter__(self) -> Self:
         """Takes the lock, reads the file and drops an incomplete last line.
 
-        Raises RuntimeError if another process writes it or the folder is not writable, ValueError for an invalid line.
+        Raises RuntimeError if another process writes it, StorageError if the folder is not writable, and ValueError for
+        an invalid line.
         """
-        try:
-            self._lock.__enter__()
-        except OSError as error:
-            raise RuntimeError(f"the run folder {self._path.parent} must be writable: {error.strerror}") from None
+        self._lock.__enter__()
         try:
             self.contents, size, fidelities = read_valid_lines(self._path, self._parse)
             self._known_fidelities = set(fidelities)
@@ -75,7 +76,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Syncs and closes the file and releases the lock; raises RuntimeError if the last lines were not synced."""
+        """Syncs and closes the file and releases the lock; raises StorageError if the last lines were not synced."""
         file, self._file = self._file, None
         try:
             if file is not None:
@@ -84,7 +85,7 @@ class Ledger:
             self._lock.__exit__(kind, error, trace)
 
     def append_asked(self, trials: Iterable[Trial]) -> None:
-        """Records trials about to be submitted; raises RuntimeError, and keeps earlier lines, if it cannot write."""
+        """Records trials about to be submitted; raises StorageError, and keeps earlier lines, if it cannot write."""
         trials = list(trials)
         fidelities = {trial.fidelity.fingerprint: trial.fidelity for trial in trials}
         new = {key: value for key, value in fidelities.items() if key not in self._known_fidelities}
@@ -98,8 +99,12 @@ class Ledger:
         self._known_fidelities.update(new)
 
     def append_finished(self, outcome: Outcome) -> None:
-        """Records the outcome of a trial; raises RuntimeError, and keeps earlier lines, if it cannot write."""
+        """Records the outcome of a trial; raises StorageError, and keeps earlier lines, if it cannot write."""
         self._append([{"event": "finished", "time": time.time(), "outcome": outcome.to_json()}])
+
+    def append_report(self, report: RungReport) -> None:
+        """Records a trial at a rung with the decision; raises RuntimeError, and keeps earlier lines, if it cannot."""
+        self._append([{"event": "rung", "time": time.time(), "report": report.to_json()}])
 
     def _append(self, events: list[dict[str, Any]]) -> None:
         if self._file is None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_bytes
+from nas.files.storage import make_folder
 from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
@@ -77,7 +78,7 @@ def save_checkpoint(
         metadata["evaluation"] = json.dumps(dict(evaluation))
     # The format demands contiguous tensors, which convolutions with channels last are not.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(Path(path).parent)
     write_tensors(Path(path), tensors, metadata)
 
 
@@ -85,7 +86,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Writes a safetensors file atomically; unlike the library's own, with the permissions of the umask.
 
     Raises:
-        OSError: if it cannot be written; the previous file is kept.
+        StorageError: if it cannot be written; the previous file is kept.
     """
     write_bytes(path, save(dict(tensors), dict(metadata)))
 
@@ -159,10 +160,10 @@ def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[st
             expected = build(architecture, spec).state_dict()
     except (RuntimeError, OverflowError) as error:
         raise ValueError(f"the network cannot be built: {str(error).splitlines()[0]:.200}") from None
-    if wrong := [name for name, tensor in expected.items() if shapes.get(name, tensor.shape) != tensor.shape]:
+    if wrong := [name for name, tensor in expected.items() if shapes.get(name) != tensor.shape]:
+        came = list(shapes[wrong[0]]) if wrong[0] in shapes else "nothing"
         raise ValueError(
-            f"its weights do not fit its architecture: {wrong[0]} must be {list(expected[wrong[0]].shape)}, "
-            f"got {list(shapes[wrong[0]])}"
+            f"its weights do not fit its architecture: {wrong[0]} must be {list(expected[wrong[0]].shape)}, got {came}"
         )
 
 

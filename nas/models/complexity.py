@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import AnyNetwork, Buildable, build
-from nas.models.resnet import ResidualNetwork
+from nas.models.build import Buildable, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
             module.register_forward_hook(count)
     with torch.no_grad():
         network(images)
-    stages = tuple(_stage_cost(name, modules, num_outputs) for name, modules in _stages(network).items())
+    stages = tuple(_stage_cost(name, modules, num_outputs) for name, modules in network.parts.items())
     auxiliary = network.auxiliary_head
     return Complexity(
         sum(stage.num_parameters for stage in stages),
@@ -88,18 +87,6 @@ def _stage_cost(name: str, modules: list[nn.Module], num_outputs: Mapping[nn.Mod
         sum(number * num_weights for number, num_weights in seen),
         sum(number for number, _ in seen),
     )
-
-
-def _stages(network: AnyNetwork) -> dict[str, list[nn.Module]]:
-    if isinstance(network, ResidualNetwork):
-        parts: dict[str, list[nn.Module]] = {f"stage {i}": [stage] for i, stage in enumerate(network.stages, start=1)}
-        return {"stem": [network.conv1, network.bn1], **parts, "classifier": [network.fc]}
-    stages: dict[str, list[nn.Module]] = {"stem": [network.stem]}
-    for index, (cell, place) in enumerate(zip(network.cells, network.places, strict=True)):
-        name = "stem" if index < network.spec.num_stem_cells else f"stage {place.stage + 1}"
-        stages.setdefault(name, []).append(cell)
-    stages["classifier"] = [network.classifier]
-    return stages
 
 
 def _num_parameters(module: nn.Module) -> int:

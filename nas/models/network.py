@@ -21,6 +21,7 @@ from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
 from nas.models.operations import OPERATIONS
 from nas.models.stack import STEM_SIZE, CellPlace, auxiliary_place, cell_places, map_size
 from nas.models.states import HiddenState, StateShape
+from nas.names import check_known
 
 
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
@@ -34,11 +35,8 @@ def check_names(architecture: Architecture) -> None:
     for place, cell in (("normal", architecture.normal), ("reduction", architecture.reduction)):
         for index, block in enumerate(cell.blocks):
             where = f"block {index} of the {place} cell"
-            for edge in block.edges:
-                if edge.op not in OPERATIONS:
-                    raise ValueError(f"the ops of {where} must be among {', '.join(OPERATIONS)}; got {edge.op}")
-            if block.norm not in NORMALIZATIONS:
-                raise ValueError(f"the norm of {where} must be among {', '.join(NORMALIZATIONS)}; got {block.norm}")
+            check_known(f"the ops of {where}", (edge.op for edge in block.edges), OPERATIONS)
+            check_known(f"the norm of {where}", (block.norm,), NORMALIZATIONS)
 
 
 class Network(nn.Module):
@@ -75,6 +73,15 @@ class Network(nn.Module):
             self.auxiliary_head = AuxiliaryHead(shape.num_channels, size, spec.num_classes, norms)
         self.dropout = nn.Dropout(spec.dropout)
         self.classifier = nn.Linear(self.shapes[-1].num_channels, spec.num_classes)
+
+    @property
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The modules of each stage by name, from stem to classifier; a reduction is part of the stage it opens."""
+        parts: dict[str, list[nn.Module]] = {"stem": [self.stem]}
+        for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
+            name = "stem" if index < self.spec.num_stem_cells else f"stage {place.stage + 1}"
+            parts.setdefault(name, []).append(cell)
+        return {**parts, "classifier": [self.classifier]}
 
     def set_progress(self, fraction: float) -> None:
         """Sets the progress of training, from 0 to 1, for scheduled drop path."""

@@ -48,9 +48,11 @@ PRESETS: Mapping[str, NetworkSpec] = MappingProxyType(
             reduction_in_stage=True,
             drop_path=0.4,
         ),
+        "nasbench201": NetworkSpec(num_filters=16, num_repeats=5),
     }
 )
-"""With NASNet-A's cells, the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032. All constants are the authors'."""
+"""With NASNet-A's cells, the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032; ``nasbench201`` is for cells with
+operations on edges. All constants are the authors'."""
 
 
 def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> NetworkSpec:

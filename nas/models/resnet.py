@@ -46,6 +46,9 @@ REFERENCE_NETWORKS: Mapping[str, tuple[int, str, str | None]] = MappingProxyType
 )
 """Depth, variant of Bag of Tricks and placement of instance normalization of all reference networks by name."""
 
+IMAGENET_FORM = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
+"""The form in which these networks are published (1512.03385, section 4.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:
@@ -107,6 +110,12 @@ class ResidualNetwork(TorchvisionResNet):
     def stages(self) -> tuple[nn.Sequential, ...]:
         """The four stages, each a sequence of residual blocks."""
         return self.layer1, self.layer2, self.layer3, self.layer4
+
+    @property
+    def parts(self) -> dict[str, list[nn.Module]]:
+        """The modules of each stage by name, from stem to classifier."""
+        stages: dict[str, list[nn.Module]] = {f"stage {i}": [stage] for i, stage in enumerate(self.stages, start=1)}
+        return {"stem": [self.conv1, self.bn1], **stages, "classifier": [self.fc]}
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns logits of shape (N, classes) for images of shape (N, C, H, W)."""

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import Images, Labels
+from nas.models.build import AnyNetwork
 from nas.models.layers import Rectified
 from nas.models.network import Network
 from nas.models.resnet import ResidualNetwork
@@ -34,7 +35,7 @@ _FLOOR = 1e-6
 
 
 def layer_means(
-    network: Network | ResidualNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
+    network: AnyNetwork, images: Images, *, mean: Sequence[float], std: Sequence[float]
 ) -> dict[str, FloatArray]:
     """Computes the spatial means after ReLU of every channel of every layer: stem, then cells or residual blocks.
 
@@ -103,14 +104,14 @@ def content_divergence(
     }
 
 
-def _layers(network: Network | ResidualNetwork) -> dict[str, nn.Module]:
-    if isinstance(network, ResidualNetwork):
+def _layers(network: AnyNetwork) -> dict[str, nn.Module]:
+    if not isinstance(network, Network):
         blocks = {
             f"stage {stage} block {number}": block
             for stage, blocks in enumerate(network.stages, start=1)
-            for number, block in enumerate(blocks, start=1)
+            for number, block in enumerate(blocks.children(), start=1)
         }
-        return {"stem": network.maxpool, **blocks}
+        return {"stem": network.maxpool if isinstance(network, ResidualNetwork) else network.stem, **blocks}
     cells = {
         f"cell {number} ({'reduction' if place.reduction else 'normal'})": cell
         for number, (cell, place) in enumerate(zip(network.cells, network.places, strict=True), start=1)

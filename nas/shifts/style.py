@@ -15,8 +15,9 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from nas.data.image_files import find_images, image_suffixes
+
 _IMAGE_SIDE = 64
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 _MAX_IMAGES = 1000
 _FLOOR = 1e-4
 """Minimum variance of a color, about (2.5 / 255) squared, since uniform images have none."""
@@ -94,9 +95,9 @@ def _palettes(images: list[Image.Image], num_channels: int) -> Palettes:
 def _image_paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder} with reference images")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    paths = [folder / name for name in find_images(folder).names]
     if not paths:
-        raise ValueError(f"there is no image in {folder}; allowed: {', '.join(sorted(_SUFFIXES))}")
+        raise ValueError(f"there is no image in {folder}; allowed: {', '.join(sorted(image_suffixes()))}")
     return paths[:: max(1, -(-len(paths) // _MAX_IMAGES))]
 
 

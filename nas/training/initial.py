@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -13,6 +13,7 @@ from nas.architecture import Block
 from nas.fidelity import NetworkSpec
 from nas.models.build import AnyNetwork, Buildable, build
 from nas.models.cell import BlockLayers, CellLayers
+from nas.models.edge_network import EdgeCellLayers
 from nas.models.layers import Unchanged
 from nas.models.network import Network
 from nas.models.normalization import InstanceBatchNorm
@@ -36,7 +37,7 @@ def zero_gamma(network: AnyNetwork) -> int:
     Each such sum then starts as the unchanged state (1706.02677, section 5.1; 1812.01187, section 3.1). These are the
     residual branches of residual networks, and operations of cells that are added to an identity. Returns their number.
     """
-    branches = list(_branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network))
+    branches = [*(_branches_of_cells(network) if isinstance(network, Network) else _residual_branches(network))]
     for norm in branches:
         for part in (norm.instance, norm.batch) if isinstance(norm, InstanceBatchNorm) else (norm,):
             nn.init.zeros_(cast("nn.Parameter", part.weight))
@@ -67,6 +68,15 @@ def _residual_branches(network: nn.Module) -> Iterator[nn.Module]:
             yield module.bn2
         elif isinstance(module, Bottleneck):
             yield module.bn3
+        elif isinstance(module, EdgeCellLayers):
+            for node in module.nodes:
+                yield from _branches_of_node([edge for edge in node.children() if isinstance(edge, EdgeLayers)])
+
+
+def _branches_of_node(edges: Sequence[EdgeLayers]) -> Iterator[nn.Module]:
+    """The norms of the convolutions that are added to an unchanged state."""
+    if any(not len(edge.layers) and edge.view == Unchanged() for edge in edges):
+        yield from (norms[-1] for edge in edges if (norms := _norms(edge)))
 
 
 def _norms(module: nn.Module) -> list[nn.Module]:

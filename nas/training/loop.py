@@ -79,6 +79,8 @@ class Training:
         device = choose_device(recipe)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size)
+        if recipe.compile and self._members.count > 1:  # compiled gradients would not be averaged
+            raise ValueError(f"compile must be false with several workers, got {self._members.count}")
         self._dtype = choose_dtype(recipe, device)
         self._recipe = recipe
         self._seed = seed
@@ -105,6 +107,10 @@ class Training:
     def num_steps(self) -> int:
         """Number of optimization steps of the whole run."""
         return self._recipe.epochs * self.steps_per_epoch
+
+    def share(self, num_done: int) -> float:
+        """Returns the share of the run's steps that are done, `num_done` steps into the current epoch."""
+        return (self.num_epochs + num_done / self.steps_per_epoch) / self._recipe.epochs
 
     def run_epoch(self, after_step: Callable[[int], None] | None = None) -> EpochResult:
         """Trains for one epoch, and calls `after_step` with the number of completed steps of the epoch after each step.
@@ -220,8 +226,11 @@ def train(
     *,
     seed: int,
     after_epoch: Callable[[EpochResult], None] | None = None,
+    after_step: Callable[[float], None] = lambda _: None,
 ) -> TrainResult:
-    """Trains a network from the first epoch to the last, see `Training`; calls `after_epoch` with each result.
+    """Trains a network from the first epoch to the last, see `Training`.
+
+    Calls `after_epoch` with each result, and `after_step` with the share of the run's steps that are done.
 
     Raises:
         DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
@@ -232,7 +241,7 @@ def train(
     epochs = []
     with start_training(network, data, recipe, seed=seed) as training:
         for _ in range(recipe.epochs):
-            epochs.append(training.run_epoch())
+            epochs.append(training.run_epoch(lambda num_done: after_step(training.share(num_done))))
             if after_epoch is not None:
                 after_epoch(epochs[-1])
     return TrainResult(tuple(epochs), training.num_steps, time.perf_counter() - started)

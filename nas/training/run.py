@@ -15,6 +15,7 @@ from torch import nn
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json_object, read_text
 from nas.files.strict_json import parse_json
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
@@ -125,19 +126,25 @@ def read_result(out: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        value: dict[str, Any] = parse_json(path.read_bytes())
+        return read_json_object(path)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; delete it and rerun the command to recreate it") from None
-    return value
+        raise ValueError(f"{error}; delete it and rerun the command to recreate it") from None
 
 
 def read_records(out: Path) -> list[Record]:
-    """The records in ``metrics.jsonl`` of a training's folder; none if there is no such file."""
+    """The records in ``metrics.jsonl`` of a training's folder; none if there is no such file, ValueError if damaged."""
+    path = out / METRICS_FILE
     try:
-        text = (out / METRICS_FILE).read_text(encoding="utf-8")
+        lines = read_text(path).splitlines()
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in text.splitlines()]
+    records: list[Mapping[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(dict(parse_json(line)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from None
+    return records
 
 
 def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
@@ -229,6 +236,7 @@ def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]
         "device": result["device"],
         "weights": chosen,
         "test": None if tests is None else tests[chosen],
+        **({"images": result["images"]} if "images" in result else {}),
     }
 
 
@@ -250,5 +258,6 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         "seed": plan.seed,
         "start": plan.start,
         "teacher": plan.teacher,
+        **({} if data.report is None else {"images": data.report.counts}),
         **plan.fidelity.to_json(),
     }

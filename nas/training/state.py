@@ -13,10 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from nas.files.atomic_write import remove_unfinished
+from nas.files.storage import StorageError
+from nas.files.strict_json import parse_json
 from nas.models.checkpoint import read_tensors, write_tensors
 from nas.training.parallel import current_members
 
 FORMAT = "nas-engine training state 1"
+WITHOUT_IMAGES = "plan_without_images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,13 @@ class TrainingState:
 
 
 def write_state(path: Path, state: TrainingState) -> None:
-    """Writes a checkpoint atomically; raises RuntimeError with the required space, and keeps the previous file."""
+    """Writes a checkpoint atomically; raises StorageError with the required space, and keeps the previous file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     try:
         write_tensors(path, tensors, {"format": FORMAT, "state": json.dumps(state.values)})
-    except OSError as error:
+    except StorageError as error:
         needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        free = shutil.disk_usage(path.parent).free
-        raise RuntimeError(
-            f"the checkpoint {path} cannot be written ({error.strerror or error}): it needs {needed / 1e6:,.1f} MB and "
-            f"{free / 1e6:,.1f} MB are free; the previous checkpoint is kept: free disk space and rerun the command"
-        ) from None
+        raise StorageError(f"{error} (a checkpoint of {needed / 1e6:,.1f} MB; the previous one is kept)") from None
 
 
 def read_state(path: Path) -> TrainingState | None:
@@ -51,37 +51,40 @@ def read_state(path: Path) -> TrainingState | None:
     if not path.exists():
         return None
     metadata, tensors = read_tensors(path, FORMAT)
-    return TrainingState(tensors, json.loads(metadata["state"]))
+    try:
+        values = parse_json(metadata.get("state", ""))
+    except ValueError as error:
+        raise ValueError(f"the metadata of {path} are damaged: {error}; remove the file to train anew") from None
+    if not isinstance(values, dict) or not isinstance(values.get("records", []), list):
+        raise ValueError(f"the metadata of {path} must be an object with a list of records; remove it to train anew")
+    return TrainingState(tensors, values)
 
 
-def resume_state(path: Path, plans: Collection[str]) -> TrainingState | None:
+def resume_state(path: Path, plans: Collection[str], *, but_images: str | None = None) -> TrainingState | None:
     """Reads the state that a training resumes from; None if it has not written one yet.
 
-    The state must name one of the fingerprints `plans` under ``plan``; raises ValueError if it is of another training.
+    The state must name one of the fingerprints `plans` under ``plan``, or that of everything `but_images`, if given,
+    under ``plan_without_images``; raises ValueError if it is of another training.
     Leftovers of an interrupted write beside it are removed.
     """
     if current_members().rank == 0:
-        remove_unfinished(path)
+        remove_unfinished(path.parent, path.name)
     state = read_state(path)
-    if state is not None and state.values.get("plan") not in plans:
+    if state is None or (but_images is not None and state.values.get(WITHOUT_IMAGES) == but_images):
+        return state
+    if state.values.get("plan") not in plans:
         raise ValueError(f"{path} is the checkpoint of another training (network, data, settings or seed differ)")
     return state
 
 
 def check_room(folder: Path, num_bytes: int) -> None:
-    """Raises RuntimeError unless two checkpoints fit: the old one is kept until the new one is complete."""
+    """Raises StorageError unless two checkpoints fit: the old one is kept until the new one is complete."""
     needed, free = 2 * num_bytes, shutil.disk_usage(folder).free
     if free < needed:
-        raise RuntimeError(
+        raise StorageError(
             f"checkpoints in {folder} need {needed / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are free; free disk space or "
             "choose another folder"
         )
-
-
-def remove_unfinished(path: Path) -> None:
-    """Removes temporary files of processes killed while writing a checkpoint."""
-    for left in path.parent.glob(f".{path.name}.*"):
-        left.unlink(missing_ok=True)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

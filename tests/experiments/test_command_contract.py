@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from experiments.config.search_config import SearchConfig
 from experiments.config.study_config import StudyConfig
 from experiments.config.training_config import AblationConfig, TournamentConfig, TrainingConfig
 from experiments.downstream import detect, segment
+from experiments.runs.data_record import DATA_FILE, read_data_record
 from experiments.runs.run_folder import RunFolder
 from experiments.study import run as study
 from experiments.study import table as study_table
@@ -157,7 +159,7 @@ def nothing_is_trained(monkeypatch, set_evaluator):
     monkeypatch.setattr(training, "run_training", lambda _plan, _data, folder, _watch: begin(folder))
     monkeypatch.setattr(training, "draw_training", lambda *_, **_named: None)
     monkeypatch.setattr(tournament, "_run", lambda *arguments: begin(arguments[3], f"candidates/{STATE_FILE}"))
-    monkeypatch.setattr(ablation, "train_folder", lambda folder, *_: begin(folder.path))
+    monkeypatch.setattr(ablation, "train_folder", lambda folder, *_, **_named: begin(folder.path))
     monkeypatch.setattr(detect, "detect_folder", lambda folder, *_: begin(folder))
     monkeypatch.setattr(detect, "result_lines", lambda *_: [])
     monkeypatch.setattr(segment, "run_segmentation", lambda _plan, _data, folder, _watch: begin(folder))
@@ -280,3 +282,43 @@ def test_a_folder_of_another_command_is_refused_and_left_alone(case, run, folder
     before = contents(folder)
     assert refused(run(case.option, 1), f"holds a run of `nas {other.kind.command}`; choose another --out")
     assert contents(folder) == before
+
+
+def change_images(folder):
+    """Replaces one training image by another of the same size."""
+    path = next(path for path in sorted((folder / "train").rglob("*")) if path.is_file())
+    with Image.open(path) as image:
+        size = image.size
+    Image.new("RGB", size, (9, 99, 199)).save(path)
+    return str(path.relative_to(folder))
+
+
+@pytest.fixture
+def own_images(case, request, tmp_path):
+    """A copy of the images that may be changed."""
+    return shutil.copytree(request.getfixturevalue(case.data), tmp_path / "own")
+
+
+def test_a_run_on_changed_images_is_refused_unless_accepted_and_recorded(case, run, folder, own_images):
+    own = ("--data", own_images, case.option, 1)
+    assert run(*own, data=False) == (0, "")
+    record = read_data_record(folder.path)
+    moved = shutil.copytree(own_images, own_images.with_name("moved"))
+    assert run("--data", moved, case.option, 1, data=False) == (0, "")  # another place, the same images
+    assert run(*own, data=False) == (0, "")
+    changed = change_images(own_images)
+    before = contents(folder)
+    more = ("--trials", 3) if case.config is SearchConfig else ()
+    assert refused(run(*own, *more, data=False), f"1 file changed ({changed})", "resume with --accept-data")
+    assert contents(folder) == before
+    assert run(*own, *more, "--accept-data", data=False) == (0, "")
+    assert read_data_record(folder.path).changes == ((f"1 file changed ({changed})",),)
+    assert read_data_record(folder.path).identity != record.identity
+
+
+def test_a_run_without_a_record_is_resumed_and_recorded_from_then_on(case, run, folder):
+    assert run(case.option, 1) == (0, "")
+    record = read_data_record(folder.path)
+    (folder.path / DATA_FILE).unlink()
+    assert run(case.option, 1, *(("--trials", 3) if case.config is SearchConfig else ())) == (0, "")
+    assert read_data_record(folder.path) == record

@@ -6,7 +6,6 @@ import copy
 import itertools
 import json
 import random
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -294,12 +293,11 @@ class TestHardCells:
     """Cells of up to 64 blocks, most of them alike, where trying all orders would never end."""
 
     @pytest.mark.parametrize("name", HARD)
-    def test_many_equal_blocks(self, name: str) -> None:
+    def test_many_equal_blocks(self, name: str, counted_nodes: list[None]) -> None:
         cell, generator = from_graph(HARD[name]), random.Random(0)
         assert len(cell.blocks) > 20
-        start = time.process_time()
         canonical = cell.canonical()
-        assert time.process_time() - start < 5
+        assert len(counted_nodes) < len(cell.blocks) ** 2  # all orders of 20 equal blocks are 10**18
         assert shuffled(cell, generator).canonical() == canonical
 
     def test_graphs_that_look_alike_everywhere_are_told_apart(self) -> None:

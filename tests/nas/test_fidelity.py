@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe, complete_stored_data
 
 FULL = Fidelity(
     NetworkSpec(num_classes=7, num_filters=16, stem="imagenet", num_stem_cells=2, auxiliary=True, drop_path=0.3),
@@ -86,3 +86,17 @@ def test_specs_are_values() -> None:
 def test_every_setting_is_explained(part: type) -> None:
     documented = part.__doc__ or ""
     assert all(f"        {item.name}: " in documented for item in fields(part))
+
+
+def test_the_split_of_version_0_1_0_is_kept_where_none_is_stored() -> None:
+    """Its fidelities have no setting `split`, and their fingerprints stay as they were."""
+    stored = {"data": {"name": "image_folder", "num_train": 100}}
+    former = Fidelity.from_json(stored)
+    assert former.data.split == "shuffled"
+    assert "split" not in former.to_json()["data"]
+    hashed = replace(former, data=replace(former.data, split="hashed"))
+    assert Fidelity.from_json(hashed.to_json()) == hashed
+    assert hashed.fingerprint != former.fingerprint
+    assert "split" not in Fidelity().to_json()["data"]
+    assert complete_stored_data({"name": "image_folder", "split": "hashed"})["split"] == "hashed"
+    assert complete_stored_data({"name": "digits"}) == {"name": "digits"}

@@ -12,6 +12,12 @@ def test_equal_values_have_equal_fingerprints():
     assert first["b"] == [2]
 
 
+@pytest.mark.parametrize("value", [3, [1], None, {"arch": "x"}, {"normal": 1, "depth": 2}])
+def test_what_would_be_read_back_as_something_else_is_refused(value):
+    with pytest.raises(ValueError, match="must be cells, or a mapping of other keys"):
+        PlainDescription(value)
+
+
 @pytest.mark.parametrize("value", [{1, 2}, float("nan"), object()])
 def test_what_json_cannot_hold_is_refused(value):
     with pytest.raises(ValueError, match="must be plain data that JSON can hold"):

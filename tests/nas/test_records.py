@@ -14,3 +14,13 @@ def test_a_stored_fingerprint_is_trusted(make_trial):
     trial = make_trial(0)
     assert Record(trial, Success(0, 0.5), 0.0, 1.0).fingerprint == trial.architecture.fingerprint
     assert Record(trial, Success(0, 0.5), 0.0, 1.0, "stored").fingerprint == "stored"
+
+
+def test_trials_that_came_further_come_first(make_trial):
+    trials = [make_trial(i, op) for i, op in enumerate(["identity", "conv_1x1", "conv_3x3"])]
+    outcomes = [Success(0, 0.9, stopped_after=1), Success(1, 0.5), Success(2, 0.8, stopped_after=4)]
+    records = [Record(trials[outcome.trial_id], outcome, 0.0, 1.0) for outcome in outcomes]
+    assert [record.trial.id for record in LedgerContents(records).best(5)] == [1, 2, 0]
+    assert [record.num_epochs for record in records] == [1, trials[1].fidelity.recipe.epochs, 4]
+    assert Record(trials[0], Failure(0, "error", "no"), 0.0, 1.0).num_epochs == 0
+    assert Record(trials[0], Success(0, 0.5, cached=True), 0.0, 1.0).num_epochs == 0

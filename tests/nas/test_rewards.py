@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from nas.rewards import REWARDS, Accuracy, CostedAccuracy, ShiftedAccuracy
+from nas.rewards import REWARDS, Accuracy, CostedAccuracy, Metric, ShiftedAccuracy
 from nas.trial import Success
 
 
@@ -39,4 +39,11 @@ def test_shifted_accuracy_wants_weights_and_the_metric():
 
 
 def test_table_names_every_reward():
-    assert set(REWARDS) == {"accuracy", "costed_accuracy", "shifted_accuracy"}
+    assert set(REWARDS) == {"accuracy", "costed_accuracy", "shifted_accuracy", "metric"}
+
+
+def test_a_metric_is_what_the_outcome_holds():
+    success = Success(7, 0.0, metrics={"naswot": -3.5})
+    assert Metric("naswot")(success) == -3.5
+    with pytest.raises(ValueError, match="trial 7 must have the metric zen, got naswot"):
+        Metric("zen")(success)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from nas.files.storage import StorageError
 from nas.trial import Failure, Success
 from workers.pools.caching_pool import CachingPool
 from workers.pools.ray_pool import RayPool
@@ -23,6 +24,8 @@ def evaluate(trial):
         return None
     if trial.id == 9:
         return Success(10, 0.5)
+    if trial.id == 11:
+        raise StorageError("weights/trial-11 cannot be written: No space left on device")
     if trial.id == 600:
         time.sleep(600)
     return Success(trial.id, trial.id / 100)
@@ -76,6 +79,12 @@ def test_failures_are_values_and_stop_nothing(pool, make_trial):
     }
     assert found[3].error.startswith("KeyError: 'three' (test_pools.py:")
     assert "evaluate must return the Success or Failure of trial 8, got None" in found[8].error
+
+
+def test_a_disk_that_is_full_is_no_outcome(pool, make_trial):
+    pool.submit(make_trial(11))
+    with pytest.raises(StorageError, match=r"^weights/trial-11 cannot be written: No space left on device$"):
+        pool.next_outcome()
 
 
 def test_it_has_room_for_a_trial_at_first(pool):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,8 +18,11 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 from nas import plugins
+from workers.cluster.signals import kept_signals
+from workers.cluster.watch import quiet_ray, watched_ray
 from workers.errors import first_line
 
 PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
@@ -25,7 +30,7 @@ PACKAGES = ("nas", "search_spaces", "controllers", "workers", "experiments")
 _CONNECT_SECONDS = 5.0
 _FOLDER_PREFIX = "nas-ray-"
 _LOCK = "driver.lock"
-_MAX_PARENT = 25  # characters; the paths of Ray's sockets are about 80 longer and may have no more than 107
+_MAX_PARENT = 23  # characters; the paths of Ray's sockets are about 82 longer and may have no more than 107
 _LOCAL_ENVIRONMENT = {
     # Ray's default of 15 starves workers beside other processes; `nice nas search` still lowers the priority.
     "RAY_worker_niceness": "0",
@@ -87,15 +92,27 @@ def connect(
 def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 - those of ray.init
     # Ray logs at every start that it protects its servers with a token.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
-    except Exception as error:  # Ray raises plain Exception too, as when a busy machine takes too long to start it
-        what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
-        raise RuntimeError(f"{what}: {first_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with quiet_ray(), kept_signals():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+        except Exception as error:  # Ray raises plain Exception too, as when a busy machine takes too long to start it
+            what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
+            raise RuntimeError(f"{what}: {first_line(error)}{_token_hint(error)}") from error
+        try:
+            with watched_ray():
+                yield
+        finally:
+            ray.shutdown()
+
+
+def _token_hint(error: Exception) -> str:
+    """How to let this machine in, if the cluster asked for a token."""
+    if "authentication" not in str(error).lower():
+        return ""
+    return (
+        "; all nodes need one token: `ray get-auth-token --generate` before `ray start` on the head writes "
+        "~/.ray/auth_token, to be copied to the other nodes"
+    )
 
 
 def _check_address(address: str) -> None:
@@ -153,18 +170,55 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _session_folder() -> Iterator[Path]:
-    """Creates a folder for a session of Ray and removes it at the end; also removes those of killed processes."""
-    parent = Path(tempfile.gettempdir())
-    if len(str(parent)) > _MAX_PARENT:
-        parent = Path("/tmp")  # noqa: S108 - only a new private folder within
+    """Creates a folder for a session of Ray and removes it at the end; also removes those of killed processes.
+
+    Ray opens its own folder, and those within, to every user; they are within a private one, which also holds the token
+    that protects Ray's servers.
+    """
+    parent = _safe_parent()
     _remove_abandoned(parent)
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    private = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
+    try:
+        with (private / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (private / "lock").rename(private / _LOCK)  # only now, so that none takes the folder for abandoned
+            (private / "r").mkdir()
+            with _private_token(private / "token"):
+                yield private / "r"
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _safe_parent() -> Path:
+    """Returns a folder where others cannot move or remove what this user creates: the temporary folder, or ``/tmp``."""
+    wanted = Path(tempfile.gettempdir())
+    for parent in (wanted, Path("/tmp")):  # noqa: S108 - only a new private folder within
+        mode = parent.stat().st_mode if parent.is_dir() else 0o777
+        is_safe = bool(mode & stat.S_ISVTX) or not mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if is_safe and len(str(parent)) <= _MAX_PARENT:
+            return parent
+    raise RuntimeError(
+        f"Ray needs a temporary folder (TMPDIR) with a path of at most {_MAX_PARENT} characters that others cannot "
+        f"write to, or that has the sticky bit (chmod +t), got {wanted}"
+    )
+
+
+@contextmanager
+def _private_token(path: Path) -> Iterator[None]:
+    """Creates the token of a local Ray, readable by this user only; Ray's default is a file that all can read."""
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        yield
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    loader = AuthenticationTokenLoader.instance()
+    with _environment({"RAY_AUTH_TOKEN_PATH": str(path)}):
+        loader.reset_cache()
         try:
-            yield folder
+            yield
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            loader.reset_cache()
 
 
 def _remove_abandoned(parent: Path) -> None:

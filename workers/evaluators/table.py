@@ -6,6 +6,7 @@ A table file is CSV with column names in its first line and one architecture per
 - one or more columns whose names begin with ``valid``: accuracy on the validation split, in percent;
 - one or more columns whose names begin with ``test``: accuracy on the test split, in percent, only reported;
 - a column whose name contains ``seconds``: training time, reported as that of the trial;
+- columns of validation accuracy after fewer epochs, for early stopping (`nas.rungs`), named on reading;
 - optional ``params_m`` and ``flops_m``: parameters and multiply-adds in millions. Other columns are ignored.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -30,16 +31,24 @@ TEST_ACCURACY = "test_accuracy"
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Measurements of one architecture: accuracies between 0 and 1, training time in seconds, and size."""
+    """Measurements of one architecture: accuracies between 0 and 1, training time in seconds, and size.
+
+    `partial` holds validation accuracy and time of shorter trainings, by their epochs.
+    """
 
     validation: float
     test: float
     seconds: float
     num_parameters: int = 0
     num_multiply_adds: int = 0
+    partial: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if any(not (0 <= value <= 1 and 0 <= seconds <= _MAX_SECONDS) for value, seconds in self.partial.values()):
+            raise ValueError(f"accuracies of shorter trainings must be between 0 and 1, got {dict(self.partial)}")
         for name, value in asdict(self).items():
+            if name == "partial":
+                continue
             if name in ("validation", "test") and not 0 <= value <= 1:
                 raise ValueError(f"{name} accuracy must be between 0 and 100 percent, got {100 * value:g}")
             if not (math.isfinite(value) and value >= 0):
@@ -81,18 +90,26 @@ class Table:
         row = self.rows.get(name) if isinstance(name, str) else None
         if row is None:
             return Failure(trial.id, "error", f"the table does not hold {described!r:.200}")
-        return Success(
-            trial.id,
-            row.validation,
-            num_parameters=row.num_parameters,
-            num_multiply_adds=row.num_multiply_adds,
-            train_seconds=row.seconds,
-            metrics={TEST_ACCURACY: row.test},
-        )
+        sizes = row.num_parameters, row.num_multiply_adds
+        if trial.until_epoch is None:
+            return Success(trial.id, row.validation, *sizes, row.seconds, metrics={TEST_ACCURACY: row.test})
+        if trial.until_epoch not in row.partial:
+            known = ", ".join(map(str, row.partial)) or "none"
+            return Failure(trial.id, "error", f"the table has epochs {known} before the end, not {trial.until_epoch}")
+        return Success(trial.id, row.partial[trial.until_epoch][0], *sizes, row.partial[trial.until_epoch][1])
 
 
-def read_table(path: Path, columns: Columns = Columns()) -> Table:
+def read_table(
+    path: Path, columns: Columns = Columns(), *, rungs: Mapping[int, str] = MappingProxyType({}), epochs: int = 200
+) -> Table:
     """Reads a table file, in the format described at the top of this module.
+
+    Args:
+        path: the file.
+        columns: columns of the complete trainings.
+        rungs: columns of validation accuracy after fewer epochs. Each is a training of its own, which takes its share
+            of the seconds of the complete one.
+        epochs: epochs of the complete trainings.
 
     Raises:
         ValueError: if the file is not valid; the message names the line.
@@ -101,8 +118,10 @@ def read_table(path: Path, columns: Columns = Columns()) -> Table:
     with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
         reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
-            columns = columns.resolve(_header(reader))
-            return Table(_rows(reader, columns), columns)
+            header = _header(reader)
+            columns = columns.resolve(header)
+            shares = {epoch: (_pick(name, f"rung {epoch}", header), epoch / epochs) for epoch, name in rungs.items()}
+            return Table(_rows(reader, columns, shares), columns)
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from None
 
@@ -116,7 +135,9 @@ def _header(reader: csv.DictReader[str]) -> list[str]:
     return header
 
 
-def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measurement]:
+def _rows(
+    reader: csv.DictReader[str], columns: Columns, rungs: Mapping[int, tuple[str, float]]
+) -> dict[str, Measurement]:
     rows: dict[str, Measurement] = {}
     for line in reader:
         name = line["arch"]
@@ -124,7 +145,9 @@ def _rows(reader: csv.DictReader[str], columns: Columns) -> dict[str, Measuremen
             raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
         validation, test, seconds = (_number(line, str(column)) for column in asdict(columns).values())
         params, flops = (_number(line, column) if column in line else 0.0 for column in ("params_m", "flops_m"))
-        rows[name] = Measurement(validation / 100, test / 100, seconds, round(1e6 * params), round(1e6 * flops))
+        sizes = round(1e6 * params), round(1e6 * flops)
+        partial = {epoch: (_number(line, column) / 100, share * seconds) for epoch, (column, share) in rungs.items()}
+        rows[name] = Measurement(validation / 100, test / 100, seconds, *sizes, partial)
     return rows
 
 

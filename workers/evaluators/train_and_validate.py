@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,41 +11,47 @@ import torch
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
-from nas.models.build import AnyNetwork, Buildable
+from nas.files.storage import StorageError
+from nas.models.build import AnyNetwork
 from nas.models.checkpoint import save_checkpoint
-from nas.models.complexity import measure
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.initial import build_initial
 from nas.training.loop import DivergedError, accuracy, train
+from nas.training.segments import train_until
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
 from workers.errors import describe_error, failure_kind
-
-
-class TooLargeError(ValueError):
-    """The network exceeds a limit on its size."""
-
+from workers.evaluators.progress import TrialProgress
+from workers.evaluators.size_limits import TooLargeError, buildable, measure_within
 
 _KINDS: Mapping[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
 
 
-def train_and_validate(
+def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a search may ask of it
     trial: Trial,
     *,
     data: DataSet,
     weights_dir: str | None = None,
+    states_dir: str | None = None,
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
+    progress_dir: str | None = None,
 ) -> Outcome:
-    """Trains a trial's network on the training split and evaluates it on the validation split; never raises.
+    """Trains a trial's network on the training split and evaluates it on the validation split.
+
+    An exception becomes a `Failure`, except a `nas.files.storage.StorageError`: weights that cannot be written say
+    nothing about the network.
 
     Args:
         trial: the trial; its seed determines initial weights, order of batches and augmentation.
         data: the images.
-        weights_dir: folder for the trained network, written as ``trial-<id>.safetensors``; None writes nothing.
+        weights_dir: folder for the trained network, written as ``trial-<id>.safetensors``; None writes nothing. Only a
+            training that ran to its end is written.
+        states_dir: folder of the states of trainings that pause, see `Trial.until_epoch`; None: none can pause.
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
+        progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
 
     Example:
         >>> import nas
@@ -57,15 +64,20 @@ def train_and_validate(
         True
     """
     started = time.perf_counter()
+    if weights_dir is not None:
+        _check_folder(Path(weights_dir))
     try:
-        complexity = measure(_buildable(trial), trial.fidelity.network)
-        _check_size("parameters", complexity.num_parameters, max_parameters)
-        _check_size("multiply-adds", complexity.num_multiply_adds, max_multiply_adds)
-        network, share, metrics = _train(trial, data)
+        complexity = measure_within(trial, max_parameters, max_multiply_adds)
+        with TrialProgress(progress_dir, trial.id) as progress:
+            network, share, metrics = _train(trial, data, states_dir, progress)
         if shifts is not None:
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
-        if weights_dir is not None:
-            save_checkpoint(Path(weights_dir) / f"trial-{trial.id}.safetensors", network, data=data, accuracy=share)
+        if weights_dir is not None and trial.until_epoch is None:
+            path = Path(weights_dir) / f"trial-{trial.id}.safetensors"
+            images = {} if data.report is None else {"images": data.report.without_test().counts}
+            save_checkpoint(path, network, data=data, accuracy=share, evaluation=images)
+    except StorageError:
+        raise
     except Exception as error:  # an error of one network must not end the search
         kind = _KINDS.get(type(error)) or failure_kind(error)
         failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
@@ -99,23 +111,34 @@ def check_fits(fidelity: Fidelity, data: DataSet) -> None:
         raise ValueError(f"images must be square, got {width} x {height} pixels; set data.image_size")
 
 
-def _buildable(trial: Trial) -> Buildable:
-    if not isinstance(trial.architecture, Buildable):
-        came = type(trial.architecture).__name__
-        raise ValueError(f"only architectures made of cells and reference networks can be trained, got {came}")
-    return trial.architecture
+def _check_folder(weights_dir: Path) -> None:
+    if not weights_dir.is_dir():
+        raise StorageError(
+            f"there is no folder {weights_dir} on {socket.gethostname()}: it was removed, or the nodes do not "
+            "share it; if they share no folder, use --set workers.keep_weights=0"
+        )
 
 
-def _check_size(name: str, number: int, bound: int | None) -> None:
-    if bound is not None and number > bound:
-        raise TooLargeError(f"the network may have at most {bound:,} {name}, got {number:,}")
-
-
-def _train(trial: Trial, data: DataSet) -> tuple[AnyNetwork, float, dict[str, float]]:
-    """Returns the trained network, its validation accuracy and further metrics."""
+def _train(
+    trial: Trial, data: DataSet, states_dir: str | None, progress: TrialProgress
+) -> tuple[AnyNetwork, float, dict[str, float]]:
+    """Returns the network, trained to the end or to where the trial pauses, its accuracy and further metrics."""
     recipe = trial.fidelity.recipe
-    network = build_initial(_buildable(trial), trial.fidelity.network, recipe, seed=trial.seed)
-    result = train(network, data, recipe, seed=trial.seed)
+    network = build_initial(buildable(trial), trial.fidelity.network, recipe, seed=trial.seed)
+    if states_dir is None:
+        if trial.until_epoch is not None:
+            raise ValueError("a training that pauses needs states_dir, the folder of its state, got none")
+        last = train(network, data, recipe, seed=trial.seed, after_step=progress).epochs[-1]
+    else:
+        last = train_until(
+            network,
+            data,
+            recipe,
+            seed=trial.seed,
+            epoch=recipe.epochs if trial.until_epoch is None else trial.until_epoch,
+            state=Path(states_dir) / f"trial-{trial.id}.safetensors",
+            plan=f"{trial.architecture.fingerprint} {trial.fidelity.fingerprint} {trial.seed}",
+            after_step=progress,
+        )
     share = accuracy(network, data.validation, data, recipe)
-    last = result.epochs[-1]
     return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}

@@ -21,8 +21,9 @@ from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, run_detection
 from nas.downstream.training import TOTAL
 from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json
 from nas.files.lock import STALE_SECONDS, FileLock
-from nas.files.strict_json import parse_json
+from nas.files.storage import StorageError, make_folder
 from nas.plugins import Session, session
 from nas.training.device import choose_device, num_threads
 from nas.training.run import read_records, read_result
@@ -67,9 +68,9 @@ def read_scores(folder: Path) -> Scores | None:
     if not path.exists():
         return None
     try:
-        value = parse_json(path.read_bytes())
+        value = read_json(path)
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read: {error}; remove it to evaluate the detector again") from None
+        raise ValueError(f"{error}; remove it to evaluate the detector again") from None
     if not isinstance(value, dict) or "scores" not in value:
         raise ValueError(f"{path} must hold the scores of a detector; remove it to evaluate the detector again")
     return value
@@ -88,7 +89,7 @@ def train_and_measure(job: DetectorJob) -> Scores:
 
     Raises what `nas.downstream.detection.training.run_detection` does, and RuntimeError if the folder stays in use.
     """
-    job.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(job.folder)
     with _PatientLock(job.folder / LOCK_FILE):
         if (done := read_scores(job.folder)) is not None:
             return done
@@ -158,6 +159,8 @@ def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's 
     try:
         scores: Scores = ray.get(done)
     except RayTaskError as error:
+        if isinstance(error.cause, StorageError):  # not a result of the training, which can be resumed
+            raise StorageError(str(error.cause)) from None
         return JobFailure(describe_error(error.cause) if isinstance(error.cause, Exception) else first_line(error))
     except RayError as error:
         return error

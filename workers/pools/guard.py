@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nas.architecture import Architecture
+from nas.files.storage import StorageError
 from nas.trial import Failure, Outcome, Success, Trial, outcome_from_json
 from workers.errors import MAX_LENGTH, describe_error, failure_kind, safe_text
 
@@ -20,6 +21,9 @@ def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str
     A plain number is taken as the accuracy of a `Success`, whose size and time are filled in. An exception becomes a
     `Failure`, and so does anything returned that is not an outcome of this trial or that a ledger cannot hold. numpy
     and torch numbers are converted to Python's.
+
+    Raises:
+        StorageError: if the evaluation could not write its files, which says nothing about the network.
     """
     start = time.monotonic()
     try:
@@ -27,6 +31,8 @@ def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str
         if isinstance(accuracy := _number(outcome), int | float) and not isinstance(accuracy, bool):
             outcome = _success(trial, float(accuracy), time.monotonic() - start)
         return _checked(outcome, trial)
+    except StorageError:
+        raise
     except (Exception, SystemExit) as error:
         # SystemExit too: a library that calls sys.exit() must end one trial, not the worker or the search.
         return Failure(trial.id, failure_kind(error), describe_error(error), time.monotonic() - start)

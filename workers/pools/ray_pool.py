@@ -12,6 +12,7 @@ from typing import Any, Never, Self
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError, RuntimeEnvSetupError
 
+from nas.files.storage import StorageError
 from nas.protocols import MoreRoom
 from nas.trial import Failure, FailureKind, Outcome, Trial
 from workers.cluster.resources import WorkerResources
@@ -115,6 +116,7 @@ class RayPool:
         Raises:
             MoreRoom: if the capacity has grown since it was last read, and nothing has finished meanwhile.
             RuntimeError: if no trial is in flight, or the cluster cannot run any, as when the nodes lack the code.
+            StorageError: if the files of a trial could not be written.
         """
         if not self._tasks:
             raise RuntimeError("next_outcome needs a trial in flight, and there is none")
@@ -145,12 +147,17 @@ class RayPool:
         return outcome
 
     def _retry_or_fail(self, task: _Task, error: Exception) -> Failure | None:
-        """Starts a task again after an error of Ray and returns None, or returns its failure."""
+        """Starts a task again after an error of Ray and returns None, or returns its failure.
+
+        Raises RuntimeError if the cluster can run no trial, and StorageError if the trial could not write its files.
+        """
         if task.timed_out:
             return task.failure("timeout", f"stopped after {self._resources.time_limit_seconds:g} s, the time limit")
         if isinstance(error, OutOfMemoryError):
             return task.failure("out_of_memory", first_line(error))
         if isinstance(error, RayTaskError | RuntimeEnvSetupError):
+            if isinstance(cause := getattr(error, "cause", None), StorageError):
+                raise StorageError(str(cause)) from None
             if task.started_at is None:  # nothing of the trial has run, so every other trial would fail the same way
                 raise RuntimeError(f"the cluster cannot run trials: {last_line(error)}") from error
             return task.failure("error", last_line(error))

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from ray.tune.search import Searcher
 
 from nas.decisions import Rollout, check_decisions
-from nas.files.strict_json import parse_json
+from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json
 from nas.protocols import Controller, SearchSpace
 from nas.search import trial_seed
 
@@ -149,7 +150,7 @@ class TuneSearcher(Searcher):
                 for number, trial in self._open.items()
             ],
         }
-        Path(checkpoint_path).write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+        write_text(Path(checkpoint_path), json.dumps(state, allow_nan=False))
 
     def restore(self, checkpoint_path: str) -> None:
         """Restores the state from a file written by `save`.
@@ -160,7 +161,7 @@ class TuneSearcher(Searcher):
         """
         path = Path(checkpoint_path)
         try:
-            state = parse_json(path.read_bytes())
+            state = read_json(path)
             self._check(state)
             told = [(self._rollout(each), _number(each, "reward")) for each in state["told"]]
             opened = {_whole(each, "number"): self._read_open(each) for each in state["open"]}

@@ -16,6 +16,7 @@ from ray import tune
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
+from nas.files.storage import StorageError, make_folder
 from nas.models.build import Buildable
 from nas.plugins import Session, session
 from nas.training.run import Record, TrainingCallbacks, TrainingPlan, run_training
@@ -104,7 +105,7 @@ class TournamentContext:
         """Trains a candidate, or resumes its training, evaluates it on the test images and returns the result."""
         self.plugins.restore()
         folder = self.folder / candidate.name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         plan = TrainingPlan(candidate.architecture, self.fidelity, candidate.seed, teacher=self.teacher)
         return run_training(plan, self.data, folder, watch)
 
@@ -218,6 +219,8 @@ def _train_candidate(config: dict[str, str], *, candidates: dict[str, Candidate]
         context.train(candidate, TrainingCallbacks(after_epoch=report))
     except _FullBudgetReached:
         return  # the test is for the winner only
+    except StorageError:
+        raise
     except Exception as error:  # whatever a network does wrong concerns its own candidate only
         _report(Standing(candidate.name, tuple(accuracies), describe_error(error)), kept=True)
 

@@ -57,7 +57,7 @@ class PointBuilder:
 
     def _measured(self, success: Success) -> dict[str, float]:
         reward = self._reward(success)
-        if self._best is None or reward > self._best[0]:
+        if success.stopped_after is None and (self._best is None or reward > self._best[0]):
             self._best = reward, success.accuracy
         return {
             "trial/accuracy": success.accuracy,

@@ -10,7 +10,8 @@ from typing import Any
 
 from experiments.config.sections import flatten
 from experiments.runs.trackers.background import NUM_DONE, Point
-from nas.files.strict_json import parse_json
+from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json
 
 _MAX_ENTRIES = 500
 _MAX_PARAMS = 100
@@ -74,11 +75,11 @@ class MlflowTracker:
         params = [Param(_allowed(key), json.dumps(value)[:_MAX_TEXT]) for key, value in flatten(self._settings)]
         for start in range(0, len(params), _MAX_PARAMS):
             self._client.log_batch(run_id, params=params[start : start + _MAX_PARAMS])
-        self._path.write_text(json.dumps({"run_id": run_id}) + "\n", encoding="utf-8")
+        write_text(self._path, json.dumps({"run_id": run_id}) + "\n")
         return run_id
 
     def _stored_id(self) -> str:
-        value = parse_json(self._path.read_bytes())
+        value = read_json(self._path)
         run_id = value.get("run_id") if isinstance(value, dict) else None
         if not isinstance(run_id, str) or not re.fullmatch(r"\w{1,64}", run_id):
             raise ValueError(f"{self._path} must hold the ID of an MLflow run; delete the file to start another run")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import yaml
 
 from experiments.config.search_config import SearchConfig
+from experiments.config.secrets import masked
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.trackers.background import PointBuilder, Tracker, TrackerThread
 from experiments.runs.trackers.mlflow import MlflowTracker
@@ -46,7 +47,7 @@ def open_trackers(
 
 
 def _build(config: SearchConfig, folder: RunFolder) -> list[Tracker]:
-    settings, document = config.trackers, config.to_document()
+    settings, document = config.trackers, masked(config.to_document())
     trackers: list[Tracker] = []
     if settings.tensorboard:
         trackers.append(TensorBoardTracker(folder.path / "tensorboard", yaml.safe_dump(document, sort_keys=False)))

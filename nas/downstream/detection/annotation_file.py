@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, NotRequired, cast
+from unicodedata import normalize
 
-from pydantic import AfterValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
-from nas.downstream.detection.masks import encode_segmentation
+from nas.data.identity import shorten
+from nas.downstream.detection.annotated_objects import ObjectReader, Reading, first_fault
+from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.files.strict_json import parse_json
 
-TOLERANCE = 1.0
-"""Pixels by which COCO's own boxes and polygons exceed the image."""
-MIN_SIDE = 0.01
-"""Of a box, in pixels; smaller ones are empty in single precision."""
+__all__ = ["Reading", "read_annotations"]
+
 MAX_LENGTH = 65_535
 
 
@@ -29,9 +28,14 @@ def _inside(name: str) -> str:
     return name
 
 
-_Id = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
-_Side = Annotated[int, Field(strict=True, ge=1, le=MAX_LENGTH)]
-_Coordinate = Annotated[float, Field(strict=True, ge=-MAX_LENGTH, le=MAX_LENGTH)]
+def whole(number: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Converts whole floats, which some programs write for integers."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+_Whole = BeforeValidator(whole)
+_Id = Annotated[int, Field(strict=True, ge=0, lt=2**53), _Whole]
+_Side = Annotated[int, Field(strict=True, ge=1, le=MAX_LENGTH), _Whole]
 _Name = Annotated[str, Field(min_length=1)]
 
 
@@ -49,15 +53,9 @@ class _Image(TypedDict):
 
 class _Object(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
-    id: Annotated[_Id, Field(ge=1)]  # pycocotools takes 0 for no object
+    id: NotRequired[_Id]
     image_id: _Id
     category_id: _Id
-
-
-class _Shape(TypedDict):
-    bbox: tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
-    area: NotRequired[Annotated[float, Field(strict=True, ge=0, le=MAX_LENGTH**2)]]
-    iscrowd: NotRequired[Annotated[int, Field(strict=True, ge=0, le=1)]]
 
 
 class _File(TypedDict):
@@ -66,22 +64,14 @@ class _File(TypedDict):
     categories: Annotated[list[_Category], FailFast(), Field(min_length=1)]
 
 
-_FILE, _SHAPE = TypeAdapter(_File), TypeAdapter(_Shape)
+_FILE = TypeAdapter(_File)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The folder of the images, whether every object must have a mask, and whether invalid objects are dropped."""
-
-    folder: Path
-    need_masks: bool = False
-    drop_bad_objects: bool = False
-
-
-def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], None]) -> Annotations:
+def read_annotations(path: Path, reading: Reading, check: Callable[[Path, AnnotatedImage], bool | None]) -> Annotations:
     """Reads an annotation file.
 
-    `check` is called with the file and each image; it raises ValueError if the image does not match its annotation.
+    `check` is called with the file and each image; it raises ValueError if the image does not match its annotation, and
+    returns whether only the picture as stored does.
 
     Raises:
         ValueError: if anything is invalid; names the file and the entry.
@@ -91,92 +81,68 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
     content = path.read_bytes()
     file = _parse(path, content)
     images = {
-        each["id"]: AnnotatedImage(each["id"], reading.folder / each["file_name"], each["width"], each["height"])
+        each["id"]: AnnotatedImage(
+            each["id"], find_file(reading.folder, each["file_name"]), each["width"], each["height"]
+        )
         for each in file["images"]
     }
-    for image in images.values():
-        check(path, image)
-    objects: dict[int, list[Annotation]] = {}
-    for annotation in _read_objects(path, file, images, reading):
-        objects.setdefault(annotation.image, []).append(annotation)
+    stored = [image.path.name for image in images.values() if check(path, image)]
+    categories = {each["id"]: each["name"] for each in file["categories"]}
+    notices = [*_number_objects(file), *_describe_stored(stored)]
+    reader = ObjectReader(path, images, categories, reading)
+    objects = reader.read(file["annotations"])
     return Annotations(
         path,
         tuple(images.values()),
-        {image: tuple(each) for image, each in objects.items()},
-        {each["id"]: each["name"] for each in file["categories"]},
+        objects,
+        categories,
         hashlib.sha256(content).hexdigest(),
+        folder=reading.folder,
+        listed=frozenset(each["file_name"] for each in file["images"]),
+        left_out=reader.left_out,
+        notices=tuple(notices),
     )
+
+
+def _describe_stored(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield (
+            f"{len(names):,} pictures are annotated as they are stored, not as they are displayed, and are read so "
+            f"({shorten(names)})"
+        )
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """Returns the path of a file, whose name on disk may have another Unicode form than in the annotations."""
+    path = folder / name
+    if name.isascii() or path.exists():
+        return path
+    return next((folder / form for kind in ("NFC", "NFD") if (folder / (form := normalize(kind, name))).exists()), path)
 
 
 def _parse(path: Path, content: bytes) -> _File:
     try:
         file = _FILE.validate_python(parse_json(content))
     except ValidationError as error:
-        raise ValueError(f"{path}: {_first_fault(error)}") from None
+        raise ValueError(f"{path}: {first_fault(error)}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
-    for kind, entries in cast("dict[str, list[Any]]", file).items():
+    for kind in ("images", "categories"):
+        entries = cast("dict[str, list[Mapping[str, Any]]]", file)[kind]
         ids = Counter(entry["id"] for entry in entries)
         if twice := [number for number, count in ids.items() if count > 1]:
             raise ValueError(f"{path}: {kind} must have unique ids, got {twice[0]} twice")
+    files = Counter(entry["file_name"] for entry in file["images"])
+    if twice := [name for name, count in files.items() if count > 1]:
+        raise ValueError(f"{path}: images must have unique files, got {twice[0]!r:.100} twice")
     return file
 
 
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"])) or "the file"
-    return f"{place}: {first['msg']}, got {first['input']!r:.60}"
-
-
-def _read_objects(
-    path: Path, file: _File, images: Mapping[int, AnnotatedImage], reading: Reading
-) -> Iterator[Annotation]:
-    categories = {each["id"] for each in file["categories"]}
-    for entry in file["annotations"]:
-        image, place = entry["image_id"], f"{path}, annotation {entry['id']}"
-        if image not in images:
-            raise ValueError(f"{place} must be of a listed image, got image_id {image}")
-        if entry["category_id"] not in categories:
-            raise ValueError(f"{place} must be of a listed category, got category_id {entry['category_id']}")
-        try:
-            yield _read_object(entry, images[image], reading)
-        except ValueError as error:
-            if not reading.drop_bad_objects:
-                raise ValueError(f"{place} of image {image} ({images[image].path.name}): {error}") from None
-
-
-def _read_object(entry: Mapping[str, Any], image: AnnotatedImage, reading: Reading) -> Annotation:
-    try:
-        shape = _SHAPE.validate_python(entry)
-    except ValidationError as error:
-        raise ValueError(_first_fault(error)) from None
-    box = shape["bbox"]
-    if (fault := _fault(box, image)) is not None:
-        raise ValueError(f"its box, x, y, width, height, must {fault}, got {entry['bbox']!r:.60}")
-    segmentation, mask = entry.get("segmentation"), None
-    if segmentation not in (None, []):
-        mask = encode_segmentation(segmentation, image.height, image.width, tolerance=TOLERANCE)
-    elif reading.need_masks:
-        raise ValueError("it must have a mask (segmentation) for detector.masks, got none")
-    return Annotation(
-        entry["id"],
-        image.id,
-        entry["category_id"],
-        box,
-        shape.get("area", box[2] * box[3]),
-        is_crowd=bool(shape.get("iscrowd")),
-        mask=mask if reading.need_masks else None,
-    )
-
-
-def _fault(box: Sequence[float], image: AnnotatedImage) -> str | None:
-    """Returns the rule that a box violates."""
-    x, y, width, height = box
-    if min(width, height) < MIN_SIDE:
-        return f"have a width and a height of at least {MIN_SIDE} pixels"
-    if min(x, y) < -TOLERANCE or x + width > image.width + TOLERANCE or y + height > image.height + TOLERANCE:
-        return f"lie within the {image.width} x {image.height} pixels of its image"
-    left, top = max(x, 0), max(y, 0)
-    if min(min(x + width, image.width) - left, min(y + height, image.height) - top) < MIN_SIDE:
-        return f"have a part within the {image.width} x {image.height} pixels of its image"
-    return None
+def _number_objects(file: _File) -> tuple[str, ...]:
+    """Numbers the objects from 1 unless they have unique ids above 0: pycocotools takes 0 for no object."""
+    ids = [entry.get("id", 0) for entry in file["annotations"]]
+    if 0 not in ids and len({*ids}) == len(ids):
+        return ()
+    for number, entry in enumerate(file["annotations"], start=1):
+        entry["id"] = number
+    return ("the ids of the annotations are missing, 0 or repeated, so objects are numbered in their order from 1",)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nas.data.report import LeftOut
+
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedImage:
@@ -28,6 +30,7 @@ class Annotation:
         area: in pixels, which decides whether the object is small, medium or large.
         is_crowd: whether it is a group of objects, which is not trained on and ignored in evaluation.
         mask: compressed run lengths; None without a mask.
+        is_trained: whether it may be trained on; an object whose box is empty is evaluation truth only.
     """
 
     id: int
@@ -37,6 +40,7 @@ class Annotation:
     area: float
     is_crowd: bool
     mask: bytes | None = None
+    is_trained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class Annotations:
         objects: by id of the image; images without objects are missing.
         categories: names by id.
         digest: SHA-256 of the file.
+        folder: of the images.
+        listed: paths of all images in the folder, even if only some are selected.
+        left_out: objects that are not used, or not as they are.
+        notices: sentences on what is unusual in the file.
     """
 
     path: Path
@@ -54,6 +62,15 @@ class Annotations:
     objects: Mapping[int, tuple[Annotation, ...]]
     categories: Mapping[int, str]
     digest: str
+    folder: Path = Path()
+    listed: frozenset[str] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def num_objects(self) -> int:
+        """Number of objects, crowds included."""
+        return sum(len(each) for each in self.objects.values())
 
     @property
     def labels(self) -> dict[int, int]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from nas.architecture import fingerprint_json
 from nas.data.image_decoding import decode_image
+from nas.data.image_files import composed
+from nas.data.orientation import read_size
+from nas.data.report import DataReport
 from nas.downstream.detection.annotation_file import Reading, read_annotations
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
+from nas.downstream.detection.describe import describe_data
 from nas.downstream.detection.settings import DetectionData
 
 YEARS = ("", "2017")
@@ -25,11 +29,17 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class DetectionSet:
-    """Selected images to train and evaluate a detector on, and the number of training images before the selection."""
+    """Selected images to train and evaluate a detector on.
+
+    Attributes:
+        num_available: number of training images before the selection.
+        report: what is used and left out, and the identity of the images; None if the images have not been checked.
+    """
 
     train: Annotations
     evaluation: Annotations
     num_available: int
+    report: DataReport | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -66,7 +76,11 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
         measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
         _check_same_categories(train, measured)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
-    return DetectionSet(chosen, choose_images(measured, number, seed=data.subset_seed), len(train.images))
+    measured = choose_images(measured, number, seed=data.subset_seed)
+    if not has_objects(measured):
+        raise ValueError(f"{measured.path}: there must be at least one object in the images to evaluate, got none")
+    report = describe_data(Path(data.root), chosen, measured, num_available=len(train.images)) if check else None
+    return DetectionSet(chosen, measured, len(train.images), report)
 
 
 def has_objects(annotations: Annotations) -> bool:
@@ -74,9 +88,14 @@ def has_objects(annotations: Annotations) -> bool:
     return any(not each.is_crowd for objects in annotations.objects.values() for each in objects)
 
 
+def has_trained_objects(annotations: Annotations) -> bool:
+    """Whether there is an object to train on."""
+    return any(each.is_trained and not each.is_crowd for some in annotations.objects.values() for each in some)
+
+
 def check_training(annotations: Annotations) -> None:
     """Raises ValueError if training images hold no object but crowds."""
-    if not has_objects(annotations):
+    if not has_trained_objects(annotations):
         raise ValueError(
             f"{annotations.path}: the {len(annotations.images)} training images must hold an object, got none"
         )
@@ -94,8 +113,9 @@ def choose_images(annotations: Annotations, number: int | None, *, seed: int) ->
 
 def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
     path, folder = _find_split(root, name)
-    reading = Reading(folder, need_masks=masks, drop_bad_objects=data.drop_bad_objects)
-    annotations = read_annotations(path, reading, _check_size if check else lambda *_: None)
+    is_truth = name == data.evaluate
+    reading = Reading(folder, need_masks=masks, drop_bad_objects=data.drop_bad_objects, is_truth=is_truth)
+    annotations = read_annotations(path, reading, _check_size if check else lambda *_: False)
     if check and data.check_pictures == "decode":
         _decode_all(annotations)
     return annotations
@@ -116,11 +136,10 @@ def _find_split(root: Path, name: str) -> tuple[Path, Path]:
     return path, folder
 
 
-def _check_size(path: Path, image: AnnotatedImage) -> None:
-    """Reads the header of an image file."""
+def _check_size(path: Path, image: AnnotatedImage) -> bool:
+    """Reads the header of an image file; returns whether its annotations are of the picture as stored only."""
     try:
-        with Image.open(image.path) as file:
-            size = file.size
+        size, as_stored = read_size(image.path, (image.width, image.height))
     except FileNotFoundError:
         raise ValueError(f"{path}, image {image.id}: there is no file {image.path}") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
@@ -130,6 +149,7 @@ def _check_size(path: Path, image: AnnotatedImage) -> None:
             f"{path}, image {image.id}: {image.path} must have {image.width} x {image.height} pixels as the "
             f"annotations say, got {size[0]} x {size[1]}"
         )
+    return as_stored
 
 
 def _decode_all(annotations: Annotations) -> None:
@@ -137,7 +157,7 @@ def _decode_all(annotations: Annotations) -> None:
 
     def decode(image: AnnotatedImage) -> None:
         try:
-            decode_image(image.path, None)
+            decode_image(image.path, None, annotated=(image.width, image.height))
         except ValueError as error:
             raise ValueError(f"{annotations.path}, image {image.id}: {error}") from None
 
@@ -146,9 +166,13 @@ def _decode_all(annotations: Annotations) -> None:
             list(threads.map(decode, annotations.images[first : first + _BLOCK]))
 
 
+def _composed(categories: Mapping[int, str]) -> dict[int, str]:
+    return {number: composed(name) for number, name in categories.items()}
+
+
 def _check_same_categories(train: Annotations, measured: Annotations) -> None:
     ours, theirs = train.categories, measured.categories
-    if ours != theirs:
+    if _composed(ours) != _composed(theirs):
         different = next(key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key))
         raise ValueError(
             f"{measured.path} must have the categories of {train.path.name}: category {different} must be "

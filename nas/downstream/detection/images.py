@@ -28,7 +28,7 @@ class ImageStore:
         """Returns an image (3, height, width) with values from 0 to 1."""
         pixels = self._kept.get(image.path)
         if pixels is None:
-            pixels = decode_image(image.path, None)
+            pixels = decode_image(image.path, None, annotated=(image.width, image.height))
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes
                 self._kept[image.path] = pixels
@@ -65,7 +65,9 @@ class TrainingImages:
         return pixels, target
 
     def _target(self, image: AnnotatedImage) -> dict[str, Tensor]:
-        objects = [each for each in self._annotations.objects.get(image.id, ()) if not each.is_crowd]
+        objects = [
+            each for each in self._annotations.objects.get(image.id, ()) if not each.is_crowd and each.is_trained
+        ]
         boxes = torch.tensor([corners(each, image) for each in objects], dtype=torch.float32).reshape(-1, 4)
         target = {"boxes": boxes, "labels": torch.tensor([self._labels[each.category] for each in objects]).long()}
         if self._masks:

@@ -13,17 +13,17 @@ from torch import Tensor
 
 _SHIFT, _DIGIT, _MORE, _SIGN = 48, 0x1F, 0x20, 0x10
 _MIN_POLYGON = 6
+_MAX_LENGTH = 65_535
 
 
-def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float) -> bytes:  # noqa: ANN401 - any JSON
-    """Validates the mask of an object, and converts it to compressed run lengths.
+def encode_segmentation(value: Any, height: int, width: int) -> bytes:  # noqa: ANN401 - any JSON
+    """Validates the mask of an object, and converts it to compressed run lengths; polygons are clipped to the image.
 
     Args:
         value: a list of polygons [x, y, x, y, ..], or ``{"size": [height, width], "counts": ..}`` with run lengths as
             a list or as compressed text.
         height: of the image in pixels.
         width: of the image in pixels.
-        tolerance: pixels by which a polygon may exceed the image.
 
     Raises:
         ValueError: if it is neither, or does not fit the image.
@@ -31,7 +31,7 @@ def encode_segmentation(value: Any, height: int, width: int, *, tolerance: float
     """
     library = import_pycocotools("mask")
     if isinstance(value, list):
-        _check_polygons(value, height, width, tolerance)
+        _check_polygons(value, height, width)
         encoded = library.merge(library.frPyObjects(value, height, width))
         return bytes(encoded["counts"])
     if isinstance(value, dict):
@@ -56,7 +56,7 @@ def encode_masks(masks: Tensor) -> list[str]:
     return [each["counts"].decode("ascii") for each in import_pycocotools("mask").encode(columns)]
 
 
-def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance: float) -> None:
+def _check_polygons(polygons: Sequence[Any], height: int, width: int) -> None:
     if not polygons:
         raise ValueError("its mask must have a polygon, got none")
     for polygon in polygons:
@@ -65,9 +65,16 @@ def _check_polygons(polygons: Sequence[Any], height: int, width: int, tolerance:
             raise ValueError(f"its polygons must be lists of numbers, got {polygon!r:.60}")
         if len(numbers) < _MIN_POLYGON or len(numbers) % 2:
             raise ValueError(f"its polygons must have three or more pairs x, y, got {polygon!r:.60}")
-        for length, side in ((numbers[0::2], width), (numbers[1::2], height)):
-            if min(length) < -tolerance or max(length) > side + tolerance:
-                raise ValueError(f"its polygons must lie within {width} x {height} pixels, got {polygon!r:.60}")
+        if max(map(abs, numbers)) > _MAX_LENGTH:
+            raise ValueError(f"its polygons must have coordinates up to {_MAX_LENGTH}, got {polygon!r:.60}")
+    if not any(_overlaps(polygon, height, width) for polygon in polygons):
+        raise ValueError(f"its polygons must have a part within {width} x {height} pixels, got {polygons!r:.60}")
+
+
+def _overlaps(polygon: Sequence[float], height: int, width: int) -> bool:
+    """Whether the bounding box of a polygon overlaps the image."""
+    across, down = polygon[0::2], polygon[1::2]
+    return max(across) > 0 and max(down) > 0 and min(across) < width and min(down) < height
 
 
 def _check_runs(value: Mapping[str, Any], height: int, width: int) -> bytes | list[int]:

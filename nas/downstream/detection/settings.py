@@ -99,7 +99,9 @@ class DetectionData:
         evaluate: images on which average precision is measured: ``val``, or the selected ones of ``train``.
         num_evaluated: maximum number of these images; null means all.
         check_pictures: ``decode`` decodes every image before the training starts, ``size`` reads only its size.
-        drop_bad_objects: whether objects with an invalid box or mask are dropped (COCO has a few), or an error.
+        drop_bad_objects: whether training images may have objects with an invalid box or mask, which are dropped, or
+            they are an error. Of the images to evaluate none is dropped: empty boxes stay as truth that no detection
+            matches, and anything else that is invalid is an error.
         cache_mib: memory of each worker for decoded images, in MiB.
     """
 

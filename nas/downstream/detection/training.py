@@ -29,6 +29,7 @@ class DetectionPlan:
     Attributes:
         length: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's iterations.
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
+        accept_data: whether a training is resumed although its images have changed.
     """
 
     architecture: Buildable
@@ -39,6 +40,7 @@ class DetectionPlan:
     length: str | None = None
     seed: int = 0
     start: str | None = None
+    accept_data: bool = False
 
 
 def run_detection(
@@ -93,6 +95,8 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
         evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, masks=masks, folder=folder),
         save=lambda out: save_detector(out / DETECTOR_FILE, network, description),
         description=_describe(plan, recipe, data, backbone),
+        without_images=training_fingerprint(description.to_json(), recipe, plan.start),
+        accept_images=plan.accept_data,
     )
 
 
@@ -119,4 +123,5 @@ def _describe(plan: DetectionPlan, recipe: DenseRecipe, data: DetectionSet, back
         "detector": plain(plan.detector),
         "recipe": plain(recipe),
         "data": plain(plan.data),
+        **({} if data.report is None else {"images": data.report.counts}),
     }

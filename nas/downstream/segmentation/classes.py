@@ -71,7 +71,9 @@ def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation
         names = _categories(root)
         listed = Classes(tuple(values), tuple(names.get(value, str(value)) for value in values), spec.unlabelled)
     if len(listed) < 2:
-        raise ValueError(f"the masks of {root} must hold at least 2 classes, got {len(listed)}")
+        binary = {*np.flatnonzero(train + validation).tolist()} == {0, IGNORED}
+        hint = ". Values 0 and 255 are one class: write 1 for 255 and set data.unlabelled=255" if binary else ""
+        raise ValueError(f"the masks of {root} must hold at least 2 classes, got {len(listed)}{hint}")
     return listed if spec.most_frequent is None else _most_frequent(listed, train, spec.most_frequent, root)
 
 

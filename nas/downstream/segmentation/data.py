@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from nas.data.file_digests import digest_files
+from nas.data.identity import Identity, identify_files, shorten
 from nas.data.image_decoding import decode_image
+from nas.data.orientation import read_size, turn_upright
+from nas.data.picture_notices import picture_notices
+from nas.data.report import DataReport, join_left_out
 from nas.downstream.segmentation.classes import Classes, Counts, check_same_names, choose_classes
+from nas.downstream.segmentation.pairs import MASKS_FOLDER, FoundPairs, Pair, find_pairs
 from nas.downstream.segmentation.settings import SegmentationData
+from nas.downstream.segmentation.task_checks import check_choice, check_task, describe_classes
 
-MASKS_FOLDER = "semantic"
-_SUFFIXES = {".jpg", ".jpeg", ".png"}
 _MAX_THREADS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The files of an image and its mask."""
-
-    image: Path
-    mask: Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,26 +39,31 @@ class SegmentationSplit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentationFolder:
-    """Images to train and evaluate a segmenter on, and the classes to learn."""
+    """Images to train and evaluate a segmenter on, the classes to learn, and what is used and left out."""
 
     train: SegmentationSplit
     validation: SegmentationSplit
     classes: Classes
+    report: DataReport | None = None
 
 
 def read_folder(root: Path, spec: SegmentationData) -> SegmentationFolder:
     """Loads both splits of a folder, see `SegmentationData.root`, decodes every file, and determines the classes.
 
     Raises:
-        ValueError: if there are no images, an image has no mask or one of another size, a file cannot be decoded, or a
-            mask holds an unknown value; names the first such file.
+        ValueError: if there are no images, an image has no mask or one of another size, a file cannot be decoded, a
+            mask holds an unknown value, or there is nothing to learn, see `check_task`; names the first such file.
     """
-    train, per_train = _read_split(root, "train")
-    validation, per_validation = _read_split(root, "val")
+    train, per_train, found_train = _read_split(root, "train")
+    validation, per_validation, found_validation = _read_split(root, "val")
     classes = choose_classes(root, spec, train.counts, validation.counts)
     for split, each in ((train, per_train), (validation, per_validation)):
         _check_values(split, each, classes)
-    return SegmentationFolder(train, validation, classes)
+    check_task(root, classes, train.counts, validation.counts)
+    report = _describe(root, {"train": found_train, "val": found_validation}, classes)
+    notices = (*report.notices, *describe_classes(classes, train.counts, validation.counts))
+    report = DataReport(report.used, report.left_out, notices, report.identity)
+    return SegmentationFolder(train, validation, classes, report)
 
 
 def read_test_split(root: Path, spec: SegmentationData, classes: Classes) -> SegmentationSplit:
@@ -71,20 +73,27 @@ def read_test_split(root: Path, spec: SegmentationData, classes: Classes) -> Seg
         ValueError: see `read_folder`; also if the folder has other class names.
     """
     check_same_names(classes, root, spec)
-    split, per_mask = _read_split(root, "val")
+    split, per_mask, _ = _read_split(root, "val")
     _check_values(split, per_mask, classes)
+    check_choice(f"masks of val in {root}", classes, split.counts)
     return split
 
 
+def identify_test_split(root: Path, split: SegmentationSplit) -> Identity:
+    """Identifies the images of `read_test_split`; OSError if one cannot be read."""
+    return _identify(root, {"val": split.pairs})
+
+
 def read_mask(path: Path) -> npt.NDArray[np.uint8]:
-    """Decodes a mask to uint8 of shape (height, width).
+    """Decodes a mask to uint8 of shape (height, width), turned as its EXIF orientation says.
 
     Raises:
         ValueError: if it cannot be decoded, or does not have one channel of 8 bits.
     """
     try:
         with Image.open(path) as image:
-            mode, mask = image.mode, np.asarray(image)
+            image.load()
+            mode, mask = image.mode, np.asarray(turn_upright(image))
     except Exception as error:  # Pillow raises half a dozen types for damaged files
         raise ValueError(f"{path} is not a mask that can be decoded: {error}") from None
     if mode not in {"L", "P"}:
@@ -92,31 +101,22 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     return mask
 
 
-def _read_split(root: Path, name: str) -> tuple[SegmentationSplit, list[Counts]]:
-    pairs = _find_pairs(root, name)
+def read_picture(pair: Pair, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Decodes the picture of a mask, uint8 (3, height, width), as displayed unless only the stored one has its size."""
+    height, width = mask.shape
+    return decode_image(pair.image, None, annotated=(width, height))
+
+
+def _read_split(root: Path, name: str) -> tuple[SegmentationSplit, list[Counts], FoundPairs]:
+    found = find_pairs(root, name)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as threads:
-        per_mask = list(threads.map(_count_checked, pairs))
-    return SegmentationSplit(pairs, np.sum(per_mask, axis=0)), per_mask
-
-
-def _find_pairs(root: Path, name: str) -> tuple[Pair, ...]:
-    folder = root / name
-    masks = root / MASKS_FOLDER / name
-    if not folder.is_dir():
-        raise ValueError(f"there must be a folder {folder} of images and a folder {masks} of masks")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    if not images:
-        raise ValueError(f"{folder} must hold images ({', '.join(sorted(_SUFFIXES))}), got none")
-    pairs = tuple(Pair(image, masks / f"{image.stem}.png") for image in images)
-    for pair in pairs:
-        if not pair.mask.is_file():
-            raise ValueError(f"{pair.image} must have a mask {pair.mask}, got none")
-    return pairs
+        per_mask = list(threads.map(_count_checked, found.pairs))
+    return SegmentationSplit(found.pairs, np.sum(per_mask, axis=0)), per_mask, found
 
 
 def _count_checked(pair: Pair) -> Counts:
     mask = read_mask(pair.mask)
-    _, height, width = decode_image(pair.image, None).shape
+    _, height, width = read_picture(pair, mask).shape
     if mask.shape != (height, width):
         came = f"{mask.shape[1]} x {mask.shape[0]}"
         raise ValueError(f"{pair.mask} must be {width} x {height} pixels as its image is, got {came}")
@@ -130,3 +130,38 @@ def _check_values(split: SegmentationSplit, per_mask: Sequence[Counts], classes:
             raise ValueError(f"{pair.mask} must hold the values {known} (unlabelled), got {unknown[0]}")
     if not classes.count(split.counts).any():
         raise ValueError(f"the masks of {split.pairs[0].mask.parent} must hold pixels of the classes, got none")
+
+
+def _describe(root: Path, found: dict[str, FoundPairs], classes: Classes) -> DataReport:
+    names = {"train": "training images", "val": "validation images"}
+    used = {names[name]: len(each.pairs) for name, each in found.items()} | {"classes": len(classes)}
+    left_out = join_left_out(("", each.left_out) for each in found.values())
+    notices = [notice for each in found.values() for notice in _notices(each.pairs)]
+    return DataReport(used, left_out, tuple(notices), _identify(root, {k: v.pairs for k, v in found.items()}))
+
+
+def _notices(pairs: Sequence[Pair]) -> Iterator[str]:
+    yield from picture_notices([pair.image for pair in pairs])
+    stored = [pair.image.name for pair in pairs if _is_masked_as_stored(pair)]
+    if stored:
+        yield (
+            f"the masks of {len(stored):,} pictures have the size of the picture as it is stored, not as it is "
+            f"displayed, which is read so ({shorten(stored)})"
+        )
+
+
+def _is_masked_as_stored(pair: Pair) -> bool:
+    with Image.open(pair.mask) as mask:
+        return read_size(pair.image, mask.size)[1]
+
+
+def _identify(root: Path, splits: dict[str, tuple[Pair, ...]]) -> Identity:
+    files: dict[str, tuple[int, str]] = {}
+    for name, pairs in splits.items():
+        for place, paths in (
+            (Path(name), [pair.image for pair in pairs]),
+            (Path(MASKS_FOLDER) / name, [pair.mask for pair in pairs]),
+        ):
+            names = [path.relative_to(root / place).as_posix() for path in paths]
+            files |= {(place / key).as_posix(): each for key, each in digest_files(root / place, names).items()}
+    return identify_files(files)

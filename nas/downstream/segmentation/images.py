@@ -9,10 +9,10 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as change
 from torchvision.tv_tensors import Image, Mask
 
-from nas.data.image_decoding import decode_image
 from nas.downstream.recipe import IMAGENET_MEAN, DenseRecipe
 from nas.downstream.segmentation.classes import IGNORED, Classes
-from nas.downstream.segmentation.data import Pair, read_mask
+from nas.downstream.segmentation.data import read_mask, read_picture
+from nas.downstream.segmentation.pairs import Pair
 from nas.downstream.training import Draw
 
 _GREY = [float(round(255 * value)) for value in IMAGENET_MEAN]
@@ -53,7 +53,7 @@ class SegmentationImages:
     def whole(self, index: int) -> tuple[Tensor, Tensor]:
         """Returns an image, uint8 (3, h, w), at the last scale, and its class numbers, uint8 (H, W), at full size."""
         pair = self.pairs[index]
-        image = torch.from_numpy(decode_image(pair.image, None))
+        image = torch.from_numpy(read_picture(pair, read_mask(pair.mask)))
         return change.resize(image, self._scaled(image, self._recipe.scales[-1])), self._numbers(pair)
 
     def _numbers(self, pair: Pair) -> Tensor:
@@ -63,7 +63,7 @@ class SegmentationImages:
         if index in self._kept:
             return self._kept[index]
         pair = self.pairs[index]
-        image: Tensor = Image(torch.from_numpy(decode_image(pair.image, None)))
+        image: Tensor = Image(torch.from_numpy(read_picture(pair, read_mask(pair.mask))))
         mask: Tensor = Mask(self._numbers(pair)[None])
         size = self._scaled(image, max(self._recipe.scales))
         if size[0] < image.shape[1]:

@@ -26,6 +26,7 @@ class SegmentationPlan:
 
     Attributes:
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
+        accept_data: whether a training is resumed although its images have changed.
     """
 
     architecture: Buildable
@@ -35,6 +36,7 @@ class SegmentationPlan:
     recipe: DenseRecipe
     seed: int = 0
     start: str | None = None
+    accept_data: bool = False
 
     def split(self, folder: SegmentationFolder, split: SegmentationSplit) -> SegmentationImages:
         """Returns the images of a split, of this folder or another one, with this plan's sizes."""
@@ -89,18 +91,26 @@ def build_task(plan: SegmentationPlan, folder: SegmentationFolder) -> DenseTask:
             "class_names": list(folder.classes.names),
             "num_train": len(folder.train),
             "num_validation": len(folder.validation),
+            **({} if folder.report is None else {"images": folder.report.counts}),
         },
+        without_images=training_fingerprint(_parts(plan), plan.recipe, plan.start),
+        accept_images=plan.accept_data,
     )
 
 
 def _fingerprint(plan: SegmentationPlan, folder: SegmentationFolder) -> str:
-    parts = {
-        "architecture": plan.architecture.to_json(),
-        "network": plain(plan.network),
-        "head": plain(plan.head),
-        "pictures": plain(replace(plan.data, root=None)),
+    images = {
         "classes": plain(folder.classes),
         "names": [pair.image.name for pair in folder.train.pairs],
         "counts": folder.train.counts.tolist(),
     }
-    return training_fingerprint(parts, plan.recipe, plan.start)
+    return training_fingerprint({**_parts(plan), **images}, plan.recipe, plan.start)
+
+
+def _parts(plan: SegmentationPlan) -> dict[str, Any]:
+    return {
+        "architecture": plan.architecture.to_json(),
+        "network": plain(plan.network),
+        "head": plain(plan.head),
+        "pictures": plain(replace(plan.data, root=None)),
+    }

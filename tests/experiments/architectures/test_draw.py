@@ -13,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from experiments.architectures.draw import architecture_figure, draw_architecture, fit_text, op_label, text_width
+from experiments.architectures.draw import (
+    architecture_figure,
+    cell_figures,
+    draw_architecture,
+    fit_text,
+    op_label,
+    text_width,
+)
 from nas.architecture import Architecture, Block, Cell, Edge
 from search_spaces.nasnet import NASNET
 from search_spaces.published import PUBLISHED
@@ -129,3 +136,23 @@ def test_text_is_made_smaller_and_then_cut() -> None:
 def test_text_has_a_width() -> None:
     assert text_width("sep sep") > text_width("sep") > 0
     assert text_width(" ") == 0
+
+
+def test_a_key_explains_the_colours_that_occur():
+    cell = Cell(
+        (Block(Edge(0, "sep_conv_3x3"), Edge(0, "max_pool_3x3")), Block(Edge(2, "identity"), Edge(2, "conv_1x1")))
+    )
+    other = Cell((Block(Edge(0, "warp"), Edge(0, "identity"), "concat"),))
+    texts = [text.get_text() for text in architecture_figure(Architecture(cell, other)).axes[0].texts]
+    expected = ("separable convolution", "convolution", "pool", "identity", "other operation", "add", "concat")
+    assert set(expected) | {"from $h_{i-1}$"} <= set(texts)
+    assert "from $h_i$" not in texts  # no line begins there
+
+
+def test_each_cell_has_a_figure_of_its_own():
+    cell = Cell((Block(Edge(0, "identity"), Edge(1, "identity")),))
+    figures = cell_figures(Architecture(cell, cell))
+    assert list(figures) == ["Normal cell", "Reduction cell"]
+    for name, figure in figures.items():
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert (name in texts, texts.count("$h_i$")) == (True, 1)

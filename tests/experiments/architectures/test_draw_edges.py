@@ -2,7 +2,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from experiments.architectures.draw_edges import edge_cell_figure
-from search_spaces.nasbench201 import EdgeCell
+from nas.edge_cell import EdgeCell
 
 
 @pytest.mark.parametrize("num_nodes", [2, 4, 6])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 from experiments.architectures import export
 from experiments.architectures.export import export_architecture
-from experiments.architectures.find import ArchitectureSource, NetworkOptions, find_architecture
+from experiments.architectures.find import ArchitectureSource, NetworkOptions, find_architecture, network_spec
 from nas.architecture import Architecture
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import NetworkSpec
@@ -43,8 +44,8 @@ def run(write_run: Callable[..., Path]) -> Path:
 
 def test_a_published_name_gives_code_and_drawing(tmp_path: Path) -> None:
     files = export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@192"))
-    assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "cells.svg"]
-    assert all(path.stat().st_size > 500 for path in files)
+    assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "network.json", "cells.svg"]
+    assert all(path.stat().st_size > 300 for path in files)
     value = json.loads((tmp_path / "out" / "architecture.json").read_text())
     assert Architecture.from_json(value) == PUBLISHED["nasnet-a"]
     assert "nasnet-a" in (tmp_path / "out" / "cells.svg").read_text()
@@ -78,15 +79,50 @@ def test_options_ask_for_another_network_without_weights(run: Path, tmp_path: Pa
 
 
 def test_an_exported_folder_is_an_architecture_again(run: Path, tmp_path: Path) -> None:
-    export_architecture(find_architecture(str(run)), tmp_path)
-    assert find_architecture(str(tmp_path)).architecture == find_architecture(str(run)).architecture
-    assert load_file(tmp_path / "weights.safetensors")
+    export_architecture(find_architecture(str(run)), tmp_path / "one")
+    source = find_architecture(str(tmp_path / "one"))
+    assert source.architecture == find_architecture(str(run)).architecture
+    assert source.weights == tmp_path / "one" / "weights.safetensors"
+    assert source.fidelity is not None
+    assert source.fidelity.network == replace(SPEC, auxiliary=False)
+    export_architecture(source, tmp_path / "two")
+    first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_an_untrained_export_keeps_its_network(tmp_path: Path) -> None:
+    options = NetworkOptions(stack="2@192", classes=7, image_size=40)
+    source = find_architecture("nasnet-a")
+    export_architecture(source, tmp_path / "one", options)
+    again = find_architecture(str(tmp_path / "one"))
+    assert again.weights is None
+    assert again.fidelity is not None
+    assert again.fidelity.network == network_spec(source, options)
+    (tmp_path / "one" / "network.json").write_text('{"num_filters": 0}')
+    with pytest.raises(ValueError, match=r"network.json does not describe a network"):
+        find_architecture(str(tmp_path / "one"))
 
 
 def test_a_trained_network_can_be_a_program_as_well(run: Path, tmp_path: Path) -> None:
-    files = export_architecture(find_architecture(str(run)), tmp_path, programs=["torch-export"])
+    files = export_architecture(find_architecture(str(run)), tmp_path, programs=["torch-export"], normalize=True)
     assert {path.name for path in files} >= {"model.py", "model.pt2", "cells.svg"}
-    assert (tmp_path / "model.pt2").stat().st_size > 1000
+    extra = {"nas-engine.json": ""}
+    torch.export.load(tmp_path / "model.pt2", extra_files=extra)
+    metadata = {name: json.loads(value) for name, value in json.loads(extra["nas-engine.json"]).items()}
+    assert metadata == {
+        "mean": [0.1, 0.2, 0.3],
+        "std": [0.4, 0.5, 0.6],
+        "class_names": ["cat", "dog"],
+        "resize": 8,
+        "crop": 8,
+        "values": [0, 1],
+        "normalization_inside": True,
+    }
+    card = (tmp_path / "README.md").read_text()
+    assert "shorter side resized to 8 pixels, center crop of 8 x 8 pixels, values from 0 to 1" in card
+    assert "| mean of the channels | 0.1, 0.2, 0.3 |" in card
+    assert "| class names | cat, dog |" in card
 
 
 def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> None:
@@ -94,6 +130,8 @@ def test_programs_need_weights_and_known_names(run: Path, tmp_path: Path) -> Non
         export_architecture(find_architecture("nasnet-a"), tmp_path / "out", programs=["onnx"])
     with pytest.raises(ValueError, match="a program must be one of torch-export, onnx, features, got 'tflite'"):
         export_architecture(find_architecture(str(run)), tmp_path / "out", programs=["tflite"])
+    with pytest.raises(ValueError, match="normalization can be put into programs only"):
+        export_architecture(find_architecture(str(run)), tmp_path / "out", normalize=True)
     assert not (tmp_path / "out").exists()
 
 

@@ -8,6 +8,7 @@ import pytest
 from experiments.architectures.count import count_architecture
 from experiments.architectures.find import MAX_BYTES, NetworkOptions, find_architecture, network_spec
 from experiments.runs.run_folder import RunFolder
+from nas.edge_cell import EdgeCell
 from nas.ledger.writer import Ledger
 from nas.models.presets import PRESETS
 from nas.models.resnet import ReferenceNetwork
@@ -189,3 +190,25 @@ def test_nothing_is_no_architecture(tmp_path, monkeypatch):
     assert find_architecture(f"{tmp_path}@1").architecture == PUBLISHED["nasnet-a"]
     with pytest.raises(ValueError, match="holds no search, so there is no @2 in it"):
         find_architecture(f"{tmp_path}@2")
+
+
+CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|"
+
+
+def test_a_cell_with_operations_on_edges_is_named_in_full():
+    source = find_architecture(CELL)
+    assert source.architecture == EdgeCell.from_arch(CELL)
+    assert network_spec(source, NetworkOptions()) == PRESETS["nasbench201"]
+    assert count_architecture(source, NetworkOptions(classes=100)).stack is None
+    with pytest.raises(ValueError, match="must have cells of blocks"):
+        _ = source.cells
+    with pytest.raises(ValueError, match=r"\|own~0\|: the ops of a cell must be among none"):
+        find_architecture("|own~0|")
+
+
+def test_a_run_of_such_cells_is_its_best_trial(tmp_path, make_trial):
+    trial = replace(make_trial(0), architecture=EdgeCell.from_arch(CELL))
+    with Ledger(RunFolder(tmp_path).ledger) as ledger:
+        ledger.append_asked([trial])
+        ledger.append_finished(Success(0, 0.5))
+    assert find_architecture(str(tmp_path)).architecture == trial.architecture

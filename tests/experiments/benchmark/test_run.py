@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.benchmark.run import Benchmark, run_benchmark
-from search_spaces.nasbench201 import EdgeCell
+from nas.edge_cell import EdgeCell
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 

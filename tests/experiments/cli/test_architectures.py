@@ -26,6 +26,7 @@ def _assert_one_line(code: int, err: str, *parts: str) -> None:
         (("count", "nasnet-a", "--preset", "imagenet"), "did you mean imagenet-"),
         (("count", "nasnet-a", "--preset", "cifar10", "--stack", "2@256"), "nearest: 2@240 and 2@288"),
         (("count", "nasnet-a", "--image-size", "4"), "at least 8 pixels"),
+        (("score", "nasnet-a", "--scores", "naswott"), "a score must be one of naswot"),
         (("import-weights", "missing.safetensors", "--accuracy", "0.8", "--out", "folder"), "missing.safetensors"),
     ],
     ids=lambda value: "_".join(value)[:60] if isinstance(value, tuple) else "",
@@ -137,3 +138,15 @@ def test_a_budget_sets_the_width(run_cli):
     wider = value["num_filters"] + 2
     _, out, _ = run_cli("count", "nasnet-a", "--stack", f"1@{24 * wider}", "--image-size", 16, "--json")
     assert json.loads(out)["num_multiply_adds"] > 5_000_000
+
+
+def test_scores_as_json_and_as_a_table(run_cli):
+    cell = "|nor_conv_1x1~0|"
+    arguments = ("score", cell, "--image-size", "8", "--batch", "4", "--scores", "zen, num_multiply_adds")
+    code, out, _ = run_cli(*arguments, "--json")
+    assert code == 0
+    (value,) = json.loads(out)
+    assert set(value["scores"]) == {"zen", "num_multiply_adds"}
+    code, out, _ = run_cli(*arguments)
+    assert code == 0
+    assert cell in out

@@ -8,6 +8,9 @@ from rich.console import Console
 
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.run import compare_runs, print_comparison, write_comparison
+from experiments.runs.data_record import read_data_record, write_data_record
+from nas.data.identity import identify_files
+from nas.data.report import DataReport
 from nas.trial import Failure, Success
 
 
@@ -121,3 +124,33 @@ def test_printing_shows_strategies_and_verdict(compared):
 def test_printing_takes_names_as_they_are(make_strategy):
     comparison = compare_strategies([make_strategy("[bold]x[/nonsense]", seeds=1)])
     assert "[bold]x[/nonsense]" in printed(comparison)
+
+
+def images(**files):
+    identity = identify_files({name: (1, digest) for name, digest in files.items()})
+    return DataReport({"training images": len(files)}, identity=identity)
+
+
+def test_runs_on_different_images_are_not_compared_unless_that_is_accepted(write_run, tmp_path):
+    runs = [write_run(f"own-{name}", name, 0) for name in ("random", "ppo")]
+    compare_runs(runs, tmp_path / "unknown")
+    for run in runs:
+        write_data_record(run, images(a="x", b="y"), None)
+    same = compare_runs(runs, tmp_path / "same")
+    assert same.objections == ()
+    write_data_record(runs[1], images(a="z"), None)
+    message = (
+        r"\(--accept-data to compare\): the images of .*own-ppo.* differ .*own-random.* \(1 file gone \(b\); 1 file ch"
+    )
+    with pytest.raises(ValueError, match=message):
+        compare_runs(runs, tmp_path / "other")
+    accepted = compare_runs(runs, tmp_path / "other", accept_data=True)
+    assert "1 file gone (b)" in accepted.objections[0]
+    assert "1 file gone (b)" in printed(accepted)
+    write_data_record(runs[1], images(a="x", b="y"), read_data_record(runs[1]))
+    with pytest.raises(ValueError, match=r"the images changed while .*own-ppo.* ran"):
+        compare_runs(runs, tmp_path / "changed")
+
+
+def test_runs_without_a_record_of_their_images_are_named(compared):
+    assert any("were not recorded and could not be compared" in note for note in compared.notes)

@@ -61,13 +61,15 @@ def test_every_controller_is_built(name):
     config.space.decode(rollout.decisions)
 
 
-_NEEDED = {"costed_accuracy": ", target_multiply_adds: 1e6, exponent: -0.1"}
+_NEEDED = {"costed_accuracy": ", target_multiply_adds: 1e6, exponent: -0.1", "metric": ", metric: naswot"}
+SCORED = {"reward": {"name": "metric", "metric": "naswot"}, "search": {"num_trials": 3, "failure_reward": None}}
+_BASES = {"shifted_accuracy": SHIFTED, "zero_cost": SCORED}
 _TABLES = {"space": SPACES, "controller": CONTROLLERS, "reward": REWARDS, "evaluator": EVALUATORS}
 
 
 @pytest.mark.parametrize(("section", "name"), [(section, name) for section, table in _TABLES.items() for name in table])
 def test_every_entry_of_a_table_can_be_named_in_yaml(section, name):
-    base = SHIFTED if name == "shifted_accuracy" else MINIMAL
+    base = _BASES.get(name, MINIMAL)
     text = f"{section}: {{name: {name}{_NEEDED.get(name, '')}}}"
     config = SearchConfig.parse({**base, **parse_yaml(text)})
     assert getattr(config, f"{section}_name") == name
@@ -121,6 +123,8 @@ def test_a_reward_has_settings():
         ("space: {norms: [bm]}", "unknown norm in space.norms 'bm'"),
         ("space: {combines: [multiply]}", "space: combine must be one of add, concat"),
         ("space: {ops: []}", "space.ops: "),
+        ("space: {name: nasbench201, ops: [nor_conv_5x5]}", "unknown op in space.ops 'nor_conv_5x5'; did you mean"),
+        ("{space: nasbench201, network: {auxiliary: true}}", r"network\.auxiliary does not apply"),
         ("space: {num_blocks: 0}", "space.num_blocks: .*got 0"),
         ("space: {appearance_stages: [0, 4]}", "space.appearance_stages must be at most network.num_stages, 3, got 4"),
         ("space: {block: 3}", "unknown key in section space 'block'"),
@@ -133,6 +137,26 @@ def test_a_reward_has_settings():
         ("recipe: {distillation: 0.5}", "recipe.distillation is for `nas train`"),
         ("recipe: {ema_decay: 0.9}", "recipe.ema_decay is for `nas train`"),
         ("recipe: {mixup: -1}", "recipe.mixup: .*got -1"),
+        ("evaluator: zero_cost", "evaluator zero_cost needs a reward .* one of naswot.*, got Accuracy"),
+        (
+            "{evaluator: zero_cost, reward: {name: metric, metric: zen}}",
+            "evaluator zero_cost needs a reward .* one of naswot.*, got metric zen",
+        ),
+        (
+            "{evaluator: zero_cost, reward: {name: metric, metric: naswot}}",
+            "search.failure_reward must be null with evaluator zero_cost, .*got 0",
+        ),
+        ("evaluator: {name: zero_cost, scores: [nas_wot]}", "evaluator: a score must be one of naswot, .*got nas_wot"),
+        ("search: {num_trials: 3, rungs: {epochs: [4, 1]}}", "search.rungs.*: rungs must rise, got 4, 1"),
+        (
+            "search: {num_trials: 3, rungs: {epochs: [4, 20]}}",
+            "search.rungs: rungs must be below the epochs of a training, 20, got 20",
+        ),
+        ("search: {num_trials: 3, rungs: {eta: 1}}", "search.rungs.eta: .*greater than 1"),
+        (
+            "{evaluator: zero_cost, search: {num_trials: 3, rungs: {first: 1}}}",
+            "search.rungs needs an evaluator that can pause, train_and_validate, got zero_cost",
+        ),
         ("workers: {gpus: .nan}", "workers.gpus: "),
     ],
 )

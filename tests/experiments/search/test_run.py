@@ -4,7 +4,9 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -19,9 +21,12 @@ from PIL import Image
 from rich.console import Console
 
 from experiments.architectures.find import find_architecture
+from experiments.comparison.loading import load_run
 from experiments.config.resolve import ConfigRequest
 from experiments.runs.run_folder import RunFolder
 from experiments.search.run import INTERRUPTED, run_search
+from experiments.search.status import run_status
+from nas.files.storage import StorageError
 from nas.ledger.writer import Ledger, read_ledger
 from nas.models.checkpoint import load_checkpoint
 from nas.trial import Failure, Success
@@ -69,6 +74,91 @@ def _measured_at_once(trial, **_arguments):
 @pytest.fixture
 def quick(set_evaluator):
     set_evaluator(_measured_at_once)
+
+
+def test_cells_of_nasbench201_are_trained_and_resumed(tmp_path):
+    """The space needs no table: its networks are built and trained as those of any other space."""
+    path = tmp_path / "edges.yaml"
+    path.write_text(yaml.safe_dump({**TINY, "space": "nasbench201", "search": {"num_trials": 1, "seed": 3}}))
+    assert _search(str(path), tmp_path / "run")[0] == 0
+    code, text = _search(str(path), tmp_path / "run", trials=2)
+    assert code == 0
+    assert "2 trials" in text
+    source = find_architecture(str(tmp_path / "run"))
+    assert source.architecture.to_json()["arch"].startswith("|")
+    assert load_checkpoint(source.weights).network.architecture == source.architecture
+
+
+RUNGS = {"epochs": [1, 2], "eta": 2}
+
+
+def _with_rungs(tmp_path, **search):
+    path = tmp_path / "rungs.yaml"
+    value = {**TINY, "search": {"num_trials": 6, "seed": 3, "rungs": RUNGS, **search}}
+    path.write_text(yaml.safe_dump({**value, "recipe": {**TINY["recipe"], "epochs": 3}}))
+    return str(path)
+
+
+def _events(folder):
+    """The lines of a ledger without times, which differ between runs."""
+    lines = []
+    for line in (folder / "ledger.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        outcome = event.get("outcome") or event.get("report", {}).get("outcome") or {}
+        for value in (event, outcome):
+            value.pop("time", None)
+            value.pop("train_seconds", None)
+        lines.append(event)
+    return lines
+
+
+def test_weak_trials_are_stopped_at_rungs(tmp_path):
+    assert _search(_with_rungs(tmp_path), tmp_path / "run")[0] == 0
+    contents = read_ledger(tmp_path / "run" / "ledger.jsonl")
+    stopped = {record.trial.id: record.outcome.stopped_after for record in contents.finished}
+    assert {1} <= set(stopped.values()) <= {1, 2, None}
+    assert None in stopped.values()
+    for report in contents.reports:
+        ends_here = stopped[report.outcome.trial_id] == report.num_epochs
+        assert report.goes_on != ends_here
+    assert not list((tmp_path / "run" / "states").glob("*"))
+    best = contents.best(1)[0]
+    assert best.outcome.stopped_after is None
+    assert find_architecture(str(tmp_path / "run")).weights is not None
+    status = run_status(tmp_path / "run")
+    assert status.num_stopped == sum(epochs is not None for epochs in stopped.values())
+    assert status.num_epochs == sum(3 if epochs is None else epochs for epochs in stopped.values())
+
+
+@pytest.mark.parametrize("num_lines", [4, 6, 9])
+def test_a_search_with_rungs_is_continued_after_any_line(tmp_path, num_lines):
+    """A killed driver leaves the first lines of the ledger; what follows is as if it had not been killed."""
+    config = _with_rungs(tmp_path, num_trials=4)
+    assert _search(config, tmp_path / "whole")[0] == 0
+    lines = (tmp_path / "whole" / "ledger.jsonl").read_text().splitlines(keepends=True)
+    assert _search(config, tmp_path / "cut", trials=1)[0] == 0
+    (tmp_path / "cut" / "ledger.jsonl").write_text("".join(lines[:num_lines]))
+    assert _search(config, tmp_path / "cut")[0] == 0
+    assert _events(tmp_path / "cut") == _events(tmp_path / "whole")
+
+
+@pytest.mark.ray
+def test_rungs_on_ray_give_what_one_process_gives(tmp_path, ray_cluster):
+    config = _with_rungs(tmp_path, deterministic=True, ordered_batch=2, num_trials=4)
+    assert _search(config, tmp_path / "serial")[0] == 0
+    ray = ("workers.pool=ray", "workers.num_workers=2")
+    assert _search(config, tmp_path / "ray", settings=ray)[0] == 0
+    one, two = (
+        {record.trial.id: record for record in read_ledger(tmp_path / name / "ledger.jsonl").finished}
+        for name in ("serial", "ray")
+    )
+    for trial_id, record in one.items():
+        other = two[trial_id]
+        assert record.trial == other.trial
+        assert (record.outcome.accuracy, record.outcome.stopped_after) == (
+            other.outcome.accuracy,
+            other.outcome.stopped_after,
+        )
 
 
 def test_a_serial_search_on_real_images_to_the_end(tmp_path, config):
@@ -271,6 +361,69 @@ def test_a_full_disk_stops_the_search_and_the_same_command_goes_on(tmp_path, con
     assert _search(config, tmp_path / "run", trials=9)[0] == 0
     _search(config, tmp_path / "whole", trials=9)
     assert _decisions(tmp_path / "run") == _decisions(tmp_path / "whole")
+
+
+def test_weights_that_find_no_room_stop_the_search_and_are_no_outcome(tmp_path, config, monkeypatch):
+    out, write, sizes = tmp_path / "run", os.fsync, []
+
+    def full(descriptor):
+        if "trial-2" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            sizes.append(os.fstat(descriptor).st_size)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match=r"trial-2.safetensors cannot be written: No space left on device"):
+            _search(config, out)
+    assert sizes
+    contents = read_ledger(out / "ledger.jsonl")
+    assert [(each.trial.id, type(each.outcome)) for each in contents.finished] == [(0, Success), (1, Success)]
+    assert [trial.id for trial in contents.pending] == [2]
+    assert _search(config, out)[0] == 0
+    assert [type(each.outcome) for each in read_ledger(out / "ledger.jsonl").finished] == [Success] * 4
+
+
+def test_a_folder_that_is_removed_meanwhile_stops_the_search(tmp_path, config, set_evaluator):
+    out = tmp_path / "run"
+
+    def remove(trial, **_):
+        if trial.id == 1:
+            shutil.rmtree(out)
+        return Success(trial.id, 0.5)
+
+    set_evaluator(remove)
+    with pytest.raises(StorageError, match=r"ledger.jsonl was moved, removed or replaced"):
+        _search(config, out)
+    assert not out.exists()
+
+
+def test_a_finished_run_on_a_disk_that_is_read_only_is_shown(tmp_path, config, quick, monkeypatch):
+    out = tmp_path / "run"
+    _search(config, out)
+    before = sorted((path, path.stat().st_mtime_ns) for path in out.rglob("*"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, text = _search(config, out)
+    assert code == 0
+    assert "run is finished" in text
+    assert "4 trials, best: trial " in text
+    with pytest.raises(StorageError, match="must be writable: the search in it is not finished"):
+        _search(config, out, trials=5)
+    assert sorted((path, path.stat().st_mtime_ns) for path in out.rglob("*")) == before
+
+
+def test_secrets_are_readable_by_this_user_only_and_not_shown(tmp_path, config, quick):
+    out = tmp_path / "run"
+    _search(
+        config, out, settings=["workers.runtime_env.env_vars={TOKEN: abc123}", "trackers.mlflow_uri=http://me:pw@host"]
+    )
+    assert stat.S_IMODE((out / "config.yaml").stat().st_mode) == 0o600
+    shown = json.dumps(dict(load_run(out).settings))
+    assert "abc123" not in shown
+    assert "pw@" not in shown
+    assert "http://me:***@host" in shown
+    document = yaml.safe_load((out / "config.yaml").read_text())
+    assert document["workers"]["runtime_env"]["env_vars"] == {"TOKEN": "abc123"}
 
 
 def test_a_torn_line_is_dropped_with_a_warning(tmp_path, config, quick):

@@ -99,7 +99,7 @@ def test_a_training_can_be_used_wherever_an_architecture_or_a_trained_network_is
         ({"out": "new", "network": NetworkOptions(parameters="10")}, "got a budget of 10 parameters"),
         ({"out": "new", "network": NetworkOptions(multiply_adds="some")}, "an amount must be a number such as 600M"),
         ({"out": "new", "settings": ("recipe.epocs=1",)}, "did you mean epochs?"),
-        ({"out": "new", "settings": ("data.name=image_folder",)}, "must have a root"),
+        ({"out": "new", "settings": ("data.name=image_folder",)}, "must be given with --data"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line_and_leaves_no_folder(folder, options, message):

@@ -86,5 +86,20 @@ def test_statistics_are_those_of_the_values_where_white_is_1():
     np.testing.assert_allclose(std, (images / 255).std((0, 2, 3)))
 
 
+def test_statistics_are_counted_in_blocks_of_limited_size(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (11, 2, 4, 4), dtype=np.uint8)
+    whole, count, sizes = channel_statistics(images), np.bincount, []
+
+    def watched(values, **options):
+        sizes.append(len(values))
+        return count(values, **options)
+
+    monkeypatch.setattr("nas.data.data_set._BLOCK_PIXELS", 4 * 16)
+    monkeypatch.setattr(np, "bincount", watched)
+    assert channel_statistics(images) == whole
+    assert sum(sizes) == images.size
+    assert max(sizes) == 4 * 16
+
+
 def test_a_channel_that_never_varies_can_still_be_divided_by_its_deviation():
     assert channel_statistics(np.full((2, 1, 4, 4), 255, np.uint8)) == ((1.0,), (1 / 255,))

@@ -30,6 +30,11 @@ def files(tmp_path):
     return FileList(tmp_path / "images", names)
 
 
+def entries(cache):
+    """The entries of decoded images, without the digests of files."""
+    return [path for path in cache.iterdir() if path.name != "digests"]
+
+
 def values(images):
     return [int(image[0, 0, 0]) for image in images]
 
@@ -47,7 +52,7 @@ def test_a_folder_is_decoded_once(cache, files, monkeypatch):
 def test_an_entry_says_what_it_holds_and_the_data_folder_stays_as_it_is(cache, files):
     before = sorted(files.folder.rglob("*"))
     cached_images(files, 16)
-    (entry,) = cache.iterdir()
+    (entry,) = entries(cache)
     manifest = json.loads((entry / "manifest.json").read_text())
     assert manifest["folder"] == str(files.folder)
     assert manifest["image_size"] == 16
@@ -60,13 +65,35 @@ def test_a_changed_file_is_decoded_again_and_the_old_entry_goes(cache, files):
     save(files.paths[2], 99)
     os.utime(files.paths[2], ns=(1, 1))
     assert values(cached_images(files, None)) == [0, 1, 99, 3, 4]
-    assert len(list(cache.iterdir())) == 1
+    assert len(entries(cache)) == 1
+
+
+def test_other_contents_of_equal_size_and_time_are_noticed(cache, files):
+    """As after ``rsync -t`` or ``cp -p`` of a file of the same length."""
+    path = files.paths[2]
+    other = path.with_name("other.png")
+    save(other, 3)
+    for each in (path, other):  # one size
+        each.write_bytes(each.read_bytes() + bytes(100 - each.stat().st_size))
+    before = path.stat()
+    cached_images(files, None)
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (100, before.st_mtime_ns)
+    assert values(cached_images(files, None)) == [0, 1, 3, 3, 4]
+
+
+def test_a_time_alone_changes_nothing(cache, files, monkeypatch):
+    cached_images(files, None)
+    os.utime(files.paths[2], ns=(1, 1))
+    monkeypatch.setattr(image_cache, "decode_blocks", None)  # would fail if it were called
+    assert values(cached_images(files, None)) == [0, 1, 2, 3, 4]
 
 
 def test_sizes_have_entries_of_their_own(cache, files):
     assert cached_images(files, 8).shape[2] == 8
     assert cached_images(files, 16).shape[2] == 16
-    assert len(list(cache.iterdir())) == 2
+    assert len(entries(cache)) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"no array", None])
@@ -75,14 +102,14 @@ def test_a_damaged_entry_is_built_again(cache, files, damage):
     (array,) = cache.glob("*/images.npy")
     array.write_bytes(array.read_bytes()[:-10] if damage is None else damage)
     assert values(cached_images(files, None)) == [0, 1, 2, 3, 4]
-    assert len(list(cache.iterdir())) == 1
+    assert len(entries(cache)) == 1
 
 
 def test_nothing_is_left_behind_when_a_file_does_not_decode(cache, files):
     files.paths[3].write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"3\.png is not an image"):
         cached_images(files, None)
-    assert list(cache.iterdir()) == []
+    assert entries(cache) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(cache, files):
@@ -98,7 +125,7 @@ def test_a_full_disk_is_named(cache, files, monkeypatch):
     monkeypatch.setattr(image_cache, "_write_array", write)
     with pytest.raises(RuntimeError, match=r"No space left on device.*NAS_CACHE"):
         cached_images(files, None)
-    assert list(cache.iterdir()) == []
+    assert entries(cache) == []
 
 
 def test_an_entry_that_vanishes_is_reported(cache, files, monkeypatch):
@@ -117,7 +144,7 @@ def test_whoever_comes_second_takes_the_entry_of_the_first(cache, files, monkeyp
 
     monkeypatch.setattr(image_cache, "_write_array", write_while_another_does_so_too)
     assert values(cached_images(files, None)) == [0, 1, 2, 3, 4]
-    assert len(list(cache.iterdir())) == 1
+    assert len(entries(cache)) == 1
 
 
 def build_at_once(folder, names, barrier, queue):
@@ -135,7 +162,7 @@ def test_two_processes_may_build_at_once(cache, files):
     assert [queue.get(timeout=600) for _ in processes] == [[0, 1, 2, 3, 4]] * 2
     for process in processes:
         process.join(timeout=600)
-    assert len(list(cache.iterdir())) == 1
+    assert len(entries(cache)) == 1
 
 
 def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):

@@ -40,8 +40,9 @@ def load(root, **settings):
 def test_folders_are_classes_in_order_of_their_names(root):
     data = load(root)
     assert data.class_names == ("cat", "dog")
-    for split, num_images in ((data.train, 18), (data.validation, 2), (data.load_test(), 2)):
-        assert split.images.shape == (num_images, 3, 8, 8)
+    assert (len(data.train) + len(data.validation), len(data.load_test())) == (20, 2)
+    for split in (data.train, data.validation, data.load_test()):
+        assert split.images.shape[1:] == (3, 8, 8)
         assert np.array_equal(split.images[:, 0, 0, 0] >= 200, split.labels == 1)
     assert set(data.load_test().images[:, 0, 0, 0]) == {50, 250}
 
@@ -62,13 +63,17 @@ def test_the_test_images_are_not_decoded_before_they_are_asked_for(root):
 def test_without_a_test_folder_only_the_test_is_missing(root):
     shutil.rmtree(root / "val")
     data = load(root)
-    with pytest.raises(ValueError, match=r"there must be a folder of test images, .*/test or .*/val, got neither"):
+    with pytest.raises(
+        ValueError,
+        match=r"there must be a folder of test images, .*/test or .*/val, with a folder for each class, got neither",
+    ):
         data.load_test()
 
 
 def test_subsets_and_sizes(root):
     data = load(root, num_train=10, validation_fraction=0.2, image_size=16)
-    assert (data.train.images.shape, len(data.validation)) == ((8, 3, 16, 16), 2)
+    assert data.train.images.shape[1:] == (3, 16, 16)
+    assert (len(data.train) + len(data.validation), data.report.used["training images"]) == (10, len(data.train))
     assert data.load_test().images.shape == (2, 3, 16, 16)
 
 
@@ -134,7 +139,7 @@ def test_real_images_of_cifar10(real_data, tmp_path):
             for path in sorted(class_folder.iterdir())[:num_images]:
                 (tmp_path / part / class_folder.name / path.name).symlink_to(path)
     data = load(tmp_path, validation_fraction=0.2)
-    assert (data.train.images.shape, data.validation.images.shape) == ((48, 3, 32, 32), (12, 3, 32, 32))
+    assert (len(data.train) + len(data.validation), data.train.images.shape[1:]) == (60, (3, 32, 32))
     assert data.class_names[:3] == ("airplane", "automobile", "bird")
     assert all(0.3 < mean < 0.7 for mean in data.mean)
     assert len(data.load_test()) == 20
@@ -153,3 +158,57 @@ def test_images_may_stay_on_disk_each_split_in_an_entry_of_its_own(root):
     assert np.array_equal(on_disk.load_test().images, in_memory.load_test().images)
     with pytest.raises(ValueError, match=r"data\.image_size must be set"):
         load_image_folder(dataclasses.replace(spec, image_size=None))
+
+
+def test_what_is_used_and_left_out_is_reported_with_an_identity(root):
+    report = load(root).report
+    used = report.used
+    assert (used["training images"] + used["validation images"], used["test images"]) == (20, 2)
+    assert {each.reason: (each.number, each.examples) for each in report.left_out} == {
+        "hidden or system files": (2, ("train/.hidden", "train/cat/.hidden.png")),
+        "files without the suffix of an image": (1, ("train/cat/notes.txt",)),
+    }
+    names = {f"train/{name}/{i}.{s}" for name, s in (("cat", "png"), ("dog", "PNG")) for i in range(10)}
+    assert report.identity.files.keys() == names
+    assert report.tested.files.keys() == {"val/cat/0.png", "val/dog/0.png"}
+    moved = root.rename(root.with_name("elsewhere"))
+    assert load(moved).report.complete == report.complete
+    save(moved / "train/cat/0.png", 99)
+    assert report.complete.differences(load(moved).report.complete) == ["1 file changed (train/cat/0.png)"]
+
+
+def test_images_that_are_not_drawn_and_copies_across_the_split_are_said(root):
+    for index in range(10, 30):
+        save(root / "train/cat" / f"{index}.png", 7)
+    report = load(root, num_train=20).report
+    left = next(each for each in report.left_out if each.reason == "images that num_train leaves out")
+    assert left.number == 20
+    (notice,) = load(root, validation_fraction=0.5).report.notices
+    assert "validation images have an identical copy in training (cat/" in notice
+
+
+def test_class_folders_without_train_have_a_split_of_their_own(root):
+    whole = load(root / "train")
+    assert len(whole.train) + len(whole.validation) == 20
+    assert whole.report.used.keys() == {"training images", "validation images"}
+    assert "has no folder train" in whole.report.notices[0]
+    with pytest.raises(ValueError, match="there must be a folder of test images"):
+        whole.load_test()
+
+
+def test_one_class_is_refused(root):
+    shutil.rmtree(root / "train/dog")
+    shutil.rmtree(root / "val/dog")
+    with pytest.raises(ValueError, match="at least 2 classes, got cat"):
+        load(root)
+
+
+def test_added_images_stay_in_the_split_of_their_names(root):
+    """The values of the pixels tell the images apart."""
+    before = load(root, validation_fraction=0.3)
+    for index in range(100, 140):
+        save(root / "train/cat" / f"{index}.png", index)
+    after = load(root, validation_fraction=0.3)
+    now = [set(split.images[:, 0, 0, 0].tolist()) for split in (after.train, after.validation)]
+    assert set(before.train.images[:, 0, 0, 0].tolist()) <= now[0]
+    assert set(before.validation.images[:, 0, 0, 0].tolist()) <= now[1]

@@ -44,14 +44,12 @@ def test_shares_add_up_and_are_in_proportion(sizes, total, expected):
     ("spec", "message"),
     [
         (DataSpec(num_train=21), "num_train must be at most 20, .* got 21"),
-        (DataSpec(num_train=2), "each of the 2 classes needs images"),
-        (DataSpec(validation_fraction=0.01), "validation_fraction 0.01 leave a class without"),
-        (DataSpec(validation_fraction=0.99), "validation_fraction 0.99 leave a class without"),
+        (DataSpec(num_train=2), "each class needs 2 images or more, .*; class cat has 1 of the 2 images"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(spec, message):
     with pytest.raises(ValueError, match=message):
-        draw_splits(np.repeat([0, 1], 10), spec)
+        draw_splits(np.repeat([0, 1], 10), spec, class_names=("cat", "dog"))
 
 
 def test_one_class_is_not_enough():
@@ -70,3 +68,51 @@ def test_mean_and_deviation_are_those_of_the_training_split_alone():
     assert data.mean == (0.0,)
     assert len(data.train) == len(train) == 36
     assert data.validation.images.min() == 255
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("names", [True, False])
+def test_every_class_of_a_long_tail_is_in_both_splits(fraction, names):
+    sizes = [500, 100, 20, 5, 2]
+    labels = np.repeat(np.arange(5), sizes)
+    given = [f"{label}/{place}.png" for place, label in enumerate(labels)] if names else None
+    train, validation = draw_splits(labels, DataSpec(validation_fraction=fraction), names=given)
+    assert np.bincount(labels[train]).min() >= 1
+    assert np.bincount(labels[validation]).min() >= 1
+    assert sorted([*train, *validation]) == list(range(627))
+
+
+def test_a_class_of_one_image_is_named():
+    with pytest.raises(ValueError, match="class rare has 1 of the 21 images"):
+        draw_splits(np.repeat([0, 1], [20, 1]), DataSpec(), class_names=("common", "rare"))
+
+
+def hashed(labels, names, **settings):
+    """The names in training and validation."""
+    spec = DataSpec("image_folder", **settings)
+    return [{names[index] for index in part} for part in draw_splits(labels, spec, names=names)]
+
+
+def test_added_images_move_no_other_and_a_subset_is_no_exception():
+    labels = np.repeat(np.arange(4), 250)
+    names = [f"{label}/{place}.png" for place, label in enumerate(labels)]
+    kept = np.random.default_rng(0).permutation(1000)[:700]
+    for settings in ({}, {"num_train": 400}, {"split_seed": 5}):
+        train, validation = hashed(labels, names, **settings)
+        before = hashed(labels[kept], [names[index] for index in kept], **settings)
+        assert not before[0] & validation
+        assert not before[1] & train
+    assert [len(part) for part in hashed(labels, names, num_train=400)] == [360, 40]
+    share = len(hashed(labels, names, validation_fraction=0.3)[1]) / 1000
+    assert abs(share - 0.3) < 0.06  # four standard deviations of a binomial share
+    assert hashed(labels, names, split_seed=1)[1] != hashed(labels, names, split_seed=2)[1]
+
+
+def test_the_shuffled_split_is_that_of_version_0_1_0():
+    labels = np.repeat([0, 1], 10)
+    names = [str(place) for place in range(20)]
+    train, validation = draw_splits(labels, DataSpec("image_folder", split="shuffled"), names=names)
+    generator = np.random.default_rng(0)
+    expected = [int(generator.permutation(np.arange(first, first + 10))[0]) for first in (0, 10)]
+    assert validation.tolist() == expected
+    assert len(train) == 18

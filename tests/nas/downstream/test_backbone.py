@@ -11,6 +11,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.digits import load_digits
 from nas.downstream.backbone import Backbone, build_backbone, load_backbone, start_backbone
+from nas.edge_cell import EdgeCell
 from nas.export.folder import export_checkpoint, export_untrained
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
@@ -76,6 +77,13 @@ def test_residual_networks_say_their_maps(name, stem):
     assert backbone.channels == ((256, 512, 1024, 2048) if "50" in name else (64, 128, 256, 512))
     for height, width in ((97, 130), (64, 33)):
         check_maps(backbone, height, width)
+
+
+def test_cells_with_operations_on_edges_say_their_maps():
+    backbone = meta_backbone(EdgeCell(("nor_conv_3x3",)), NetworkSpec(num_filters=4, num_repeats=1))
+    assert (backbone.channels, backbone.strides) == ((4, 8, 16), (1, 2, 4))
+    check_maps(backbone, 17, 32)
+    assert not any(name.startswith(("norm", "classifier")) for name, _ in backbone.network.named_parameters())
 
 
 def test_maps_are_the_rectified_outputs_of_the_stages():

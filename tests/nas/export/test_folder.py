@@ -61,6 +61,14 @@ for folder in map(Path, sys.argv[3:]):
             for stage, features in enumerate(network.features(model.normalize(images))):
                 results[f"{name}/{stage}"] = features.contiguous()
                 assert features.shape[1] == model.FEATURE_CHANNELS[stage]
+            maps = network.forward_features(model.normalize(images))
+            assert maps.shape[:2] == (len(images), network.num_features)
+            assert torch.equal(network.forward_head(maps), results[name])
+            assert network.forward_head(maps, pre_logits=True).shape == (len(images), network.num_features)
+    for num_classes in (5, 0):  # as in timm, 0 leaves the pooled features
+        network.reset_classifier(num_classes)
+        assert network(model.normalize(images)).shape == (len(images), num_classes or network.num_features)
+        assert network.num_classes == num_classes
     save_file(results, folder / "results.safetensors")
 assert not any(name.partition(".")[0] in {"nas", "ray", "matplotlib", "networkx"} for name in sys.modules)
 """

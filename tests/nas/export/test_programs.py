@@ -12,6 +12,7 @@ import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.export import programs
+from nas.export.feeding import Feeding
 from nas.export.programs import BATCH_SIZES, bare_network, write_features, write_onnx, write_program
 from nas.fidelity import NetworkSpec
 from nas.models.network import Network, build_network
@@ -125,3 +126,33 @@ def test_the_stages_outputs_are_a_program_for_batches_of_any_size(small: Network
     assert len(maps) == SPEC.num_stages
     for came, wanted in zip(maps, expected, strict=True):
         torch.testing.assert_close(came, wanted, atol=1e-4, rtol=1e-4)
+
+
+FEEDING = Feeding((0.5, 0.4, 0.3), (0.2, 0.3, 0.4), ("a", "b", "c"), resize=12, crop=9)
+
+
+def test_an_onnx_model_carries_its_metadata_and_normalizes_if_asked(small: Network, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    write_onnx(small, tmp_path / "model.onnx", FEEDING, normalize=True)
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata.items() >= FEEDING.to_metadata(inside=True).items()
+    images = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (FEEDING.mean, FEEDING.std))
+    (came,) = session.run(["logits"], {"images": images.numpy()})
+    with torch.no_grad():
+        expected = bare_network(small)((images - mean) / std)
+    torch.testing.assert_close(torch.from_numpy(came), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_program_normalizes_if_asked(small: Network, tmp_path: Path) -> None:
+    write_features(small, tmp_path / "features.pt2", FEEDING, normalize=True)
+    maps = torch.export.load(tmp_path / "features.pt2").module()(torch.full((1, 3, 9, 9), 0.5))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (FEEDING.mean, FEEDING.std))
+    with torch.no_grad():
+        expected = bare_network(small).features((torch.full((1, 3, 9, 9), 0.5) - mean) / std)
+    for came, wanted in zip(maps, expected, strict=True):
+        torch.testing.assert_close(came, wanted, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="needs the mean and standard deviation"):
+        write_program(small, tmp_path / "model.pt2", normalize=True)

@@ -8,6 +8,7 @@ import pytest
 
 from nas.files import append_file
 from nas.files.append_file import AppendFile
+from nas.files.storage import StorageError
 
 
 @pytest.fixture
@@ -89,14 +90,48 @@ def wait_until(is_so):
     pytest.fail("it does not come")
 
 
-def test_a_folder_that_is_missing_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError):
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    with pytest.raises(StorageError, match=r"missing/file cannot be written: No such file or directory"):
         AppendFile(tmp_path / "missing" / "file", 0)
 
 
 def test_a_file_that_cannot_be_prepared_is_let_go(path, monkeypatch):
     monkeypatch.setattr(append_file.os, "ftruncate", refuse)
     before = threading.active_count()
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StorageError, match="No space"):
         AppendFile(path, 0)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("change", ["remove", "replace", "rename the folder"])
+def test_a_file_that_is_no_longer_at_its_path_is_not_written(tmp_path, change):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / "file"
+    file = AppendFile(path, 0)
+    file.append(b"before")
+    if change == "rename the folder":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        path.unlink()
+    if change == "replace":
+        path.write_bytes(b"other")
+    with pytest.raises(StorageError, match=r"file was moved, removed or replaced while it was being written"):
+        file.append(b"after")
+    assert not path.exists() or path.read_bytes() == b"other"
+    file.close()
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path, path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"content")
+    path.symlink_to(victim)
+    with pytest.raises(StorageError, match="must be a file, and no symbolic link"):
+        AppendFile(path, 0)
+    assert victim.read_bytes() == b"content"
+
+
+def test_a_pipe_is_refused_at_once(path):
+    os.mkfifo(path)
+    with pytest.raises(StorageError, match="must be a file"):
+        AppendFile(path, 0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nas.ledger import reader as ledger_reader
 from nas.ledger.reader import read_ledger
 from nas.ledger.writer import Ledger
+from nas.rungs import RungReport
 from nas.trial import Failure, Success
 
 
@@ -34,7 +35,7 @@ def test_missing_file_reads_as_empty(path):
     [
         ("{", "line 7"),
         ("[1]", "the event must be one of"),
-        ('{"event": "vanished"}', "the event must be one of fidelity, asked, finished, got 'vanished'"),
+        ('{"event": "vanished"}', "the event must be one of fidelity, asked, rung, finished, got 'vanished'"),
         ('{"event": ["asked"]}', "the event must be one of"),
         (
             '{"event":"finished","time":1,"outcome":{"status":"success","trial_id":1,"accuracy":0.5}}',
@@ -64,11 +65,10 @@ def test_bad_line_is_named(written, line, message):
     written.with_name("ledger.jsonl.lock").unlink()
 
 
-def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(written):
-    """Blocks that were not synced may come back as zeros, and later ones as they were."""
+def test_zeros_at_the_end_that_a_power_cut_left_are_dropped(written):
     before, size = read_ledger(written), written.stat().st_size
     line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
-    for hole in (bytes(512) + line, line[:30] + bytes(40) + line[70:] + line, bytes(4096)):
+    for hole in (bytes(4096), line[:30] + bytes(40), bytes(3 * 2**20)):
         with written.open("r+b") as file:
             file.seek(size)
             file.write(hole)
@@ -78,6 +78,24 @@ def test_zeros_that_a_power_cut_left_are_dropped_with_what_is_behind_them(writte
         assert "cut by a crash" in contents.warning
     with Ledger(written):
         assert written.stat().st_size == size
+
+
+@pytest.mark.parametrize("place", ["first line", "before valid lines", "within the last line", "last character"])
+def test_zeros_elsewhere_are_an_error_and_leave_the_file_alone(written, place):
+    content = written.read_bytes()
+    line = b'{"event":"finished","time":1,"outcome":{"status":"success","trial_id":2,"accuracy":0}}\n'
+    damaged, number = {
+        "first line": (b"\0" + content[1:], 1),
+        "before valid lines": (content + bytes(512) + line, 7),
+        "within the last line": (content + line[:30] + b"\0" + line[31:-1], 7),
+        "last character": (content[:-1] + b"\0" + line, 6),
+    }[place]
+    written.write_bytes(damaged)
+    with pytest.raises(ValueError, match=rf"line {number}: it holds zeros"):
+        read_ledger(written)
+    with pytest.raises(ValueError, match=rf"line {number}: it holds zeros"), Ledger(written):
+        pass
+    assert written.read_bytes() == damaged
 
 
 def test_lines_are_not_read_without_end(written, monkeypatch):
@@ -127,3 +145,17 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     for path in (tmp_path / "ledger.jsonl", tmp_path):
         with pytest.raises(ValueError, match=f"{path} must be a file"):
             read_ledger(path)
+
+
+def test_reports_at_rungs_are_read_back(written):
+    report = RungReport(1, Success(2, 0.25, train_seconds=3.0), goes_on=False)
+    with Ledger(written) as ledger:
+        ledger.append_report(report)
+        ledger.append_finished(Success(2, 0.25, train_seconds=3.0, stopped_after=1))
+    contents = read_ledger(written)
+    assert contents.reports == [report]
+    assert contents.finished[-1].outcome.stopped_after == 1
+    with written.open("a") as file:
+        file.write(json.dumps({"event": "rung", "time": 1.0, "report": report.to_json()}) + "\n")
+    with pytest.raises(ValueError, match=r"line 9: trial 2 has reached a rung but was not in flight"):
+        read_ledger(written)

@@ -81,7 +81,10 @@ def test_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("nas.files.lock.os.open", refuse)
-    with pytest.raises(RuntimeError, match="must be writable: Permission denied"), Ledger(tmp_path / "ledger.jsonl"):
+    with (
+        pytest.raises(RuntimeError, match=r"ledger.jsonl.lock cannot be written: Permission denied"),
+        Ledger(tmp_path / "ledger.jsonl"),
+    ):
         pass
 
 

@@ -9,8 +9,11 @@ from safetensors.torch import load_file, save_file
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
+from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
+from nas.files.storage import StorageError
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
+from nas.models.edge_network import EdgeNetwork
 from nas.models.network import build_network
 
 CELL = Cell((Block(Edge(0, "conv_1x1"), Edge(1, "sep_conv_3x3"), "concat", "ibn"),))
@@ -63,6 +66,15 @@ def test_a_network_comes_back_as_it_was(path, network):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_network_of_cells_with_operations_on_edges_comes_back(tmp_path, data):
+    network = EdgeNetwork(EdgeCell(("nor_conv_3x3",)), NetworkSpec(2, 8, num_filters=4, num_repeats=1)).eval()
+    save_checkpoint(tmp_path / "edges.safetensors", network, data=data, accuracy=0.5)
+    loaded = load_checkpoint(tmp_path / "edges.safetensors").network
+    assert loaded.architecture == network.architecture
+    images = torch.rand(2, 3, 8, 8)
+    assert torch.equal(loaded(images), network(images))
+
+
 def test_the_file_alone_says_all_that_is_needed(path):
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
@@ -80,7 +92,7 @@ def test_a_file_is_replaced_at_once_or_not_at_all(path, network, data, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("nas.files.atomic_write.os.fsync", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         save_checkpoint(path, network, data=data, accuracy=0.5)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]  # noqa: PTH208

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from nas.files.storage import StorageError
 from nas.training import state as module
 from nas.training.state import (
     TrainingState,
@@ -54,8 +55,10 @@ def test_too_little_room_is_said_in_one_line_and_the_former_state_stays(path, mo
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_tensors", refuse)
-    with pytest.raises(RuntimeError, match=r"No space left on device\): it needs 0.0 MB and .* MB are free"):
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", refuse)
+    with pytest.raises(
+        StorageError, match=r"No space left on device.+\(a checkpoint of 0.0 MB; the previous one is kept\)"
+    ):
         write_state(path, TrainingState({"network.weight": torch.zeros(3)}, {}))
     assert read_state(path).values == STATE.values
 
@@ -65,9 +68,16 @@ def test_what_a_killed_process_left_is_never_read_and_is_removed(path):
     left = path.with_name(f".{path.name}.{os.getpid() + 1}")
     left.write_bytes(b"half")
     assert read_state(path).values == STATE.values
-    remove_unfinished(path)
+    remove_unfinished(path.parent, path.name)
     assert not left.exists()
     assert path.exists()
+
+
+@pytest.mark.parametrize("metadata", [{}, {"state": "{"}, {"state": "[1]"}, {"state": '{"records": 3}'}])
+def test_damaged_metadata_are_named(path, metadata):
+    module.write_tensors(path, {"a": torch.zeros(1)}, {"format": module.FORMAT, **metadata})
+    with pytest.raises(ValueError, match=r"the metadata of .+state.safetensors .+remove (it|the file) to train anew"):
+        read_state(path)
 
 
 def test_names_get_and_lose_their_beginning():
@@ -110,3 +120,11 @@ def test_a_training_resumes_its_own_state_only(path):
     assert not left.exists()
     with pytest.raises(ValueError, match=r"state\.safetensors is the checkpoint of another training"):
         resume_state(path, ["b"])
+
+
+def test_a_training_on_other_images_is_resumed_if_that_is_accepted(path):
+    write_state(path, TrainingState({}, {"plan": "a", "plan_without_images": "same"}))
+    assert resume_state(path, ["b"], but_images="same").values["plan"] == "a"
+    for accepted in (None, "other"):
+        with pytest.raises(ValueError, match="checkpoint of another training"):
+            resume_state(path, ["b"], but_images=accepted)

@@ -1,5 +1,7 @@
 import os
+import signal
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,11 @@ def test_a_local_ray_has_a_folder_of_its_own_and_goes_with_the_block(no_ray):
         (options,) = no_ray
         folder = Path(options["_temp_dir"])
         assert folder.is_dir()
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+        token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+        assert token.parent == folder.parent
+        assert stat.S_IMODE(token.stat().st_mode) == 0o600
+        assert len(token.read_text()) == 64
         assert len(str(folder)) < 45
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
         assert not ray_constants.ENABLE_RAY_CLUSTER
@@ -34,7 +41,8 @@ def test_a_local_ray_has_a_folder_of_its_own_and_goes_with_the_block(no_ray):
         assert not options["include_dashboard"]
         assert not options["log_to_driver"]
     assert no_ray[1:] == ["shutdown"]
-    assert not folder.exists()
+    assert not folder.parent.exists()
+    assert "RAY_AUTH_TOKEN_PATH" not in os.environ
     assert before == ray_constants.ENABLE_RAY_CLUSTER
 
 
@@ -43,7 +51,49 @@ def test_a_long_temporary_folder_is_avoided(no_ray, monkeypatch, tmp_path):
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(long))
     with connect():
-        assert Path(no_ray[0]["_temp_dir"]).parent == Path("/", "tmp")
+        assert Path(no_ray[0]["_temp_dir"]).parents[1] == Path("/", "tmp")
+
+
+def test_a_temporary_folder_where_others_could_move_the_session_is_avoided(no_ray, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_cluster, "_MAX_PARENT", 1000)
+    tmp_path.chmod(0o777)
+    with connect():
+        assert Path(no_ray[0]["_temp_dir"]).parents[1] == Path("/", "tmp")
+    tmp_path.chmod(0o1777)
+    with connect():
+        assert Path(no_ray[2]["_temp_dir"]).parents[1] == tmp_path
+
+
+def test_sigterm_ends_the_block_and_is_handled_as_before_afterwards(no_ray):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, connect():
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.code == 143
+    assert no_ray[1:] == ["shutdown"]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
+def test_the_end_of_a_process_of_ray_ends_the_block_in_one_line(no_ray, monkeypatch, process):
+    class Node:
+        is_stopped = False
+
+        def dead_processes(self):
+            return [("dashboard", None), (process, None)]
+
+        def kill_all_processes(self, *, check_alive, allow_graceful):
+            self.is_stopped = True
+
+    node = Node()
+    monkeypatch.setattr(ray._private.worker, "_global_node", node)
+    with (
+        pytest.raises(RuntimeError, match=f"^Ray's process {process} ended unexpectedly.+ rerun the command$"),
+        connect(),
+    ):
+        signal.pause()
+    assert node.is_stopped
+    assert no_ray[1:] == ["shutdown"]
 
 
 def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_ray, monkeypatch, tmp_path):
@@ -55,7 +105,7 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_r
     (abandoned / "driver.lock").touch()
     (foreign / "driver.lock").touch()
     with connect():
-        mine = Path(no_ray[0]["_temp_dir"])
+        mine = Path(no_ray[0]["_temp_dir"]).parent
         assert sorted(tmp_path.iterdir()) == sorted([unfinished, foreign, mine])
         with connect():
             assert mine.is_dir()

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from nas.trial import Failure
-from search_spaces.nasbench201 import EdgeCell
+from nas.edge_cell import EdgeCell
+from nas.trial import Failure, Success
 from workers.evaluators.table import TEST_ACCURACY, Columns, Measurement, Table, read_nats_bench, read_table
 
 HEADER = "arch,valid_12,valid_200,test_200,train_seconds,params_m,flops_m,note\n"
@@ -128,3 +128,16 @@ def test_the_published_table_is_read(real_data):
     assert table.columns == Columns("valid_accuracy_200ep", "test_accuracy_200ep", "train_seconds_200ep")
     assert max(row.test for row in table.rows.values()) == pytest.approx(0.9437, abs=5e-5)
     assert max(row.validation for row in table.rows.values()) == pytest.approx(0.9161, abs=5e-5)
+
+
+def test_shorter_trainings_are_looked_up_by_their_epochs(table_file, edge_trial):
+    """12 of 200 epochs take 6 % of the 100.5 seconds."""
+    trial = edge_trial(0, "none")
+    table = read_table(table_file, rungs={12: "valid_12"})
+    assert table(replace(trial, until_epoch=12)) == Success(0, 0.5, 500_000, 7_250_000, 12 / 200 * 100.5)
+    assert (table(trial).accuracy, table(trial).train_seconds) == (0.6, 100.5)
+    outcome = table(replace(trial, until_epoch=50))
+    assert isinstance(outcome, Failure)
+    assert "epochs 12 before the end, not 50" in outcome.error
+    with pytest.raises(ValueError, match="there must be a column valid_13 for rung 12"):
+        read_table(table_file, rungs={12: "valid_13"})

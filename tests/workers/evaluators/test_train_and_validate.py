@@ -1,3 +1,4 @@
+import errno
 import math
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.decisions import Rollout
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.files.storage import StorageError
 from nas.models.checkpoint import load_checkpoint
 from nas.shifts.measure import ShiftPlan
 from nas.training.loop import accuracy
@@ -125,13 +127,6 @@ def test_any_other_exception_is_a_failure_with_its_text(data, changes, text):
     assert outcome.error.startswith(text)
 
 
-def test_weights_that_cannot_be_written_are_a_failure(data, tmp_path):
-    (tmp_path / "file").write_text("")
-    outcome = train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path / "file"))
-    assert isinstance(outcome, Failure)
-    assert "FileExistsError" in outcome.error or "NotADirectoryError" in outcome.error
-
-
 def test_memory_that_the_allocator_refuses_is_out_of_memory(data, monkeypatch):
     def train(*args, **kwargs):
         torch.empty(2**60, dtype=torch.uint8)
@@ -174,3 +169,42 @@ def test_images_that_are_no_squares_are_refused():
     oblong = DataSet(split, split, lambda: split, tuple("0123456789"), (0.5,), (0.5,))
     with pytest.raises(ValueError, match="images must be square, got 9 x 8 pixels"):
         check_fits(FIDELITY, oblong)
+
+
+def test_a_trial_that_pauses_ends_as_one_that_does_not(data, tmp_path):
+    fidelity = replace(FIDELITY, recipe=replace(FIDELITY.recipe, epochs=2))
+    whole = train_and_validate(make_trial(fidelity=fidelity), data=data)
+    (tmp_path / "weights").mkdir()
+    folders = {"weights_dir": str(tmp_path / "weights"), "states_dir": str(tmp_path / "states")}
+    paused = train_and_validate(make_trial(fidelity=fidelity, until_epoch=1), data=data, **folders)
+    assert isinstance(paused, Success)
+    assert (tmp_path / "states" / "trial-3.safetensors").exists()
+    assert not list((tmp_path / "weights").iterdir())
+    ended = train_and_validate(make_trial(fidelity=fidelity), data=data, **folders)
+    assert (ended.accuracy, ended.metrics) == (whole.accuracy, whole.metrics)
+    assert paused.metrics != whole.metrics
+    assert [path.parent.name for path in tmp_path.glob("*/*")] == ["weights"]
+
+
+def test_a_trial_cannot_pause_without_a_folder(data):
+    outcome = train_and_validate(make_trial(until_epoch=1), data=data)
+    assert isinstance(outcome, Failure)
+    assert "needs states_dir" in outcome.error
+
+
+def test_weights_that_cannot_be_written_are_no_outcome(data, tmp_path, monkeypatch):
+    """A full disk says nothing about the network."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", refuse)
+    with pytest.raises(StorageError, match=r"trial-3.safetensors cannot be written: No space left on device"):
+        train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_weights_that_was_removed_is_not_made_again(data, tmp_path):
+    with pytest.raises(StorageError, match=r"there is no folder .+/run/weights on .+workers.keep_weights=0"):
+        train_and_validate(make_trial(), data=data, weights_dir=str(tmp_path / "run" / "weights"))
+    assert not (tmp_path / "run").exists()

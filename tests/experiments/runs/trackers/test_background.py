@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -108,8 +107,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra():
 
 def test_a_tracker_that_hangs_is_left_behind():
     release = threading.Event()
-    started = time.monotonic()
-    (warning,) = show(Notes(at="log", do=lambda: release.wait(600)), 3, seconds=0.2)
-    assert time.monotonic() - started < 300
+    (warning,) = show(Notes(at="log", do=release.wait), 3, seconds=0.2)
+    assert not release.is_set()
     assert "no answer for 0.2 s" in warning
     release.set()

@@ -10,8 +10,8 @@ from nas.downstream.detection.masks import decode_mask, encode_masks, encode_seg
 SQUARE = [2, 1, 6, 1, 6, 4, 2, 4]
 
 
-def encode(value, height=8, width=10, tolerance=0.0):
-    return encode_segmentation(value, height, width, tolerance=tolerance)
+def encode(value, height=8, width=10):
+    return encode_segmentation(value, height, width)
 
 
 def test_a_polygon_covers_its_inside():
@@ -57,8 +57,9 @@ def test_masks_of_a_network_are_encoded_as_the_library_reads_them():
         ([SQUARE, 3], "three or more pairs x, y, got 3"),
         ([[*SQUARE[:-1], "4"]], "must be lists of numbers"),
         ([[*SQUARE[:-1], True]], "must be lists of numbers"),
-        ([[2, 1, 11, 1, 6, 4]], "must lie within 10 x 8 pixels"),
-        ([[2, -1, 6, 1, 6, 4]], "must lie within 10 x 8 pixels"),
+        ([[11, 1, 14, 1, 12, 4]], "must have a part within 10 x 8 pixels"),
+        ([[2, -4, 6, -4, 6, 0]], "must have a part within 10 x 8 pixels"),
+        ([[2, 1, 70_000, 1, 6, 4]], "must have coordinates up to 65535"),
         ({"size": [10, 8], "counts": [80]}, r"must have the size \[8, 10\] of the image, got \[10, 8\]"),
         ({"counts": [80]}, "of the image, got None"),
         ({"size": [8, 10], "counts": [79]}, "must add up to 80 pixels, got 79"),
@@ -75,8 +76,10 @@ def test_what_is_no_mask_of_the_image_is_refused(value, message):
         encode(value)
 
 
-def test_a_polygon_may_reach_over_the_edge_as_far_as_it_is_told():
-    assert encode([[2, 1, 10.5, 1, 6, 4]], tolerance=0.5)
+def test_a_polygon_over_the_edge_is_clipped():
+    mask = decode_mask(encode([[6, -3, 14, -3, 14, 4, 6, 4]]), 8, 10)
+    assert mask[:4, 6:].all()
+    assert mask.sum() == 16
 
 
 def test_a_missing_library_is_named(monkeypatch):

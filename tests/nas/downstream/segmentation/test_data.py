@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.downstream.segmentation.data import read_folder, read_mask, read_test_split
+from nas.downstream.segmentation.data import identify_test_split, read_folder, read_mask, read_picture, read_test_split
 from nas.downstream.segmentation.settings import SegmentationData
 
 SPEC = SegmentationData()
@@ -102,3 +102,35 @@ def test_real_masks(real_data):
     folder = read_folder(real_data / "coco100", SegmentationData(most_frequent=3))
     assert (len(folder.train), len(folder.validation)) == (100, 50)
     assert folder.classes.names[0] == "person"
+
+
+@pytest.mark.parametrize("of", ["displayed", "stored"])
+def test_masks_lie_on_their_pictures(segmentation_folder, of):
+    """Red is value 1 and blue is 3, whichever way the camera was held."""
+    path = segmentation_folder / "train/0.jpg"
+    upright = np.asarray(Image.open(path))
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(np.rot90(upright, -1) if of == "displayed" else upright).save(path, quality=100, exif=exif)
+    folder = read_folder(segmentation_folder, SPEC)
+    pair = folder.train.pairs[0]
+    mask = read_mask(pair.mask)
+    picture = read_picture(pair, mask)
+    assert picture.shape[1:] == mask.shape
+    assert picture[0][mask == 1].mean() > 200
+    assert picture[0][mask == 3].mean() < 80
+    assert any("as it is stored" in notice for notice in folder.report.notices) == (of == "stored")
+
+
+def test_what_is_used_is_counted_with_an_identity(segmentation_folder):
+    (segmentation_folder / "val/Thumbs.db").write_text("")
+    folder = read_folder(segmentation_folder, SPEC)
+    report = folder.report
+    assert report.used == {"training images": 4, "validation images": 2, "classes": 3}
+    assert [str(each) for each in report.left_out] == ["1 hidden or system files (val/Thumbs.db)"]
+    assert len(report.identity.files) == 12
+    save_mask(segmentation_folder, np.full((22, 30), 3, dtype=np.uint8))
+    changed = read_folder(segmentation_folder, SPEC).report.identity
+    assert report.identity.differences(changed) == ["1 file changed (semantic/train/2.png)"]
+    alone = identify_test_split(segmentation_folder, folder.validation)
+    assert alone.files.keys() == {name for name in report.identity.files if "val/" in name}

@@ -1,0 +1,71 @@
+"""Describes the images of a detector: which are used, what is left out of them, and their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nas.data.file_digests import digest_files
+from nas.data.identity import FileDigest, identify_files, shorten
+from nas.data.image_files import composed, find_images
+from nas.data.picture_notices import picture_notices
+from nas.data.report import DataReport, LeftOut, join_left_out
+from nas.downstream.detection.annotations import Annotations
+
+
+def describe_data(root: Path, train: Annotations, evaluation: Annotations, *, num_available: int) -> DataReport:
+    """Describes the images of both splits, which may be the same; OSError if a file cannot be read."""
+    splits = {"training": train} | ({} if evaluation.path == train.path else {"evaluation": evaluation})
+    used = {
+        f"{name} {what}": number
+        for name, each in splits.items()
+        for what, number in (("images", len(each.images)), ("objects", each.num_objects))
+    }
+    if num_unused := num_available - len(train.images):
+        used["training images that num_train leaves out"] = num_unused
+    left_out = join_left_out(
+        pair
+        for name, each in splits.items()
+        for pair in ((f"{name}, ", each.left_out), (f"{each.folder.name}/", _unlisted(each)))
+    )
+    notices = [notice for each in splits.values() for notice in (*each.notices, *_notices(each))]
+    notices += _untrained(train, evaluation)
+    files: dict[str, FileDigest] = {}
+    for each in splits.values():
+        files |= _digests(root, each)
+    return DataReport(used, left_out, tuple(notices), identify_files(files))
+
+
+def _digests(root: Path, annotations: Annotations) -> dict[str, FileDigest]:
+    folder, path = annotations.folder, annotations.path
+    names = [image.path.relative_to(folder).as_posix() for image in annotations.images]
+    found = {f"{folder.name}/{name}": digest for name, digest in digest_files(folder, names).items()}
+    return {path.relative_to(root).as_posix(): (path.stat().st_size, annotations.digest[:32]), **found}
+
+
+def _unlisted(annotations: Annotations) -> tuple[LeftOut, ...]:
+    """Files of the folder that the annotations do not list."""
+    found = find_images(annotations.folder)
+    listed = {composed(name) for name in annotations.listed}
+    names = [name for name in found.names if composed(name) not in listed]
+    unlisted = [LeftOut("images that the annotations do not list", len(names), tuple(names[:3]))] if names else []
+    return (*unlisted, *found.left_out)
+
+
+def _notices(annotations: Annotations) -> Iterator[str]:
+    yield from picture_notices([image.path for image in annotations.images])
+    if empty := sum(not annotations.objects.get(image.id) for image in annotations.images):
+        yield f"{empty:,} of {len(annotations.images):,} images of {annotations.path.name} have no object"
+
+
+def _untrained(train: Annotations, evaluation: Annotations) -> Iterator[str]:
+    """Says which categories cannot be learnt, and which are not evaluated."""
+    trained, tested = (
+        {each.category for some in split.objects.values() for each in some if each.is_trained and not each.is_crowd}
+        for split in (train, evaluation)
+    )
+    names = train.categories
+    if missing := [name for number, name in names.items() if number not in trained]:
+        yield f"{len(missing)} of {len(names)} categories have no object to train on ({shorten(missing)})"
+    if missing := [name for number, name in names.items() if number in trained and number not in tested]:
+        yield f"{len(missing)} of {len(names)} categories have no object to evaluate on ({shorten(missing)})"

@@ -1,0 +1,1 @@
+"""Scores that rank networks without training them."""
