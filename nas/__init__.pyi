@@ -3,12 +3,8 @@
 from controllers.ppo import PPO as PPO
 from controllers.ppo import PPOSettings as PPOSettings
 from controllers.random_search import RandomSearch as RandomSearch
-from controllers.regularized_evolution import (
-    EvolutionSettings as EvolutionSettings,
-)
-from controllers.regularized_evolution import (
-    RegularizedEvolution as RegularizedEvolution,
-)
+from controllers.regularized_evolution import EvolutionSettings as EvolutionSettings
+from controllers.regularized_evolution import RegularizedEvolution as RegularizedEvolution
 from controllers.reinforce import Reinforce as Reinforce
 from controllers.reinforce import ReinforceSettings as ReinforceSettings
 from experiments.library.data import data_set as data_set
