@@ -41,6 +41,11 @@ class PPOSettings:
         replay_weight: weight of their mean log-probability in the objective.
         choice_embedding: whether the LSTM reads which choice is current.
         shared: whether choices of a kind share decision embeddings and softmax; else each has its own, as in the paper.
+
+    Example:
+        >>> import nas
+        >>> nas.PPO(nas.TINY.choices, nas.PPOSettings(batch_size=5), seed=0).ask([0])[0].log_prob < 0
+        True
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
@@ -88,6 +93,12 @@ class PPO:
     The old probability in PPO's ratio is the one recorded in the rollout, that of the policy which drew it, so results
     may come late. Rollouts that something else proposed count in the policy gradient by their importance weight
     (`nas.decisions.Rollout.weight`); all are ranked, and the best of all are replayed.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.PPO(nas.TINY.choices, seed=0)
+        >>> (rollout,) = controller.ask([0])
+        >>> controller.tell(rollout, 0.9)
     """
 
     def __init__(self, choices: Sequence[Choice], settings: PPOSettings = PPOSettings(), *, seed: int) -> None:

@@ -11,7 +11,14 @@ from nas.decisions import Choice, Rollout, check_decisions
 
 
 class RandomSearch:
-    """Draws every decision uniformly and learns nothing: the baseline for every other controller."""
+    """Draws every decision uniformly and learns nothing: the baseline for every other controller.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.RandomSearch(nas.TINY.choices, seed=0)
+        >>> controller.ask([7]) == controller.ask([7])
+        True
+    """
 
     def __init__(self, choices: Sequence[Choice], *, seed: int) -> None:
         self._choices = tuple(choices)

@@ -24,6 +24,10 @@ class ReinforceSettings:
         baseline_decay: share of the moving average of rewards that each new reward leaves unchanged (1707.07012, A.2).
         entropy_weight: weight of the mean entropy of a decision, in nats, in the objective.
         gradient_clip: maximum global norm of the gradient.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.Reinforce(nas.TINY.choices, nas.ReinforceSettings(learning_rate=0.01), seed=0)
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
@@ -38,6 +42,11 @@ class Reinforce:
 
     That distance is measured in running standard deviations, so that one learning rate serves rewards of any scale.
     Rollouts that the policy did not draw count by their importance weight (`nas.decisions.Rollout.weight`).
+
+    Example:
+        >>> import nas
+        >>> len(nas.Reinforce(nas.TINY.choices, seed=0).ask([0, 1]))
+        2
     """
 
     def __init__(

@@ -14,6 +14,11 @@ class Choice:
         name: unique within its space, e.g. ``normal/block2/left/op``.
         kind: ``source``, ``op``, ``combine``, ``norm``, ... Policies share embeddings and output heads between choices
             of a kind; option ``i`` means the same in all of them.
+
+    Example:
+        >>> import nas
+        >>> nas.Choice("depth", kind="depth", num_options=4).num_options
+        4
     """
 
     name: str
@@ -38,6 +43,11 @@ class Rollout:
         weight: importance weight: probability under that policy, divided by the probability with which the decisions
             were proposed. 1 for a controller's own draw; 0 where something else chose the decisions, so that a policy
             gradient learns nothing from them.
+
+    Example:
+        >>> import nas
+        >>> nas.Rollout((1, 0), log_prob=-1.4).to_json()
+        {'decisions': [1, 0], 'log_prob': -1.4}
     """
 
     decisions: tuple[int, ...]

@@ -69,6 +69,11 @@ class TrainRecipe:
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
         cuda_graph: whether steps are captured as CUDA graphs. ``auto``: on a GPU with a single worker, unless `compile`
             is set; ``always`` makes it an error where that is not possible; ``never``.
+
+    Example:
+        >>> import nas
+        >>> nas.TrainRecipe(epochs=5, learning_rate=0.1).schedule
+        'cosine'
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20

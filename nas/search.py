@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nas.callable_module import make_callable
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.plain import describe
 from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
@@ -35,6 +37,11 @@ class SearchPlan:
             architectures then does not depend on the number or speed of the workers.
         max_first_failures: the search stops with an error if this many first trials of a session all fail for the same
             reason, which then is hardly the networks' fault; None never stops it.
+
+    Example:
+        >>> import nas
+        >>> nas.SearchPlan(nas.Fidelity(), num_trials=100, seed=1).failure_reward is None
+        True
     """
 
     fidelity: Fidelity
@@ -83,6 +90,14 @@ def search(
         RuntimeError: if the pool returns an outcome for a trial that is not in flight, the ledger cannot be written, or
             the first trials all fail alike.
         ValueError: if the controller proposes decisions outside the search space, or the ledger is of another search.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.RandomSearch(nas.TINY.choices, seed=0)
+        >>> with nas.SerialPool(lambda trial: 0.5) as pool:
+        ...     found = list(nas.search(nas.TINY, controller, pool, nas.SearchPlan(nas.Fidelity(), num_trials=2)))
+        >>> [outcome.accuracy for trial, outcome in found]
+        [0.5, 0.5]
     """
     run = _Run(space, controller, plan, ledger)
     watch = _FirstFailures(plan.max_first_failures)
@@ -173,7 +188,7 @@ class _Run:
             return
         ids = range(self._num_asked, self._num_asked + count)
         for trial_id, rollout in zip(ids, self._controller.ask(ids, self._teller.pending), strict=True):
-            architecture = self._space.decode(rollout.decisions)
+            architecture = describe(self._space.decode(rollout.decisions))
             seed = trial_seed(self._plan.seed, trial_id)
             self._waiting.append(Trial(trial_id, rollout, architecture, self._plan.fidelity, seed))
             self._teller.expect(self._waiting[-1])
@@ -220,3 +235,6 @@ class _Teller:
         if reward is not None:
             self._controller.tell(trial.rollout, reward)
             del self._untold[trial.id]
+
+
+make_callable(__name__, "nas.search:search")

@@ -126,7 +126,8 @@ def _boxes(cell: Cell, node: Node, floor: float, op_width: float) -> Iterator[Bo
                 "op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT, node.state
             )
         middle = floor + BLOCK_HEIGHT - COMBINE_HEIGHT / 2
-        yield Box("combine", block.combine, block.norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT, node.state)
+        norm = block.norm.rpartition(":")[2]
+        yield Box("combine", block.combine, norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT, node.state)
 
 
 def _lines_within(heights: dict[Node, float]) -> Iterator[Line]:

@@ -21,9 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiments.benchmark.tables import TABLES
 from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run
+from experiments.config.parsing.sections import dump_settings, flatten
+from experiments.config.parsing.yaml_file import parse_yaml
 from experiments.config.search_config import build_controller, parse_controller, parse_wrapper
-from experiments.config.sections import dump_settings, flatten
-from experiments.config.yaml_file import parse_yaml
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json

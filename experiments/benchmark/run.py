@@ -23,7 +23,7 @@ from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
 from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
-from experiments.config.sections import flatten
+from experiments.config.parsing.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
 from nas.files.storage import make_folder
 from nas.rungs import Rungs

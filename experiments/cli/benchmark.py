@@ -46,8 +46,8 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     from experiments.benchmark.run import Benchmark, run_benchmark
     from experiments.benchmark.tables import TABLES
     from experiments.comparison.run import print_comparison
+    from experiments.config.parsing.unknown_names import unknown_name
     from experiments.config.search_config import CONTROLLERS
-    from experiments.config.unknown_names import unknown_name
     from workers.evaluators.table import Columns
 
     if space not in TABLES:

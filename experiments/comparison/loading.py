@@ -16,16 +16,15 @@ from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
-from experiments.config.secrets import masked
-from experiments.config.sections import dump_settings, flatten
+from experiments.config.parsing.secrets import masked
+from experiments.config.parsing.sections import dump_settings, flatten
 from experiments.runs.data_record import DataRecord, read_data_record
 from experiments.runs.run_folder import RunFolder, read_object
-from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.ledger.writer import read_ledger
 from nas.records import Record
 from nas.rewards import Reward
-from nas.trial import Description, Success
+from nas.trial import Success
 
 LEARNING = ("search.failure_reward", "search.deterministic", "search.ordered_batch")
 """Settings that, with the sections ``controller`` and ``wrapper``, define a strategy."""
@@ -80,20 +79,6 @@ class LoadedRun:
         return {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Opaque:
-    """An architecture without cells: whatever JSON the ledger holds."""
-
-    value: Any
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint_json(self.value)
-
-    def to_json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        return self.value
-
-
 def load_run(path: Path) -> LoadedRun:
     """Reads a run folder, whose run may still be in progress.
 
@@ -102,7 +87,7 @@ def load_run(path: Path) -> LoadedRun:
     """
     folder = RunFolder(path)
     document = folder.document()
-    contents = read_ledger(folder.ledger, parse=_parse)
+    contents = read_ledger(folder.ledger)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(read_object(folder.environment)))
@@ -207,12 +192,6 @@ def _status(record: Record) -> str:
             return STOPPED
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
-
-
-def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(value, dict) and "normal" in value:
-        return Architecture.from_json(value)
-    return _Opaque(value)
 
 
 def _fixed_settings(run: LoadedRun) -> dict[str, Any]:

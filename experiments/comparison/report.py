@@ -6,20 +6,14 @@ import importlib.resources
 import json
 from functools import partial
 
-from experiments.architectures.draw import cell_figures
-from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.comparison import report_parts as html
+from experiments.comparison.architecture_parts import best_section, named, norms_section
 from experiments.comparison.curve_panels import curve_panels, draw_panel
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_rows
-from experiments.comparison.figure_style import coloured, to_svg
+from experiments.comparison.figure_style import to_svg
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, duration, label, p_value, plural
-from experiments.comparison.norm_panel import draw_norm_shares
-from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
 from experiments.comparison.target_parts import LOG_RANK_HEADER, TARGET_HEADER, log_rank_rows, target_rows, target_text
-from nas.architecture import Architecture
-from nas.edge_cell import EdgeCell
-from nas.models.normalization import NORMALIZATIONS
 
 
 def report_page(comparison: Comparison) -> str:
@@ -35,8 +29,8 @@ def report_page(comparison: Comparison) -> str:
             _curves(comparison),
             _tests(comparison),
             _targets(comparison),
-            _best(comparison),
-            _norms(comparison),
+            best_section(comparison),
+            norms_section(comparison),
             _trials(comparison),
             _settings("Configuration", comparison.configuration),
             _settings("Environment", comparison.environment),
@@ -70,7 +64,7 @@ def _strategies(comparison: Comparison) -> str:
             html.interval(each.area_under_curve["trials"]),
             html.interval(each.gain_over_random, signed=True),
         )
-        for each, name in _named(comparison)
+        for each, name in named(comparison)
     ]
     headings = ("Strategy", "Runs", f"{capitalized(measure)} (%)", "Interquartile mean (%)", "Area under the curve (%)")
     random = html.percent(comparison.random_architecture)
@@ -93,7 +87,7 @@ def _strategies(comparison: Comparison) -> str:
 
 
 def _curves(comparison: Comparison) -> str:
-    names = html.bullets([name for _, name in _named(comparison)], kind="legend")
+    names = html.bullets([name for _, name in named(comparison)], kind="legend")
     drawn = "".join(
         html.figure(to_svg(draw_panel(panel), f"curve-{name}"), f"Curves: {name.replace('_', ' ')}")
         for name, panel in curve_panels(comparison).items()
@@ -151,78 +145,9 @@ def _checkpoint(test: PairTest) -> str:
     return f"{duration(test.point)} of {AXIS_NAMES[test.axis].lower()} ({share})"
 
 
-def _best(comparison: Comparison) -> str:
-    rows = [
-        (
-            name,
-            rank,
-            best.run,
-            best.place - 1 if best.trial is None else best.trial,
-            html.percent(best.accuracy),
-            html.percent(best.test),
-            html.count(best.num_parameters),
-            html.count(best.num_multiply_adds),
-            html.code(best.fingerprint[:12]) if best.fingerprint else None,
-        )
-        for each, name in _named(comparison)
-        for rank, best in enumerate(each.best, start=1)
-    ]
-    headings = ("Strategy", "Rank", "Run", "Trial", "Validation", "Test", "Parameters", "Multiply-adds", "Fingerprint")
-    return html.section("Best architectures", html.table(headings, rows), *map(_cells, comparison.strategies))
-
-
-def _cells(strategy: StrategySummary) -> str:
-    """The best architecture of a strategy, drawn if it consists of cells, and as JSON."""
-    value = strategy.best[0].architecture if strategy.best else None
-    if value is None:
-        return ""
-    name = label(strategy.name)
-    heading = f"<h3>{html.text('Best of ' + name)}</h3>"
-    as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
-    if isinstance(value, dict) and "normal" in value:
-        drawn = cell_figures(Architecture.from_json(value))
-    elif isinstance(value, dict) and str(value.get("arch")).startswith("|"):
-        drawn = {"Cell": edge_cell_figure(EdgeCell.from_json(value))}
-    else:
-        return heading + as_json
-    figures = "".join(
-        html.figure(to_svg(each, f"{cell} {strategy.name}"), f"{cell} of the best of {name}")
-        for cell, each in drawn.items()
-    )
-    return f'{heading}<div class="cells">{figures}</div>{as_json}'
-
-
-def _norms(comparison: Comparison) -> str:
-    """The share of blocks with each norm by stage; empty where norms were not searched or are unknown."""
-    searched = [(name, each.norms) for each, name in _named(comparison) if each.norms]
-    if not searched:
-        return ""
-    used = {norm for _, stages in searched for stage in stages for norm in stage.all}
-    norms = [norm for norm in NORMALIZATIONS if norm in used]
-    rows: list[tuple[html.Cell, ...]] = [
-        (name, f"{stage.stage} of {len(stages)}", group, *(html.percent(shares.get(norm, 0.0)) for norm in norms))
-        for name, stages in searched
-        for stage in stages
-        for group, shares in (("all", stage.all), (f"best {NUM_BEST}", stage.best))
-    ]
-    named = {capitalized(label(each.name)): each.norms for each in comparison.strategies if each.norms}
-    drawn = html.figure(to_svg(draw_norm_shares(named, norms), "norms"), "Shares of norms by stage", kind="norms")
-    explained = (
-        "Share of blocks with each norm, by stage from the image to the classifier, among all architectures of a "
-        f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. In stages to which an "
-        "architecture does not apply instance-type norms, the batch norm that replaces them is counted."
-    )
-    return html.section(
-        "Norms by stage",
-        html.paragraph(explained),
-        drawn,
-        html.details("As a table", html.table(("Strategy", "Stage", "Of", *norms), rows, words=3)),
-    )
-
-
 def _trials(comparison: Comparison) -> str:
     kinds = sorted({kind for each in comparison.strategies for kind in each.trials.failed})
-    rows = [_trial_row(name, each, kinds) for each, name in _named(comparison)]
+    rows = [_trial_row(name, each, kinds) for each, name in named(comparison)]
     headings = ("Trials", "Distinct", "Trained", "Cached", "Duplicates", *(f"Failed: {kind}" for kind in kinds))
     costs = ("Worker time", "per run", "per trial", "of failed trials")
     runs = [
@@ -312,8 +237,3 @@ def _method(comparison: Comparison) -> str:
             )
         ),
     )
-
-
-def _named(comparison: Comparison) -> list[tuple[StrategySummary, html.Markup]]:
-    """The strategies, each with its name in its colour."""
-    return [(each, html.swatch(colour, capitalized(label(each.name)))) for each, colour in coloured(comparison)]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.config.kinds import SEARCH
-from experiments.config.sections import validate_section
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.sections import validate_section
+from experiments.config.parsing.unknown_names import unknown_name
 from nas.rewards import REWARDS, Reward
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 from controllers.fresh import Fresh, FreshSettings
 from controllers.surrogate import Surrogate, SurrogateSettings
+from experiments.config import outside
+from nas.plugins import Table
 from nas.protocols import Controller, SearchSpace
 
 
@@ -29,12 +30,14 @@ def _leave_bare(controller: Controller, _space: SearchSpace, *, seed: int) -> Co
     return controller
 
 
-WRAPPERS: Mapping[str, WrapperKind] = MappingProxyType(
+WRAPPERS = Table(
+    "wrapper",
     {
         "none": WrapperKind(_leave_bare),
         "fresh": WrapperKind(Fresh, FreshSettings),
         "surrogate": WrapperKind(Surrogate, SurrogateSettings),
-    }
+    },
+    lambda value: WrapperKind(*outside.wrapper(value)),
 )
 """What a controller can be wrapped in, by name."""
 

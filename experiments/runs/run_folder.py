@@ -15,9 +15,9 @@ import yaml
 from experiments.config.config import Config
 from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
-from experiments.config.secrets import has_secrets, masked
-from experiments.config.sections import flatten
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.secrets import has_secrets, masked
+from experiments.config.parsing.sections import flatten
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
 from nas.data.report import DataReport

@@ -37,7 +37,7 @@ def comparison(runs: Sequence[str]) -> dict[str, Any]:
 
 def stages(architecture: Any, network: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
     """Cost of an architecture in its network by stage; ValueError if it cannot be built."""
-    from experiments.config.sections import validate_section
+    from experiments.config.parsing.sections import validate_section
     from nas.fidelity import NetworkSpec
     from nas.models.build import description_from_json
     from nas.models.complexity import measure

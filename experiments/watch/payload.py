@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.named import stored_reward
-from experiments.config.sections import flatten
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.sections import flatten
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.watch.follow import NUMBERS, STATUSES, LedgerFollower
 
 CONFIG, LEDGER = "config.yaml", "ledger.jsonl"

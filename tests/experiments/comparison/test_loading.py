@@ -10,7 +10,7 @@ import yaml
 
 from experiments.comparison.loading import differing, group_runs, load_run, objections, to_run
 from experiments.comparison.results import Difference
-from experiments.config.sections import flatten
+from experiments.config.parsing.sections import flatten
 from nas.ledger.writer import Ledger
 from nas.trial import Failure, Success
 

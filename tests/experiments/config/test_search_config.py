@@ -11,8 +11,8 @@ from controllers.random_search import RandomSearch
 from controllers.surrogate import Surrogate
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import SEARCH
+from experiments.config.parsing.yaml_file import parse_yaml
 from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES, SearchConfig
-from experiments.config.yaml_file import parse_yaml
 from nas.rewards import REWARDS, Accuracy, CostedAccuracy
 from search_spaces.nasnet import NASNET
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config.sections import validate_section
+from experiments.config.parsing.sections import validate_section
 from experiments.config.workers import SearchWorkers, StudyWorkers, TrainingWorkers
 from workers.cluster.resources import WorkerResources
 from workers.jobs.data_parallel import ParallelWorkers

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.config.yaml_file import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
+from experiments.config.parsing.yaml_file import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 
 
 def test_plain_data_is_read(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.config.secrets import MASK, has_secrets, masked
+from experiments.config.parsing.secrets import MASK, has_secrets, masked
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.unknown_names import unknown_name
 
 
 def test_nearest_name_is_offered():

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from experiments.config.option_names import named_option
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.option_names import named_option
+from experiments.config.parsing.unknown_names import unknown_name
 
 _T = TypeVar("_T")
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.search_settings import SearchSettings
-from experiments.config.sections import dump_settings, validate_section
 from experiments.config.workers import SearchWorkers
 from nas.fidelity import TrainRecipe
 from nas.rewards import Accuracy, CostedAccuracy

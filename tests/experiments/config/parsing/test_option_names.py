@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.config.dense_config import DetectionConfig, SegmentationConfig
-from experiments.config.option_names import OPTIONS, named_option
+from experiments.config.parsing.option_names import OPTIONS, named_option
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.search_config import SearchConfig
 from experiments.config.study_config import StudyConfig
