@@ -82,6 +82,8 @@ PACKAGE = """
 import os
 from dataclasses import dataclass
 import nas
+from nas.models.layers import Conv, Rectified
+from nas.models.operations import EdgeLayers
 
 @dataclass(frozen=True)
 class Space:
@@ -97,7 +99,8 @@ class Space:
         return nas.Architecture(nas.Cell(blocks), nas.Cell(blocks))
 
 def double(site):
-    return nas.OPERATIONS["conv_1x1"].build(site)
+    conv = Conv(site.in_channels, site.out_channels, 1, stride=site.stride)
+    return EdgeLayers(Rectified(), conv, site.norms.build(site.out_channels))
 
 def flat_norm(num_channels, settings):
     from torch import nn
