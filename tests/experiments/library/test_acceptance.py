@@ -190,6 +190,7 @@ def test_a_package_in_another_folder_searches_on_ray_and_resumes(package, ray_cl
     assert found == {
         "space": ["plugged_in.parts:Space"],
         "controller": ["plugged_in.parts:Constant"],
+        "wrapper": [],
         "evaluator": ["plugged_in.parts:evaluate"],
         "reward": ["plugged_in.parts:reward"],
         "data": ["plugged_in.parts:load"],
