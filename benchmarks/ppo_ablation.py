@@ -94,6 +94,7 @@ SURROGATES: Mapping[str, SurrogateSettings] = {
     "improvement_over mean": SurrogateSettings(improvement_over="mean"),
     "learn_from_chosen false": SurrogateSettings(learn_from_chosen=False),
     "mean, learn_from_chosen false": SurrogateSettings(improvement_over="mean", learn_from_chosen=False),
+    "num_uniform 0": SurrogateSettings(num_uniform=0),
     "num_mutants 25": SurrogateSettings(num_mutants=25),
 }
 ABLATED_SURROGATE: Mapping[str, Callable[..., Controller]] = {

@@ -38,6 +38,7 @@ class SurrogateSettings:
         plain_share: share of the later trials that are.
         num_draws: candidates drawn from the wrapped controller for each trial.
         num_mutants: further candidates, each with one or two decisions of one of the best rollouts changed.
+        num_uniform: further candidates drawn uniformly, without which a policy that has collapsed confines the search.
         num_parallel: from this number of rollouts in flight, Thompson sampling replaces expected improvement.
         num_rewards: largest number of rewards from which the model learns: the best half and the last half.
         improvement_over: what expected improvement is counted from: the best ``reward`` told, noise included, or the
@@ -49,6 +50,7 @@ class SurrogateSettings:
     plain_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     num_draws: Annotated[int, Field(ge=1, le=1000)] = 50
     num_mutants: Annotated[int, Field(ge=0, le=1000)] = 0
+    num_uniform: Annotated[int, Field(ge=0, le=1000)] = 25
     num_parallel: Annotated[int, Field(ge=1)] = 10
     num_rewards: Annotated[int, Field(ge=10, le=2000)] = 400
     improvement_over: Literal["reward", "mean"] = "reward"
@@ -67,7 +69,7 @@ class Surrogate:
     the policy did, by a factor that is unknown. So the gradient is not that of the policy alone: it also moves the
     policy towards what the model prefers, as imitation of a search does (expert iteration, 1705.08439). Without
     `learn_from_chosen` chosen candidates have weight 0, and the gradient is that of the wrapped controller's own
-    proposals. Mutants always have weight 0. Rewards are ranked, and the best replayed, among all rollouts.
+    proposals. Other candidates always have weight 0. Rewards are ranked, and the best replayed, among all rollouts.
 
     Args:
         controller: the wrapped controller, which is told everything.
@@ -147,12 +149,16 @@ class Surrogate:
         best: Sequence[tuple[int, ...]],
         generator: np.random.Generator,
     ) -> list[Rollout]:
-        """Different draws of the wrapped controller and mutants of the best rollouts, which have weight 0."""
+        """Different draws of the wrapped controller; mutants of the best and uniform draws, which have weight 0."""
         draws = self.controller.ask(extra_ids(trial_id, self.settings.num_draws), pending)
         found = {rollout.decisions: rollout for rollout in draws}
+        others = []
         for _ in range(self.settings.num_mutants):
             parent = best[int(generator.integers(len(best)))]
-            decisions = change(parent, self._num_options, 1 + int(generator.integers(2)), generator)
+            others.append(change(parent, self._num_options, 1 + int(generator.integers(2)), generator))
+        shape = self.settings.num_uniform, len(self._num_options)
+        others += map(tuple, generator.integers(self._num_options, size=shape).tolist())
+        for decisions in others:
             found.setdefault(decisions, replace(draws[0], decisions=decisions, weight=0.0))
         return list(found.values())
 

@@ -49,9 +49,9 @@ def test_the_first_trials_and_a_share_of_the_others_are_plain():
 
 
 @pytest.mark.parametrize("learn_from_chosen", [True, False])
-def test_a_policy_may_learn_from_its_own_chosen_draws_and_never_from_mutants(learn_from_chosen):
+def test_a_policy_may_learn_from_its_own_chosen_draws_and_never_from_other_candidates(learn_from_chosen):
     settings = SurrogateSettings(
-        num_plain=8, plain_share=0.0, num_draws=2, num_mutants=2, learn_from_chosen=learn_from_chosen
+        num_plain=8, plain_share=0.0, num_draws=2, num_mutants=1, num_uniform=1, learn_from_chosen=learn_from_chosen
     )
     inner = RandomSearch(SPACE.choices, seed=0)
     rollouts = run(Surrogate(inner, SPACE, settings, seed=0), 48)[8:]
@@ -63,6 +63,24 @@ def test_a_policy_may_learn_from_its_own_chosen_draws_and_never_from_mutants(lea
     assert 0 < sum(draws) < 40
     assert own == (draws if learn_from_chosen else [False] * 40)
     assert [rollout.weight for rollout in rollouts] == [float(each) for each in own]
+
+
+class Collapsed:
+    """Proposes the same rollout for ever."""
+
+    def ask(self, trial_ids, pending=()):
+        return [Rollout((0,) * 10, -0.1) for _ in trial_ids]
+
+    def tell(self, rollout, reward):
+        pass
+
+
+def test_uniform_candidates_free_the_search_from_a_collapsed_policy():
+    """Changes of (0, ..., 0) alone would have to find the right ones among 3 ** 10 by single steps."""
+    settings = SurrogateSettings(num_plain=8, num_uniform=25)
+    rollouts = run(Surrogate(Collapsed(), SPACE, settings, seed=0), 60)
+    assert max(map(worth, rollouts)) >= 6  # uniform draws alone have a best of 6.2; the first 8 trials at most 1
+    assert max(map(worth, rollouts[:8])) <= 1
 
 
 @pytest.mark.parametrize("over", ["reward", "mean"])
