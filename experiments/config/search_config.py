@@ -34,6 +34,7 @@ from search_spaces.cell_space import CellSpace
 from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
+from workers.evaluators.shared_weights import SharedWeightsSettings, shared_weights
 from workers.evaluators.train_and_validate import train_and_validate
 from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
@@ -73,7 +74,7 @@ class EvaluatorKind:
     Attributes:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
         takes: The arguments that it takes of those that a search offers, see `experiments.search.run`.
-        settings: The class of its settings, passed as ``settings``; None if it has none.
+        settings: The class of its settings, passed as ``settings`` unless it takes a ``store``; None if it has none.
     """
 
     evaluate: Callable[..., Outcome]
@@ -105,6 +106,9 @@ EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS),
         "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
+        "shared_weights": EvaluatorKind(
+            shared_weights, ("data", "store", "max_parameters", "max_multiply_adds"), SharedWeightsSettings
+        ),
     }
 )
 """Evaluators by name."""
@@ -152,12 +156,15 @@ class SearchConfig(Config):
             _check_rungs(rungs, self.recipe, self.evaluator_name)
         if isinstance(self.evaluator, ZeroCostSettings):
             _check_scored(self.evaluator, self.reward, self.search)
+        if isinstance(self.evaluator, SharedWeightsSettings):
+            _check_shared(self)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
     def fidelity(self) -> Fidelity:
-        """Network, recipe and data."""
-        return Fidelity(self.network, self.recipe, self.data)
+        """Network, recipe and data, and whether weights are shared."""
+        shared = self.evaluator.steps if isinstance(self.evaluator, SharedWeightsSettings) else None
+        return Fidelity(self.network, self.recipe, self.data, shared)
 
     def build_controller(self) -> Controller:
         """Returns a new controller for this space and seed."""
@@ -247,6 +254,20 @@ def _check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSett
         raise ValueError(
             "search.failure_reward must be null with evaluator zero_cost, since scores have no lowest value, "
             f"got {search.failure_reward:g}"
+        )
+
+
+def _check_shared(config: SearchConfig) -> None:
+    """Raises ValueError if a setting cannot be combined with shared weights."""
+    if config.recipe.compile:
+        raise ValueError("recipe.compile must be false with evaluator shared_weights: it would compile every trial")
+    if config.shifts.reward:
+        came = ", ".join(config.shifts.reward)
+        raise ValueError(f"shifts.reward must be empty with evaluator shared_weights, which measures none, got {came}")
+    if config.search.deterministic and config.workers.pool != "serial":
+        raise ValueError(
+            "search.deterministic needs workers.pool serial with evaluator shared_weights: what a trial borrows "
+            f"depends on those that run beside it, got {config.workers.pool}"
         )
 
 
