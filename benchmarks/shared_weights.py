@@ -1,7 +1,7 @@
 """Rank correlation of accuracies under shared weights with those of NAS-Bench-201, against what costs no more.
 
-Run: ``nice python benchmarks/shared_weights.py --data DIR --table cifar10.csv --out shared``. DIR is a folder of images,
-``train/<class>/`` and ``test/<class>/``. Weights are shared by random architectures, trained until each of
+Run: ``nice python benchmarks/shared_weights.py --data DIR --table cifar10.csv --out shared``. DIR is a folder of
+images, ``train/<class>/`` and ``test/<class>/``. Weights are shared by random architectures, trained until each of
 ``--minutes`` of CPU time; then the same drawn architectures are scored with them. References on these architectures:
 parameters, naswot, and trainings of their own that take the CPU time of the sharing in all. Every score is a line of a
 file, and the same command resumes; ``--report`` only prints. One thread.
