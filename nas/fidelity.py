@@ -54,6 +54,11 @@ class NetworkSpec:
         norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
         instance_ratio: share of instance-normalized channels in norms mixed with batch norm (IBN-Net, 1807.09441).
         average_counts_padding: whether average pools of stride 2 count the padding (timm's NASNet-A, not the authors').
+
+    Example:
+        >>> import nas
+        >>> nas.NetworkSpec(num_filters=8, num_repeats=1, num_classes=100).num_stages
+        3
     """
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
@@ -99,6 +104,11 @@ class DataSpec:
             no other; ``shuffled`` is that of version 0.1.0, which also read `nas.data.image_files.FIRST_SUFFIXES` only.
             Data sets without names, such as CIFAR-10, are always shuffled.
         on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory.
+
+    Example:
+        >>> import nas
+        >>> nas.DataSpec("image_folder", root="photos", image_size=32).validation_fraction
+        0.1
     """
 
     name: str = "digits"
@@ -121,6 +131,12 @@ class Fidelity:
         data: the images.
         shared_steps: optimization steps of a trial whose weights are shared with other trials (`nas.sharing`), 0 to
             evaluate only; None: each trial has weights of its own. The recipe is then that of all trials together.
+
+    Example:
+        >>> import nas
+        >>> fidelity = nas.Fidelity(nas.NetworkSpec(num_filters=8), nas.TrainRecipe(epochs=3), nas.DataSpec("digits"))
+        >>> len(fidelity.fingerprint)
+        32
     """
 
     network: NetworkSpec = NetworkSpec()

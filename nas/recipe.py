@@ -67,6 +67,13 @@ class TrainRecipe:
             (224 of images resized to 256 in 1812.01187, section 2.1).
         sync_norms: whether batch normalization is synchronized over all workers.
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
+        cuda_graph: whether steps are captured as CUDA graphs. ``auto``: on a GPU with a single worker, unless `compile`
+            is set; ``always`` makes it an error where that is not possible; ``never``.
+
+    Example:
+        >>> import nas
+        >>> nas.TrainRecipe(epochs=5, learning_rate=0.1).schedule
+        'cosine'
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -106,6 +113,7 @@ class TrainRecipe:
     test_crop: Annotated[int | None, Field(ge=8)] = None
     sync_norms: bool = False
     num_loaders: Annotated[int, Field(ge=0)] = 0
+    cuda_graph: Literal["auto", "always", "never"] = "auto"
 
     def __post_init__(self) -> None:
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:

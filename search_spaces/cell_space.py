@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from nas.architecture import COMBINES, MAX_BLOCKS, Architecture, Block, Cell, Edge
 from nas.canonical import NUM_INPUTS
 from nas.decisions import Choice, check_decisions
+from nas.names import NORMALIZATION_NAMES, OPERATION_NAMES, check_known
 
 CELLS = ("normal", "reduction")
 
@@ -29,13 +30,19 @@ class CellSpace:
     decision, so a space with one norm has exactly NASNet's choices: 50 with 5 blocks.
 
     Attributes:
-        ops: names of the operations, in the order of their options.
+        ops: names of the operations, of `nas.names.OPERATION_NAMES`, in the order of their options.
         num_blocks: number of blocks in each cell (B).
         combines: ways to combine the two results of a block.
-        norms: names of the normalizations.
+        norms: names of the normalizations, of `nas.names.NORMALIZATION_NAMES`.
         norm_granularity: ``block`` decides a norm for each block, ``cell`` one for all blocks of a cell, after them.
         appearance_stages: options for the number of stages that use the chosen instance-type norms; None means all
             stages. Decided last (IBN-Net, 1807.09441, uses such norms only in shallow stages).
+
+    Example:
+        >>> import nas
+        >>> space = nas.CellSpace(ops=("identity", "conv_3x3"), num_blocks=2, norms=("bn", "gn"))
+        >>> len(space.choices)
+        24
     """
 
     ops: _Names
@@ -50,12 +57,10 @@ class CellSpace:
             options = getattr(self, name)
             if len(set(options)) != len(options):
                 raise ValueError(f"{name} must be unique, got {', '.join(map(str, options))}")
-        for op in self.ops:
-            Edge(0, op)
+        check_known("ops", self.ops, OPERATION_NAMES)
+        check_known("norms", self.norms, NORMALIZATION_NAMES)
         for combine in self.combines:
             Block(Edge(0, "identity"), Edge(0, "identity"), combine)
-        for norm in self.norms:
-            Block(Edge(0, "identity"), Edge(0, "identity"), norm=norm)
         for stages in self.appearance_stages:
             if stages is not None and stages < 0:
                 raise ValueError(f"appearance_stages must be integers of at least 0, or null, got {stages}")

@@ -124,7 +124,10 @@ def _chain(nodes: Sequence[Node], side: int) -> list[Link]:
 
 
 def _order(levels: list[list[Node]]) -> None:
-    """Sorts each layer for few crossings: the best of several starts, each improved by sweeps and swaps."""
+    """Sorts each layer for few crossings: the best of several starts, each improved by sweeps and swaps.
+
+    The inputs stay in their order, so that they are on the same sides in every cell.
+    """
     num_starts = max(1, min(12, 400 // sum(map(len, levels))))
     tries = (found for start in range(num_starts) for found in _improve(levels, start))
     _, order = min(tries, key=lambda found: found[0])
@@ -137,7 +140,7 @@ def _improve(levels: list[list[Node]], start: int) -> Iterator[tuple[tuple[int, 
     """Yields successive orders with their costs. Start 0 is the order of the cell, others are random."""
     generator = random.Random(start)
     for level in levels:
-        if start:
+        if start and level is not levels[0]:
             generator.shuffle(level)
         _spread(level)
     for _ in range(4):
@@ -163,7 +166,7 @@ def _sweep(levels: list[list[Node]]) -> None:
     for level in levels[1:]:
         level.sort(key=lambda node: fmean(link.tail.x for link in node.below))
         _spread(level)
-    for level in reversed(levels[:-1]):
+    for level in reversed(levels[1:-1]):
         level.sort(key=lambda node: fmean([link.head_x for link in node.above] or [node.x]))
         _spread(level)
     for level in levels:
@@ -172,7 +175,7 @@ def _sweep(levels: list[list[Node]]) -> None:
 
 def _swap(levels: list[list[Node]]) -> None:
     """Swaps neighbours where it reduces crossings."""
-    for level in levels:
+    for level in levels[1:]:
         for left in range(len(level) - 1):
             if not (before := _crossings(level)):
                 break

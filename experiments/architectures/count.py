@@ -57,6 +57,13 @@ FIGURES = (
 """Networks and what the papers report of them."""
 
 
+_FORMS = {
+    "imagenet": "ImageNet form (a stem of stride 2, then a pool)",
+    "cifar": "CIFAR form (a 3x3 stem of stride 1, without pool)",
+}
+"""What a stem of `NetworkSpec` means in a reference network."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkCount:
     """The cost of one network.
@@ -158,7 +165,7 @@ def _heading(value: NetworkCount) -> str:
     spec = value.spec
     size = f"{spec.image_size} x {spec.image_size} pixels, {spec.num_classes} classes"
     if value.stack is None:
-        return size
+        return f"{_FORMS[spec.stem]}, {size}"
     cells = f"cell{'s' * (spec.num_repeats != 1)} per stage"
     kinds = f"{cells} (the first a reduction from stage 2 on)" if spec.reduction_in_stage else f"normal {cells}"
     return f"{value.stack}, {spec.num_repeats} {kinds}, {spec.num_filters} filters, {size}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path as FilePath
@@ -12,11 +11,12 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
+from experiments.architectures.op_labels import op_label
 from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
 from nas.files.storage import make_folder
@@ -27,23 +27,18 @@ FONT_SIZE, SMALL_SIZE, MIN_SIZE, TITLE_SIZE = 8.5, 6.5, 5.5, 11.0
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MIN_OP_WIDTH, MAX_OP_WIDTH = 44.0, 110.0
 MARGIN, CELL_GAP, CAPTION_HEIGHT, OUTPUT_LABEL_HEIGHT, TITLE_HEIGHT = 16.0, 44.0, 24.0, 28.0, 24.0
+KEY_FONT, KEY_SIZE, KEY_SPACE, KEY_HEIGHT, KEY_GAP = 7.5, 9.0, 14.0, 15.0, 10.0
+MIN_WIDTH = 240.0
 MAX_PIXELS = 12_000
-
-WORDS = {
-    "avg_pool": "avg",
-    "max_pool": "max",
-    "sep_conv": "sep",
-    "dil_conv": "dilated",
-    "bottleneck_conv": "bottleneck",
-    "dil2_sep_conv": "dilated sep",
-}
-"""Short names of operations, as in the papers."""
 
 OP_COLOURS = (("sep", "#fde3a7"), ("conv", "#f8cdb8"), ("pool", "#cfe8cf"), ("identity", "#e4e4e4"))
 """Colours of operations by a part of their name; the first match counts."""
 OTHER_OP_COLOUR = "#e6dcf3"
 COLOURS = {"input": "#d7dfe8", "output": "#d7dfe8", "add": "#cfe0f5", "concat": "#f3d3e4"}
 LINE_COLOURS = {0: "#b4532a", 1: "#2f5f9e"}
+OP_KEYS = {"sep": "separable convolution", "conv": "convolution", "pool": "pool", "identity": "identity"}
+LINE_KEYS = {0: "from $h_{i-1}$", 1: "from $h_i$"}
+NAMES = ("Normal cell", "Reduction cell")
 OTHER_LINE_COLOUR = "#555555"
 OUTPUT = -1
 """The output as the source of a line."""
@@ -66,39 +61,91 @@ def draw_architecture(architecture: Architecture, out: FilePath, *, title: str |
 
 def architecture_figure(architecture: Architecture, *, title: str | None = None) -> Figure:
     """Draws both cells side by side; one unit of the axes is a point (1/72 inch)."""
+    return _figure(_layouts(architecture), _heading(architecture, title))
+
+
+def cell_figures(architecture: Architecture) -> dict[str, Figure]:
+    """Draws each cell in a figure of its own, by its name, for pages that are narrower than both."""
+    heading = _heading(architecture, None)
+    return {name: _figure({name: layout}, heading) for name, layout in _layouts(architecture).items()}
+
+
+def _layouts(architecture: Architecture) -> dict[str, Layout]:
     cells = (architecture.normal, architecture.reduction)
     ops = {edge.op for cell in cells for block in cell.blocks for edge in block.edges}
     op_width = min(MAX_OP_WIDTH, max(MIN_OP_WIDTH, *(text_width(line) + 10 for op in ops for line in op_label(op))))
-    layouts = [place_cell(cell, op_width) for cell in cells]
-    heading = _heading(architecture, title)
-    width = sum(layout.width for layout in layouts) + CELL_GAP + 2 * MARGIN
-    height = max(layout.height for layout in layouts) + CAPTION_HEIGHT + OUTPUT_LABEL_HEIGHT + 2 * MARGIN
+    return {name: place_cell(cell, op_width) for name, cell in zip(NAMES, cells, strict=True)}
+
+
+def _figure(layouts: Mapping[str, Layout], heading: str) -> Figure:
+    """Draws cells side by side, with their names and a key to the colours below them."""
+    keys = _keys(layouts.values())
+    width = sum(layout.width for layout in layouts.values()) + CELL_GAP * (len(layouts) - 1) + 2 * MARGIN
+    width = max(width, MIN_WIDTH)
+    rows = _key_rows(keys, width - 2 * MARGIN)
+    below = MARGIN + KEY_HEIGHT * len(rows) + KEY_GAP
+    height = max(layout.height for layout in layouts.values()) + CAPTION_HEIGHT + OUTPUT_LABEL_HEIGHT + below + MARGIN
     height += TITLE_HEIGHT if heading else 0
     figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
-    left = MARGIN
-    for name, layout in zip(("Normal cell", "Reduction cell"), layouts, strict=True):
-        _draw_cell(axes, layout, (left, MARGIN + CAPTION_HEIGHT))
-        axes.text(left + layout.width / 2, MARGIN, name, ha="center", va="bottom", size=TITLE_SIZE)
+    free = width - sum(layout.width for layout in layouts.values()) - CELL_GAP * (len(layouts) - 1)
+    left = free / 2
+    for name, layout in layouts.items():
+        _draw_cell(axes, layout, (left, below + CAPTION_HEIGHT))
+        axes.text(left + layout.width / 2, below, name, ha="center", va="bottom", size=TITLE_SIZE)
         left += layout.width + CELL_GAP
+    for number, row in enumerate(rows):
+        _draw_keys(axes, row, MARGIN + KEY_HEIGHT * (len(rows) - number - 0.5), width)
     if heading:
         axes.text(width / 2, height - MARGIN, heading, ha="center", va="top", size=TITLE_SIZE, parse_math=False)
     return figure
+
+
+def _keys(layouts: Iterable[Layout]) -> list[tuple[str, str]]:
+    """The colours that occur with their meanings: those of boxes, then those of lines."""
+    shown = list(layouts)
+    boxes = [box for layout in shown for box in layout.boxes]
+    ops = {_colour(box) for box in boxes if box.kind == "op"}
+    combines = {_colour(box) for box in boxes if box.kind == "combine"}
+    sources = {line.source for layout in shown for line in layout.lines}
+    named = [(colour, OP_KEYS[part]) for part, colour in OP_COLOURS if colour in ops]
+    named += [(OTHER_OP_COLOUR, "other operation")] if OTHER_OP_COLOUR in ops else []
+    named += [(COLOURS[name], name) for name in ("add", "concat") if COLOURS[name] in combines]
+    return named + [(LINE_COLOURS[source], LINE_KEYS[source]) for source in LINE_COLOURS if source in sources]
+
+
+def _key_rows(keys: Sequence[tuple[str, str]], width: float) -> list[list[tuple[str, str]]]:
+    """Divides the key among rows of a width."""
+    rows: list[list[tuple[str, str]]] = [[]]
+    for key in keys:
+        if rows[-1] and sum(map(_key_width, (*rows[-1], key))) > width:
+            rows.append([])
+        rows[-1].append(key)
+    return rows
+
+
+def _key_width(key: tuple[str, str]) -> float:
+    return KEY_SIZE + 4 + text_width(key[1], KEY_FONT) + KEY_SPACE
+
+
+def _draw_keys(axes: Axes, keys: Sequence[tuple[str, str]], y: float, width: float) -> None:
+    x = (width - sum(map(_key_width, keys)) + KEY_SPACE) / 2
+    for key in keys:
+        colour, name = key
+        is_line = colour in LINE_COLOURS.values()
+        thickness = 1.6 if is_line else KEY_SIZE
+        box = Rectangle((x, y - thickness / 2), KEY_SIZE, thickness, fc=colour, ec="none" if is_line else EDGE_COLOUR)
+        box.set_linewidth(0.5)
+        axes.add_patch(box)
+        axes.text(x + KEY_SIZE + 4, y - 0.36 * KEY_FONT, name, ha="left", va="baseline", size=KEY_FONT)
+        x += _key_width(key)
 
 
 def _heading(architecture: Architecture, title: str | None) -> str:
     stages = architecture.appearance_stages
     norms = "" if stages is None else f"instance-type norms in {stages} stage{'s' * (stages != 1)} only"
     return ", ".join(part for part in (title, norms) if part)
-
-
-def op_label(op: str) -> tuple[str, ...]:
-    """Returns the one or two lines of the label of an operation: ``sep_conv_3x3`` becomes "sep" and "3 by 3"."""
-    sizes = re.findall(r"\d+x\d+", op)
-    word = re.sub(r"_?\d+x\d+", "", op).strip("_")
-    words = WORDS.get(word, word.replace("_", " "))
-    return tuple(line for line in (words, " ".join(sizes).replace("x", "\N{MULTIPLICATION SIGN}")) if line)
 
 
 def text_width(text: str, size: float = FONT_SIZE) -> float:
@@ -129,7 +176,7 @@ def _draw_cell(axes: Axes, layout: Layout, corner: tuple[float, float]) -> None:
         _draw_box(axes, box, corner)
     output = next(box for box in layout.boxes if box.kind == "output")
     end = layout.height + 14
-    axes.add_patch(_arrow(Line(OUTPUT, ((output.x, layout.height), (output.x, end))), corner))
+    axes.add_patch(_arrow(Line(OUTPUT, ((output.x, layout.height), (output.x, end)), output.state), corner))
     axes.text(corner[0] + output.x, corner[1] + end + 2, "$h_{i+1}$", ha="center", va="bottom", size=FONT_SIZE + 1)
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.config.named import stored_reward
-from experiments.config.sections import validate_section
-from experiments.config.unknown_names import unknown_name
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.sections import validate_section
+from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
 from nas.descriptions import CellDescription, cells_from_json
@@ -31,7 +31,7 @@ from nas.models.checkpoint import load_checkpoint
 from nas.models.edge_network import check_ops
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, parse_stack
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.resnet import IMAGENET_FORM, REFERENCE_NETWORKS, ReferenceNetwork
 from nas.models.scaling import Budget, parse_amount, widest
 from nas.training.run import NETWORK_FILE
 from nas.trial import Success
@@ -42,6 +42,8 @@ DEFAULT_PRESET = "cifar10"
 EDGE_PRESET = "nasbench201"
 """Preset of cells with operations on edges."""
 WEIGHTS_SUFFIX = ".safetensors"
+_SOME_REFERENCES = ("resnet18", "resnet50", "resnet50-ibn-a")
+"""Those of the many reference networks that errors list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,24 @@ def find_architecture(text: str) -> ArchitectureSource:
     return source
 
 
+def _default_spec(architecture: Buildable) -> NetworkSpec:
+    if isinstance(architecture, ReferenceNetwork):
+        return IMAGENET_FORM
+    return PRESETS[EDGE_PRESET if isinstance(architecture, EdgeCell) else DEFAULT_PRESET]
+
+
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
-    """Applies the options to the preset, the network of the run or ``cifar10``; raises ValueError if not possible."""
+    """Applies the options to the preset, the network of the run or the default; raises ValueError if not possible.
+
+    The default is ``cifar10`` for cells of blocks, ``nasbench201`` for cells of edges, and the published form for
+    ImageNet for reference networks.
+    """
     if options.preset is not None:
         spec = find_preset(options.preset)
+    elif source.fidelity is not None:
+        spec = source.fidelity.network
     else:
-        default = EDGE_PRESET if isinstance(source.architecture, EdgeCell) else DEFAULT_PRESET
-        spec = source.fidelity.network if source.fidelity else PRESETS[default]
+        spec = _default_spec(source.architecture)
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
@@ -161,9 +174,9 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, Path(folder), int(rank[:9]))
     if at or path.suffix or len(path.parts) > 1:
         raise ValueError(f"there is no file or folder {folder if at else text}")
-    raise unknown_name(
-        "architecture (neither a file, nor a run, nor a published name)", text, [*PUBLISHED, *REFERENCE_NETWORKS]
-    )
+    what = "architecture (there is no file, no folder and no published network of this name)"
+    runs = [str(each) for each in Path("runs").glob("*") if each.is_dir()]
+    raise unknown_name(what, text, [*PUBLISHED, *REFERENCE_NETWORKS, *runs], listed=[*PUBLISHED, *_SOME_REFERENCES])
 
 
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:

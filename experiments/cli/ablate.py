@@ -25,6 +25,7 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     address: options.Address = None,
     settings: options.Settings = None,
     accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
     preset: options.Preset = None,
     stack: options.Stack = None,
     image_size: options.Size = None,
@@ -40,7 +41,9 @@ def ablate(  # noqa: PLR0913 - one argument for each option
     from experiments.training.inputs import NetworkRequest
 
     sections: dict[str, Any] = {"ablation": {"num_seeds": seeds}, "training": {"teacher": teacher}}
-    request = options.config_request(config, settings, data, workers, address, accept_data=accept_data, **sections)
+    request = options.config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, **sections
+    )
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     console = Console()
     print_ablation(run_ablation(request, NetworkRequest(arch, network), out, console), console)

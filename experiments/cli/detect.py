@@ -26,6 +26,7 @@ def detect(  # noqa: PLR0913 - one argument for each option
     address: options.Address = None,
     settings: options.Settings = None,
     accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
 ) -> None:
     """Train a detector on a backbone, or resume the training in the folder. A trained backbone keeps its weights."""
     from rich.console import Console
@@ -34,6 +35,6 @@ def detect(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.inputs import BackboneRequest
 
     request = options.config_request(
-        config, settings, data, workers, address, accept_data=accept_data, detection={"seed": seed}
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, detection={"seed": seed}
     )
     raise typer.Exit(run_detect(request, BackboneRequest(backbone, scratch), out, Console()))

@@ -49,6 +49,9 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable.")
 ]
 AcceptData = Annotated[bool, typer.Option("--accept-data", help="Resume although the images have changed.")]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Only a few steps of everything, in a folder of its own, to see that it runs.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Preset = Annotated[str | None, typer.Option(help="Network around the cells: cifar10, imagenet-mobile, ...")]
@@ -71,6 +74,7 @@ def config_request(
     address: str | None,
     *,
     accept_data: bool = False,
+    quick: bool = False,
     **sections: Mapping[str, Any],
 ) -> ConfigRequest:
     """The configuration that a command line asks for.
@@ -82,6 +86,7 @@ def config_request(
         workers: Maximum number of workers at a time.
         address: Of a Ray cluster.
         accept_data: Whether a run is resumed although its images have changed.
+        quick: Whether what is not given is shortened to a few steps.
         **sections: Values of further options by section and key; None leaves a setting as it is.
     """
     from experiments.config.resolve import ConfigRequest
@@ -91,4 +96,4 @@ def config_request(
         "workers": {"num_workers": workers, "address": address},
     }
     changes = {(name, key): value for name, part in {**shared, **sections}.items() for key, value in part.items()}
-    return ConfigRequest(source, changes, tuple(settings or ()), accept_data=accept_data)
+    return ConfigRequest(source, changes, tuple(settings or ()), accept_data=accept_data, quick=quick)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import typer
+import typer.core
 
 from experiments.runs.printing import one_line
 
@@ -20,6 +21,16 @@ MAX_ERROR = 1000
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 """ClickException: typer may bring its own copy of click, and does not export the class."""
+
+
+class AnnouncedCommand(typer.core.TyperCommand):
+    """A command that says that it starts before it loads libraries for seconds, on stderr."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as in the base class
+        """Runs the command."""
+        if "torch" not in sys.modules:
+            typer.echo(f"{ctx.command_path}: starting", err=True)
+        return super().invoke(ctx)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - plain data of any form

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli.options import AcceptData, Address, Config, Data, Out, Seed, Settings, Workers, config_request
+from experiments.cli.options import (
+    AcceptData,
+    Address,
+    Config,
+    Data,
+    Out,
+    Quick,
+    Seed,
+    Settings,
+    Workers,
+    config_request,
+)
 
 app = typer.Typer()
 
@@ -26,6 +37,7 @@ def search(  # noqa: PLR0913 - one argument for each option
     address: Address = None,
     settings: Settings = None,
     accept_data: AcceptData = False,
+    quick: Quick = False,
 ) -> None:
     """Run a search, or resume the one in the folder.
 
@@ -36,5 +48,5 @@ def search(  # noqa: PLR0913 - one argument for each option
     from experiments.search.run import run_search
 
     sections: dict[str, Any] = {"controller": {"name": controller}, "search": {"num_trials": trials, "seed": seed}}
-    request = config_request(config, settings, data, workers, address, accept_data=accept_data, **sections)
+    request = config_request(config, settings, data, workers, address, accept_data=accept_data, quick=quick, **sections)
     raise typer.Exit(run_search(request, out, Console()))

@@ -32,6 +32,7 @@ def segment(  # noqa: PLR0913 - one argument for each option
     address: options.Address = None,
     settings: options.Settings = None,
     accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
 ) -> None:
     """Train a segmenter on a backbone, or resume the training in the folder, and evaluate it under shifts."""
     from rich.console import Console
@@ -41,7 +42,9 @@ def segment(  # noqa: PLR0913 - one argument for each option
     from experiments.downstream.segment_norms import norms_table, run_norms
 
     sections: dict[str, Any] = {"test": {"root": test_data}, "segmentation": {"seed": seed}}
-    request = options.config_request(config, settings, data, workers, address, accept_data=accept_data, **sections)
+    request = options.config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, **sections
+    )
     asked, console = BackboneRequest(backbone, scratch), Console()
     if norms is None:
         if seeds != 1:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli.options import AcceptData, Address, Data, Json, Settings, Workers, config_request, folder
+from experiments.cli.options import AcceptData, Address, Data, Json, Quick, Settings, Workers, config_request, folder
 from experiments.cli.output import print_json
 
 app = typer.Typer()
@@ -37,6 +37,7 @@ def select(  # noqa: PLR0913 - one argument for each option
     seed: Annotated[int | None, typer.Option(help="Seed of the random draw; default 0.")] = None,
     settings: Settings = None,
     accept_data: AcceptData = False,
+    quick: Quick = False,
     as_json: Json = False,
 ) -> None:
     """Train the best trials of a search, and random ones, in a tournament that stops poor candidates early."""
@@ -46,7 +47,9 @@ def select(  # noqa: PLR0913 - one argument for each option
 
     tournament: dict[str, Any] = {"run": run, "top": top, "random": random, "seed": seed}
     tournament |= {"grace_epochs": grace, "reduction_factor": reduction}
-    request = config_request(config, settings, data, workers, address, accept_data=accept_data, tournament=tournament)
+    request = config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, tournament=tournament
+    )
     result = run_select(request, out, Console(stderr=as_json))
     if as_json:
         print_json(result)

@@ -14,8 +14,10 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: nas status runs/digits_ppo --json")
-def status(run: Annotated[Path, typer.Argument(help="Folder of a search.")], *, as_json: Json = False) -> None:
-    """Show progress, failures by kind and the ten best trials of a search, which may be running."""
+def status(
+    run: Annotated[Path, typer.Argument(help="Folder of a search or of trainings.")], *, as_json: Json = False
+) -> None:
+    """Show progress, failures and the ten best trials of a search, or the progress of trainings."""
     from experiments.search.status import print_status, run_status
 
     print_result(run_status(run), print_status, as_json=as_json)

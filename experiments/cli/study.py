@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from experiments.cli.detect import CocoData
-from experiments.cli.options import AcceptData, Address, Config, Out, Settings, Workers, config_request
+from experiments.cli.options import AcceptData, Address, Config, Out, Quick, Settings, Workers, config_request
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -41,6 +41,7 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
     address: Address = None,
     settings: Settings = None,
     accept_data: AcceptData = False,
+    quick: Quick = False,
 ) -> None:
     """Train a detector from scratch and pre-trained, and compare them. Run the same command to resume."""
     from rich.console import Console
@@ -54,7 +55,9 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
         "schedules": None if schedules is None else schedules.split(","),
         "fractions": None if fractions is None else _numbers(fractions),
     }
-    request = config_request(config, settings, data, workers, address, accept_data=accept_data, study=asked)
+    request = config_request(
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, study=asked
+    )
     console = Console()
     value = run_study(request, backbone, out, console)
     print_study(value, console)

@@ -33,6 +33,7 @@ def train(  # noqa: PLR0913 - one argument for each option
     address: options.Address = None,
     settings: options.Settings = None,
     accept_data: options.AcceptData = False,
+    quick: options.Quick = False,
     preset: options.Preset = None,
     stack: options.Stack = None,
     image_size: options.Size = None,
@@ -49,7 +50,7 @@ def train(  # noqa: PLR0913 - one argument for each option
 
     training = {"start": start, "teacher": teacher, "seed": seed}
     request = options.config_request(
-        config, settings, data, workers, address, accept_data=accept_data, training=training
+        config, settings, data, workers, address, accept_data=accept_data, quick=quick, training=training
     )
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     raise typer.Exit(run_train(request, NetworkRequest(arch, network), out, Console()))

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from experiments.comparison.curves import TOPS, WINDOW
+from experiments.comparison.curves import TOPS, WINDOW, at
 from experiments.comparison.figure_style import add_legend, coloured, finish, percent, style
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES
 from experiments.comparison.results import Comparison, Curves
+from experiments.comparison.target_parts import targets_panel
 
 _DASHES = {TOPS[0]: "-", TOPS[1]: (0, (5, 1.8)), TOPS[2]: (0, (1.2, 1.4))}
 _UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
@@ -38,6 +39,8 @@ def curve_panels(comparison: Comparison) -> dict[str, Panel]:
     if not single:
         chosen["moving_mean"] = partial(_moving_mean_panel, comparison=comparison)
     chosen["tops"] = partial(_tops_panel, comparison=comparison)
+    if comparison.targets is not None and not single:
+        chosen["targets"] = partial(targets_panel, comparison=comparison)
     return chosen
 
 
@@ -80,6 +83,7 @@ def _trials_panel(axes: Axes, *, comparison: Comparison) -> None:
         axes.plot(curves.points, percent(curves.by_name["moving_mean"].mean.value), color=colour, lw=1.3, zorder=3)
         incumbent = percent(curves.by_name["incumbent"].mean.value)
         axes.step(curves.points, incumbent, where="post", color=colour, lw=2.4, zorder=4)
+    _mark_ties(axes, comparison, "trials", "incumbent", width=2.4)
     detail = f"dots: trials (triangles: below the axis); thin: mean of the last {WINDOW}; thick: best so far"
     finish(axes, "Every trial, and the best so far", detail, "Validation accuracy (%)")
     _scale_trials(axes, comparison)
@@ -97,6 +101,7 @@ def _incumbent_panel(axes: Axes, *, comparison: Comparison, axis: str) -> None:
         if each.num_runs >= MIN_FOR_IQM:
             iqm = percent(curves.by_name[measure].iqm.value)
             axes.plot(curves.points / size, iqm, color=colour, lw=0.9, ls=(0, (4, 2)), ds="steps-post", zorder=3)
+    _mark_ties(axes, comparison, axis, measure, width=1.9, size=size)
     detail = "mean with 95 % band" if most > 1 else "incumbent"
     detail += ", interquartile mean dashed" if most >= MIN_FOR_IQM else ""
     detail += ", chosen by validation" if measure == "incumbent_test" else ""
@@ -128,7 +133,8 @@ def _tops_panel(axes: Axes, *, comparison: Comparison) -> None:
         curves = each.curves["trials"]
         for count in TOPS:
             values = percent(curves.by_name[f"top_{count}"].mean.value)
-            axes.plot(curves.points, values, color=colour, ls=_DASHES[count], lw=1.5, zorder=3)
+            axes.plot(curves.points, values, color=colour, ls=_DASHES[count], lw=1.5, zorder=3, ds="steps-post")
+    _mark_ties(axes, comparison, "trials", f"top_{TOPS[0]}", width=1.5)
     detail = "mean of the best {} (solid), {} (dashed) and {} (dotted)".format(*TOPS)
     finish(axes, "Best few architectures so far", detail, "Validation accuracy (%)")
     _scale_trials(axes, comparison)
@@ -142,6 +148,22 @@ def _draw_band(axes: Axes, curves: Curves, measure: str, *, colour: str, size: f
     shade: dict[str, Any] = {"color": colour, "alpha": 0.15, "lw": 0, "step": "post" if steps else None}
     axes.fill_between(points, percent(band.low), percent(band.high), zorder=2, **shade)
     axes.plot(points, percent(band.value), color=colour, lw=1.9, zorder=4, ds="steps-post" if steps else "default")
+
+
+def _mark_ties(axes: Axes, comparison: Comparison, axis: str, measure: str, *, width: float, size: float = 1.0) -> None:
+    """Dashes a curve with the colours of the strategies before it where it hides theirs, since both have one value."""
+    known: list[tuple[Curves, str]] = []
+    for each, colour in coloured(comparison):
+        curves = each.curves[axis]
+        values = curves.by_name[measure].mean.value
+        for earlier, hidden in known:
+            others = at(earlier.by_name[measure].mean.value, earlier.points, curves.points)
+            tied = np.isclose(values, others, rtol=0, atol=1e-9)
+            if tied.any():
+                points, shown = curves.points / size, percent(np.where(tied, values, np.nan))
+                look: Any = {"ls": (0, (3, 3)), "dash_capstyle": "butt", "ds": "steps-post", "zorder": 5}
+                axes.plot(points, shown, color=hidden, lw=width, **look)
+        known.append((curves, colour))
 
 
 def _scale_trials(axes: Axes, comparison: Comparison) -> None:

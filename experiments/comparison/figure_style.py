@@ -92,6 +92,17 @@ def finish(axes: Axes, title: str, detail: str, ylabel: str) -> None:
     axes.tick_params(axis="y", length=3 if ylabel else 0)
 
 
+def count_from_left(axes: Axes, name: str) -> None:
+    """Labels the horizontal axis, which counts something whole: epochs or iterations."""
+    axes.set_xlabel(name)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def legend_below(axes: Axes, *, columns: int = 3) -> None:
+    """Adds the legend of one panel below it, where it covers no data."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns, fontsize=7.5)
+
+
 def add_legend(figure: Figure, comparison: Comparison) -> None:
     """Adds a legend of the strategies above all panels, where it covers no data."""
     names = [f"{capitalized(label(each.name))} ({plural(each.num_runs, 'seed')})" for each in comparison.strategies]

@@ -117,6 +117,11 @@ def by_value(values: Mapping[str, Any]) -> Markup:
     return Markup("<br>".join(lines))
 
 
+def lines(values: Iterable[str]) -> Markup:
+    """Lists texts as code, one a line."""
+    return Markup("<br>".join(code(value).html for value in values))
+
+
 def _row(row: Sequence[Cell], headings: Sequence[str], kinds: Sequence[str]) -> str:
     first, *others = row
     cells = "".join(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
-from experiments.config.documents import split_sections
+from experiments.config.documents import UnknownSectionError, split_sections
 from experiments.config.kinds import ConfigKind, Document
-from experiments.config.sections import dump_settings, validate_section
+from experiments.config.parsing.sections import UnknownKeyError, dump_settings, validate_section
+from experiments.config.parsing.unknown_names import closest
 
 
 class Config:
@@ -22,7 +24,26 @@ class Config:
         try:
             return cls._parse(split_sections(document, cls.kind))
         except ValueError as error:
-            raise ValueError(str(error) if source is None else f"configuration {source}: {error}") from None
+            text = f"{error}{cls._hint(error)}"
+            raise ValueError(text if source is None else f"configuration {source}: {text}") from None
+
+    @classmethod
+    def known_settings(cls) -> dict[str, list[str]]:
+        """Names of the settings of each section."""
+        types = get_type_hints(cls)
+        return {name: [each.name for each in dataclasses.fields(types[name])] for name in cls.kind.sections}
+
+    @classmethod
+    def _hint(cls, error: ValueError) -> str:
+        """The settings of other sections that an unknown name may mean."""
+        if not isinstance(error, UnknownKeyError | UnknownSectionError):
+            return ""
+        known = [(section, name) for section, names in cls.known_settings().items() for name in names]
+        found = {near for key in error.keys if (near := closest(key.rpartition(".")[2], (name for _, name in known)))}
+        if not found & set(error.keys) and not error.is_setting and "did you mean" in str(error):
+            return ""
+        places = dict.fromkeys(f"{section}.{name}" for section, name in known if name in found)
+        return f"; is it {' or '.join(places)}?" if places else ""
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:

@@ -20,7 +20,7 @@ class ConfigKind:
     Attributes:
         command: The command that takes it.
         sections: Its sections; the first one tells it from the other kinds.
-        named: Sections that name an entry of a table, with the default name.
+        named: Sections that name an entry of a table, with the default name; None if that depends on other sections.
         adopted: (section, key) of settings that a resumed run takes from its folder where they are not given again.
         free: Settings, or sections with a final dot, that may differ when a run is resumed.
         bound: Exceptions from `free`.
@@ -31,13 +31,18 @@ class ConfigKind:
 
     command: str
     sections: tuple[str, ...]
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str | None] = field(default_factory=dict)
     adopted: tuple[tuple[str, str], ...] = (("data", "root"),)
     free: tuple[str, ...] = _FREE
     bound: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ("state.safetensors",)
     result: str | None = "result.json"
     converts: Mapping[str, Callable[[Document], Document]] = field(default_factory=dict)
+
+    @property
+    def counts_iterations(self) -> bool:
+        """Whether its trainings count iterations instead of epochs."""
+        return "detector" in self.sections or "head" in self.sections
 
     def may_differ(self, key: str) -> bool:
         """Whether a setting, by dotted key, may differ when a run is resumed."""
@@ -67,12 +72,21 @@ def _one_worker_each(document: Document) -> Document:
 SEARCH = ConfigKind(
     "search",
     (
-        *("space", "controller", "reward", "evaluator", "shifts", "search"),
+        *("space", "controller", "wrapper", "reward", "evaluator", "shifts", "search"),
         *("network", "recipe", "data", "workers", "trackers"),
     ),
-    named={"space": "nasnet", "controller": "ppo", "reward": "accuracy", "evaluator": "train_and_validate"},
-    adopted=(*(("network", key) for key in ("num_classes", "in_channels", "image_size")), *_OF_DATA),
-    free=(*_FREE, "search.num_trials", "trackers."),
+    named={
+        "space": "nasnet",
+        "controller": "ppo",
+        "wrapper": None,
+        "reward": "accuracy",
+        "evaluator": "train_and_validate",
+    },
+    adopted=(
+        *(("network", key) for key in ("num_classes", "in_channels", "image_size")),
+        *(*_OF_DATA, ("wrapper", "name")),
+    ),
+    free=(*_FREE, "search.num_trials", "search.max_first_failures", "trackers."),
     bound=("workers.max_parameters", "workers.max_multiply_adds"),
     evidence=("ledger.jsonl",),
     result=None,

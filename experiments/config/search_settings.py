@@ -25,6 +25,8 @@ class SearchSettings:
         deterministic: Whether rewards are told in fixed batches, so that the number of workers changes no proposal.
         ordered_batch: Size of those batches.
         rungs: Early stopping by successive halving: numbers of epochs, or the first of them, and eta; null: none.
+        max_first_failures: The search stops if this many first trials of a session all fail for the same reason; null
+            never stops it.
     """
 
     num_trials: Annotated[int, Field(ge=1, le=10**7)]
@@ -38,6 +40,8 @@ class SearchSettings:
     def batch(self) -> int | None:
         """Size of the batches of a deterministic search, else None."""
         return self.ordered_batch if self.deterministic else None
+
+    max_first_failures: Annotated[int | None, Field(ge=2)] = 5
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

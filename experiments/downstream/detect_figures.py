@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from experiments.comparison.figure_style import PALETTE, finish, percent, save, style
+from experiments.comparison.figure_style import PALETTE, count_from_left, finish, legend_below, percent, save, style
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.checkpoint import load_detector
 from nas.downstream.detection.evaluation import find_objects
@@ -37,11 +37,11 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
             values = [record[name] for record in records]
             label = "all" if name == "loss" else name.removeprefix("loss_").replace("_", " ")
             losses.plot([record["iteration"] for record in records], values, color=colour, label=label)
-        losses.legend(loc="upper right")
         finish(losses, f"Losses of {title}", "mean since the previous record", "loss")
         _draw_precision(precision, [record for record in records if "evaluation" in record])
         for axes in (losses, precision):
-            axes.set_xlabel("iteration")
+            count_from_left(axes, "iteration")
+            legend_below(axes)
     save(figure, path)
 
 
@@ -114,5 +114,4 @@ def _draw_precision(axes: Axes, records: Sequence[Record]) -> None:
                 shares = percent([record["evaluation"][kind][key] for record in records])
                 axes.plot(iterations, shares, marker=".", color=next(colours), label=f"{kind} {key.upper()}")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower right")
     finish(axes, "Average precision", "mean over IoU thresholds of 0.5 to 0.95, and at 0.5", "%")

@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from torch import Tensor, nn
 
-from experiments.comparison.figure_style import BASELINE, PALETTE, finish, percent, save, style
+from experiments.comparison.figure_style import (
+    BASELINE,
+    PALETTE,
+    count_from_left,
+    finish,
+    legend_below,
+    percent,
+    save,
+    style,
+)
 from experiments.comparison.formatting import plural
 from experiments.downstream.norm_results import NormStudy
 from nas.downstream.segmentation.classes import IGNORED
@@ -39,10 +48,10 @@ def draw_curves(records: Sequence[Record], path: Path, *, title: str) -> None:
             scores.plot(iterations, percent(values), color=colour, marker=".", label=label)
             scores.axhline(100 * measured[-1]["evaluation"]["constant"][key], color=colour, lw=0.8, ls="--")
         scores.set_ylim(bottom=0)
-        scores.legend(loc="best", fontsize=7.5)
         finish(scores, "Validation images", "dashed: predicting the most frequent class", "%")
         for axes in (loss, scores):
-            axes.set_xlabel("iteration")
+            count_from_left(axes, "iteration")
+        legend_below(scores)
         save(figure, path)
 
 
@@ -91,7 +100,7 @@ def draw_norms(study: NormStudy, path: Path) -> None:
         axes.set_xlim(left=0)
         axes.set_xlabel("mean IoU (%)")
         axes.set_title(f"Norms, {plural(study.num_seeds, 'seed')} each")
-        axes.legend(loc="best", fontsize=7.5)
+        legend_below(axes)
         save(figure, path)
 
 

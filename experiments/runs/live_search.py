@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Success, Trial
 
 NUM_RECENT = 20
+NUM_SHARES = 2
 LINE_SECONDS = 30.0
 
 
@@ -31,7 +33,10 @@ class Tally:
         num_failed: Failures.
         num_stopped: Successes that early stopping ended.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
+        accuracies: Of all successes, in the order of finishing.
         incumbent: The success with the highest reward so far; the earliest one among equals.
+        shares: Shares of the running trials that are done, by trial.
+        is_stopping: Whether no more trials are started.
     """
 
     def __init__(self, num_trials: int, reward: Reward = Accuracy()) -> None:  # noqa: B008 - it is immutable
@@ -42,8 +47,11 @@ class Tally:
         self.num_failed = 0
         self.num_stopped = 0
         self.num_cached = 0
+        self.accuracies: list[float] = []
         self.incumbent: Success | None = None
-        self._recent: deque[float] = deque(maxlen=NUM_RECENT)
+        self.shares: Mapping[int, float] = {}
+        self.is_stopping = False
+        self._took: float | None = None
         self._started = time.monotonic()
         self._num_earlier = 0
 
@@ -55,7 +63,7 @@ class Tally:
             return
         self.num_cached += outcome.cached
         self.num_stopped += outcome.stopped_after is not None
-        self._recent.append(outcome.accuracy)
+        self.accuracies.append(outcome.accuracy)
         if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome
 
@@ -67,10 +75,15 @@ class Tally:
         self._num_earlier = self.num_done
         self._started = time.monotonic()
 
+    def end_session(self) -> None:
+        """Ends the session: there is no time left to estimate."""
+        self._took = time.monotonic() - self._started
+
     @property
     def mean_recent(self) -> float | None:
         """Mean accuracy of the last 20 successes."""
-        return sum(self._recent) / len(self._recent) if self._recent else None
+        recent = self.accuracies[-NUM_RECENT:]
+        return sum(recent) / len(recent) if recent else None
 
     @property
     def trials_per_hour(self) -> float | None:
@@ -88,17 +101,29 @@ class Tally:
     def facts(self) -> list[tuple[str, str]]:
         """Returns what is shown, as pairs of a name and a text."""
         best = self.incumbent
-        rate, left, mean = self.trials_per_hour, self.seconds_left, self.mean_recent
+        rate, mean = self.trials_per_hour, self.mean_recent
         return [
             ("done", f"{self.num_done} of {self.num_trials}"),
-            ("running", str(self.num_running)),
+            ("running", f"{self.num_running}{self._shares()}"),
             ("failed", str(self.num_failed)),
             ("cached", str(self.num_cached)),
             ("incumbent", f"{best.accuracy:.2%} (trial {best.trial_id})" if best else "-"),
             (f"mean of the last {NUM_RECENT}", f"{mean:.2%}" if mean is not None else "-"),
             ("trials per hour", f"{rate:,.0f}" if rate else "-"),
-            ("time left", describe_seconds(left) if left is not None else "-"),
+            self._time(),
         ]
+
+    def _shares(self) -> str:
+        """How far the first running trials are."""
+        shown = [f"trial {trial} {share:.0%}" for trial, share in list(self.shares.items())[:NUM_SHARES]]
+        return f" ({', '.join(shown)}{', ...' * (len(self.shares) > NUM_SHARES)})" if shown and self.num_running else ""
+
+    def _time(self) -> tuple[str, str]:
+        if self._took is not None:
+            return "this session", describe_seconds(self._took)
+        if self.is_stopping:
+            return "time left", "stopping after the running trials"
+        return "time left", describe_seconds(self.seconds_left) if self.seconds_left is not None else "-"
 
 
 class WatchedPool:
@@ -135,17 +160,30 @@ class WatchedPool:
 
 
 class SearchDisplay(LiveDisplay):
-    """Shows a tally while it is entered: a live panel in a terminal, elsewhere a line of text every half minute."""
+    """Shows a tally while it is entered: a live panel in a terminal, elsewhere a line of text every half minute.
 
-    def __init__(self, title: str, tally: Tally, console: Console) -> None:
+    Args:
+        title: What is shown.
+        tally: The counts.
+        console: Where to draw.
+        progress: Returns the shares of the running trials that are done, by trial.
+    """
+
+    def __init__(
+        self, title: str, tally: Tally, console: Console, progress: Callable[[], Mapping[int, float]] = dict
+    ) -> None:
         super().__init__(console)
         self._title = title
         self._tally = tally
+        self._progress = progress
         self._due = 0.0
-        self._num_written = -1
+        self._written = ""
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
 
     def render(self) -> Panel:
         """Returns the panel."""
+        self._tally.shares = self._progress()
         facts = self._tally.facts()
         table = Table.grid(padding=(0, 2))
         for (left, left_text), (right, right_text) in zip(facts[:4], facts[4:], strict=True):
@@ -162,11 +200,28 @@ class SearchDisplay(LiveDisplay):
 
     def finish(self) -> None:
         """Prints the last state, unless it was printed already."""
-        if self._num_written != self._tally.num_done:
-            self._write()
+        self._ended.set()
+        self._tally.end_session()
+        self._write()
+
+    def __enter__(self) -> Self:
+        """Starts drawing, or the lines that tell the progress of long trials."""
+        super().__enter__()
+        if not self.is_live:
+            threading.Thread(target=self._write_regularly, daemon=True).start()
+        return self
+
+    def _write_regularly(self) -> None:
+        while not self._ended.wait(LINE_SECONDS):
+            self.update()
 
     def _write(self) -> None:
-        self._due = time.monotonic() + LINE_SECONDS
-        self._num_written = self._tally.num_done
-        if not self.is_live:
-            self.say(f"{self._title}: " + ", ".join(f"{name} {text}" for name, text in self._tally.facts()))
+        with self._lock:
+            self._due = time.monotonic() + LINE_SECONDS
+            if self.is_live:
+                return
+            self._tally.shares = self._progress()
+            told = f"{self._tally.num_done} {self._tally.shares}"
+            if told != self._written:
+                self._written = told
+                self.say(f"{self._title}: " + ", ".join(f"{name} {text}" for name, text in self._tally.facts()))

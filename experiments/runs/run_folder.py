@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from experiments.config.config import Config
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
-from experiments.config.secrets import has_secrets, masked
-from experiments.config.sections import flatten
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.secrets import has_secrets, masked
+from experiments.config.parsing.sections import flatten
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
 from nas.data.report import DataReport
@@ -40,6 +41,7 @@ class RunFolder:
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
         shared_weights: The weights that trials share, if they do.
+        progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,6 +54,7 @@ class RunFolder:
         self.weights = path / "weights"
         self.states = path / "states"
         self.shared_weights = path / "shared.safetensors"
+        self.progress = path / "progress"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""
@@ -91,7 +94,7 @@ class RunFolder:
         Settings that were introduced after the run have the values that describe it.
         """
         if self.config.exists():
-            document = read_yaml(self.config)
+            document = without_former(read_yaml(self.config))
             if isinstance(data := document.get("data"), Mapping):
                 document["data"] = complete_stored_data(data)
             return document
@@ -112,6 +115,7 @@ class RunFolder:
         """The architecture that is trained in the folder, or None; ValueError if it cannot be read."""
         if not self.architecture.is_file():
             return None
+
         try:
             return description_from_json(read_json(self.architecture))
         except ValueError as error:

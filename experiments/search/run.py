@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,14 +16,16 @@ from rich.console import Console
 from experiments.config.from_images import load_images
 from experiments.config.kinds import SEARCH
 from experiments.config.resolve import ConfigRequest, resolve
-from experiments.config.search_config import EVALUATORS, SPACES, SearchConfig
+from experiments.config.search_config import SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
+from experiments.runs.notebook import NotebookDisplay
 from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
+from experiments.search.estimate import describe_cost
 from experiments.search.final_draws import are_drawn, run_draws
 from experiments.search.shared_store import open_store
 from nas.data.data_set import DataSet
@@ -35,6 +38,7 @@ from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
+from workers.evaluators.progress import read_progress
 from workers.evaluators.train_and_validate import check_fits
 from workers.pools.caching_pool import CachingPool
 from workers.pools.rung_pool import RungPool
@@ -56,7 +60,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     folder = RunFolder(out or request.default_folder)
     stored = folder.stored_document() if folder.is_bound(SEARCH) else None
     document = resolve(SEARCH, request, stored)
-    config = SearchConfig.parse(document, source=request.source)
+    config = SearchConfig.parse(document, source=request.source or None)
     data = None
     if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
@@ -99,8 +103,11 @@ def _names_other_images(request: ConfigRequest, stored: Mapping[str, Any]) -> bo
     return root is not None and isinstance(former, Mapping) and str(root.resolve()) != former.get("root")
 
 
-def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
-    """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
+def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet | None, SearchConfig]:
+    """Loads the images, if the evaluator takes any, and refuses what every trial would fail for."""
+    config = SearchConfig.parse(document, source=request.source or None)
+    if "data" not in config.evaluator_kind.takes:
+        return None, config
     data, config = load_images(SearchConfig, document, request, console)
     say_report(console, None if data.report is None else data.report.without_test())
     check_fits(config.fidelity, data)
@@ -124,56 +131,71 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     make_folder(folder.weights)
     for path in (folder.path, folder.weights):
         remove_unfinished(path)
+    shutil.rmtree(folder.progress, ignore_errors=True)  # of a killed session
+    make_folder(folder.progress)
 
 
-def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
+def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
-    controller, plan = config.build_controller(), _plan(config)
-    reporter = SearchDisplay(str(folder.path), tally, console)
+    controller, plan = config.build_controller(), search_plan(config)
+    display = NotebookDisplay if console.is_jupyter else SearchDisplay
+    reporter = display(str(folder.path), tally, console, lambda: read_progress(folder.progress))
 
     def announce() -> None:
+        tally.is_stopping = True
         reporter.say(f"stopping after {tally.num_running} running trials; press Ctrl-C again to abandon them")
 
     try:
         with (
             forward_log("workers", reporter.say),
+            forward_log("controllers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
-            _open_pool(config, folder, ledger, plan, data) as pool,
-            reporter,
-            Interrupts(announce) as interrupts,
+            _open_pool(config, folder, ledger, plan, data, console) as pool,
         ):
-            tally.start_session()
-            watched = WatchedPool(pool, tally)
-            for trial, outcome in search(
-                config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
-            ):
-                tally.take(outcome)
-                weights.take(trial, outcome)
-                folder.trial_state(trial.id).unlink(missing_ok=True)
-                log_outcome(outcome)
-                reporter.update()
+            if cost := describe_cost(config, ledger.contents, data, controller, pool.capacity):
+                say(console, cost)
+            with reporter, Interrupts(announce) as interrupts:
+                tally.start_session()
+                watched = WatchedPool(pool, tally)
+                for trial, outcome in search(
+                    config.space, controller, watched, plan, ledger=ledger, stop=lambda: interrupts.stopping
+                ):
+                    tally.take(outcome)
+                    weights.take(trial, outcome)
+                    folder.trial_state(trial.id).unlink(missing_ok=True)
+                    log_outcome(outcome)
+                    reporter.update()
     except KeyboardInterrupt:
         say(console, f"abandoned {tally.num_running} running trials")
+    finally:
+        shutil.rmtree(folder.progress, ignore_errors=True)
     _say_result(folder, tally, console)
     if tally.num_done < config.search.num_trials:
         return False
-    return run_draws(config, folder, controller, partial(_open_pool, config, folder, data=data), console)
+    return run_draws(
+        config, folder, controller, partial(_open_pool, config, folder, data=data, console=console), console
+    )
 
 
-def _plan(config: SearchConfig) -> SearchPlan:
+def search_plan(config: SearchConfig) -> SearchPlan:
+    """The settings of the search loop in a configuration."""
     settings, reward = config.search, config.reward
     if (rungs := settings.rungs) is not None:
         reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
-    return SearchPlan(
-        config.fidelity, settings.num_trials, settings.seed, reward, settings.failure_reward, settings.batch
-    )
+    told = reward, settings.failure_reward, settings.batch
+    return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures)
 
 
 @contextmanager
 def _open_pool(
-    config: SearchConfig, folder: RunFolder, ledger: Ledger, plan: SearchPlan, data: DataSet
+    config: SearchConfig,
+    folder: RunFolder,
+    ledger: Ledger,
+    plan: SearchPlan,
+    data: DataSet | None,
+    console: Console,
 ) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
@@ -186,6 +208,8 @@ def _open_pool(
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
+    where = "starting Ray on this machine" if workers.address is None else f"connecting to Ray at {workers.address}"
+    say(console, f"{where}, which may take some seconds")
     with connect(**workers.connection()), open_store(config, folder) as store:
         ray_pool = RayPool(evaluate, arguments={**arguments, **store}, resources=workers.each())
         with _reuse(_stop_early(ray_pool, config, ledger), plan, ledger) as pool:
@@ -215,9 +239,11 @@ def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
     )
 
 
-def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
+def _evaluator(
+    config: SearchConfig, folder: RunFolder, data: DataSet | None
+) -> tuple[Callable[..., Outcome], dict[str, Any]]:
     """The evaluator, and the arguments that it takes of those that a search offers."""
-    kind, workers = EVALUATORS[config.evaluator_name], config.workers
+    kind, workers = config.evaluator_kind, config.workers
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
@@ -225,6 +251,7 @@ def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "shifts": config.shifts.plan,
+        "progress_dir": str(folder.progress.resolve()),
     }
     arguments = {name: offered[name] for name in kind.takes if name in offered}  # the store is opened with the pool
     if kind.settings is not None and "store" not in kind.takes:  # whose settings are in the fidelity and the store

@@ -12,11 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from experiments.config.kinds import SEARCH, kind_of
 from experiments.config.named import stored_reward
 from experiments.runs.live_display import describe_seconds
 from experiments.runs.live_search import NUM_RECENT
 from experiments.runs.printing import one_line, say
 from experiments.runs.run_folder import RunFolder
+from experiments.runs.training_status import TrainingsStatus, print_trainings, trainings_status
 from nas.ledger.writer import read_ledger
 from nas.records import LedgerContents
 from nas.rewards import Reward
@@ -78,17 +80,21 @@ class RunStatus:
         return asdict(self)
 
 
-def run_status(run: Path) -> RunStatus:
-    """Returns the status of a run; ValueError if the folder holds none, or its files are not valid."""
+def run_status(run: Path) -> RunStatus | TrainingsStatus:
+    """Returns the status of a search, or of a run that trains; ValueError if there is none or a file is not valid."""
     folder = RunFolder(run)
     document = folder.document()
+    return trainings_status(folder, document) if kind_of(document) is not SEARCH else _search_status(folder, document)
+
+
+def _search_status(folder: RunFolder, document: dict[str, Any]) -> RunStatus:
     contents = read_ledger(folder.ledger)
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
     failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
     recent = [success.accuracy for success in successes[-NUM_RECENT:]]
     return RunStatus(
-        run=str(run),
+        run=str(folder.path),
         controller=_setting(document, "controller", "name"),
         space=_setting(document, "space", "name"),
         data=_setting(document, "data", "name"),
@@ -110,8 +116,11 @@ def run_status(run: Path) -> RunStatus:
     )
 
 
-def print_status(status: RunStatus, console: Console) -> None:
+def print_status(status: RunStatus | TrainingsStatus, console: Console) -> None:
     """Prints the status of a run."""
+    if isinstance(status, TrainingsStatus):
+        print_trainings(status, console)
+        return
     lines = [
         f"{status.run}: {status.controller} on {status.space}, {status.data}",
         f"{status.num_finished} of {status.num_trials} trials finished, {status.num_pending} pending, "

@@ -8,7 +8,16 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.comparison.figure_style import BASELINE, PALETTE, add_colour_legend, finish, percent, save, style
+from experiments.comparison.figure_style import (
+    BASELINE,
+    PALETTE,
+    add_colour_legend,
+    count_from_left,
+    finish,
+    percent,
+    save,
+    style,
+)
 from experiments.comparison.formatting import CONFIDENCE_INTERVAL, interval_text
 from experiments.tournament.analysis import TournamentResult
 
@@ -36,7 +45,7 @@ def _draw_epochs(axes: Axes, result: TournamentResult) -> None:
         axes.plot(range(1, each.epochs + 1), accuracies, color=colour, lw=2.4 if each.place == 1 else 1.2)
         if each.epochs:
             axes.plot([each.epochs], accuracies[-1:], "o", color=colour, ms=3.5)
-    axes.set_xlabel("Epochs")
+    count_from_left(axes, "Epochs")
     finish(axes, "Tournament", "one line per candidate until it stopped; thick: the winner", "Validation accuracy (%)")
 
 

@@ -21,6 +21,7 @@ from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
 from nas.models.operations import OPERATIONS
 from nas.models.stack import STEM_SIZE, CellPlace, auxiliary_place, cell_places, map_size
 from nas.models.states import HiddenState, StateShape
+from nas.names import check_known
 
 
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
@@ -34,11 +35,8 @@ def check_names(architecture: Architecture) -> None:
     for place, cell in (("normal", architecture.normal), ("reduction", architecture.reduction)):
         for index, block in enumerate(cell.blocks):
             where = f"block {index} of the {place} cell"
-            for edge in block.edges:
-                if edge.op not in OPERATIONS:
-                    raise ValueError(f"the ops of {where} must be among {', '.join(OPERATIONS)}; got {edge.op}")
-            if block.norm not in NORMALIZATIONS:
-                raise ValueError(f"the norm of {where} must be among {', '.join(NORMALIZATIONS)}; got {block.norm}")
+            check_known(f"the ops of {where}", (edge.op for edge in block.edges), OPERATIONS)
+            check_known(f"the norm of {where}", (block.norm,), NORMALIZATIONS)
 
 
 class Network(nn.Module):

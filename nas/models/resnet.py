@@ -46,6 +46,9 @@ REFERENCE_NETWORKS: Mapping[str, tuple[int, str, str | None]] = MappingProxyType
 )
 """Depth, variant of Bag of Tricks and placement of instance normalization of all reference networks by name."""
 
+IMAGENET_FORM = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
+"""The form in which these networks are published (1512.03385, section 4.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNetwork:

@@ -34,11 +34,18 @@ class MemoryBatches:
     def __len__(self) -> int:
         return len(self._source)
 
-    def epoch(self, _number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
+    def epoch(self, _number: int) -> Iterator[tuple[Tensor, ...]]:
+        """Yields the image numbers of each batch, the argument of `load`."""
         for indices in shuffled_batches(len(self), self._recipe.batch_size, self.generator):
-            images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
-            yield images, self._source.labels[indices[self._part]]
+            yield (indices,)
+
+    def load(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns augmented, normalized images (N, C, H, W) and labels (N,): this member's part of a batch.
+
+        A captured step includes it: the random numbers come from the generator, and nothing waits for the device.
+        """
+        images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
+        return images, self._source.labels[indices[self._part]]
 
 
 def choose_batches(

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from nas.data.data_set import DataSet
 from nas.recipe import TrainRecipe
 from nas.training.augmentation import num_batches
-from nas.training.average import build_average
+from nas.training.average import MovingAverage
 from nas.training.batches import choose_batches
+from nas.training.cuda_graph import choose_caller, graph_obstacle
 from nas.training.device import (
     autocast,
     build_scaler,
@@ -62,6 +63,7 @@ class Training:
         network: the trained network.
         average: moving average of its weights; None if the recipe has none.
         num_epochs: number of completed epochs.
+        graph_obstacle: why steps are not captured as a CUDA graph; None if they are.
     """
 
     def __init__(
@@ -95,7 +97,11 @@ class Training:
         self._scaler = build_scaler(device, self._dtype)
         self._batches = choose_batches(data, recipe, seed=seed, size=image_size, device=device, members=self._members)
         self._mix = build_mixer(recipe, len(data.class_names))
-        self.average = build_average(network, recipe.ema_decay) if recipe.ema_decay else None
+        self.average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
+        self._sums = EpochSums(device)
+        self.graph_obstacle = graph_obstacle(recipe, device, num_members=self._members.count)
+        generators = [] if self._batches.generator is None else [self._batches.generator]
+        self._call = choose_caller(self.graph_obstacle, device, generators)
         self.num_epochs = 0
 
     @property
@@ -108,41 +114,57 @@ class Training:
         """Number of optimization steps of the whole run."""
         return self._recipe.epochs * self.steps_per_epoch
 
+    def share(self, num_done: int) -> float:
+        """Returns the share of the run's steps that are done, `num_done` steps into the current epoch."""
+        return (self.num_epochs + num_done / self.steps_per_epoch) / self._recipe.epochs
+
     def run_epoch(self, after_step: Callable[[int], None] | None = None) -> EpochResult:
         """Trains for one epoch, and calls `after_step` with the number of completed steps of the epoch after each step.
 
         Raises DivergedError if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
         started = time.perf_counter()
-        device = self._batches.device
-        sums = EpochSums(device)
-        look_every = _look_every(device)
+        look_every = _look_every(self._batches.device)
+        self._sums.reset()
         first = self.num_epochs * self.steps_per_epoch
         if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
             torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank))
-        for number, (images, labels) in enumerate(self._batches.epoch(self.num_epochs), start=first):
-            self._step(images, labels, number=number, sums=sums)
+        for number, batch in enumerate(self._batches.epoch(self.num_epochs), start=first):
+            self._step(batch, number=number)
             if number % look_every == 0:
-                sums.check()
+                self._sums.check()
             if after_step is not None:
                 after_step(number - first + 1)
         share_buffers(self.network)
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
-        loss, share = sums.means()
+        loss, share = self._sums.means()
         self.num_epochs += 1
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
         return EpochResult(loss, share, rate, time.perf_counter() - started)
 
-    def _step(self, images: Tensor, labels: Tensor, *, number: int, sums: EpochSums) -> None:
+    def _step(self, batch: tuple[Tensor, ...], *, number: int) -> None:
         """Trains on one batch, given its number within the run."""
-        recipe, device = self._recipe, self._batches.device
         progress = number / self.num_steps
-        set_learning_rate(self._optimizer, learning_rate(recipe, progress, step_share=1 / self.num_steps))
+        set_learning_rate(self._optimizer, learning_rate(self._recipe, progress, step_share=1 / self.num_steps))
         cast("Trainable", self.network).set_progress(progress)
-        images, targets = self._mix(images, labels)
-        with autocast(device, self._dtype):
+        if self._mix is None:
+            self._call(self._load_and_learn, *batch)
+        else:  # the shares that are mixed are numbers of the CPU, which a captured step cannot read
+            images, labels = self._batches.load(*batch)
+            self._call(self._learn, *self._mix(images, labels), labels)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def _load_and_learn(self, *batch: Tensor) -> None:
+        images, labels = self._batches.load(*batch)
+        self._learn(images, labels, labels)
+
+    def _learn(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
+        """Takes an optimization step; a CUDA graph may replay it, so everything that changes is a tensor."""
+        recipe = self._recipe
+        with autocast(self._batches.device, self._dtype):
             output = self._forward(images)
             loss = classification_loss(output, targets, recipe)
             if self._teacher is not None:
@@ -150,9 +172,7 @@ class Training:
                     taught = self._teacher(images)
                 loss = distilled_loss(loss, split_output(output)[0], taught, recipe)
         step(self._optimizer, loss, scaler=self._scaler, gradient_clip=recipe.gradient_clip)
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        sums.add(loss, split_output(output)[0], labels)
+        self._sums.add(loss, split_output(output)[0], labels)
 
     def state(self) -> TrainingState:
         """Returns the state from which another process can resume."""
@@ -222,8 +242,11 @@ def train(
     *,
     seed: int,
     after_epoch: Callable[[EpochResult], None] | None = None,
+    after_step: Callable[[float], None] = lambda _: None,
 ) -> TrainResult:
-    """Trains a network from the first epoch to the last, see `Training`; calls `after_epoch` with each result.
+    """Trains a network from the first epoch to the last, see `Training`.
+
+    Calls `after_epoch` with each result, and `after_step` with the share of the run's steps that are done.
 
     Raises:
         DivergedError: if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
@@ -234,7 +257,7 @@ def train(
     epochs = []
     with start_training(network, data, recipe, seed=seed) as training:
         for _ in range(recipe.epochs):
-            epochs.append(training.run_epoch())
+            epochs.append(training.run_epoch(lambda num_done: after_step(training.share(num_done))))
             if after_epoch is not None:
                 after_epoch(epochs[-1])
     return TrainResult(tuple(epochs), training.num_steps, time.perf_counter() - started)

@@ -52,15 +52,20 @@ class EpochSums:
     """Accumulates loss and accuracy of an epoch on the device, so that GPUs need not synchronize after each step."""
 
     def __init__(self, device: torch.device) -> None:
-        self.num_images = 0
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._num_correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._num_images = torch.zeros((), dtype=torch.int64, device=device)
+
+    def reset(self) -> None:
+        """Starts a new epoch, with the same tensors, since a captured step adds to these."""
+        for total in (self._loss, self._num_correct, self._num_images):
+            total.zero_()
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Adds a batch: its mean loss, and the number of correct predictions."""
         self._loss += loss.detach().double() * len(labels)
         self._num_correct += (logits.detach().argmax(1) == labels).sum()
-        self.num_images += len(labels)
+        self._num_images += len(labels)
 
     def check(self) -> None:
         """Raises DivergedError if any loss so far was not finite."""
@@ -71,6 +76,6 @@ class EpochSums:
     def means(self) -> tuple[float, float]:
         """Returns mean loss and accuracy over all workers; raises DivergedError if a loss was not finite."""
         self.check()
-        totals = torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
+        totals = torch.stack([self._loss, self._num_correct.double(), self._num_images.double()])
         loss, num_correct, num_images = sum_over_members(totals).tolist()
         return loss / num_images, num_correct / num_images

@@ -21,6 +21,7 @@ from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
 from nas.training.augmentation import num_batches
+from nas.training.cuda_graph import graph_obstacle
 from nas.training.device import choose_device
 from nas.training.evaluation import center_crop, evaluate
 from nas.training.initial import build_initial
@@ -246,6 +247,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
     recipe = plan.fidelity.recipe
     per_epoch = num_batches(len(data.train), recipe.batch_size) * min(recipe.batch_size, len(data.train))
     device = choose_device(recipe)
+    obstacle = graph_obstacle(recipe, device, num_members=current_members().count)
     return {
         "architecture": plan.architecture.fingerprint,
         "num_parameters": complexity.num_parameters,
@@ -255,6 +257,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         "num_epochs": len(records),
         "num_workers": current_members().count,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cuda_graph": "used" if obstacle is None else f"not used: {obstacle}",
         "seed": plan.seed,
         "start": plan.start,
         "teacher": plan.teacher,

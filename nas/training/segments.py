@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +14,16 @@ from nas.training.loop import EpochResult, Training, start_training
 from nas.training.state import TrainingState, resume_state, write_state
 
 
-def train_until(
-    network: nn.Module, data: DataSet, recipe: TrainRecipe, *, seed: int, epoch: int, state: Path, plan: str
+def train_until(  # noqa: PLR0913 - what `train` takes, and where to pause
+    network: nn.Module,
+    data: DataSet,
+    recipe: TrainRecipe,
+    *,
+    seed: int,
+    epoch: int,
+    state: Path,
+    plan: str,
+    after_step: Callable[[float], None] = lambda _: None,
 ) -> EpochResult:
     """Trains a network in place, from its stored state if there is one, to the end of an epoch; see `Training`.
 
@@ -29,6 +38,7 @@ def train_until(
         epoch: number of epochs after which to return, at most those of the recipe.
         state: file of the state; its folder is created if missing.
         plan: identifies the training in that file.
+        after_step: is called with the share of the run's steps that are done.
 
     Returns:
         The result of the last epoch.
@@ -43,7 +53,7 @@ def train_until(
     with start_training(network, data, recipe, seed=seed) as training:
         last = _restore(training, state, plan, epoch)
         while training.num_epochs < epoch:
-            last = training.run_epoch()
+            last = training.run_epoch(lambda num_done: after_step(training.share(num_done)))
         if last is None:
             raise RuntimeError("an internal error: no epoch was trained")
         if epoch < recipe.epochs:

@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from itertools import islice
 
 import pytest
 
@@ -32,9 +33,11 @@ class Remembering:
     def __init__(self):
         self.told = []
         self.asked = []
+        self.pending = []
 
-    def ask(self, trial_ids):
+    def ask(self, trial_ids, pending=()):
         self.asked.extend(trial_ids)
+        self.pending.append(len(pending))
         return [Rollout((hash((tuple(self.told), i)) % 2,), -0.5) for i in trial_ids]
 
     def tell(self, rollout, reward):
@@ -227,3 +230,70 @@ def test_a_ledger_of_another_space_is_said_with_its_trial(tmp_path):
         run = search(TwoOps(), Strict(), ShuffledPool(), plan(3), ledger=ledger)
         with pytest.raises(ValueError, match="trial 0 of the ledger does not fit this search: there must be 24"):
             next(run)
+
+
+class Failing:
+    """A pool in which the first trials fail with the given kinds and texts, and later ones succeed."""
+
+    capacity = 1
+
+    def __init__(self, *failures):
+        self.failures = list(failures)
+        self.trials = deque()
+
+    def submit(self, trial):
+        self.trials.append(trial)
+
+    def next_outcome(self):
+        trial = self.trials.popleft()
+        if not self.failures:
+            return Success(trial.id, 0.5)
+        return Failure(trial.id, *self.failures.pop(0))
+
+
+def run_with(failures, **plan):
+    space = TwoOps()
+    return list(search(space, Remembering(), Failing(*failures), SearchPlan(FIDELITY, 8, **plan)))
+
+
+def test_a_search_stops_when_its_first_trials_all_fail_alike():
+    failures = [("error", f"ValueError: block {number}: unknown op sep_3x3") for number in range(8)]
+    trials = search(TwoOps(), Remembering(), Failing(*failures), SearchPlan(FIDELITY, 8))
+    assert [trial.id for trial, _ in islice(trials, 5)] == [0, 1, 2, 3, 4]  # each is told before the search stops
+    with pytest.raises(RuntimeError, match="first 5 trials all failed alike, with error: ValueError: block 4: unknown"):
+        next(trials)
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        [("error", "one"), *[("error", "two")] * 7],
+        [("error", "one"), *[("diverged", "one")] * 7],
+        [("too_large", "at most 5 parameters, got 9")] * 8,
+        [("error", "one")] * 4,
+    ],
+    ids=["other text", "other kind", "too large", "four only"],
+)
+def test_other_failures_do_not_stop_it(failures):
+    assert len(run_with(failures)) == 8
+
+
+def test_the_stop_can_be_set():
+    assert len(run_with([("error", "one")] * 8, max_first_failures=None)) == 8
+    with pytest.raises(RuntimeError, match="first 2 trials"):
+        run_with([("error", "one")] * 8, max_first_failures=2)
+
+
+def test_a_controller_gets_the_rollouts_that_were_asked_for_and_not_told():
+    """Three workers: two others are in flight from the third ask on; failures that are told nothing stay."""
+    controller = Remembering()
+
+    def evaluate(trial):
+        return Failure(trial.id, "error", "x") if trial.id == 0 else Success(trial.id, 0.5)
+
+    for _ in search(TwoOps(), controller, ShuffledPool(3, evaluate=evaluate), SearchPlan(FIDELITY, 8)):
+        pass
+    assert controller.asked == list(range(8))
+    assert controller.pending[0] == 0  # the first three are asked together
+    assert controller.pending[-1] == 3  # two in flight and the failure
+    assert set(controller.pending) == {0, 2, 3}

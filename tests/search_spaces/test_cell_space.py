@@ -157,8 +157,8 @@ class TestValidation:
         [
             ({"ops": ()}, "ops"),
             ({"ops": ("identity", "identity")}, "ops must be unique, got identity, identity"),
-            ({"ops": ("rm -rf",)}, "op must be a name"),
-            ({"norms": ("bn", "b n")}, "norm must be a name"),
+            ({"ops": ("identity", "sep_3x3")}, "ops must be among identity, .*sep_conv_3x3, .*, got 'sep_3x3'"),
+            ({"norms": ("bn", "b n")}, "norms must be among bn, in, .*, got 'b n'"),
             ({"combines": ("multiply",)}, "combine must be one of add, concat"),
             ({"num_blocks": 0}, "num_blocks"),
             ({"norm_granularity": "layer"}, "norm_granularity"),

@@ -20,6 +20,7 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
+from nas import plugins
 from workers.cluster.signals import kept_signals
 from workers.cluster.watch import quiet_ray, watched_ray
 from workers.errors import first_line
@@ -65,6 +66,11 @@ def connect(
 
     Raises:
         RuntimeError: If Ray cannot be started, or the cluster cannot be reached.
+
+    Example:
+        >>> import nas
+        >>> with nas.connect(num_cpus=2):  # doctest: +SKIP
+        ...     run = nas.run_search("digits_ppo", out="runs/first")
     """
     environment = dict(runtime_env or {})
     if ray.is_initialized():
@@ -91,12 +97,22 @@ def _connected(address: str, **options: Any) -> Iterator[None]:  # noqa: ANN401 
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
         except Exception as error:  # Ray raises plain Exception too, as when a busy machine takes too long to start it
             what = "Ray cannot be started here" if address == "local" else f"the Ray cluster {address} cannot be used"
-            raise RuntimeError(f"{what}: {first_line(error)}") from error
+            raise RuntimeError(f"{what}: {first_line(error)}{_token_hint(error)}") from error
         try:
             with watched_ray():
                 yield
         finally:
             ray.shutdown()
+
+
+def _token_hint(error: Exception) -> str:
+    """How to let this machine in, if the cluster asked for a token."""
+    if "authentication" not in str(error).lower():
+        return ""
+    return (
+        "; all nodes need one token: `ray get-auth-token --generate` before `ray start` on the head writes "
+        "~/.ray/auth_token, to be copied to the other nodes"
+    )
 
 
 def _check_address(address: str) -> None:
@@ -126,7 +142,7 @@ def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
         return dict(environment)
     specs = [find_spec(package) for package in PACKAGES]
     folders = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]
-    return {**environment, "py_modules": [*folders, *environment.get("py_modules", [])]}
+    return {**environment, "py_modules": [*folders, *plugins.sources(), *environment.get("py_modules", [])]}
 
 
 @contextmanager

@@ -20,12 +20,13 @@ from nas.training.loop import DivergedError, accuracy, train
 from nas.training.segments import train_until
 from nas.trial import Failure, FailureKind, Outcome, Success, Trial
 from workers.errors import describe_error, failure_kind
+from workers.evaluators.progress import TrialProgress
 from workers.evaluators.size_limits import TooLargeError, buildable, measure_within
 
 _KINDS: Mapping[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
 
 
-def train_and_validate(
+def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a search may ask of it
     trial: Trial,
     *,
     data: DataSet,
@@ -34,6 +35,7 @@ def train_and_validate(
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
     shifts: ShiftPlan | None = None,
+    progress_dir: str | None = None,
 ) -> Outcome:
     """Trains a trial's network on the training split and evaluates it on the validation split.
 
@@ -49,13 +51,25 @@ def train_and_validate(
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
+        progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
+
+    Example:
+        >>> import nas
+        >>> data = nas.load_data(nas.DataSpec("digits", num_train=100, validation_fraction=0.2))
+        >>> spec = nas.NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=1)
+        >>> fidelity = nas.Fidelity(spec, nas.TrainRecipe(epochs=1, flip=False))
+        >>> (rollout,) = nas.RandomSearch(nas.TINY.choices, seed=0).ask([0])
+        >>> trial = nas.Trial(0, rollout, nas.TINY.decode(rollout.decisions), fidelity, seed=0)
+        >>> 0 <= nas.train_and_validate(trial, data=data).accuracy <= 1
+        True
     """
     started = time.perf_counter()
     if weights_dir is not None:
         _check_folder(Path(weights_dir))
     try:
         complexity = measure_within(trial, max_parameters, max_multiply_adds)
-        network, share, metrics = _train(trial, data, states_dir)
+        with TrialProgress(progress_dir, trial.id) as progress:
+            network, share, metrics = _train(trial, data, states_dir, progress)
         if shifts is not None:
             metrics |= shifted_accuracies(network, data.validation, data, trial.fidelity.recipe, plan=shifts)
         if weights_dir is not None and trial.until_epoch is None:
@@ -105,14 +119,16 @@ def _check_folder(weights_dir: Path) -> None:
         )
 
 
-def _train(trial: Trial, data: DataSet, states_dir: str | None) -> tuple[AnyNetwork, float, dict[str, float]]:
+def _train(
+    trial: Trial, data: DataSet, states_dir: str | None, progress: TrialProgress
+) -> tuple[AnyNetwork, float, dict[str, float]]:
     """Returns the network, trained to the end or to where the trial pauses, its accuracy and further metrics."""
     recipe = trial.fidelity.recipe
     network = build_initial(buildable(trial), trial.fidelity.network, recipe, seed=trial.seed)
     if states_dir is None:
         if trial.until_epoch is not None:
             raise ValueError("a training that pauses needs states_dir, the folder of its state, got none")
-        last = train(network, data, recipe, seed=trial.seed).epochs[-1]
+        last = train(network, data, recipe, seed=trial.seed, after_step=progress).epochs[-1]
     else:
         last = train_until(
             network,
@@ -122,6 +138,7 @@ def _train(trial: Trial, data: DataSet, states_dir: str | None) -> tuple[AnyNetw
             epoch=recipe.epochs if trial.until_epoch is None else trial.until_epoch,
             state=Path(states_dir) / f"trial-{trial.id}.safetensors",
             plan=f"{trial.architecture.fingerprint} {trial.fidelity.fingerprint} {trial.seed}",
+            after_step=progress,
         )
     share = accuracy(network, data.validation, data, recipe)
     return network, share, {"train_loss": last.loss, "train_accuracy": last.accuracy}

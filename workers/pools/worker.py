@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nas.plugins import Session, session
 from nas.trial import Outcome, Trial
 from workers.cluster.resources import WorkerResources
 from workers.pools.guard import guard
@@ -16,10 +17,14 @@ from workers.pools.guard import guard
 _STATUS = Path("/proc/self/status")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What all trials of a pool have in common, sent to the cluster once; see `workers.pools.ray_pool.RayPool`."""
+    """What all trials of a pool have in common, sent to the cluster once; see `workers.pools.ray_pool.RayPool`.
 
+    `plugins` is the first to be unpickled: the evaluator may be code that is plugged in.
+    """
+
+    plugins: Session = field(default_factory=session)
     evaluate: Callable[..., Outcome]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     resources: WorkerResources = field(default_factory=WorkerResources)
@@ -28,6 +33,7 @@ class Work:
 def run_trial(work: Work, trial: Trial) -> Iterator[Outcome | None]:
     """Evaluates a trial within the limits of main and GPU memory; yields None when it starts, then the outcome."""
     yield None
+    work.plugins.restore()
     with limited_memory(work.resources.memory_bytes):
         if 0 < work.resources.gpus < 1:
             import torch

@@ -118,3 +118,10 @@ def test_norms_are_named() -> None:
     block = Block(Edge(0, "identity"), Edge(1, "conv_1x1"), "concat", "ibn_a")
     combination = next(box for box in place_cell(Cell((block,)), OP_WIDTH).boxes if box.kind == "combine")
     assert (combination.name, combination.detail) == ("concat", "ibn_a")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_inputs_are_on_the_same_sides_in_every_cell(name):
+    for cell in (PUBLISHED[name].normal, PUBLISHED[name].reduction):
+        inputs = {box.name: box.x for box in place_cell(cell, 60.0).boxes if box.kind == "input"}
+        assert inputs["0"] < inputs["1"]

@@ -72,7 +72,9 @@ def test_pnasnets_stages_begin_with_a_reduction():
 def test_a_reference_network_has_no_stack():
     value = count_architecture(find_architecture("resnet18"), NetworkOptions(preset="imagenet-mobile"))
     assert not {"num_repeats", "num_filters", "reduction_in_stage", "stack"} & value.to_json().keys()
-    assert _print(value).startswith("resnet18: 224 x 224 pixels, 1000 classes\n")
+    assert _print(value).startswith(
+        "resnet18: ImageNet form (a stem of stride 2, then a pool), 224 x 224 pixels, 1000 classes\n"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +136,27 @@ def test_counting_the_large_network_takes_little_memory():
     assert round(value["num_multiply_adds"] / 1e6, 1) == 23_783.4
     assert value["auxiliary_num_parameters"] == 4_567_784
     assert int(peak) * 1024 < 1e9
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters", "multiply_adds", "heading"),
+    [
+        (
+            None,
+            25_557_032,
+            4_089,
+            "resnet50: ImageNet form (a stem of stride 2, then a pool), 224 x 224 pixels, 1000 classes",
+        ),
+        (
+            "cifar10",
+            23_520_842,
+            1_298,
+            "resnet50: CIFAR form (a 3x3 stem of stride 1, without pool), 32 x 32 pixels, 10 classes",
+        ),
+    ],
+)
+def test_a_reference_network_is_counted_in_the_form_that_is_named(preset, parameters, multiply_adds, heading):
+    value = count_architecture(find_architecture("resnet50"), NetworkOptions(preset=preset))
+    assert value.complexity.num_parameters == parameters
+    assert round(value.complexity.num_multiply_adds / 1e6) == multiply_adds
+    assert _print(value).startswith(heading)

@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from experiments.architectures.draw import architecture_figure, draw_architecture, fit_text, op_label, text_width
+from experiments.architectures.draw import (
+    architecture_figure,
+    cell_figures,
+    draw_architecture,
+    fit_text,
+    text_width,
+)
 from nas.architecture import Architecture, Block, Cell, Edge
 from search_spaces.nasnet import NASNET
 from search_spaces.published import PUBLISHED
@@ -62,21 +68,6 @@ def test_labels_of_random_cells_lie_in_their_boxes() -> None:
 def test_long_names_are_cut() -> None:
     cell = Cell((LONG, LONG))
     labels_within_boxes(architecture_figure(Architecture(cell, cell)))
-
-
-@pytest.mark.parametrize(
-    ("op", "label"),
-    [
-        ("sep_conv_3x3", ("sep", "3\u00d73")),
-        ("conv_1x7_7x1", ("conv", "1\u00d77 7\u00d71")),
-        ("dil2_sep_conv_5x5", ("dilated sep", "5\u00d75")),
-        ("identity", ("identity",)),
-        ("my_own_op", ("my own op",)),
-        ("_3x3", ("3\u00d73",)),
-    ],
-)
-def test_labels(op: str, label: tuple[str, ...]) -> None:
-    assert op_label(op) == label
 
 
 def test_titles_are_not_mathematics_and_say_how_deep_norms_go(tmp_path: Path) -> None:
@@ -129,3 +120,23 @@ def test_text_is_made_smaller_and_then_cut() -> None:
 def test_text_has_a_width() -> None:
     assert text_width("sep sep") > text_width("sep") > 0
     assert text_width(" ") == 0
+
+
+def test_a_key_explains_the_colours_that_occur():
+    cell = Cell(
+        (Block(Edge(0, "sep_conv_3x3"), Edge(0, "max_pool_3x3")), Block(Edge(2, "identity"), Edge(2, "conv_1x1")))
+    )
+    other = Cell((Block(Edge(0, "warp"), Edge(0, "identity"), "concat"),))
+    texts = [text.get_text() for text in architecture_figure(Architecture(cell, other)).axes[0].texts]
+    expected = ("separable convolution", "convolution", "pool", "identity", "other operation", "add", "concat")
+    assert set(expected) | {"from $h_{i-1}$"} <= set(texts)
+    assert "from $h_i$" not in texts  # no line begins there
+
+
+def test_each_cell_has_a_figure_of_its_own():
+    cell = Cell((Block(Edge(0, "identity"), Edge(1, "identity")),))
+    figures = cell_figures(Architecture(cell, cell))
+    assert list(figures) == ["Normal cell", "Reduction cell"]
+    for name, figure in figures.items():
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert (name in texts, texts.count("$h_i$")) == (True, 1)

@@ -6,9 +6,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from experiments.comparison.analysis import compare_strategies
-from experiments.comparison.curve_panels import curve_panels, draw_curves
+from experiments.comparison.curve_panels import curve_panels, draw_curves, draw_panel
 from experiments.comparison.curves import Run, Strategy
 from experiments.comparison.figure_style import BASELINE, PALETTE, style
+
+MARKS_OF_TIES = 5
+"""Their order among the lines: above the curves."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def test_the_end_of_every_curve_is_in_sight(several):
     for name in curve_panels(several):
         axes = draw(several, name)
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-        for line in axes.get_lines():
+        for line in (each for each in axes.get_lines() if each.get_zorder() != MARKS_OF_TIES):
             x, y = line.get_xdata()[-1], line.get_ydata()[-1]
             assert left <= x <= right * 1.0001
             assert low <= y <= high
@@ -105,7 +108,7 @@ def test_short_axes_of_time_are_linear_and_a_clock_has_its_own():
 
 
 def test_means_of_the_best_few_differ_in_their_dashes(several):
-    lines = lines_of(draw(several, "tops"), PALETTE[0])
+    lines = [line for line in lines_of(draw(several, "tops"), PALETTE[0]) if line.get_zorder() != MARKS_OF_TIES]
     assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines}) == 3
 
 
@@ -148,3 +151,21 @@ def test_single_runs_have_a_wide_panel_above_two(single):
     assert wide.width > 1.8 * left.width
     assert left.y0 == pytest.approx(right.y0)
     assert wide.y0 > left.y1
+
+
+def test_equal_incumbents_are_dashed_in_both_colours(make_strategy):
+    one = make_strategy("ppo", seeds=1)
+    other = Strategy("random", one.runs, {"name": "random"})
+    figure = draw_curves(compare_strategies([one, other]))
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 1
+    assert np.isfinite(dashed[0].get_ydata()).all()
+    assert dashed[0].get_color() == PALETTE[0]  # of the strategy below
+
+
+def test_curves_of_best_values_are_stepped(make_strategy):
+    comparison = compare_strategies([make_strategy("ppo", seeds=2), make_strategy("random", seeds=2)])
+    for name, panel in curve_panels(comparison).items():
+        if name != "moving_mean":
+            lines = draw_panel(panel).axes[0].lines
+            assert {line.get_drawstyle() for line in lines} == {"steps-post"}, name

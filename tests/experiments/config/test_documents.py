@@ -51,9 +51,9 @@ def test_settings_are_applied_as_yaml():
     ("setting", "message"),
     [
         ("search.seed", "must have the form section.key=value"),
-        ("seed=3", "must have the form section.key=value"),
-        (".seed=3", "unknown section ''"),
-        ("serch.seed=3", "unknown section 'serch'; did you mean search?"),
+        ("search=3", "must have the form section.key=value"),
+        (".seed=3", "must have the form section.key=value"),
+        ("training.seed=3", "unknown section 'training'"),
         ("search.seed=[1", "the value of search.seed is not valid YAML"),
         ("search.seed.more=1", "search.seed.more: seed has no settings of its own"),
     ],

@@ -141,3 +141,36 @@ def test_panel_shows_all_facts_in_a_terminal():
 
 def test_elsewhere_lines_are_plain():
     assert not SearchDisplay("runs/a", Tally(1), Console(file=io.StringIO())).is_live
+
+
+def test_progress_within_trials_is_shown():
+    tally = Tally(4)
+    tally.num_running = 3
+    tally.shares = {3: 0.254, 5: 0.5, 7: 0.1}
+    assert dict(tally.facts())["running"] == "3 (trial 3 25%, trial 5 50%, ...)"
+    tally.num_running = 0
+    assert dict(tally.facts())["running"] == "0"
+
+
+def test_nothing_is_left_to_estimate_once_a_search_stops():
+    tally = Tally(4)
+    tally.is_stopping = True
+    assert dict(tally.facts())["time left"] == "stopping after the running trials"
+    tally.end_session()
+    assert "time left" not in dict(tally.facts())
+    assert dict(tally.facts())["this session"] == "0 s"
+
+
+def test_plain_lines_tell_the_progress_of_long_trials():
+    stream, shares = io.StringIO(), {}
+    tally = Tally(4)
+    display = SearchDisplay("runs/a", tally, Console(file=stream), lambda: dict(shares))
+    tally.num_running = 1
+    display.update()
+    for share in (0.25, 0.25, 0.5):
+        shares[0] = share
+        display._due = 0.0
+        display.update()
+    assert [line.partition("running ")[2][:15] for line in stream.getvalue().splitlines()] == [
+        *("1, failed 0, ca", "1 (trial 0 25%)", "1 (trial 0 50%)")
+    ]

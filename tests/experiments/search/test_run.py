@@ -269,12 +269,14 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path, config, 
 
 def test_a_run_may_go_on_elsewhere(tmp_path, config, quick):
     _search(config, tmp_path / "run")
-    settings = ["workers.num_workers=3", "workers.keep_weights=0", "data.root=/elsewhere"]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = ["workers.num_workers=3", "workers.keep_weights=0", f"data.root={elsewhere}"]
     assert _search(config, tmp_path / "run", trials=5, settings=settings)[0] == 0
     assert _search(config, tmp_path / "run", trials=6)[0] == 0  # the folder remembers where the images lie
     document = RunFolder(tmp_path / "run").stored_document()
     assert document is not None
-    assert document["data"]["root"] == "/elsewhere"
+    assert document["data"]["root"] == str(elsewhere)
 
 
 def test_a_folder_in_use_is_refused(tmp_path, config, quick):

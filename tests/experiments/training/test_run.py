@@ -99,7 +99,7 @@ def test_a_training_can_be_used_wherever_an_architecture_or_a_trained_network_is
         ({"out": "new", "network": NetworkOptions(parameters="10")}, "got a budget of 10 parameters"),
         ({"out": "new", "network": NetworkOptions(multiply_adds="some")}, "an amount must be a number such as 600M"),
         ({"out": "new", "settings": ("recipe.epocs=1",)}, "did you mean epochs?"),
-        ({"out": "new", "settings": ("data.name=image_folder",)}, "must have a root"),
+        ({"out": "new", "settings": ("data.name=image_folder",)}, "must be given with --data"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line_and_leaves_no_folder(folder, options, message):
@@ -119,7 +119,7 @@ def test_a_fine_tune_takes_the_network_from_the_checkpoint(folder):
     settings = ("network.num_filters=8", "recipe.learning_rate=1e-9", "recipe.momentum=0.0")
     _code, text = train(folder, "tuned", arch=None, start=str(folder / "done"), settings=settings)
     assert "done/network.safetensors, " in text
-    assert text.splitlines()[1].endswith(" parameters are taken over")  # the classes are the same
+    assert any(line.endswith(" parameters are taken over") for line in text.splitlines())  # the classes are the same
     result = json.loads((folder / "tuned" / "result.json").read_text())
     assert result["network"]["num_filters"] == 2
     before, after = (load_file(folder / name / "network.safetensors") for name in ("done", "tuned"))
@@ -191,7 +191,7 @@ def test_a_full_disk_is_said(folder, monkeypatch):
     ("name", "message"),
     [
         ("architecture.json", "architecture.json does not describe an architecture"),
-        ("result.json", "result.json cannot be read: .*; delete it and rerun the command"),
+        ("result.json", "result.json is not valid JSON: .*; delete it and rerun the command"),
         ("config.yaml", "config.yaml"),
         ("state.safetensors", "state.safetensors is not a safetensors file that can be read"),
     ],

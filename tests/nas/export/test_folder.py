@@ -301,7 +301,7 @@ class TestFolder:
 class TestUntrained:
     def test_there_are_no_weights_and_no_labels(self, tmp_path: Path) -> None:
         files = export_untrained(PUBLISHED["nasnet-a"], PRESETS["cifar10"], tmp_path, name="nasnet-a")
-        assert [path.name for path in files] == ["model.py", "architecture.json", "README.md"]
+        assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "network.json"]
         text = (tmp_path / "model.py").read_text()
         assert "3,346,538 parameters" in text
         assert "MEAN" not in text

@@ -189,9 +189,9 @@ def test_a_constant_colour_changes_nothing_behind_instance_norm_and_something_be
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"the ops of block 0 of the normal cell must be among identity, .*got warp"):
+    with pytest.raises(ValueError, match=r"the ops of block 0 of the normal cell must be among identity, .*got 'warp'"):
         check_names(one_block("warp"))
-    with pytest.raises(ValueError, match=r"the norm of block 0 of the normal cell must be among bn, .*got lrn"):
+    with pytest.raises(ValueError, match=r"the norm of block 0 of the normal cell must be among bn, .*got 'lrn'"):
         build_network(one_block(norm="lrn"), SMALL)
 
 

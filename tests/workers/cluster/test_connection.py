@@ -1,5 +1,4 @@
 import os
-import signal
 import socket
 import stat
 from pathlib import Path
@@ -16,6 +15,7 @@ from workers.cluster.connection import connect
 def no_ray(monkeypatch):
     """As if this process were not connected, whatever the test session has; ray.init only takes notes."""
     calls = []
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
     monkeypatch.setattr(ray, "init", lambda **options: calls.append(options))
@@ -63,37 +63,6 @@ def test_a_temporary_folder_where_others_could_move_the_session_is_avoided(no_ra
     tmp_path.chmod(0o1777)
     with connect():
         assert Path(no_ray[2]["_temp_dir"]).parents[1] == tmp_path
-
-
-def test_sigterm_ends_the_block_and_is_handled_as_before_afterwards(no_ray):
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended, connect():
-        signal.raise_signal(signal.SIGTERM)
-    assert ended.value.code == 143
-    assert no_ray[1:] == ["shutdown"]
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
-def test_the_end_of_a_process_of_ray_ends_the_block_in_one_line(no_ray, monkeypatch, process):
-    class Node:
-        is_stopped = False
-
-        def dead_processes(self):
-            return [("dashboard", None), (process, None)]
-
-        def kill_all_processes(self, *, check_alive, allow_graceful):
-            self.is_stopped = True
-
-    node = Node()
-    monkeypatch.setattr(ray._private.worker, "_global_node", node)
-    with (
-        pytest.raises(RuntimeError, match=f"^Ray's process {process} ended unexpectedly.+ rerun the command$"),
-        connect(),
-    ):
-        signal.pause()
-    assert node.is_stopped
-    assert no_ray[1:] == ["shutdown"]
 
 
 def test_the_folder_of_a_killed_process_is_removed_by_the_next_and_no_other(no_ray, monkeypatch, tmp_path):
