@@ -17,7 +17,7 @@ from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import optional_settings, parse_reward, split_named
 from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
-from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored
+from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored, check_shared
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.workers import SearchWorkers
 from experiments.config.wrappers import WRAPPERS, wrap
@@ -36,6 +36,7 @@ from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
 from workers.evaluators.cost import estimate_seconds
+from workers.evaluators.shared_weights import SharedWeightsSettings, shared_weights
 from workers.evaluators.train_and_validate import train_and_validate
 from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
@@ -77,7 +78,7 @@ class EvaluatorKind:
     Attributes:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
         takes: The arguments that it takes of those that a search offers, see `experiments.search.run`.
-        settings: The class of its settings, passed as ``settings``; None if it has none.
+        settings: The class of its settings, passed as ``settings`` unless it takes a ``store``; None if it has none.
         estimate: Returns the seconds that a trial will take, see `workers.evaluators.cost`; None if it cannot be told.
     """
 
@@ -116,6 +117,9 @@ EVALUATORS = Table(
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
         "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
+        "shared_weights": EvaluatorKind(
+            shared_weights, ("data", "store", "max_parameters", "max_multiply_adds"), SharedWeightsSettings
+        ),
     },
     lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
@@ -165,12 +169,15 @@ class SearchConfig(Config):
             _check_rungs(rungs, self.recipe, self.evaluator_name)
         if isinstance(self.evaluator, ZeroCostSettings):
             check_scored(self.evaluator, self.reward, self.search)
+        if isinstance(self.evaluator, SharedWeightsSettings):
+            check_shared(self.recipe, self.shifts, self.search, self.workers.pool)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
     def fidelity(self) -> Fidelity:
-        """Network, recipe and data."""
-        return Fidelity(self.network, self.recipe, self.data)
+        """Network, recipe and data, and whether weights are shared."""
+        shared = self.evaluator.steps if isinstance(self.evaluator, SharedWeightsSettings) else None
+        return Fidelity(self.network, self.recipe, self.data, shared)
 
     @property
     def evaluator_kind(self) -> EvaluatorKind:
