@@ -33,8 +33,8 @@ class _Drawing:
     def __init__(self, controller: Controller, num_trials: int) -> None:
         self._controller, self._num_trials = controller, num_trials
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
-        return self._controller.ask([self._num_trials + trial_id for trial_id in trial_ids])
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
+        return self._controller.ask([self._num_trials + trial_id for trial_id in trial_ids], pending)
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Ignores the reward."""

@@ -34,9 +34,10 @@ def shared_tensors(network: AnyNetwork) -> dict[str, Tensor]:
     """
     if not isinstance(network, Network | EdgeNetwork):
         raise ValueError(f"only networks of cells can share weights, got {type(network).__name__}")
-    is_blocks = isinstance(network, Network)
-    places = dict(_places_of_blocks(network) if is_blocks else _places_of_edges(network))
-    inputs = dict(_cell_inputs(network)) if is_blocks else {}
+    if isinstance(network, Network):
+        places, inputs = dict(_places_of_blocks(network)), dict(_cell_inputs(network))
+    else:
+        places, inputs = dict(_places_of_edges(network)), {}
     found = {}
     for name, parameter in network.named_parameters():
         states = _of_parent(name, inputs)
