@@ -26,7 +26,7 @@ SHARED = {
     "evaluator": {"name": "shared_weights", "steps": 1, "checkpoint_trials": 2, "final_draws": 4},
     "search": {"num_trials": 5, "seed": 3},
     "network": {"num_filters": 2, "num_repeats": 1, "num_stages": 1},
-    "recipe": {"epochs": 1, "batch_size": 16, "flip": False, "crop_padding": 0},
+    "recipe": {"epochs": 1, "batch_size": 15, "flip": False, "crop_padding": 0},
     "data": {"name": "digits", "num_train": 80, "validation_fraction": 0.25},
     "workers": {"pool": "serial"},
 }
