@@ -84,6 +84,7 @@ def test_page_holds_every_part(page, comparison):
         "Strategies",
         "Curves",
         "Tests",
+        "Trials and time to a target",
         "Best architectures",
         "Trials, failures and cost",
         "Configuration",
@@ -130,6 +131,7 @@ def test_text_of_others_is_escaped(comparison):
         verdict=(nasty,),
         notes=(nasty,),
         tests=(),
+        targets=None,
         configuration=Settings({nasty: nasty, "data.name": nasty}, (Difference(nasty, {nasty: nasty}),)),
         environment=Settings({}, ()),
     )

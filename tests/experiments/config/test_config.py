@@ -33,7 +33,7 @@ def test_parsing_leaves_the_document_as_it_is():
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [
-        ("num_trials=7", "is it search.num_trials?"),
+        ("num_trials=7", "is it evaluator.checkpoint_trials?"),
         ("trials=7", "is it search.num_trials?"),
         ("lr=0.1", "is it controller.learning_rate or recipe.learning_rate?"),
         ("recipe.lr=0.1", "did you mean learning_rate?"),
@@ -41,7 +41,7 @@ def test_parsing_leaves_the_document_as_it_is():
         ("search.epochs=3", "is it recipe.epochs?"),
         ("recipe.num_trials=3", "is it search.num_trials?"),
         ("serch.seed=3", "did you mean search?"),
-        ("bs=3", "is it controller.batch_size or recipe.batch_size?"),
+        ("bs=3", "is it controller.batch_size or evaluator.batch_size or recipe.batch_size?"),
     ],
 )
 def test_a_setting_in_the_wrong_place_is_found_in_the_others(setting, hint):
