@@ -90,7 +90,7 @@ def test_bad_arguments_give_one_clear_line(run_cli, tmp_path, table, changes, pa
 def test_an_unknown_space_is_refused(run_cli, table, tmp_path):
     code, _, err = run_cli("benchmark", "nasbench", "--table", table, "--out", tmp_path / "out")
     assert code == 2
-    assert "did you mean nasbench_macro?" in err
+    assert "did you mean nasbench201?" in err
 
 
 def test_lists_are_split_at_commas():

@@ -34,7 +34,7 @@ def test_parsing_leaves_the_document_as_it_is():
     ("setting", "hint"),
     [
         ("num_trials=7", "is it search.num_trials?"),
-        ("trials=7", "is it evaluator.checkpoint_trials?"),
+        ("trials=7", "is it search.num_trials?"),
         ("lr=0.1", "is it controller.learning_rate or recipe.learning_rate?"),
         ("recipe.lr=0.1", "did you mean learning_rate?"),
         ("search.lr=0.1", "is it controller.learning_rate or recipe.learning_rate?"),
