@@ -6,23 +6,19 @@ and with ``evolution``, whose first population outlasts the training, single pat
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import Annotated
 
-import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nas.data.data_set import DataSet
-from nas.files.storage import StorageError
 from nas.sharing.store import Store
 from nas.sharing.training import SharedPlan, train_borrowed, validate_borrowed
 from nas.training.initial import build_initial
-from nas.training.loop import DivergedError
-from nas.trial import Failure, FailureKind, Outcome, Success, Trial
-from workers.errors import describe_error, failure_kind
-from workers.evaluators.size_limits import TooLargeError, buildable, measure_within
+from nas.trial import Outcome, Trial
+from workers.evaluators.network_outcome import network_outcome
+from workers.evaluators.size_limits import buildable
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -62,28 +58,12 @@ def shared_weights(
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
     """
-    started = time.perf_counter()
-    try:
-        complexity = measure_within(trial, max_parameters, max_multiply_adds)
-        share, metrics = _measure(trial, data, store)
-    except StorageError:  # the checkpoint of the store
-        raise
-    except Exception as error:  # an error of one network must not end the search
-        kinds: dict[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
-        kind = kinds.get(type(error)) or failure_kind(error)
-        failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
-    else:
-        return Success(
-            trial.id,
-            share,
-            num_parameters=complexity.num_parameters,
-            num_multiply_adds=complexity.num_multiply_adds,
-            train_seconds=time.perf_counter() - started,
-            metrics=metrics,
-        )
-    if failure.kind == "out_of_memory" and torch.cuda.is_available():
-        torch.cuda.empty_cache()  # only after the except block, which keeps the network's tensors alive
-    return failure
+    return network_outcome(
+        trial,
+        lambda: _measure(trial, data, store),
+        max_parameters=max_parameters,
+        max_multiply_adds=max_multiply_adds,
+    )
 
 
 def _measure(trial: Trial, data: DataSet, store: Store) -> tuple[float, dict[str, float]]:
