@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
@@ -125,6 +125,24 @@ EVALUATORS = Table(
 )
 """Evaluators by name."""
 
+TABLES: Mapping[str, Mapping[str, Any]] = {
+    "space": SPACES,
+    "controller": CONTROLLERS,
+    "wrapper": WRAPPERS,
+    "reward": REWARDS,
+    "evaluator": EVALUATORS,
+}
+"""The table whose entry each section names."""
+
+
+def settings_class(section: str, name: str) -> type[Any] | None:
+    """The class of the settings of the entry that a section names; None if it has none."""
+    entry = TABLES[section][name]
+    if section == "space":
+        return type(entry.space) if dataclasses.is_dataclass(entry.space) else None
+    found: type[Any] | None = entry if section == "reward" else entry.settings
+    return found
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SearchConfig(Config):
@@ -190,22 +208,11 @@ class SearchConfig(Config):
         return build_controller(self.space, *strategy, seed=self.search.seed)
 
     @classmethod
-    def known_settings(cls) -> dict[str, list[str]]:
-        """Names of the settings of each section, those of all entries where it names one of a table."""
-        types = get_type_hints(cls)
-        tables: dict[str, Iterable[Any]] = {
-            "space": [type(kind.space) for kind in SPACES.values()],
-            "controller": [kind.settings for kind in CONTROLLERS.values()],
-            "wrapper": [kind.settings for kind in WRAPPERS.values()],
-            "reward": REWARDS.values(),
-            "evaluator": [kind.settings for kind in EVALUATORS.values()],
-        }
-        return {
-            name: [
-                each.name for kind in tables.get(name, [types.get(name)]) if kind for each in dataclasses.fields(kind)
-            ]
-            for name in cls.kind.sections
-        }
+    def section_classes(cls, section: str) -> list[type[Any]]:
+        """The class of the settings of a section; those of all entries where it names one of a table."""
+        if section not in TABLES:
+            return [get_type_hints(cls)[section]]
+        return [found for name in TABLES[section] if (found := settings_class(section, name)) is not None]
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:
