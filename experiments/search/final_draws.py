@@ -68,11 +68,9 @@ def run_draws(
         return True
     fidelity = replace(config.fidelity, shared_steps=0)
     plan = SearchPlan(fidelity, number, config.search.seed, config.reward, config.search.failure_reward)
-    tally = Tally(number, config.reward)
-    reporter = SearchDisplay(f"{folder.path}: draws with the final weights", tally, console)
     with Ledger(path, SPACES[config.space_name].parse) as ledger:
-        for record in ledger.contents.finished:
-            tally.take(record.outcome)
+        tally = Tally(number, config.reward, (record.outcome for record in ledger.contents.finished))
+        reporter = SearchDisplay(f"{folder.path}: draws with the final weights", tally, console)
         try:
             with open_pool(ledger, plan) as pool, reporter, Interrupts() as interrupts:
                 tally.start_session()

@@ -262,7 +262,7 @@ def _evaluator(
 def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) -> int:
     """Shows a run in a folder that cannot be written; StorageError if it is not finished."""
     contents = read_ledger(folder.ledger, SPACES[config.space_name].parse)
-    if len(contents.finished) < config.search.num_trials or contents.pending:
+    if not _is_finished(config, contents):
         raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
     say(console, f"{folder.path} is finished")
     _say_result(folder, _count(config, contents), console)
@@ -270,10 +270,7 @@ def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) ->
 
 
 def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
-    tally = Tally(config.search.num_trials, config.reward)
-    for record in contents.finished:
-        tally.take(record.outcome)
-    return tally
+    return Tally(config.search.num_trials, config.reward, (record.outcome for record in contents.finished))
 
 
 def _say_result(folder: RunFolder, tally: Tally, console: Console) -> None:
