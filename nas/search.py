@@ -16,6 +16,7 @@ import numpy as np
 from nas.callable_module import make_callable
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.objectives import Objectives
 from nas.plain import describe
 from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
@@ -31,6 +32,8 @@ class SearchPlan:
         num_trials: total number of trials of the run, including failures and cached results.
         seed: seed of the run. The seed of each trial is derived from it and the trial's id.
         reward: maps a success to the reward that is told to the controller.
+        objectives: for a search for a Pareto front: maps a success to values, higher is better, that are told in place
+            of the reward. The controller must be a `nas.protocols.FrontController`.
         failure_reward: reward told for a failed trial; None tells nothing.
         ordered_batch: if None, rewards are told as outcomes arrive. Otherwise, trials are asked for in batches of that
             size, and rewards are told in the order of asking once the whole batch has finished: the sequence of
@@ -51,6 +54,7 @@ class SearchPlan:
     failure_reward: float | None = None
     ordered_batch: int | None = None
     max_first_failures: int | None = 5
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         if self.num_trials < 1:
@@ -245,10 +249,16 @@ class _Teller:
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         self._num_told += 1
-        reward = self._plan.failure_reward if isinstance(outcome, Failure) else self._plan.reward(outcome)
-        if reward is not None:
+        failure = self._plan.failure_reward
+        if isinstance(outcome, Failure) and failure is None:
+            return
+        if (objectives := self._plan.objectives) is not None:
+            values = (-math.inf,) * len(objectives) if isinstance(outcome, Failure) else objectives(outcome)
+            self._controller.tell_values(trial.id, trial.rollout, values)
+        else:
+            reward = failure if isinstance(outcome, Failure) else self._plan.reward(outcome)
             self._controller.tell(trial.rollout, reward)
-            del self._untold[trial.id]
+        del self._untold[trial.id]
 
 
 make_callable(__name__, "nas.search:search")
