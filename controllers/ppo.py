@@ -17,6 +17,7 @@ from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 from nas.fronts import Values
 
+_FRONT_REPLAYS = 4  # times `replay_size`: a front has a best rollout for each mixture of the objectives
 _MAX_LOG_RATIO = 20.0  # larger ones overflow float32, and infinity times 0 is NaN
 
 
@@ -147,13 +148,13 @@ class PPO:
         """Records the rollout and updates the policy once a batch is full.
 
         Its advantage is that of its score, for the weights of its trial, among the scores of the last rollouts for
-        the same weights. What is replayed are the best rollouts for `replay_size` other weights.
+        the same weights. What is replayed are the best rollouts for four times `replay_size` other weights.
         """
         self._policy.check(rollout, 0.0)
         self._archive.add(rollout.decisions, values)
         self._front_batch.append(Told(trial_id, rollout, len(self._archive) - 1))
         if len(self._front_batch) == self.settings.batch_size:
-            replayed = [len(self._archive) + place for place in range(self.settings.replay_size)]
+            replayed = [len(self._archive) + place for place in range(_FRONT_REPLAYS * self.settings.replay_size)]
             weights = self._policy.weights_of([*(told.trial_id for told in self._front_batch), *replayed])
             best = [self._archive.best(each) for each in weights[self.settings.batch_size :]]
             advantages = [

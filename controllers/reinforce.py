@@ -110,9 +110,7 @@ class Reinforce:
             baseline.add(score)
         return baseline.advantage(float(scores[place]))
 
-    def _learn(
-        self, rollouts: Sequence[Rollout], advantages: Sequence[float], mixtures: Values | None = None
-    ) -> None:
+    def _learn(self, rollouts: Sequence[Rollout], advantages: Sequence[float], mixtures: Values | None = None) -> None:
         """Takes a gradient step; `mixtures` are the weights of objectives of the rollouts, None without any."""
         decisions = torch.tensor([rollout.decisions for rollout in rollouts])
         weights = torch.tensor([rollout.weight for rollout in rollouts])

@@ -6,6 +6,7 @@ dominates it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,9 +38,15 @@ def fronts(values: ArrayLike) -> list[NDArray[np.int64]]:
 def front(values: ArrayLike) -> NDArray[np.int64]:
     """Indices of what nothing dominates; of equal points only the first."""
     points = _points(values)
-    _, firsts = np.unique(points, axis=0, return_index=True)
-    firsts.sort()
-    return firsts[fronts(points[firsts])[0]] if len(firsts) else firsts
+    # In this order a point is dominated by earlier ones only.
+    order = np.lexsort((np.arange(len(points)), *(-points.T[::-1])))
+    kept = np.empty_like(points)
+    found: list[int] = []
+    for place in order.tolist():
+        if not (kept[: len(found)] >= points[place]).all(axis=1).any():
+            kept[len(found)] = points[place]
+            found.append(place)
+    return np.array(sorted(found), np.int64)
 
 
 def crowding(values: ArrayLike) -> Values:
@@ -61,6 +68,21 @@ def hypervolume(values: ArrayLike, reference: ArrayLike) -> float:
     points = _points(values)
     above = points[(points > floor).all(axis=1)]
     return _volume(above[front(above)], floor)
+
+
+def hypervolume_curve(values: Sequence[Sequence[float] | None], reference: ArrayLike) -> Values:
+    """The hypervolume after each trial; None is a trial without values."""
+    floor = np.asarray(reference, np.float64)
+    best = np.empty((0, len(floor)))
+    curve = [0.0]
+    for each in values:
+        point = None if each is None else np.asarray(each, np.float64)
+        if point is None or not (point > floor).all() or (best >= point).all(axis=1).any():
+            curve.append(curve[-1])
+            continue
+        best = np.vstack([best[~(best <= point).all(axis=1)], point])
+        curve.append(_volume(best, floor))
+    return np.array(curve[1:])
 
 
 def _volume(points: Values, floor: Values) -> float:

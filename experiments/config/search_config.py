@@ -6,11 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
-from controllers.ppo import PPO, PPOSettings
-from controllers.ppo import PRESETS as PPO_PRESETS
-from controllers.random_search import RandomSearch
-from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
-from controllers.reinforce import Reinforce, ReinforceSettings
 from experiments.config import outside
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
@@ -19,8 +14,9 @@ from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored, check_shared
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
+from experiments.config.strategies import CONTROLLERS, build_controller, parse_controller, parse_wrapper
 from experiments.config.workers import SearchWorkers
-from experiments.config.wrappers import WRAPPERS, wrap
+from experiments.config.wrappers import WRAPPERS
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
 from nas.edge_cell import EdgeCell
@@ -55,23 +51,6 @@ class SpaceKind:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ControllerKind:
-    """An entry of the table of controllers.
-
-    Attributes:
-        build: The class, called with the choices, its settings if it has any, and the seed.
-        settings: The class of its settings; None if it has none.
-        presets: Settings by name, for ``preset: nasnet``; settings beside it replace those of the preset.
-        wrapper: Name of the wrapper where a configuration names none and no preset.
-    """
-
-    build: Callable[..., Controller]
-    settings: type[Any] | None = None
-    presets: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    wrapper: str = "none"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class EvaluatorKind:
     """An entry of the table of evaluators.
 
@@ -98,18 +77,6 @@ SPACES = Table(
     lambda value: SpaceKind(outside.space(value), description_from_json),
 )
 """Search spaces by name."""
-
-CONTROLLERS = Table(
-    "controller",
-    {
-        "random": ControllerKind(RandomSearch),
-        "reinforce": ControllerKind(Reinforce, ReinforceSettings),
-        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS, wrapper="surrogate"),
-        "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
-    },
-    lambda value: ControllerKind(*outside.controller(value)),
-)
-"""Controllers by name."""
 
 _ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
 EVALUATORS = Table(
@@ -235,38 +202,6 @@ class SearchConfig(Config):
             settings = getattr(self, name)
             document[name] = named | (dump_settings(settings) if dataclasses.is_dataclass(settings) else {})
         return document
-
-
-def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
-    """Name and settings of the controller that a section of a configuration describes; settings None if it has none."""
-    name, settings = split_named("controller", section, CONTROLLERS)
-    kind = CONTROLLERS[name]
-    if kind.presets and (preset := settings.pop("preset", None)) is not None:
-        if not isinstance(preset, str) or preset not in kind.presets:
-            raise unknown_name(f"preset of controller {name}", preset, kind.presets)
-        settings = {**dump_settings(kind.presets[preset]), **settings}
-    return name, optional_settings("controller", name, settings, kind.settings)
-
-
-def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
-    """Name and settings of the wrapper that a section describes, by default that of the controller's section.
-
-    A preset is a published controller, and has no wrapper unless one is named.
-    """
-    default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
-    name, settings = split_named(
-        "wrapper", section if section.get("name") is not None else {**section, "name": default}, WRAPPERS
-    )
-    return name, optional_settings("wrapper", name, settings, WRAPPERS[name].settings)
-
-
-def build_controller(
-    space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
-) -> Controller:
-    """Builds a controller in its wrapper, each given by name and settings."""
-    name, settings = controller
-    given = () if settings is None else (settings,)
-    return wrap(CONTROLLERS[name].build(space.choices, *given, seed=seed), space, *wrapper, seed=seed)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
