@@ -47,8 +47,8 @@ class RegularizedEvolution:
     Rollouts are random until the population is full, however many are asked before one is told.
 
     In a search for a front, members are not removed for their age: the population holds twice as many different
-    rollouts, the best of all that were told by NSGA-II's order (doi 10.1109/4235.996017): by the front on which they
-    lie, those of one front by crowding distance. A parent is the better of two of them.
+    rollouts, and the worst leaves it, in NSGA-II's order (doi 10.1109/4235.996017): by the front on which they lie,
+    those of one front by crowding distance. A parent is the better of two of them.
 
     Example:
         >>> import nas
@@ -65,13 +65,13 @@ class RegularizedEvolution:
         self._num_options = [choice.num_options for choice in choices]
         self._free = np.flatnonzero(np.array(self._num_options) > 1)
         self._population: deque[tuple[tuple[int, ...], float]] = deque(maxlen=settings.population_size)
-        self._values: dict[tuple[int, ...], Sequence[float]] = {}
-        self._ordered: list[tuple[int, ...]] | None = None
+        self._front: dict[tuple[int, ...], Sequence[float]] = {}
+        self._num_front_told = 0
 
     def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
         number = self.settings.population_size
-        if len(self._population) < number and len(self._values) < 2 * number:
+        if len(self._population) < number and self._num_front_told < 2 * number:
             return self._random.ask(trial_ids)
         return [self._mutate(np.random.default_rng((self._seed, trial_id))) for trial_id in trial_ids]
 
@@ -83,28 +83,20 @@ class RegularizedEvolution:
     def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
         """Adds a rollout with its values, higher is better; raises ValueError if it is not valid for this space."""
         self._random.tell_values(trial_id, rollout, values)
-        self._values[rollout.decisions] = values
-        self._ordered = None
+        self._front[rollout.decisions] = values
+        self._num_front_told += 1
+        members, told = list(self._front), np.array(list(self._front.values()))
+        ranked = [front[np.argsort(-crowding(told[front]), kind="stable")] for front in fronts(told)]
+        kept = [members[place] for front in ranked for place in front.tolist()][: 2 * self.settings.population_size]
+        self._front = {decisions: self._front[decisions] for decisions in kept}
 
     def _parent(self, generator: np.random.Generator) -> tuple[int, ...]:
-        if self._values:
-            best = self._best()
+        if self._front:
+            best = list(self._front)  # best first
             return best[min(generator.choice(len(best), min(2, len(best)), replace=False))]
         drawn = generator.choice(len(self._population), self.settings.tournament_size, replace=False)
         # Of equal rewards the younger wins, so that the search can move along a plateau.
         return max((self._population[index] for index in sorted(drawn, reverse=True)), key=lambda told: told[1])[0]
-
-    def _best(self) -> list[tuple[int, ...]]:
-        """The population of a search for a front, best first; computed once after each tell."""
-        if self._ordered is None:
-            members, values = list(self._values), np.array(list(self._values.values()))
-            order: list[int] = []
-            for front in fronts(values):
-                order += front[np.argsort(-crowding(values[front]), kind="stable")].tolist()
-                if len(order) >= 2 * self.settings.population_size:
-                    break
-            self._ordered = [members[place] for place in order[: 2 * self.settings.population_size]]
-        return self._ordered
 
     def _mutate(self, generator: np.random.Generator) -> Rollout:
         """Changes one decision of a parent; the log-probability is that of the mutation, and is not used here."""

@@ -15,6 +15,7 @@ from typing import Self
 from nas.trial import Success
 
 ACTIVATIONS, LATENCY, LATENCY_SPREAD, PEAK_MEMORY = "activations", "latency_ms", "latency_spread_ms", "peak_memory_mib"
+FULL_PARAMETERS, FULL_MULTIPLY_ADDS = "full_parameters", "full_multiply_adds"
 """Names of the metrics of an outcome that hold measured costs."""
 
 
@@ -70,8 +71,10 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
         for each in (
             Objective("accuracy", attrgetter("accuracy"), maximized=True, unit="%"),
             Objective("shifted_accuracy", _metric("shifted_accuracy"), maximized=True, unit="%"),
-            Objective("parameters", attrgetter("num_parameters")),
-            Objective("multiply_adds", attrgetter("num_multiply_adds")),
+            Objective("parameters", lambda success: success.metrics.get(FULL_PARAMETERS, success.num_parameters)),
+            Objective(
+                "multiply_adds", lambda success: success.metrics.get(FULL_MULTIPLY_ADDS, success.num_multiply_adds)
+            ),
             Objective("activations", _metric(ACTIVATIONS)),
             Objective("latency", _metric(LATENCY), unit="ms"),
             Objective("peak_memory", _metric(PEAK_MEMORY), unit="MiB"),

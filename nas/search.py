@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -18,10 +19,13 @@ from nas.decisions import Rollout
 from nas.fidelity import Fidelity
 from nas.objectives import Objectives
 from nas.plain import describe
-from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
+from nas.protocols import Controller, FrontController, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial
+
+MAX_TOO_LARGE = 100
+"""A session stops if this many first networks of it are all too large, unless `SearchPlan.max_first_failures` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,21 @@ class _FirstFailures:
 
     def __init__(self, maximum: int | None) -> None:
         self._maximum = maximum
+        self._num_large = 0
         self._texts: list[str] = []
 
     def take(self, outcome: Outcome) -> None:
         if self._maximum is None:
             return
         # networks may rightly be too large, all of them at first; it costs next to nothing
-        if not isinstance(outcome, Failure) or outcome.kind == "too_large":
+        if isinstance(outcome, Failure) and outcome.kind == "too_large":
+            self._num_large += 1
+            if self._num_large == MAX_TOO_LARGE:
+                raise RuntimeError(
+                    f"stopped: the first {MAX_TOO_LARGE} networks are all larger than the bounds allow: {outcome.error}"
+                )
+            return
+        if not isinstance(outcome, Failure) or self._num_large:
             self._maximum = None
             return
         self._texts.append(f"{outcome.kind}: {re.sub('[0-9]+', '', outcome.error)}")
@@ -220,6 +232,11 @@ class _Teller:
 
     def __init__(self, controller: Controller, plan: SearchPlan) -> None:
         self._controller, self._plan = controller, plan
+        if plan.objectives is not None and not isinstance(controller, FrontController):
+            raise ValueError(
+                f"a search for a front needs a controller with tell_values, got {type(controller).__name__}; "
+                "controllers.scalarized.Scalarized adds it"
+            )
         self._num_told = 0
         self._early: dict[int, tuple[Trial, Outcome]] = {}
         self._untold: dict[int, Rollout] = {}
@@ -254,7 +271,7 @@ class _Teller:
             return
         if (objectives := self._plan.objectives) is not None:
             values = (-math.inf,) * len(objectives) if isinstance(outcome, Failure) else objectives(outcome)
-            self._controller.tell_values(trial.id, trial.rollout, values)
+            cast("FrontController", self._controller).tell_values(trial.id, trial.rollout, values)
         else:
             reward = failure if isinstance(outcome, Failure) else self._plan.reward(outcome)
             self._controller.tell(trial.rollout, reward)

@@ -10,6 +10,7 @@ from experiments.config import outside
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import optional_settings, parse_reward, split_named
+from experiments.config.objective_settings import ObjectiveSettings
 from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored, check_shared
@@ -78,15 +79,14 @@ SPACES = Table(
 )
 """Search spaces by name."""
 
-_ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
+_LIMITS = ("max_parameters", "max_multiply_adds", "costs")
+_ARGUMENTS = ("data", "weights_dir", "states_dir", *_LIMITS, "shifts", "progress_dir")
 EVALUATORS = Table(
     "evaluator",
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
-        "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
-        "shared_weights": EvaluatorKind(
-            shared_weights, ("data", "store", "max_parameters", "max_multiply_adds"), SharedWeightsSettings
-        ),
+        "zero_cost": EvaluatorKind(zero_cost, ("data", *_LIMITS), ZeroCostSettings),
+        "shared_weights": EvaluatorKind(shared_weights, ("data", "store", *_LIMITS), SharedWeightsSettings),
     },
     lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
@@ -131,6 +131,7 @@ class SearchConfig(Config):
     reward: Reward
     evaluator_name: str
     evaluator: Any
+    objectives: ObjectiveSettings
     shifts: ShiftSettings
     search: SearchSettings
     network: NetworkSpec
@@ -156,6 +157,7 @@ class SearchConfig(Config):
             check_scored(self.evaluator, self.reward, self.search)
         if isinstance(self.evaluator, SharedWeightsSettings):
             check_shared(self.recipe, self.shifts, self.search, self.workers.pool)
+        self._check_objectives()
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
@@ -172,7 +174,22 @@ class SearchConfig(Config):
     def build_controller(self) -> Controller:
         """Returns a new controller, in its wrapper, for this space and seed."""
         strategy = (self.controller_name, self.controller), (self.wrapper_name, self.wrapper)
-        return build_controller(self.space, *strategy, seed=self.search.seed)
+        return build_controller(
+            self.space,
+            *strategy,
+            seed=self.search.seed,
+            num_objectives=len(self.objectives.names),
+            accepts=self.objectives.accepts(self.space, self.network),
+        )
+
+    def _check_objectives(self) -> None:
+        objectives = self.objectives
+        if objectives.names and self.search.rungs is not None:
+            raise ValueError("search.rungs must be null with objectives.names: they do not compare across epochs")
+        if "shifted_accuracy" in objectives.names and not self.shifts.reward:
+            raise ValueError("objective shifted_accuracy needs at least one shift in shifts.reward")
+        if objectives.costs() is not None and "costs" not in self.evaluator_kind.takes:
+            raise ValueError(f"objectives on costs need an evaluator that measures them, got {self.evaluator_name}")
 
     @classmethod
     def section_classes(cls, section: str) -> list[type[Any]]:
@@ -200,6 +217,8 @@ class SearchConfig(Config):
         for name in self.kind.sections:
             named = {"name": getattr(self, f"{name}_name")} if name in self.kind.named else {}
             settings = getattr(self, name)
+            if name == "objectives" and settings == ObjectiveSettings():
+                continue  # as in documents of runs from before there were any
             document[name] = named | (dump_settings(settings) if dataclasses.is_dataclass(settings) else {})
         return document
 
