@@ -68,6 +68,7 @@ _PUBLIC = {
     "Accuracy": "nas.rewards:Accuracy",
     "CostedAccuracy": "nas.rewards:CostedAccuracy",
     "ShiftedAccuracy": "nas.rewards:ShiftedAccuracy",
+    "Objectives": "nas.objectives:Objectives",
     "train_and_validate": "workers.evaluators.train_and_validate:train_and_validate",
     # the loop
     "search": "nas.search:search",

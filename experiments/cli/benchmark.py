@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, Quick, folder
+from experiments.cli.options import Json, Quick, folder, split
 from experiments.cli.output import print_json
 
 QUICK_TRIALS, QUICK_SEEDS = 20, 2
@@ -63,7 +63,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
     stopping = parse_rungs(rungs or ""), eta
     asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, *stopping, space)
-    asked = replace(asked, objectives=split(objectives or ""), costs=costs)
+    asked = replace(asked, objectives=split(objectives), costs=costs)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in value.items()})
@@ -83,11 +83,6 @@ def parse_rungs(text: str) -> dict[int, str]:
             raise ValueError(f"rungs must be EPOCHS=COLUMN with epochs of 1..199, got {part!r:.60}")
         rungs[int(epochs[:9])] = column
     return rungs
-
-
-def split(text: str) -> tuple[str, ...]:
-    """The comma-separated parts of a text."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:

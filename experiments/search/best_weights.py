@@ -16,8 +16,8 @@ from nas.trial import Outcome, Success, Trial
 class BestWeights:
     """Removes weights after each outcome; those of trials in flight are kept.
 
-    The weights of `keep` trials are kept: the highest rewards, the earliest trial of each fingerprint; in a search for a
-    front, also those on the front, unless `keep` is 0. Weights of `finished` trials of earlier sessions that a crash
+    The weights of `keep` trials are kept: the highest rewards, the earliest trial of each fingerprint; in a search for
+    a front, also those on the front, unless `keep` is 0. Weights of `finished` trials of earlier sessions that a crash
     left behind are removed.
     """
 

@@ -60,9 +60,7 @@ def time_onnx(model: bytes | str, images: Tensor, settings: LatencySettings) -> 
 def check_backend(backend: str) -> None:
     """Raises RuntimeError if a backend cannot be used here."""
     if backend == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            "backend cuda needs a GPU that torch can use, and there is none; allowed: torch, onnxruntime"
-        )
+        raise RuntimeError("backend cuda needs a GPU that torch can use, got none; allowed: torch, onnxruntime")
     if backend == "onnxruntime":
         try:
             for name in ("onnx", "onnxscript", "onnxruntime"):

@@ -69,4 +69,4 @@ class _Allocations(TorchDispatchMode):
 
 def id_of(tensor: torch.Tensor) -> int:
     """Identifies the storage of a tensor while it is alive."""
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage()._cdata  # noqa: SLF001 - torch has no public name for it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from pydantic.dataclasses import dataclass
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.presets import PRESETS, parse_stack
+
+_STACK = re.compile(r"([1-9]\d{0,2})([@x])([1-9]\d{0,5})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -22,7 +25,8 @@ class LatencySettings:
         threads: CPU threads.
         batch: Images at a time.
         preset: Network of a paper, a key of `nas.models.presets.PRESETS`.
-        stack: Normal cells per stage and final channels, as ``4@1056``.
+        stack: Normal cells per stage and final channels, as ``4@1056``, of which each architecture gets the nearest that
+            its cells can have; or normal cells per stage and filters, as ``4x44``.
         image_size: Height and width of the images in pixels.
         num_classes: Outputs of the classifier.
         precision: Half width of the 95 % interval of the median, relative to it, at which measuring ends.
@@ -44,6 +48,8 @@ class LatencySettings:
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset:.60}")
+        if self.stack is not None and _STACK.fullmatch(self.stack) is None:
+            raise ValueError(f"stack must be CELLS@CHANNELS or CELLSxFILTERS, as 4@1056 or 4x44, got {self.stack:.60}")
 
     @property
     def is_full(self) -> bool:
@@ -57,9 +63,12 @@ class LatencySettings:
         spec = replace(spec, auxiliary=False, **{name: value for name, value in given.items() if value is not None})
         if self.stack is None:
             return spec
+        repeats, by, width = _STACK.fullmatch(self.stack).groups()  # type: ignore[union-attr]
+        if by == "x":
+            return replace(spec, num_repeats=int(repeats), num_filters=int(width))
         if not isinstance(architecture, Architecture):
-            raise ValueError("a stack is for architectures made of cells of blocks")
-        return parse_stack(self.stack, spec, architecture)
+            raise ValueError("a stack with a number of channels is for architectures made of cells of blocks")
+        return parse_stack(self.stack, spec, architecture, nearest=True)
 
     def conditions(self) -> dict[str, Any]:
         """What, beside network and device, the latency depends on, as plain data."""
