@@ -142,14 +142,14 @@ def scalarize(values: ArrayLike, weights: ArrayLike, scale: tuple[Values, Values
 
 
 def front_scale(values: ArrayLike) -> tuple[Values, Values]:
-    """The worst and the best value of each objective on the front; where they are equal, they are set one apart."""
+    """The worst and the best value of each objective on the front; where they are equal, the worst is set one lower."""
     points = _points(values)
     best = points[front(points)]
     best = best[np.isfinite(best).all(axis=1)]
     if not len(best):
         return np.zeros(points.shape[1]), np.ones(points.shape[1])
     low, high = best.min(axis=0), best.max(axis=0)
-    return low, np.where(high > low, high, low + 1)
+    return np.where(high > low, low, high - 1), high
 
 
 def _points(values: ArrayLike) -> Values:

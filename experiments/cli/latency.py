@@ -34,15 +34,8 @@ def measure(  # noqa: PLR0913 - one argument for each option
     """Measure the latency of a network on this machine: median, spread and the interval of the median."""
     from experiments.architectures.latency import latency_line, measure_named
 
-    asked = _settings(
-        backend=backend,
-        threads=threads,
-        batch=batch,
-        preset=preset,
-        stack=stack,
-        image_size=image_size,
-        classes=classes,
-    )
+    network = {"preset": preset, "stack": stack, "image_size": image_size, "num_classes": classes}
+    asked = _settings(backend=backend, threads=threads, batch=batch, **network)
     found = measure_named(arch, asked)
     if as_json:
         print_json(found)
@@ -72,10 +65,9 @@ def build(  # noqa: PLR0913 - one argument for each option
 
     from experiments.architectures.latency_table import TableRequest, build_table, report_line
 
-    asked = _settings(
-        backend=backend, threads=threads, batch=batch, preset=preset, image_size=image_size, classes=classes
-    )
-    request = TableRequest(space, asked, stack, samples, check, seed or 0)
+    network = {"preset": preset, "stack": stack, "image_size": image_size, "num_classes": classes}
+    asked = _settings(backend=backend, threads=threads, batch=batch, **network)
+    request = TableRequest(space, asked, samples, check, seed or 0)
     report = build_table(request, out, Console(stderr=True))
     if as_json:
         print_json(report)

@@ -25,8 +25,8 @@ class LatencySettings:
         threads: CPU threads.
         batch: Images at a time.
         preset: Network of a paper, a key of `nas.models.presets.PRESETS`.
-        stack: Normal cells per stage and final channels, as ``4@1056``, of which each architecture gets the nearest that
-            its cells can have; or normal cells per stage and filters, as ``4x44``.
+        stack: Normal cells per stage and final channels, as ``4@1056``, of which each architecture gets the nearest
+            that its cells can have; or normal cells per stage and filters, as ``4x44``.
         image_size: Height and width of the images in pixels.
         num_classes: Outputs of the classifier.
         precision: Half width of the 95 % interval of the median, relative to it, at which measuring ends.
