@@ -57,7 +57,7 @@ class Archive:
 
 
 def _scores(weights: Values, values: Values, scale: tuple[Values, Values]) -> Values:
-    failed = np.isinf(values).any(axis=1)
+    failed = np.asarray(np.isinf(values).any(axis=1))
     scores = scalarize(np.where(failed[:, None], scale[0], values), weights, scale)
     scores[failed] = scores[~failed].min(initial=0.0) - 1
     return scores

@@ -93,7 +93,7 @@ class RegularizedEvolution:
     def _parent(self, generator: np.random.Generator) -> tuple[int, ...]:
         if self._front:
             best = list(self._front)  # best first
-            return best[min(generator.choice(len(best), min(2, len(best)), replace=False))]
+            return best[int(generator.choice(len(best), min(2, len(best)), replace=False).min())]
         drawn = generator.choice(len(self._population), self.settings.tournament_size, replace=False)
         # Of equal rewards the younger wins, so that the search can move along a plateau.
         return max((self._population[index] for index in sorted(drawn, reverse=True)), key=lambda told: told[1])[0]

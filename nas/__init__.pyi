@@ -41,6 +41,7 @@ from nas.plain import PlainDescription as PlainDescription
 from nas.plugins import plug_in as plug_in
 from nas.recipe import TrainRecipe as TrainRecipe
 from nas.rewards import Accuracy as Accuracy
+from nas.objectives import Objectives as Objectives
 from nas.rewards import CostedAccuracy as CostedAccuracy
 from nas.rewards import ShiftedAccuracy as ShiftedAccuracy
 from nas.search import SearchPlan as SearchPlan

@@ -25,8 +25,8 @@ def fronts(values: ArrayLike) -> list[NDArray[np.int64]]:
     front (non-dominated sorting, NSGA-II, Deb et al. 2002, doi 10.1109/4235.996017).
     """
     points = _points(values)
-    at_least = (points[:, None] >= points[None]).all(axis=2)
-    dominates = at_least & ~at_least.T
+    at_least = np.asarray((points[:, None] >= points[None]).all(axis=2))
+    dominates = np.asarray(at_least & ~at_least.T)
     left, found = np.arange(len(points)), []
     while len(left):
         free = ~dominates[np.ix_(left, left)].any(axis=0)
@@ -93,9 +93,8 @@ def _volume(points: Values, floor: Values) -> float:
         return float(points.max() - floor[0])
     points = points[np.argsort(-points[:, -1])]
     heights = points[:, -1] - np.append(points[1:, -1], floor[-1])
-    return sum(
-        height * _volume(points[: place + 1, :-1], floor[:-1]) for place, height in enumerate(heights) if height > 0
-    )
+    slices = ((height, points[: place + 1, :-1]) for place, height in enumerate(heights.tolist()) if height > 0)
+    return float(sum(height * _volume(base, floor[:-1]) for height, base in slices))
 
 
 def reference_point(values: ArrayLike, margin: float = 0.1) -> Values:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from experiments.architectures.export import export_architecture
-from experiments.architectures.find import NetworkOptions, trial_source
+from experiments.architectures.find import ArchitectureSource, NetworkOptions, trial_source
 from experiments.architectures.front_figure import draw_front
 from experiments.runs.run_folder import RunFolder
 from experiments.search.front import front_of, stored_objectives
 from nas.files.atomic_write import write_text
+from nas.latency.settings import LatencySettings
+from nas.models.presets import format_stack
 
 FRONT_FILE, FIGURE_FILE = "front.json", "front.svg"
 
@@ -32,16 +34,23 @@ def export_front(
     """
     folder = RunFolder(run)
     found, records = front_of(folder, names)
-    if not options.given:
-        latency = stored_objectives(folder.document()).latency
-        options = NetworkOptions(latency.preset, latency.stack, latency.image_size, latency.num_classes)
+    latency = stored_objectives(folder.document()).latency
     written = []
     for place, record in enumerate(records, start=1):
         member = out / f"{place:02d}-trial-{record.trial.id}"
         source = trial_source(f"{run}@front{place}", folder, record)
-        kept = programs if source.weights is not None and not options.given else ()
-        export_architecture(source, member, options, programs=kept, normalize=normalize and bool(kept))
+        network = options if options.given else _measured(source, latency)
+        kept = programs if source.weights is not None and not network.given else ()
+        export_architecture(source, member, network, programs=kept, normalize=normalize and bool(kept))
         written.append(member)
     write_text(out / FRONT_FILE, json.dumps(found.to_json(), indent=1) + "\n")
     draw_front(run, out / FIGURE_FILE, names)
     return [*written, out / FRONT_FILE, out / FIGURE_FILE]
+
+
+def _measured(source: ArchitectureSource, latency: LatencySettings) -> NetworkOptions:
+    """Options for the network of which costs were measured."""
+    stack = None
+    if latency.stack is not None and source.fidelity is not None:
+        stack = format_stack(latency.network(source.cells, source.fidelity.network), source.cells)
+    return NetworkOptions(latency.preset, stack, latency.image_size, latency.num_classes)

@@ -20,7 +20,7 @@ def test_names_become_columns(costs):
 
 
 def test_an_unknown_column(costs):
-    with pytest.raises(ValueError, match="latency_phone_ms, energy, with :max .* got latency_car"):
+    with pytest.raises(ValueError, match=r"latency_phone_ms, energy, with :max .* got latency_car"):
         objective_names(("accuracy", "latency_car"), costs)
 
 
