@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -155,7 +156,8 @@ class PPO:
         self._front_batch.append(Told(trial_id, rollout, len(self._archive) - 1))
         if len(self._front_batch) == self.settings.batch_size:
             replayed = [len(self._archive) + place for place in range(_FRONT_REPLAYS * self.settings.replay_size)]
-            weights = self._policy.weights_of([*(told.trial_id for told in self._front_batch), *replayed])
+            ids = [*(told.trial_id for told in self._front_batch), *replayed]
+            weights = np.array([self._archive.weights(trial_id) for trial_id in ids])
             best = [self._archive.best(each) for each in weights[self.settings.batch_size :]]
             advantages = [
                 self._front_advantage(told.place, each) for told, each in zip(self._front_batch, weights, strict=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -98,7 +99,7 @@ class Reinforce:
         self._archive.add(rollout.decisions, values)
         self._front_batch.append(Told(trial_id, rollout, len(self._archive) - 1))
         if len(self._front_batch) == self.settings.batch_size:
-            weights = self._policy.weights_of([told.trial_id for told in self._front_batch])
+            weights = np.array([self._archive.weights(told.trial_id) for told in self._front_batch])
             told = zip(self._front_batch, weights, strict=True)
             advantages = [self._front_advantage(each.place, mixture) for each, mixture in told]
             self._learn([each.rollout for each in self._front_batch], advantages, weights)

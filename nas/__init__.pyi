@@ -37,11 +37,11 @@ from nas.models.normalization import Normalization as Normalization
 from nas.models.operations import OPERATIONS as OPERATIONS
 from nas.models.operations import EdgeLayers as EdgeLayers
 from nas.models.operations import Operation as Operation
+from nas.objectives import Objectives as Objectives
 from nas.plain import PlainDescription as PlainDescription
 from nas.plugins import plug_in as plug_in
 from nas.recipe import TrainRecipe as TrainRecipe
 from nas.rewards import Accuracy as Accuracy
-from nas.objectives import Objectives as Objectives
 from nas.rewards import CostedAccuracy as CostedAccuracy
 from nas.rewards import ShiftedAccuracy as ShiftedAccuracy
 from nas.search import SearchPlan as SearchPlan

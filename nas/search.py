@@ -267,7 +267,7 @@ class _Teller:
             cast("FrontController", self._controller).tell_values(trial.id, trial.rollout, values)
         else:
             reward = failure if isinstance(outcome, Failure) else self._plan.reward(outcome)
-            self._controller.tell(trial.rollout, reward)
+            self._controller.tell(trial.rollout, cast("float", reward))
         del self._untold[trial.id]
 
 

@@ -25,7 +25,7 @@ def peak_memory_mib(architecture: Buildable, spec: NetworkSpec, *, batch: int = 
     with torch.no_grad(), _Allocations() as allocations:
         network(images)
     weights = sum(each.numel() * each.element_size() for each in _tensors(network))
-    return (weights + images.numel() * images.element_size() + allocations.peak) / 2**20
+    return float(weights + images.numel() * images.element_size() + allocations.peak) / 2**20
 
 
 def _tensors(network: nn.Module) -> list[torch.Tensor]:
@@ -38,11 +38,11 @@ def _tensors(network: nn.Module) -> list[torch.Tensor]:
     ]
 
 
-class _Allocations(TorchDispatchMode):
+class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the bytes of the storages that operations return, until they are freed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._alive = 0
         self._seen: set[int] = set()
@@ -69,4 +69,4 @@ class _Allocations(TorchDispatchMode):
 
 def id_of(tensor: torch.Tensor) -> int:
     """Identifies the storage of a tensor while it is alive."""
-    return tensor.untyped_storage()._cdata  # noqa: SLF001 - torch has no public name for it
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001 - torch has no public name for it

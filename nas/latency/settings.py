@@ -59,8 +59,12 @@ class LatencySettings:
     def network(self, architecture: Any, spec: NetworkSpec) -> NetworkSpec:  # noqa: ANN401 - any description
         """The network that is measured, for trials with the network `spec`; ValueError if it is not possible."""
         spec = spec if self.preset is None else PRESETS[self.preset]
-        given = {"image_size": self.image_size, "num_classes": self.num_classes}
-        spec = replace(spec, auxiliary=False, **{name: value for name, value in given.items() if value is not None})
+        spec = replace(
+            spec,
+            auxiliary=False,
+            image_size=spec.image_size if self.image_size is None else self.image_size,
+            num_classes=spec.num_classes if self.num_classes is None else self.num_classes,
+        )
         if self.stack is None:
             return spec
         repeats, by, width = _STACK.fullmatch(self.stack).groups()  # type: ignore[union-attr]

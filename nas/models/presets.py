@@ -75,10 +75,10 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture, *, nea
         return replace(stacked, num_filters=granule * max(1, round(channels / step)))
     if channels and channels % step == 0:
         return replace(stacked, num_filters=granule * channels // step)
-    nearest = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
+    others = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
     raise ValueError(
         f"the channels of a stack must be a multiple of {step} with these cells ({step // granule} for each filter, "
-        f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(nearest)}"
+        f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(others)}"
     )
 
 
