@@ -67,6 +67,8 @@ class TrainRecipe:
             (224 of images resized to 256 in 1812.01187, section 2.1).
         sync_norms: whether batch normalization is synchronized over all workers.
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
+        accumulate: parts into which a worker divides its images of a batch, to need less memory: their gradients are
+            added before the step. Batch normalization sees a part at a time, as with several workers.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -106,10 +108,13 @@ class TrainRecipe:
     test_crop: Annotated[int | None, Field(ge=8)] = None
     sync_norms: bool = False
     num_loaders: Annotated[int, Field(ge=0)] = 0
+    accumulate: Annotated[int, Field(ge=1)] = 1
 
     def __post_init__(self) -> None:
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(f"warmup_epochs must be below epochs, {self.epochs}, got {self.warmup_epochs:g}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate must divide batch_size, {self.batch_size}, got {self.accumulate}")
 
     @property
     def peak_rate(self) -> float:

@@ -26,11 +26,14 @@ class TrainingSettings:
         seed: Of initial weights, order of images, augmentation and dropout.
         start: A checkpoint to fine-tune; null starts from random weights.
         teacher: The network that is distilled: a checkpoint, a run, RUN@k, or ``torchvision:resnet50``; null for none.
+        checkpoint_minutes: Time between checkpoints within an epoch, from any of which the training can be resumed;
+            null writes one after each epoch only.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     start: str | None = None
     teacher: str | None = None
+    checkpoint_minutes: Annotated[float | None, Field(gt=0)] = None
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from nas.data.report import DataReport
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and deviation of ImageNet's colors, as in torchvision's and most other networks."""
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
@@ -46,6 +49,10 @@ class Split:
     def image(self, index: int) -> Images:
         """Returns one image, of shape (channels, height, width)."""
         return cast("Images", self.images[index])
+
+    def part(self, places: slice) -> Split:
+        """Returns some of the images, as a view."""
+        return Split(self.images[places], self.labels[places])
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Returns a copy of the images with these indices, in the given order."""

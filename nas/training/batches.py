@@ -8,10 +8,14 @@ import torch
 from torch import Tensor
 
 from nas.data.data_set import DataSet
+from nas.data.photographs import PhotographSplit
 from nas.recipe import TrainRecipe
+from nas.streaming.batches import StreamedBatches
 from nas.training.augmentation import ImageSource, augmented_batch, shuffled_batches
 from nas.training.parallel import Members
-from nas.training.photographs import PhotographBatches
+from nas.training.photographs import MAX_FOR_AXES, PhotographBatches, color_axes
+
+_THUMBNAIL = 64
 
 
 class MemoryBatches:
@@ -34,17 +38,22 @@ class MemoryBatches:
     def __len__(self) -> int:
         return len(self._source)
 
-    def epoch(self, _number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch."""
-        for indices in shuffled_batches(len(self), self._recipe.batch_size, self.generator):
+    def epoch(self, _number: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch from the first on.
+
+        The random numbers of the batches before are drawn too.
+        """
+        batches = shuffled_batches(len(self), self._recipe.batch_size, self.generator)
+        for number, indices in enumerate(batches):
             images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
-            yield images, self._source.labels[indices[self._part]]
+            if number >= first:
+                yield images, self._source.labels[indices[self._part]]
 
 
 def choose_batches(
     data: DataSet, recipe: TrainRecipe, *, seed: int, size: int | None, device: torch.device, members: Members
-) -> MemoryBatches | PhotographBatches:
-    """Chooses photographs if the recipe augments single images or the network's input is smaller than the images.
+) -> MemoryBatches | PhotographBatches | StreamedBatches:
+    """Chooses streamed photographs if the data set is, or others if the recipe augments single images or crops.
 
     Raises ValueError if it is larger.
     """
@@ -52,6 +61,11 @@ def choose_batches(
     size = size or own_size
     if size > own_size and not recipe.min_crop_area:
         raise ValueError(f"images must have at least the {size} pixels that the network takes, got {own_size}")
+    if isinstance(data.train, PhotographSplit):
+        axes = color_axes(data.train.thumbnails(MAX_FOR_AXES, size=_THUMBNAIL)) if recipe.lighting else None
+        return StreamedBatches(
+            data.train, data, recipe, size=size, seed=seed, device=device, part=members.part, axes=axes
+        )
     if recipe.needs_photographs or size != own_size:
         return PhotographBatches(data.train, data, recipe, size=size, seed=seed, device=device, members=members)
     return MemoryBatches(data, recipe, seed=seed, device=device, members=members)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import DataSet, Split
+from nas.data.photographs import PhotographSplit
 from nas.recipe import TrainRecipe
+from nas.streaming.batches import evaluation_batches
 from nas.training.augmentation import ImageSource
 from nas.training.device import autocast, choose_device, choose_dtype, num_threads
 from nas.training.objective import DivergedError
@@ -56,9 +58,9 @@ def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecip
     members = current_members()
     part = center_crop(split, crop)
     if members.count > 1:
-        part = Split(part.images[members.part], part.labels[members.part])
-    best, among_best = sum_over_members(_evaluate(network, part, data, recipe).double()).tolist()
-    return Score(best / len(split), among_best / len(split), len(split))
+        part = part.part(members.part)
+    best, among_best, number = sum_over_members(_evaluate(network, part, data, recipe).double()).tolist()
+    return Score(best / number, among_best / number, int(number))
 
 
 def center_crop(split: Split, size: int | None) -> Split:
@@ -68,20 +70,19 @@ def center_crop(split: Split, size: int | None) -> Split:
         return split
     if size > min(height, width):
         raise ValueError(f"a crop must be at most as large as the images, {width} x {height}, got {size}")
+    if isinstance(split, PhotographSplit):
+        return split.center_crop(size)
     top, left = (height - size) // 2, (width - size) // 2
     return Split(split.images[:, :, top : top + size, left : left + size], split.labels)
 
 
 def _evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe) -> Tensor:
-    """Counts the images whose class has the largest logit, and those whose class is among the largest."""
+    """Counts the images whose class has the largest logit, those whose class is among the largest, and all."""
     device = choose_device(recipe)
     was_training = network.training
     with num_threads(recipe.num_threads):
         move(network, device, recipe).eval()
-        counts = torch.zeros(2, dtype=torch.int64, device=device)
-        for piece in _pieces(split, recipe.batch_size):
-            source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
-            counts += _count_correct(network, source, recipe)
+        counts = _count_correct(network, _batches(split, data, recipe, device), recipe, device)
     network.train(was_training)
     return counts
 
@@ -94,20 +95,33 @@ def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
         yield split if size >= len(split) else Split(split.images[piece], split.labels[piece])
 
 
+def _batches(split: Split, data: DataSet, recipe: TrainRecipe, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields normalized images (N, C, H, W) and labels (N,)."""
+    if isinstance(split, PhotographSplit):
+        yield from evaluation_batches(split, data, recipe, device)
+        return
+    for piece in _pieces(split, recipe.batch_size):
+        source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
+        for first in range(0, len(source), recipe.batch_size):
+            indices = torch.arange(first, min(first + recipe.batch_size, len(source)), device=device)
+            yield source.batch(indices), source.labels[indices]
+
+
 @torch.inference_mode()
-def _count_correct(network: nn.Module, source: ImageSource, recipe: TrainRecipe) -> Tensor:
-    device = source.device
+def _count_correct(
+    network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], recipe: TrainRecipe, device: torch.device
+) -> Tensor:
     dtype = choose_dtype(recipe, device)
-    counts = torch.zeros(2, dtype=torch.int64, device=device)
+    counts = torch.zeros(3, dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    for first in range(0, len(source), recipe.batch_size):
-        indices = torch.arange(first, min(first + recipe.batch_size, len(source)), device=device)
+    for images, labels in batches:
         with autocast(device, dtype):
-            logits = network(source.batch(indices))
+            logits = network(images)
         finite &= torch.isfinite(logits).all()
-        labels = source.labels[indices, None]
-        among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == labels
-        counts += torch.stack([(logits.argmax(1, keepdim=True) == labels).sum(), among_best.sum()])
+        right = labels[:, None]
+        among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == right
+        counts[:2] += torch.stack([(logits.argmax(1, keepdim=True) == right).sum(), among_best.sum()])
+        counts[2] += len(labels)
     if not finite:
         raise DivergedError("the logits are not finite in evaluation")
     return counts

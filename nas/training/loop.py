@@ -27,10 +27,10 @@ from nas.training.device import (
 from nas.training.evaluation import accuracy, move
 from nas.training.mixing import build_mixer
 from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
-from nas.training.optimizer import build_optimizer, step
-from nas.training.parallel import current_members, distribute, share_buffers, synchronize_norms
+from nas.training.optimizer import add_gradients, build_optimizer, update
+from nas.training.parallel import current_members, distribute, exchanging, share_buffers, synchronize_norms
 from nas.training.photographs import seed_of
-from nas.training.results import EpochResult, TrainResult
+from nas.training.results import EpochProgress, EpochResult, Stopwatch, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
@@ -45,10 +45,10 @@ class Trainable(Protocol):
 
 
 class Training:
-    """State of a training run between two epochs; create it with `start_training`.
+    """State of a training run between two steps; create it with `start_training`.
 
     For a given seed, device, number of threads and a single worker, the result is reproducible, and bit-identical on a
-    CPU, even if the run is stopped after any epoch with `state` and resumed by another process with `restore`.
+    CPU, even if the run is stopped after any step with `state` and resumed by another process with `restore`.
 
     Args:
         network: a `Trainable`, trained in place on the recipe's device. It may return (logits, auxiliary logits).
@@ -78,7 +78,7 @@ class Training:
             raise ValueError(f"distillation must be above 0 with a teacher and 0 without, got {recipe.distillation:g}")
         device = choose_device(recipe)
         self._members = current_members()
-        self._members.check_batch(recipe.batch_size)
+        self._members.check_batch(recipe.batch_size, recipe.accumulate)
         if recipe.compile and self._members.count > 1:  # compiled gradients would not be averaged
             raise ValueError(f"compile must be false with several workers, got {self._members.count}")
         self._dtype = choose_dtype(recipe, device)
@@ -97,6 +97,12 @@ class Training:
         self._mix = build_mixer(recipe, len(data.class_names))
         self.average = build_average(network, recipe.ema_decay) if recipe.ema_decay else None
         self.num_epochs = 0
+        self._epoch = EpochProgress(EpochSums(device))
+
+    @property
+    def num_damaged(self) -> int:
+        """Number of training images that could not be decoded so far, of a data set that skips them."""
+        return getattr(self._batches, "num_damaged", 0)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -117,27 +123,32 @@ class Training:
 
         Raises DivergedError if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
-        started = time.perf_counter()
-        device = self._batches.device
-        sums = EpochSums(device)
-        look_every = _look_every(device)
+        clock = Stopwatch()
+        now, look_every = self._epoch, _look_every(self._batches.device)
         first = self.num_epochs * self.steps_per_epoch
         if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
-            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank))
-        for number, (images, labels) in enumerate(self._batches.epoch(self.num_epochs), start=first):
-            self._step(images, labels, number=number, sums=sums)
-            if number % look_every == 0:
-                sums.check()
+            place = (now.done,) if now.done else ()
+            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank, *place))
+        if self._batches.generator is not None:
+            now.generator_state = self._batches.generator.get_state()
+        for images, labels in clock.waiting_for(self._batches.epoch(self.num_epochs, now.done)):
+            self._step(images, labels, number=first + now.done, sums=now.sums)
+            if (first + now.done) % look_every == 0:
+                now.sums.check()
+            now.done += 1
+            clock.add_to(now)
             if after_step is not None:
-                after_step(number - first + 1)
+                after_step(now.done)
         share_buffers(self.network)
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
-        loss, share = sums.means()
+        loss, share = now.sums.means()
+        clock.add_to(now)
         self.num_epochs += 1
+        self._epoch = EpochProgress(EpochSums(self._batches.device))
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
-        return EpochResult(loss, share, rate, time.perf_counter() - started)
+        return EpochResult(loss, share, rate, now.seconds, now.wait_seconds)
 
     def _step(self, images: Tensor, labels: Tensor, *, number: int, sums: EpochSums) -> None:
         """Trains on one batch, given its number within the run."""
@@ -146,17 +157,26 @@ class Training:
         set_learning_rate(self._optimizer, learning_rate(recipe, progress, step_share=1 / self.num_steps))
         cast("Trainable", self.network).set_progress(progress)
         images, targets = self._mix(images, labels)
-        with autocast(device, self._dtype):
-            output = self._forward(images)
-            loss = classification_loss(output, targets, recipe)
-            if self._teacher is not None:
-                with torch.no_grad():
-                    taught = self._teacher(images)
-                loss = distilled_loss(loss, split_output(output)[0], taught, recipe)
-        step(self._optimizer, loss, scaler=self._scaler, gradient_clip=recipe.gradient_clip)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = [each.chunk(recipe.accumulate) for each in (images, targets, labels)]
+        for place, (part, target, own) in enumerate(zip(*parts, strict=True), start=1):
+            with exchanging(self._forward, now=place == len(parts[0])):
+                with autocast(device, self._dtype):
+                    output = self._forward(part)
+                    loss = self._loss(output, part, target)
+                add_gradients(loss, scaler=self._scaler, share=len(part) / len(images))
+            sums.add(loss, split_output(output)[0], own)
+        update(self._optimizer, scaler=self._scaler, gradient_clip=recipe.gradient_clip)
         if self.average is not None:
             self.average.update_parameters(self.network)
-        sums.add(loss, split_output(output)[0], labels)
+
+    def _loss(self, output: Tensor | tuple[Tensor, Tensor], images: Tensor, targets: Tensor) -> Tensor:
+        loss = classification_loss(output, targets, self._recipe)
+        if self._teacher is None:
+            return loss
+        with torch.no_grad():
+            taught = self._teacher(images)
+        return distilled_loss(loss, split_output(output)[0], taught, self._recipe)
 
     def state(self) -> TrainingState:
         """Returns the state from which another process can resume."""
@@ -167,7 +187,8 @@ class Training:
         }
         if self.average is not None:
             tensors |= prefixed("average", self.average.state_dict())
-        return TrainingState(tensors, {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()})
+        values = {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()}
+        return TrainingState(tensors, values | self._epoch.to_json())
 
     def restore(self, state: TrainingState) -> None:
         """Resumes from a state; raises ValueError if it does not match this run."""
@@ -181,12 +202,14 @@ class Training:
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state.values["scaler"])
         self.num_epochs = int(state.values["num_epochs"])
+        self._epoch = EpochProgress.from_json(state.values, self._batches.device)
         self._set_random_states(without_prefix("random", state.tensors))
 
     def _random_states(self) -> dict[str, Tensor]:
         states = {"torch": torch.get_rng_state()}
         if self._batches.generator is not None:
-            states["batches"] = self._batches.generator.get_state()
+            begun = self._epoch.done > 0  # the batches before are drawn again
+            states["batches"] = self._epoch.generator_state if begun else self._batches.generator.get_state()
         if self._batches.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._batches.device)
         return states

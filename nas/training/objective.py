@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +62,19 @@ class EpochSums:
         self._loss += loss.detach().double() * len(labels)
         self._num_correct += (logits.detach().argmax(1) == labels).sum()
         self.num_images += len(labels)
+
+    def to_json(self) -> dict[str, float]:
+        """Returns the sums as plain data."""
+        return {"loss": float(self._loss), "num_correct": int(self._num_correct), "num_images": self.num_images}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, float], device: torch.device) -> EpochSums:
+        """Rebuilds sums."""
+        sums = cls(device)
+        sums._loss += value["loss"]
+        sums._num_correct += int(value["num_correct"])
+        sums.num_images = int(value["num_images"])
+        return sums
 
     def check(self) -> None:
         """Raises DivergedError if any loss so far was not finite."""

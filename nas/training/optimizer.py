@@ -50,7 +50,17 @@ def decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> lis
 def step(optimizer: Optimizer, loss: Tensor, *, scaler: GradScaler, gradient_clip: float) -> None:
     """Computes gradients, clips their global norm (unless `gradient_clip` is 0) and updates the parameters."""
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(scaler.scale(loss))
+    add_gradients(loss, scaler=scaler)
+    update(optimizer, scaler=scaler, gradient_clip=gradient_clip)
+
+
+def add_gradients(loss: Tensor, *, scaler: GradScaler, share: float = 1.0) -> None:
+    """Adds the gradients of a part of a batch, of which it is the given share, to those of its other parts."""
+    torch.autograd.backward(scaler.scale(loss if share == 1 else loss * share))
+
+
+def update(optimizer: Optimizer, *, scaler: GradScaler, gradient_clip: float) -> None:
+    """Clips the global norm of the gradients (unless `gradient_clip` is 0) and updates the parameters."""
     if gradient_clip > 0:
         scaler.unscale_(optimizer)
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class TrainingPlan:
         seed: seed of initial weights, batch order, augmentation and dropout.
         start: checkpoint to start from; None starts from random weights.
         teacher: see `nas.training.teacher.load_teacher`; None for a recipe without distillation.
+        checkpoint_minutes: time between checkpoints within an epoch; None writes them after each epoch only.
     """
 
     architecture: Buildable
@@ -56,6 +58,7 @@ class TrainingPlan:
     seed: int = 0
     start: str | None = None
     teacher: str | None = None
+    checkpoint_minutes: float | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -86,7 +89,8 @@ def run_training(
 ) -> dict[str, Any]:
     """Trains from the folder's checkpoint, if any, to the last epoch, and tests.
 
-    The checkpoint in the folder is replaced atomically after each epoch, so that the same call resumes the run after an
+    The checkpoint in the folder is replaced atomically after each epoch, and within it every
+    `plan.checkpoint_minutes`, so that the same call resumes the run after an
     interruption; with one worker on a CPU, the final weights are bit-identical. Validation chooses between the weights
     and their moving average; afterwards the test images are loaded once.
 
@@ -113,7 +117,8 @@ def run_training(
             _write_metrics(out, records)
             callbacks.after_epoch(records)
         while training.num_epochs < recipe.epochs:
-            records = [*records, _run_epoch(training, plan, data, callbacks)]
+            save = _Saving(training, plan, records, out, active=first)
+            records = [*records, _run_epoch(training, plan, data, callbacks, save)]
             if first:
                 _write(training, plan, records, out)
                 callbacks.after_epoch(records)
@@ -171,13 +176,39 @@ def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
     check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
-def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks) -> Record:
+class _Saving:
+    """Writes a checkpoint within an epoch when the last one is older than the plan says."""
+
+    def __init__(
+        self, training: Training, plan: TrainingPlan, records: list[Record], out: Path, *, active: bool
+    ) -> None:
+        self._write = partial(_write, training, plan, records, out)
+        self._seconds = None if plan.checkpoint_minutes is None or not active else 60 * plan.checkpoint_minutes
+        self._last = time.monotonic()
+
+    def after_step(self) -> None:
+        """Writes a checkpoint if it is time."""
+        if self._seconds is not None and time.monotonic() - self._last >= self._seconds:
+            self._write()
+            self._last = time.monotonic()
+
+
+def _run_epoch(
+    training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks, saving: _Saving
+) -> Record:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
-    result = training.run_epoch(lambda done: callbacks.after_step(number, done, num_steps))
+
+    def after_step(done: int) -> None:
+        if done < num_steps:
+            saving.after_step()
+        callbacks.after_step(number, done, num_steps)
+
+    result = training.run_epoch(after_step)
     started = time.perf_counter()
     scores = _evaluate(training, plan, data.validation, data)
     seconds = time.perf_counter() - started
-    return {"epoch": number, **asdict(result), "validation": scores, "validation_seconds": seconds}
+    damaged = {"num_damaged": training.num_damaged} if training.num_damaged else {}
+    return {"epoch": number, **asdict(result), **damaged, "validation": scores, "validation_seconds": seconds}
 
 
 def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, dict[str, float]]:
@@ -232,6 +263,7 @@ def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]
         **{name: getattr(recipe, name) for name in ("batch_size", "precision", "epochs")},
         "recipe": plan.fidelity.to_json()["recipe"],
         "fine_tuned": plan.start is not None,
+        **({"streamed": True} if plan.fidelity.data.streamed else {}),
         "seconds": result["seconds"],
         "device": result["device"],
         "weights": chosen,

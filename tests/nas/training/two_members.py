@@ -93,6 +93,7 @@ def normalize():
 def find_all():
     found = {f"plain.{name}": value for name, value in train(nn.GroupNorm(2, 4)).items()}
     found |= {f"sync.{name}": value for name, value in train(BatchNorm(4), sync_norms=True).items()}
+    found |= {f"parts.{name}": value for name, value in train(nn.GroupNorm(2, 4), accumulate=2).items()}
     texts = gather_texts("Zoë" * current_members().rank)
     found["texts"] = torch.tensor(bytearray("|".join(texts).encode()))
     return found | {f"norm.{name}": value for name, value in normalize().items()}

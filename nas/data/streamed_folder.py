@@ -1,0 +1,144 @@
+"""Image folders whose photographs are decoded when they are needed.
+
+The index, an array of names and labels in one file of the cache folder, is memory-mapped by every process. Photographs
+are identified by their names and sizes: reading the contents of all of ImageNet would take hours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.data.class_folders import ClassFolders, Layout, find_layout, list_images, list_test_images, named_root
+from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, channel_statistics
+from nas.data.file_digests import cache_folder
+from nas.data.identity import MAX_FILES, FileDigest, FolderDigest, Identity
+from nas.data.photographs import Photographs, PhotographSplit
+from nas.data.picture_notices import picture_notices
+from nas.data.report import join_left_out
+from nas.data.splits import ImageSource, check_classes, draw_splits
+from nas.fidelity import DataSpec
+from nas.files.atomic_write import write_bytes
+
+_FOLDER = "indexes"
+_COUNTED, _COUNTED_SIZE = 10_000, 64
+_REPORT_EVERY = 100
+_LOOKED_AT = 32
+
+
+def load_streamed_folder(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
+    """Loads an image folder (see `nas.data.image_folder`) without decoding its photographs.
+
+    Raises:
+        ValueError: if a folder or its images are missing, or class names or a list of labels do not fit.
+        RuntimeError: if the index cannot be written to the cache folder.
+    """
+    layout = find_layout(spec)
+    check_classes(layout.class_names)
+    train = list_images(layout.train, layout.class_names, spec)
+    test = None if layout.test is None else list_test_images(named_root(spec), layout.class_names, spec)
+    source = _describe(layout, train, test)
+    chosen = draw_splits(train.labels, spec, names=source.names, class_names=layout.class_names)
+    splits = [_split(train, spec, indices) for indices in chosen]
+    mean, std = _statistics(splits[0], spec, progress)
+    report = source.report(*chosen)
+    return DataSet(
+        *splits, partial(load_streamed_test, spec, layout.class_names), layout.class_names, mean, std, report
+    )
+
+
+def load_streamed_test(spec: DataSpec, class_names: tuple[str, ...]) -> PhotographSplit:
+    """Finds the test photographs; raises ValueError if there are none."""
+    found = list_test_images(named_root(spec), class_names, spec)
+    return _split(found, spec, np.arange(len(found.labels)))
+
+
+def _split(found: ClassFolders, spec: DataSpec, indices: npt.NDArray[np.int64]) -> PhotographSplit:
+    size = cast("int", spec.image_size)
+    photographs = Photographs(found.files.folder.resolve(), _index(found), indices, size, size)
+    return PhotographSplit(cast("Images", photographs), found.labels[indices], spec.damaged == "skip")
+
+
+def _index(found: ClassFolders) -> npt.NDArray[np.bytes_]:
+    """Writes the names to the cache folder, unless they are there, and maps them into memory."""
+    names = np.array([name.encode("utf-8", "surrogateescape") for name in found.files.names])
+    digest = hashlib.blake2b(np.ascontiguousarray(names).data, digest_size=16).hexdigest()
+    path = cache_folder() / _FOLDER / f"{digest}.npy"
+    try:
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = io.BytesIO()
+            np.save(content, names, allow_pickle=False)
+            write_bytes(path, content.getvalue())
+        index: npt.NDArray[np.bytes_] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise RuntimeError(
+            f"the index of {len(names):,} photographs, {names.nbytes / 1e6:,.1f} MB, cannot be kept at {path} "
+            f"({reason}); set NAS_CACHE to a writable folder with enough free space"
+        ) from None
+    return index
+
+
+def _describe(layout: Layout, train: ClassFolders, test: ClassFolders | None) -> ImageSource:
+    parts = [each for each in (train, test) if each is not None]
+    left_out = join_left_out((_prefix(each, layout.root), each.left_out) for each in parts)
+    names = train.files.names
+    some = [train.files.folder / name for name in names[:: max(1, len(names) // _LOOKED_AT)]]
+    return ImageSource(
+        identity=_identify(train, layout.root),
+        names=train.files.names,
+        num_test=None if test is None else len(test.files.names),
+        left_out=(*left_out, *layout.left_out),
+        notices=(*layout.notices, *picture_notices(some)),
+        tested=None if test is None else _identify(test, layout.root),
+    )
+
+
+def _identify(found: ClassFolders, root: Path) -> Identity:
+    """Identifies photographs by name and size, and those of a list also by label, folder by folder."""
+    prefix = _prefix(found, root)
+    digests: dict[str, tuple[int, Any]] = {}
+    files: dict[str, FileDigest] | None = {} if len(found.files.names) <= MAX_FILES else None
+    for name, label, size in _sizes(found):
+        place = f"{prefix}{name}".rpartition("/")[0] or "."
+        number, digest = digests.get(place) or (0, hashlib.blake2b(digest_size=16))
+        digest.update(f"{name}\0{size}\0{label}\n".encode("utf-8", "surrogateescape"))
+        digests[place] = (number + 1, digest)
+        if files is not None:
+            files[f"{prefix}{name}"] = (size, "")
+    folders = {name: FolderDigest(number, each.hexdigest()) for name, (number, each) in sorted(digests.items())}
+    return Identity(folders, files)
+
+
+def _prefix(found: ClassFolders, root: Path) -> str:
+    return "" if found.files.folder == root else f"{found.files.folder.name}/"
+
+
+def _sizes(found: ClassFolders) -> Iterator[tuple[str, int, int]]:
+    folder = str(found.files.folder)
+    for name, label in zip(found.files.names, found.labels.tolist(), strict=True):
+        yield name, label, os.stat(f"{folder}/{name}").st_size  # noqa: PTH116 - a million paths
+
+
+def _statistics(
+    train: PhotographSplit, spec: DataSpec, progress: Progress | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Counts the colors of up to 10,000 evenly spaced photographs, made small; kept beside the index."""
+    if spec.statistics == "imagenet":
+        return IMAGENET_MEAN, IMAGENET_STD
+    some = train.thumbnails(_COUNTED, size=_COUNTED_SIZE)
+    images = np.empty(some.images.shape, np.uint8)
+    for place in range(len(some)):
+        images[place] = some.image(place)
+        if progress is not None and place % _REPORT_EVERY == 0:
+            progress(place, len(some))
+    return channel_statistics(images)
