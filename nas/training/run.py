@@ -208,7 +208,8 @@ def _run_epoch(
     scores = _evaluate(training, plan, data.validation, data)
     seconds = time.perf_counter() - started
     damaged = {"num_damaged": training.num_damaged} if training.num_damaged else {}
-    return {"epoch": number, **asdict(result), **damaged, "validation": scores, "validation_seconds": seconds}
+    speed = {"images_per_second": _images_per_epoch(plan, data) / result.seconds}
+    return {"epoch": number, **asdict(result), **speed, **damaged, "validation": scores, "validation_seconds": seconds}
 
 
 def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, dict[str, float]]:
@@ -276,7 +277,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
     complexity = measure(plan.architecture, plan.fidelity.network)
     training_seconds = sum(record["seconds"] for record in records)
     recipe = plan.fidelity.recipe
-    per_epoch = num_batches(len(data.train), recipe.batch_size) * min(recipe.batch_size, len(data.train))
+    per_epoch = _images_per_epoch(plan, data)
     device = choose_device(recipe)
     return {
         "architecture": plan.architecture.fingerprint,
@@ -293,3 +294,8 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         **({} if data.report is None else {"images": data.report.counts}),
         **plan.fidelity.to_json(),
     }
+
+
+def _images_per_epoch(plan: TrainingPlan, data: DataSet) -> int:
+    batch_size, number = plan.fidelity.recipe.batch_size, len(data.train)
+    return num_batches(number, batch_size) * min(batch_size, number)

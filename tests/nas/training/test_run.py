@@ -106,8 +106,7 @@ def test_a_training_killed_within_epochs_goes_on_to_the_same_weights(tmp_path, d
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     records = [(folder / "metrics.jsonl").read_text().splitlines() for folder in (whole, broken)]
-    for mine, other in zip(*records, strict=True):
-        mine, other = json.loads(mine), json.loads(other)
+    for mine, other in zip(*([*map(json.loads, lines)] for lines in records), strict=True):
         assert (mine["loss"], mine["accuracy"]) == (other["loss"], other["accuracy"])
 
 
