@@ -98,7 +98,7 @@ class TrainingConfig(_OfTraining):
 
     def __post_init__(self) -> None:
         _OfTraining.__post_init__(self)
-        self.workers.check_batch(self.recipe.batch_size)
+        self.workers.check_batch(self.recipe.batch_size, self.recipe.accumulate)
         if self.recipe.compile and self.workers.num_workers > 1:
             raise ValueError(f"recipe.compile must be false with several workers, got {self.workers.num_workers}")
 
