@@ -148,10 +148,10 @@ class TrainingWorkers:
             raise ValueError(
                 f"recipe.batch_size must be divisible by the number of workers, {self.num_workers}, got {batch_size}"
             )
-        if batch_size // self.num_workers % accumulate:
+        part = batch_size // self.num_workers
+        if part % accumulate:
             raise ValueError(
-                f"recipe.accumulate must divide a worker's part of recipe.batch_size, {batch_size // self.num_workers}, "
-                f"got {accumulate}"
+                f"recipe.accumulate must divide a worker's part of recipe.batch_size, {part}, got {accumulate}"
             )
 
 
