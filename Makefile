@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAST := not slow and not ray and not real_data and not gpu
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help install demo check test lint clean
+.PHONY: help install demo check test gpu lint docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -21,14 +21,21 @@ check: install lint  ## lint, types and the tests that need no Ray and no traini
 test: install lint  ## lint, types and all tests with branch coverage
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term --durations=15
 
+gpu:  ## the tests and the benchmark of the GPU with $(PYTHON), in at most ten minutes; needs torch, no Ray and no data
+	timeout 200 $(PYTHON) -m pytest -m gpu tests/gpu --durations=10
+	$(PYTHON) benchmarks/gpu.py --minutes 5 --out runs/gpu
+
 lint: install  ## style, layers and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+docs: install  ## build the documentation site into site/, strictly: no broken link, no missing page
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:  ## remove .venv, caches and the demo's runs
-	rm -rf $(VENV) runs/demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) runs/demo build dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "Python 3.11 or newer is required, got %d.%d; use PYTHON=python3.11" % v[:2])'

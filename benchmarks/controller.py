@@ -91,7 +91,7 @@ def measure(num_rounds: int) -> dict[str, float]:
 
 def resume_seconds(num_tells: int) -> float:
     """CPU seconds to replay the tells of a run, with rollouts drawn by an untrained policy outside the timing."""
-    rollouts = PPO(CHOICES, PPOSettings(num_redraws=0), seed=0).ask(range(num_tells))
+    rollouts = PPO(CHOICES, seed=0).ask(range(num_tells))
     controller = PPO(CHOICES, seed=0)
     start = time.process_time()
     tell_all(controller, rollouts)

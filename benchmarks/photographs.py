@@ -88,7 +88,8 @@ def streamed(root: Path, num_loaders: int) -> int:
     )
     spec = DataSpec("image_folder", str(root), image_size=256, streamed=True, statistics="imagenet")
     data = load_data(spec)
-    return count(StreamedBatches(data.train, data, recipe, size=SIZE, seed=0, device=torch.device("cpu")).epoch(0))
+    batches = StreamedBatches(data.train, data, recipe, size=SIZE, seed=0, device=torch.device("cpu"))
+    return count(batches.load(*batch) for batch in batches.epoch(0))
 
 
 def cpu_milliseconds(work: Callable[[], int]) -> float:

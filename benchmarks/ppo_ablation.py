@@ -1,11 +1,12 @@
-"""Ablation of PPO's settings: changes one at a time, on several problems, over many seeds.
+"""Compares controllers, bare and wrapped, and PPO's settings, on several problems, over many seeds.
 
 Run: ``python benchmarks/ppo_ablation.py --table cifar10.csv --seeds 100`` (``--quick`` for a smoke run).
 
-The problems: the table with its last and with its first validation column as reward (NAS-Bench-201), and synthetic
-functions with random terms for single choices and pairs of choices, measured with noise: on NASNet's 50 choices, on 20
-choices with two options, and on 12 of mixed kinds. Each seed has a function of its own. The score is the true value of
-the incumbent: test accuracy in percent, or standard deviations above the mean of random rollouts.
+The problems: the table with its last and with its first validation column as reward (NAS-Bench-201), also reversed, and
+synthetic functions with random terms for single choices and pairs of choices, measured with noise: on NASNet's 50
+choices, on 20 choices with two options, and on 12 of mixed kinds; of the latter also one with a plateau: the worst 70 %
+are all equal. Each seed has a function of its own. The score is the true value of the incumbent: test accuracy in
+percent, or standard deviations above the mean of random rollouts.
 
 Prints a table in Markdown: means with the half width of a 95 % interval; for a changed setting the difference from the
 defaults, seed by seed. Differences that an interval separates from 0 are bold.
@@ -25,9 +26,12 @@ import numpy as np
 import torch
 from scipy import stats
 
+from controllers.fresh import Fresh
 from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
-from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
+from controllers.regularized_evolution import RegularizedEvolution
+from controllers.reinforce import Reinforce
+from controllers.surrogate import Surrogate
 from nas.decisions import Choice
 from nas.edge_cell import EdgeCell
 from nas.protocols import Controller
@@ -36,14 +40,13 @@ from search_spaces.nasnet import NASNET
 from workers.evaluators.table import Columns, read_table
 
 DEFAULTS = PPOSettings()
+PLAIN = replace(PRESETS["nasnet"], learning_rate=0.01, batch_size=10, num_epochs=4, entropy_weight=0.01)
 VARIANTS: Mapping[str, PPOSettings] = {
     "advantage: moving average": replace(DEFAULTS, advantage="baseline"),
     "rank_greed 0": replace(DEFAULTS, rank_greed=0.0),
     "rank_greed 3": replace(DEFAULTS, rank_greed=3.0),
     "no replay": replace(DEFAULTS, replay_size=0),
     "replay_size 20": replace(DEFAULTS, replay_size=20),
-    "no redraws": replace(DEFAULTS, num_redraws=0),
-    "redraw_heat 1": replace(DEFAULTS, redraw_heat=1.0),
     "entropy_weight 0.01": replace(DEFAULTS, entropy_weight=0.01),
     "entropy_weight 0.1": replace(DEFAULTS, entropy_weight=0.1),
     "learning_rate 0.01": replace(DEFAULTS, learning_rate=0.01),
@@ -53,40 +56,88 @@ VARIANTS: Mapping[str, PPOSettings] = {
     "num_epochs 1": replace(DEFAULTS, num_epochs=1),
     "num_epochs 4": replace(DEFAULTS, num_epochs=4),
     "no choice_embedding": replace(DEFAULTS, choice_embedding=False),
-    "plain: lr 0.01, 4 epochs, entropy 0.01": replace(
-        PRESETS["nasnet"], learning_rate=0.01, batch_size=10, num_epochs=4, entropy_weight=0.01
-    ),
+    "own softmaxes": replace(DEFAULTS, shared=False),
+    "plain": PLAIN,
+    "plain, shared softmaxes": replace(PLAIN, shared=True),
     "preset nasnet": PRESETS["nasnet"],
 }
-BUILDERS: Mapping[str, Callable[..., Controller]] = {
+CONTROLLERS: Mapping[str, Callable[..., Controller]] = {
     "PPO": PPO,
+    "REINFORCE": Reinforce,
+    "evolution": RegularizedEvolution,
     "random search": RandomSearch,
-    "evolution (10, 10)": RegularizedEvolution,
-    "evolution (10, 3)": partial(RegularizedEvolution, settings=EvolutionSettings(10, 3)),
-} | {name: partial(PPO, settings=settings) for name, settings in VARIANTS.items()}
+    "plain PPO": partial(PPO, settings=replace(PLAIN, shared=True)),
+    "plain PPO, own softmaxes": partial(PPO, settings=PLAIN),
+}
+WRAPPERS: Mapping[str, Callable[..., Controller]] = {
+    "": lambda controller, _space, seed: controller,  # noqa: ARG005 - the same call for all
+    ", fresh": Fresh,
+    ", surrogate": Surrogate,
+}
+
+
+def build_in(wrapper: Callable[..., Controller], build: Callable[..., Controller]) -> Callable[..., Controller]:
+    """Builds a controller in a wrapper, for a space."""
+    return lambda space, seed: wrapper(build(space.choices, seed=seed), space, seed=seed)
+
+
+COMPARED: Mapping[str, Callable[..., Controller]] = {
+    f"{name}{suffix}": build_in(wrapper, build)
+    for name, build in CONTROLLERS.items()
+    for suffix, wrapper in WRAPPERS.items()
+}
+ABLATED: Mapping[str, Callable[..., Controller]] = {
+    "PPO, fresh": COMPARED["PPO, fresh"],
+    **{name: build_in(Fresh, partial(PPO, settings=settings)) for name, settings in VARIANTS.items()},
+}
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A description that is no more than its decisions."""
+
+    decisions: tuple[int, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The decisions themselves."""
+        return str(self.decisions)
+
+    def to_json(self) -> list[int]:
+        """The decisions."""
+        return list(self.decisions)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Choices, and what decisions are worth: the reward of a measurement, and the true value."""
+    """A space, and what decisions are worth: the reward of a measurement, and the true value."""
 
     choices: tuple[Choice, ...]
     measure: Callable[[tuple[int, ...]], tuple[float, float]]
 
+    def decode(self, decisions: tuple[int, ...]) -> Decisions:
+        """Describes the decisions."""
+        return Decisions(decisions)
+
 
 @cache
-def table_problem(path: Path, place: int) -> Problem:
-    """A table; the reward is the validation column at the place given."""
+def table_problem(path: Path, place: int, sign: int = 1) -> Problem:
+    """A table; the reward is the validation column at the place given, times a sign."""
     with path.open(encoding="utf-8") as file:
         valid = [name for name in file.readline().strip().split(",") if name.startswith("valid")]
     table = read_table(path, Columns(valid=valid[place]))
     space = EdgeSpace.of(table.rows)
     values = {space.encode(EdgeCell.from_arch(name)): row for name, row in table.rows.items()}
-    return Problem(space.choices, lambda decisions: (values[decisions].validation, 100 * values[decisions].test))
+    return Problem(
+        space.choices, lambda decisions: (sign * values[decisions].validation, 100 * sign * values[decisions].test)
+    )
 
 
-def made_up_problem(choices: tuple[Choice, ...], seed: int) -> Problem:
-    """A random function of single choices and of pairs of them, standardized; measured with noise of 0.3."""
+def made_up_problem(choices: tuple[Choice, ...], seed: int, *, plateau: float = 0.0) -> Problem:
+    """A random function of single choices and of pairs of them, standardized; measured with noise of 0.3.
+
+    With a plateau, that share of rollouts, the worst, have one reward without noise.
+    """
     rng = np.random.default_rng(seed)
     options = [choice.num_options for choice in choices]
     singles = [rng.standard_normal(number) * rng.exponential() for number in options]
@@ -99,9 +150,12 @@ def made_up_problem(choices: tuple[Choice, ...], seed: int) -> Problem:
 
     draws = [raw(rng.integers(options)) for _ in range(2000)]
     mean, deviation = np.mean(draws), np.std(draws)
+    floor = (np.quantile(draws, plateau) - mean) / deviation if plateau else -np.inf
 
     def measure(decisions: tuple[int, ...]) -> tuple[float, float]:
         value = float((raw(decisions) - mean) / deviation)
+        if value <= floor:
+            return floor, value
         return value + 0.3 * float(rng.standard_normal()), value
 
     return Problem(choices, measure)
@@ -112,13 +166,17 @@ def problems(table: Path | None) -> dict[str, Callable[[int], Problem]]:
     kinds, sizes = ("source", "op", "norm"), (3, 5, 2)
     mixed = tuple(Choice(f"choice {place}", kinds[place % 3], sizes[place % 3]) for place in range(12))
     binary = tuple(Choice(f"choice {place}", "op", 2) for place in range(20))
-    made_up = {"50 choices": NASNET.choices, "20 of two": binary, "12 mixed": mixed}
-    found = {name: partial(made_up_problem, choices) for name, choices in made_up.items()}
+    made_up = {"50 choices": replace(NASNET, norms=("bn",)).choices, "20 of two": binary, "12 mixed": mixed}
+    found: dict[str, Callable[[int], Problem]] = {
+        name: partial(made_up_problem, choices) for name, choices in made_up.items()
+    }
+    found["12 mixed, plateau"] = partial(made_up_problem, mixed, plateau=0.7)
     if table is None:
         return found
+    columns = (("last", -1, 1), ("first", 0, 1), ("last, reversed", -1, -1))
     return {
-        f"table, {name}": lambda _, place=place: table_problem(table, place)
-        for name, place in (("last", -1), ("first", 0))
+        f"table, {name}": lambda _, place=place, sign=sign: table_problem(table, place, sign)
+        for name, place, sign in columns
     } | found  # type: ignore[misc]
 
 
@@ -126,7 +184,7 @@ def run(table: Path | None, name: str, problem_name: str, seed: int, checkpoints
     """The true value of the incumbent at each checkpoint of one run."""
     torch.set_num_threads(1)
     problem = problems(table)[problem_name](seed)
-    controller = BUILDERS[name](problem.choices, seed=seed)
+    controller = {**COMPARED, **ABLATED}[name](problem, seed=seed)
     best, incumbent, values = -np.inf, np.nan, []
     for trial in range(max(checkpoints)):
         (rollout,) = controller.ask([trial])
@@ -153,6 +211,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--table", type=Path, help="CSV of NAS-Bench-201; left out, only the made-up functions")
     parser.add_argument("--problems", nargs="+", help="names of those to run, as in the table's head; all if left out")
+    parser.add_argument("--rows", nargs="+", help="names of strategies or changed settings; the comparison if left out")
+    parser.add_argument("--ablation", action="store_true", help="changes one setting of PPO with `fresh` at a time")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--checkpoints", type=int, nargs="+", default=[100, 400])
     parser.add_argument("--processes", type=int, default=2)
@@ -167,7 +227,7 @@ def main() -> None:
     print(f"{seeds} seeds\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}", flush=True)
     references: list[np.ndarray] | None = None
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor:
-        for builder in BUILDERS:
+        for builder in arguments.rows or (ABLATED if arguments.ablation else COMPARED):
             jobs = [
                 [executor.submit(run, arguments.table, builder, name, seed, checkpoints) for seed in range(seeds)]
                 for name in names

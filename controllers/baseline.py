@@ -23,6 +23,10 @@ class Baseline:
         # A spread within rounding means that all rewards are equal.
         return (reward - self._mean) / spread if spread > 1e-9 * abs(self._mean) else 0.0
 
+    def difference(self, reward: float) -> float:
+        """Distance of a reward above the mean, as in the paper."""
+        return reward - self._mean
+
     def add(self, reward: float) -> None:
         """Adds a reward to the averages."""
         self._weight = self._decay * self._weight + 1.0

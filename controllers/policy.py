@@ -1,10 +1,11 @@
 """The policy of the gradient-based controllers: a one-layer LSTM (NASNet, 1707.07012, appendix A.2).
 
-The LSTM takes one step per choice. It reads the previous decision and an embedding of the current choice, and the head
-for that kind of choice maps its state to one logit per option. Decision embeddings and heads are shared by kind;
-options that a choice does not have are masked. Without the choice embedding the states of two consecutive steps hardly
-differ early in training. Embeddings are scaled by the square root of their size (1706.03762, section 3.4), because
-initial weights within -0.1..0.1 would leave the LSTM with almost no input.
+The LSTM takes one step per choice. It reads the previous decision and an embedding of the current choice, and a head
+maps its state to one logit per option. Decision embeddings and heads are shared by choices of a kind, or each choice
+has its own, as in the paper; options that a choice does not have are masked. With shared ones and without the choice
+embedding the states of two consecutive steps hardly differ early in training. Embeddings are scaled by the square root
+of their size (1706.03762, section 3.4), because initial weights within -0.1..0.1 would leave the LSTM with almost no
+input.
 """
 
 from __future__ import annotations
@@ -33,19 +34,23 @@ class Policy(nn.Module):
     """A distribution over the decisions of a search space.
 
     Initial weights are uniform within -0.1..0.1 (1707.07012, A.2). With `choice_embedding` the LSTM reads which choice
-    is current; the paper names no such input.
+    is current; the paper names no such input. With `shared`, choices of a kind share decision embeddings and heads; the
+    paper has one softmax for each choice.
 
     Attributes:
         choices: the decisions to be made, in order.
-        options: for each choice, the slice of its options in tables with a row for each option of each kind.
+        options: for each choice, the slice of its options in tables with a row for each option of each kind, or of each
+            choice if none is shared.
     """
 
-    def __init__(self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True) -> None:
+    def __init__(
+        self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True, shared: bool = True
+    ) -> None:
         if not choices:
             raise ValueError("a policy needs at least 1 choice, got none")
         super().__init__()
         self.choices = tuple(choices)
-        self.options, total = _option_slices(self.choices)
+        self.options, total = _option_slices(self.choices, shared=shared)
         with torch.device("meta"):  # so that construction draws nothing from torch's global generator
             self.decision = nn.Embedding(total + 1, EMBEDDING_SIZE)  # the last row is read at the first step
             self.choice = nn.Embedding(len(self.choices), EMBEDDING_SIZE)
@@ -64,19 +69,19 @@ class Policy(nn.Module):
         for step, options in enumerate(self.options):
             self._mask[step, 0, options] = 0.0
 
-    def sample(self, seeds: Sequence[Sequence[int]], temperatures: Sequence[float] | None = None) -> list[Rollout]:
+    def sample(self, seeds: Sequence[Sequence[int]]) -> list[Rollout]:
         """Draws one rollout per seed, all in one batch.
 
         Rounding depends on the size of the batch: bit-identical rollouts need batches of equal size.
 
         Args:
             seeds: seeds of numpy generators, such as (run seed, trial id).
-            temperatures: one per seed; above 1 flattens the distribution. Log-probabilities are those at the default 1.
 
         Raises:
             RuntimeError: if the weights are no longer finite.
         """
-        heat = np.ones((len(seeds), 1)) if temperatures is None else np.array(temperatures)[:, None]
+        if not seeds:
+            return []
         uniforms = np.array([np.random.default_rng(seed).random((len(self.choices), 1)) for seed in seeds])
         weights = self._numpy_weights()
         of_decision, of_choice = _input_terms(weights)
@@ -85,7 +90,7 @@ class Policy(nn.Module):
         read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
         for step, options in enumerate(self.options):
             state, cell = _lstm_cell(of_decision[read] + of_choice[step] + state @ recurrent, cell)
-            read = options.start + _draw((state @ heads[:, options] + bias[options]) / heat, uniforms[:, step])
+            read = options.start + _draw(state @ heads[:, options] + bias[options], uniforms[:, step])
             states.append(state)
             rows.append(read)
         with torch.no_grad():
@@ -101,11 +106,26 @@ class Policy(nn.Module):
         Both have the shape (num_choices, num_rollouts) and are differentiable.
         """
         rows = decisions.T + self._starts
+        log_probs = self._log_probs_along(rows)
+        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+
+    def preferences(self, *, num_rollouts: int, seed: int) -> list[list[float]]:
+        """Estimates the probability of each option of each choice, over all ways to make the decisions before it.
+
+        It is the mean of the conditional probabilities along rollouts that the policy draws.
+        """
+        drawn = self.sample([(seed, number) for number in range(num_rollouts)])
+        rows = torch.tensor([rollout.decisions for rollout in drawn]).T + self._starts
+        with torch.no_grad():
+            means = self._log_probs_along(rows).exp().mean(dim=1)
+        return [mean[options].tolist() for mean, options in zip(means, self.options, strict=True)]
+
+    def _log_probs_along(self, rows: Tensor) -> Tensor:
+        """Log-probabilities as of `_log_probs`, given the rows of decisions (num_choices, num_rollouts)."""
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
         states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
-        log_probs = self._log_probs(states)
-        return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+        return self._log_probs(states)
 
     def _log_probs(self, states: Tensor) -> Tensor:
         """Log-probabilities (num_choices, num_rollouts, options of all kinds) after the states of the LSTM."""
@@ -167,11 +187,13 @@ def _draw(logits: _Array, uniforms: _Array) -> _Array:
     return decisions
 
 
-def _option_slices(choices: Sequence[Choice]) -> tuple[tuple[slice, ...], int]:
+def _option_slices(choices: Sequence[Choice], *, shared: bool) -> tuple[tuple[slice, ...], int]:
     """Where the options of each choice are in tables with one row per option of each kind, and the number of rows."""
+    tables = [choice.kind if shared else choice.name for choice in choices]
     widest: dict[str, int] = {}
-    for choice in choices:
-        widest[choice.kind] = max(widest.get(choice.kind, 0), choice.num_options)
+    for table, choice in zip(tables, choices, strict=True):
+        widest[table] = max(widest.get(table, 0), choice.num_options)
     *starts, total = accumulate(widest.values(), initial=0)
     first = dict(zip(widest, starts, strict=True))
-    return tuple(slice(first[choice.kind], first[choice.kind] + choice.num_options) for choice in choices), total
+    slices = (slice(first[table], first[table] + each.num_options) for table, each in zip(tables, choices, strict=True))
+    return tuple(slices), total

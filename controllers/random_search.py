@@ -11,7 +11,14 @@ from nas.decisions import Choice, Rollout, check_decisions
 
 
 class RandomSearch:
-    """Draws every decision uniformly and learns nothing: the baseline for every other controller."""
+    """Draws every decision uniformly and learns nothing: the baseline for every other controller.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.RandomSearch(nas.TINY.choices, seed=0)
+        >>> controller.ask([7]) == controller.ask([7])
+        True
+    """
 
     def __init__(self, choices: Sequence[Choice], *, seed: int) -> None:
         self._choices = tuple(choices)
@@ -19,7 +26,7 @@ class RandomSearch:
         self._num_options = np.array([choice.num_options for choice in self._choices])
         self._log_prob = -math.fsum(math.log(choice.num_options) for choice in self._choices)
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
         generators = [np.random.default_rng((self._seed, trial_id)) for trial_id in trial_ids]
         draws = [generator.integers(self._num_options).tolist() for generator in generators]

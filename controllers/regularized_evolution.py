@@ -22,6 +22,11 @@ class EvolutionSettings:
     Attributes:
         population_size: number of last told rollouts that may become parents.
         tournament_size: number of them that are drawn for each new rollout, whose parent is the best of them.
+
+    Example:
+        >>> import nas
+        >>> nas.EvolutionSettings(population_size=20, tournament_size=5).population_size
+        20
     """
 
     population_size: Annotated[int, Field(ge=1)] = 10
@@ -39,6 +44,11 @@ class RegularizedEvolution:
     """Changes one decision of the best of a few members of the population, which holds the last told rollouts.
 
     Rollouts are random until the population is full, however many are asked before one is told.
+
+    Example:
+        >>> import nas
+        >>> len(nas.RegularizedEvolution(nas.TINY.choices, seed=0).ask([0])[0].decisions)
+        24
     """
 
     def __init__(
@@ -51,7 +61,7 @@ class RegularizedEvolution:
         self._free = np.flatnonzero(np.array(self._num_options) > 1)
         self._population: deque[tuple[tuple[int, ...], float]] = deque(maxlen=settings.population_size)
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial, drawn from a generator seeded by (seed, trial id)."""
         if len(self._population) < self.settings.population_size:
             return self._random.ask(trial_ids)

@@ -24,6 +24,10 @@ class ReinforceSettings:
         baseline_decay: share of the moving average of rewards that each new reward leaves unchanged (1707.07012, A.2).
         entropy_weight: weight of the mean entropy of a decision, in nats, in the objective.
         gradient_clip: maximum global norm of the gradient.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.Reinforce(nas.TINY.choices, nas.ReinforceSettings(learning_rate=0.01), seed=0)
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
@@ -37,6 +41,12 @@ class Reinforce:
     """Changes the log-probability of rollouts in proportion to how far their reward lies above the moving average.
 
     That distance is measured in running standard deviations, so that one learning rate serves rewards of any scale.
+    Rollouts that the policy did not draw count by their importance weight (`nas.decisions.Rollout.weight`).
+
+    Example:
+        >>> import nas
+        >>> len(nas.Reinforce(nas.TINY.choices, seed=0).ask([0, 1]))
+        2
     """
 
     def __init__(
@@ -49,9 +59,13 @@ class Reinforce:
         self._baseline = Baseline(settings.baseline_decay)
         self._batch: list[tuple[Rollout, float]] = []
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        return [self._policy.sample([(self._seed, trial_id, 0)])[0] for trial_id in trial_ids]
+        return self._policy.sample([(self._seed, trial_id, 0) for trial_id in trial_ids])
+
+    def preferences(self) -> list[list[float]]:
+        """Estimates the probability of each option of each choice; changes nothing, see `Policy.preferences`."""
+        return self._policy.preferences(num_rollouts=64, seed=self._seed)
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Records the rollout and updates the policy once a batch is full; see `Policy.check` for errors."""
@@ -66,6 +80,7 @@ class Reinforce:
     def _learn(self) -> None:
         decisions = torch.tensor([rollout.decisions for rollout, _ in self._batch])
         advantages = torch.tensor([self._baseline.advantage(reward) for _, reward in self._batch])
+        weights = torch.tensor([rollout.weight for rollout, _ in self._batch])
         log_probs, entropies = self._policy.score(decisions)
-        gain = (advantages * log_probs.sum(dim=0)).mean() + self.settings.entropy_weight * entropies.mean()
+        gain = (weights * advantages * log_probs.sum(dim=0)).mean() + self.settings.entropy_weight * entropies.mean()
         self._policy.ascend(self._optimizer, gain, gradient_clip=self.settings.gradient_clip)

@@ -23,11 +23,13 @@ from experiments.config.resolve import ConfigRequest
 from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say
 from experiments.search.run import run_search
+from experiments.watch.report import write_report
 from nas.data.load import load_data
 
 ROOT = Path("runs/demo")
 STRATEGIES = {"ppo": "digits_ppo", "random": "digits_random"}
 """Configuration of each run, by the name of its folder."""
+REPORT = "report.html"
 
 CHECK = """
 import sys
@@ -62,11 +64,13 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
         if code := run_search(ConfigRequest(config, settings=tuple(settings)), run, console):
             return code
     print_comparison(compare_runs(runs, root / "comparison"), console)
+    write_report(runs, root / REPORT)
     best = max((find_architecture(str(run)) for run in runs), key=_accuracy)
     export_architecture(best, root / "best")
     accuracy = check_export(best, root / "best")
     _print_summary(root, best, accuracy, console)
     say(console, f"total time: {describe_seconds(time.monotonic() - started)}")
+    say(console, f"all trials of both searches, to open in a browser: {(root / REPORT).resolve().as_uri()}")
     return 0
 
 
@@ -102,7 +106,7 @@ def _accuracy(source: ArchitectureSource) -> float:
 def _print_summary(root: Path, best: ArchitectureSource, accuracy: float, console: Console) -> None:
     rows = [
         ("curves of both", root / "comparison" / "curves.png"),
-        ("report", root / "comparison" / "report.html"),
+        ("comparison", root / "comparison" / "report.html"),
         ("best cell", root / "best" / "cells.svg"),
         ("its PyTorch code", root / "best" / "model.py"),
     ]

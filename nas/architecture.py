@@ -7,6 +7,7 @@ cell, and 2, 3, ... are the results of the blocks in order (NASNet, 1707.07012, 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
@@ -15,6 +16,7 @@ from typing import Any
 import networkx as nx
 
 from nas.canonical import NUM_INPUTS, canonical_form
+from nas.plugins import is_reference
 
 COMBINES = ("add", "concat")
 MAX_BLOCKS = 64
@@ -23,7 +25,13 @@ _SAME_NORM = {"syncbn": "bn"}  # identical within one process, and therefore in 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One operation, a key of `nas.models.operations.OPERATIONS`, applied to the hidden state with index `source`."""
+    """One operation, a key of `nas.models.operations.OPERATIONS`, applied to the hidden state with index `source`.
+
+    Example:
+        >>> import nas
+        >>> nas.Edge(source=1, op="conv_3x3").op
+        'conv_3x3'
+    """
 
     source: int
     op: str
@@ -40,6 +48,11 @@ class Block:
 
     They are combined by ``add`` (elementwise) or ``concat`` (along channels). `norm` is the normalization used in the
     block, a key of `nas.models.normalization.NORMALIZATIONS`.
+
+    Example:
+        >>> import nas
+        >>> nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity"), combine="concat", norm="gn").label
+        ('concat', 'gn')
     """
 
     left: Edge
@@ -71,6 +84,12 @@ class Cell:
         blocks: blocks in topological order: each reads only the two inputs and earlier blocks.
         concat: hidden states concatenated to the cell's output. None means the loose ends: all blocks' states that no
             block reads. NASNet-A as published does not follow that rule and needs an explicit list.
+
+    Example:
+        >>> import nas
+        >>> block = nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity"))
+        >>> nas.Cell((block, block)).loose_ends
+        (2, 3)
     """
 
     blocks: tuple[Block, ...]
@@ -160,6 +179,12 @@ class Architecture:
     Attributes:
         appearance_stages: number of stages, from the input, that use the instance-type norms named by the blocks;
             deeper ones use batch normalization instead (IBN-Net, 1807.09441). None means all stages.
+
+    Example:
+        >>> import nas
+        >>> cell = nas.Cell((nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity")),))
+        >>> nas.Architecture.from_json(nas.Architecture(cell, cell).to_json()) == nas.Architecture(cell, cell)
+        True
     """
 
     normal: Cell
@@ -199,6 +224,10 @@ class Architecture:
                 raise ValueError(f"{name} cell: {error}") from None
         return cls(cells["normal"], cells["reduction"], value.get("appearance_stages"))
 
+    def _repr_svg_(self) -> str:
+        """Shows both cells in a notebook."""
+        return str(importlib.import_module("nas").draw(self).svg)
+
     def to_networkx(self) -> nx.MultiDiGraph[Any]:
         """Returns both cells as one labelled graph whose nodes are (cell name, node) pairs."""
         graph: nx.MultiDiGraph[Any] = nx.MultiDiGraph()
@@ -219,8 +248,11 @@ def fingerprint_json(value: Any) -> str:  # noqa: ANN401 - any plain data
 
 
 def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or len(name) > 64:
-        raise ValueError(f"{what} must be a name of letters, digits and underscores, got {name!r:.100}")
+    plain = isinstance(name, str) and name.isascii() and name.isidentifier() and len(name) <= 64
+    if not plain and not is_reference(name):
+        raise ValueError(
+            f"{what} must be a name of letters, digits and underscores, or package.module:name, got {name!r:.100}"
+        )
 
 
 def _check_object(what: str, value: Any, *, required: set[str], optional: set[str]) -> None:  # noqa: ANN401

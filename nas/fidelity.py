@@ -55,6 +55,11 @@ class NetworkSpec:
         norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
         instance_ratio: share of instance-normalized channels in norms mixed with batch norm (IBN-Net, 1807.09441).
         average_counts_padding: whether average pools of stride 2 count the padding (timm's NASNet-A, not the authors').
+
+    Example:
+        >>> import nas
+        >>> nas.NetworkSpec(num_filters=8, num_repeats=1, num_classes=100).num_stages
+        3
     """
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
@@ -107,6 +112,11 @@ class DataSpec:
             those of the training images.
         damaged: what happens to a streamed photograph that cannot be decoded: ``stop`` ends the training with its
             name, ``skip`` takes the next photograph in its place, or leaves it out of validation and test.
+
+    Example:
+        >>> import nas
+        >>> nas.DataSpec("image_folder", root="photos", image_size=32).validation_fraction
+        0.1
     """
 
     name: str = "digits"
@@ -133,7 +143,14 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Fidelity:
-    """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed."""
+    """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed.
+
+    Example:
+        >>> import nas
+        >>> fidelity = nas.Fidelity(nas.NetworkSpec(num_filters=8), nas.TrainRecipe(epochs=3), nas.DataSpec("digits"))
+        >>> len(fidelity.fingerprint)
+        32
+    """
 
     network: NetworkSpec = NetworkSpec()
     recipe: TrainRecipe = TrainRecipe()

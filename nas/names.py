@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nas.plugins import is_reference
+
 OPERATION_NAMES = (
     "identity",
     "conv_1x3_3x1",
@@ -40,8 +42,8 @@ NORMALIZATION_NAMES = (
 
 
 def check_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """Raises ValueError for the first name that is not known."""
+    """Raises ValueError for the first name that is neither known nor of the form ``package.module:name``."""
     table = tuple(known)
     for name in names:
-        if name not in table:
+        if name not in table and not is_reference(name):
             raise ValueError(f"{what} must be among {', '.join(table)}, got {name!r:.80}")

@@ -3,7 +3,7 @@
 `nas.search.search` connects them. In short::
 
     while trials remain:
-        for rollout in controller.ask(ids of as many trials as the pool has room for):
+        for rollout in controller.ask(ids of as many trials as the pool has room for, rollouts not told yet):
             trial = Trial(id, rollout, space.decode(rollout.decisions), fidelity, seed)
             ledger.append_asked([trial])
             pool.submit(trial)
@@ -47,11 +47,17 @@ class Controller(Protocol):
     Its state must depend only on its `tell` calls and their order: a search is resumed by repeating them.
     """
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout per trial without changing the controller's state.
 
-        The rollout of a trial depends on the tells so far, the seed of the run and the trial's id, not on the other
-        trials of the call.
+        The rollouts follow from the tells so far, the seed of the run and the arguments. Ids differ between the
+        trials of a run and need not be consecutive: a wrapper that needs several candidates for a trial asks with
+        further ids, above 2**40.
+
+        Args:
+            trial_ids: ids of the trials, different numbers of at least 0.
+            pending: rollouts that were asked for and have not been told, by trial id: those in flight, and failures
+                of which nothing is told. A controller need not take them into account.
         """
 
     def tell(self, rollout: Rollout, reward: float) -> None:

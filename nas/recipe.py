@@ -69,6 +69,13 @@ class TrainRecipe:
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
         accumulate: parts into which a worker divides its images of a batch, to need less memory: their gradients are
             added before the step. Batch normalization sees a part at a time, as with several workers.
+        cuda_graph: whether steps are captured as CUDA graphs. ``auto``: on a GPU with a single worker, unless `compile`
+            is set; ``always`` makes it an error where that is not possible; ``never``.
+
+    Example:
+        >>> import nas
+        >>> nas.TrainRecipe(epochs=5, learning_rate=0.1).schedule
+        'cosine'
     """
 
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -109,6 +116,7 @@ class TrainRecipe:
     sync_norms: bool = False
     num_loaders: Annotated[int, Field(ge=0)] = 0
     accumulate: Annotated[int, Field(ge=1)] = 1
+    cuda_graph: Literal["auto", "always", "never"] = "auto"
 
     def __post_init__(self) -> None:
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:

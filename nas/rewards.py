@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from nas.plugins import Table
 from nas.trial import Success
 
 Reward: TypeAlias = Callable[[Success], float]
@@ -18,7 +18,13 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Accuracy:
-    """Uses the validation accuracy, as NASNet does (1707.07012, appendix A.2)."""
+    """Uses the validation accuracy, as NASNet does (1707.07012, appendix A.2).
+
+    Example:
+        >>> import nas
+        >>> nas.Accuracy()(nas.Success(0, accuracy=0.9))
+        0.9
+    """
 
     def __call__(self, success: Success) -> float:
         """Returns the accuracy, between 0 and 1."""
@@ -32,6 +38,12 @@ class CostedAccuracy:
     Attributes:
         target_multiply_adds: multiply-adds at which the factor is 1.
         exponent: influence of the cost, at most 0: with -0.1, doubling the cost multiplies the reward by 0.93.
+
+    Example:
+        >>> import nas
+        >>> reward = nas.CostedAccuracy(target_multiply_adds=1e6, exponent=-0.5)
+        >>> reward(nas.Success(0, accuracy=0.8, num_multiply_adds=4_000_000))
+        0.4
     """
 
     target_multiply_adds: Annotated[float, Field(gt=0)]
@@ -52,6 +64,11 @@ class ShiftedAccuracy:
     Attributes:
         clean_weight: weight of the clean accuracy, at least 0. The weights are divided by their sum.
         shifted_weight: weight of the shifted accuracy, at least 0.
+
+    Example:
+        >>> import nas
+        >>> nas.ShiftedAccuracy()(nas.Success(0, accuracy=0.75, metrics={"shifted_accuracy": 0.25}))
+        0.5
     """
 
     clean_weight: Annotated[float, Field(ge=0)] = 0.5
@@ -87,12 +104,23 @@ class Metric:
         return success.metrics[self.metric]
 
 
-REWARDS: Mapping[str, type[Any]] = MappingProxyType(
+def _from_outside(value: Any) -> type[Any]:  # noqa: ANN401 - any object
+    """Returns a class of rewards as it is, and one without settings for a function."""
+    if isinstance(value, type):
+        return value
+    if not callable(value):
+        raise ValueError(f"a reward must be a function of a Success, or a class of such, got {value!r:.100}")
+    return dataclass(type("Given", (), {"__call__": lambda _self, success: value(success)}), frozen=True)
+
+
+REWARDS: Table[type[Any]] = Table(
+    "reward",
     {
         "accuracy": Accuracy,
         "costed_accuracy": CostedAccuracy,
         "shifted_accuracy": ShiftedAccuracy,
         "metric": Metric,
-    }
+    },
+    _from_outside,
 )
 """Rewards by name; each class makes a `Reward`."""

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nas.callable_module import make_callable
+from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.plain import describe
 from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
@@ -34,6 +37,11 @@ class SearchPlan:
             architectures then does not depend on the number or speed of the workers.
         max_first_failures: the search stops with an error if this many first trials of a session all fail for the same
             reason, which then is hardly the networks' fault; None never stops it.
+
+    Example:
+        >>> import nas
+        >>> nas.SearchPlan(nas.Fidelity(), num_trials=100, seed=1).failure_reward is None
+        True
     """
 
     fidelity: Fidelity
@@ -82,6 +90,14 @@ def search(
         RuntimeError: if the pool returns an outcome for a trial that is not in flight, the ledger cannot be written, or
             the first trials all fail alike.
         ValueError: if the controller proposes decisions outside the search space, or the ledger is of another search.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.RandomSearch(nas.TINY.choices, seed=0)
+        >>> with nas.SerialPool(lambda trial: 0.5) as pool:
+        ...     found = list(nas.search(nas.TINY, controller, pool, nas.SearchPlan(nas.Fidelity(), num_trials=2)))
+        >>> [outcome.accuracy for trial, outcome in found]
+        [0.5, 0.5]
     """
     run = _Run(space, controller, plan, ledger)
     watch = _FirstFailures(plan.max_first_failures)
@@ -132,6 +148,8 @@ class _Run:
         self._space, self._controller, self._plan, self._ledger = space, controller, plan, ledger
         self._teller = _Teller(controller, plan)
         contents = LedgerContents() if ledger is None else ledger.contents
+        for trial in (*(record.trial for record in contents.finished), *contents.pending):
+            self._teller.expect(trial)
         for record in contents.finished:
             try:
                 self._teller.take(record.trial, record.outcome)
@@ -169,10 +187,11 @@ class _Run:
         if count <= 0:
             return
         ids = range(self._num_asked, self._num_asked + count)
-        for trial_id, rollout in zip(ids, self._controller.ask(ids), strict=True):
-            architecture = self._space.decode(rollout.decisions)
+        for trial_id, rollout in zip(ids, self._controller.ask(ids, self._teller.pending), strict=True):
+            architecture = describe(self._space.decode(rollout.decisions))
             seed = trial_seed(self._plan.seed, trial_id)
             self._waiting.append(Trial(trial_id, rollout, architecture, self._plan.fidelity, seed))
+            self._teller.expect(self._waiting[-1])
         self._num_asked += count
         if self._ledger is not None:
             self._ledger.append_asked(self._waiting)
@@ -185,12 +204,21 @@ class _Teller:
         self._controller, self._plan = controller, plan
         self._num_told = 0
         self._early: dict[int, tuple[Trial, Outcome]] = {}
+        self._untold: dict[int, Rollout] = {}
+
+    @property
+    def pending(self) -> list[Rollout]:
+        """Rollouts that were asked for and have not been told, by trial id."""
+        return [self._untold[trial_id] for trial_id in sorted(self._untold)]
 
     @property
     def limit(self) -> int:
         """Trial ids below this number may be asked for now."""
         batch = self._plan.ordered_batch
         return self._plan.num_trials if batch is None else min(self._plan.num_trials, self._num_told + batch)
+
+    def expect(self, trial: Trial) -> None:
+        self._untold[trial.id] = trial.rollout
 
     def take(self, trial: Trial, outcome: Outcome) -> None:
         if self._plan.ordered_batch is None:
@@ -206,3 +234,7 @@ class _Teller:
         reward = self._plan.failure_reward if isinstance(outcome, Failure) else self._plan.reward(outcome)
         if reward is not None:
             self._controller.tell(trial.rollout, reward)
+            del self._untold[trial.id]
+
+
+make_callable(__name__, "nas.search:search")

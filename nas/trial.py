@@ -38,6 +38,12 @@ class Trial:
         seed: seed of initial weights, batch order and augmentation.
         until_epoch: number of epochs after which the evaluator stores the state of the training and returns, see
             `nas.rungs`; None trains to the end. Set by a pool, and not stored in a ledger.
+
+    Example:
+        >>> import nas
+        >>> rollout = nas.Rollout((0,), log_prob=0.0)
+        >>> nas.Trial(0, rollout, nas.PUBLISHED["nasnet-a"], nas.Fidelity(), seed=1).id
+        0
     """
 
     id: int
@@ -60,6 +66,11 @@ class Success:
         cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
         metrics: additional metrics by name, such as a table benchmark's test accuracy, for rewards that read them.
         stopped_after: epochs after which early stopping ended the training; None if it ran to its end.
+
+    Example:
+        >>> import nas
+        >>> nas.Success(0, accuracy=0.9, metrics={"latency": 1.5}).accuracy
+        0.9
     """
 
     __pydantic_config__ = _STRICT
@@ -100,6 +111,11 @@ class Failure:
         kind: one of `FAILURE_KINDS`.
         error: error message.
         train_seconds: worker time spent in seconds, if known.
+
+    Example:
+        >>> import nas
+        >>> nas.Failure(0, "diverged", "the loss is not finite").kind
+        'diverged'
     """
 
     __pydantic_config__ = _STRICT

@@ -37,6 +37,12 @@ class CellSpace:
         norm_granularity: ``block`` decides a norm for each block, ``cell`` one for all blocks of a cell, after them.
         appearance_stages: options for the number of stages that use the chosen instance-type norms; None means all
             stages. Decided last (IBN-Net, 1807.09441, uses such norms only in shallow stages).
+
+    Example:
+        >>> import nas
+        >>> space = nas.CellSpace(ops=("identity", "conv_3x3"), num_blocks=2, norms=("bn", "gn"))
+        >>> len(space.choices)
+        24
     """
 
     ops: _Names

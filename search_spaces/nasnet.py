@@ -22,4 +22,10 @@ NASNET_OPS = (
 """The 13 operations, in the paper's order."""
 
 NASNET = CellSpace(ops=NASNET_OPS, norms=("bn", "in", "ibn", "gn"))
-"""5 blocks per cell, 60 decisions. With ``norms=("bn",)`` it equals the paper's: 50 decisions, 5.23e36 tuples."""
+"""5 blocks per cell, 60 decisions. With ``norms=("bn",)`` it equals the paper's: 50 decisions, 5.23e36 tuples.
+
+Example:
+    >>> import nas
+    >>> len(nas.NASNET.ops), nas.NASNET.num_blocks
+    (13, 5)
+"""

@@ -126,4 +126,10 @@ PUBLISHED: Mapping[str, Architecture] = {
         ),
     ),
 }
-"""Published architectures by name; commands accept these names wherever they take an architecture."""
+"""Published architectures by name; commands accept these names wherever they take an architecture.
+
+Example:
+    >>> import nas
+    >>> nas.PUBLISHED["nasnet-a"].normal.output_states
+    (0, 2, 3, 4, 5, 6)
+"""

@@ -9,4 +9,10 @@ TINY = CellSpace(
     num_blocks=2,
     norms=("bn", "in"),
 )
-"""2 blocks per cell, 24 decisions."""
+"""2 blocks per cell, 24 decisions.
+
+Example:
+    >>> import nas
+    >>> len(nas.TINY.choices)
+    24
+"""

@@ -9,9 +9,6 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several processes with a thread a core each
 # would wait for one another, which takes many times as long
 
-from workers.cluster.connection import connect
-from workers.cluster.signals import kept_signals
-
 STARTS_RAY = re.compile(r"\bray_cluster\b|mark\.ray\b")
 """What a file holds whose tests use Ray: the fixture, or the mark where a test starts a Ray of its own."""
 
@@ -39,6 +36,8 @@ SLOW = (
     "experiments/cli/test_architectures.py",
     "experiments/comparison",
     "experiments/downstream",
+    "experiments/guide",
+    "experiments/library",
     "experiments/robustness",
     "experiments/search/test_run.py",
     "experiments/study",
@@ -46,6 +45,8 @@ SLOW = (
     "experiments/test_demo.py",
     "experiments/tournament",
     "experiments/training",
+    "experiments/watch/test_analysis.py",
+    "experiments/watch/test_browser.py",
     "nas/data/test_image_cache.py::test_two_processes_may_build_at_once",
     "nas/downstream",
     "nas/export",
@@ -59,8 +60,10 @@ SLOW = (
     "nas/models/test_scaling.py",
     "nas/scores",
     "nas/test_architecture.py",
+    "nas/test_public_names.py",
     "nas/training",
     "test_extending.py",
+    "test_gpu_benchmark.py",
     "test_hostile_files.py",
     "workers",
 )
@@ -90,6 +93,11 @@ def pytest_runtest_setup(item):
 @pytest.fixture(autouse=True)
 def _signals():
     """Restores signal handlers: Ray Tune leaves its own behind, which would swallow the Ctrl-C of a later test."""
+    try:
+        from workers.cluster.signals import kept_signals
+    except ImportError:  # without Ray, as on a machine that only runs the tests of the GPU, nothing replaces them
+        yield
+        return
     with kept_signals():
         yield
 
@@ -97,6 +105,8 @@ def _signals():
 @pytest.fixture(scope="session")
 def ray_cluster():
     """Starts Ray once for the test session: 2 CPUs, 2 logical GPUs, servers on loopback, no dashboard."""
+    from workers.cluster.connection import connect
+
     with connect(num_cpus=2, num_gpus=2):
         yield
 

@@ -18,7 +18,7 @@ GROUP = typer.main.get_command(app)
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
     *sorted(ROOT.glob("results/*.md")),
 ]
 DOCUMENTS += sorted(ROOT.glob("experiments/configs/*.yaml"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.trial import FailureKind
 
+_MEMORY_TEXTS = ("DefaultCPUAllocator", "CUDA error: out of memory", "_ALLOC_FAILED")  # the last: cuBLAS and cuDNN
 MAX_LENGTH = 2000
 """Characters of an error that an outcome holds."""
 
@@ -22,9 +23,15 @@ def describe_error(error: BaseException) -> str:
 
 
 def failure_kind(error: BaseException) -> FailureKind:
-    """``out_of_memory`` or ``error``. torch's errors are recognized by name and text, so that torch is not imported."""
+    """``out_of_memory``, also if that raised another error, or ``error``.
+
+    torch's errors are recognized by name and text, so that torch is not imported.
+    """
+    cause = error.__cause__ or error.__context__
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return "out_of_memory" if is_memory or "DefaultCPUAllocator" in safe_text(error) else "error"
+    if is_memory or any(text in safe_text(error) for text in _MEMORY_TEXTS):
+        return "out_of_memory"
+    return "error" if cause is None else failure_kind(cause)
 
 
 def safe_text(value: Any, convert: Callable[[Any], str] = str) -> str:  # noqa: ANN401 - whatever an evaluator returns

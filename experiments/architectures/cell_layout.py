@@ -31,6 +31,7 @@ class Box:
         kind: ``input``, ``op``, ``combine`` or ``output``.
         name: of an operation or a combination; the number of an input.
         detail: the norm of a combination.
+        state: hidden state of the cell that it computes, or belongs to; the next number for the output.
     """
 
     kind: str
@@ -40,17 +41,21 @@ class Box:
     y: float
     width: float
     height: float
+    state: int
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A connection from a hidden state to an operation or to the output; `source` is None within a block.
 
+    `target` is the hidden state that it leads to, numbered like that of a `Box`.
+
     The line is vertical at each of its points, (x, y) from below to above, and bends between.
     """
 
     source: int | None
     points: tuple[tuple[float, float], ...]
+    target: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +115,19 @@ def _head_x(link: Link) -> float:
 
 def _boxes(cell: Cell, node: Node, floor: float, op_width: float) -> Iterator[Box]:
     if node.kind == "input":
-        yield Box("input", str(node.state), "", node.x, floor + INPUT_HEIGHT / 2, INPUT_WIDTH, INPUT_HEIGHT)
+        yield Box("input", str(node.state), "", node.x, floor + INPUT_HEIGHT / 2, INPUT_WIDTH, INPUT_HEIGHT, node.state)
     elif node.kind == "output":
-        yield Box("output", "concat", "", node.x, floor + OUTPUT_HEIGHT / 2, node.width, OUTPUT_HEIGHT)
+        yield Box("output", "concat", "", node.x, floor + OUTPUT_HEIGHT / 2, node.width, OUTPUT_HEIGHT, node.state)
     elif node.kind == "block":
         block = cell.blocks[node.state - NUM_INPUTS]
         edges = reversed(block.edges) if node.mirrored else block.edges
         for side, edge in zip((-1, 1), edges, strict=True):
-            yield Box("op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT)
+            yield Box(
+                "op", edge.op, "", node.x + side * node.port, floor + OP_HEIGHT / 2, op_width, OP_HEIGHT, node.state
+            )
         middle = floor + BLOCK_HEIGHT - COMBINE_HEIGHT / 2
-        yield Box("combine", block.combine, block.norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT)
+        norm = block.norm.rpartition(":")[2]
+        yield Box("combine", block.combine, norm, node.x, middle, COMBINE_WIDTH, COMBINE_HEIGHT, node.state)
 
 
 def _lines_within(heights: dict[Node, float]) -> Iterator[Line]:
@@ -128,7 +136,7 @@ def _lines_within(heights: dict[Node, float]) -> Iterator[Line]:
         bottom = floor + OP_HEIGHT
         for side in (-1, 1) if node.kind == "block" else ():
             end = node.x + side * COMBINE_WIDTH / 4
-            yield Line(None, ((node.x + side * node.port, bottom), (end, bottom + RISE)))
+            yield Line(None, ((node.x + side * node.port, bottom), (end, bottom + RISE)), node.state)
 
 
 def _lines_between(layers: Layers, heights: dict[Node, float]) -> Iterator[Line]:
@@ -139,4 +147,4 @@ def _lines_between(layers: Layers, heights: dict[Node, float]) -> Iterator[Line]
             points.append((_head_x(link), heights[link.head]))
             if link.head.kind == "bend":
                 points.append((link.head.x, heights[link.head] + BLOCK_HEIGHT))
-        yield Line(source, tuple(points))
+        yield Line(source, tuple(points), links[-1].head.state)

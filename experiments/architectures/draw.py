@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -17,6 +16,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
+from experiments.architectures.op_labels import op_label
 from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
 from nas.files.storage import make_folder
@@ -30,16 +30,6 @@ MARGIN, CELL_GAP, CAPTION_HEIGHT, OUTPUT_LABEL_HEIGHT, TITLE_HEIGHT = 16.0, 44.0
 KEY_FONT, KEY_SIZE, KEY_SPACE, KEY_HEIGHT, KEY_GAP = 7.5, 9.0, 14.0, 15.0, 10.0
 MIN_WIDTH = 240.0
 MAX_PIXELS = 12_000
-
-WORDS = {
-    "avg_pool": "avg",
-    "max_pool": "max",
-    "sep_conv": "sep",
-    "dil_conv": "dilated",
-    "bottleneck_conv": "bottleneck",
-    "dil2_sep_conv": "dilated sep",
-}
-"""Short names of operations, as in the papers."""
 
 OP_COLOURS = (("sep", "#fde3a7"), ("conv", "#f8cdb8"), ("pool", "#cfe8cf"), ("identity", "#e4e4e4"))
 """Colours of operations by a part of their name; the first match counts."""
@@ -158,14 +148,6 @@ def _heading(architecture: Architecture, title: str | None) -> str:
     return ", ".join(part for part in (title, norms) if part)
 
 
-def op_label(op: str) -> tuple[str, ...]:
-    """Returns the one or two lines of the label of an operation: ``sep_conv_3x3`` becomes "sep" and "3 by 3"."""
-    sizes = re.findall(r"\d+x\d+", op)
-    word = re.sub(r"_?\d+x\d+", "", op).strip("_")
-    words = WORDS.get(word, word.replace("_", " "))
-    return tuple(line for line in (words, " ".join(sizes).replace("x", "\N{MULTIPLICATION SIGN}")) if line)
-
-
 def text_width(text: str, size: float = FONT_SIZE) -> float:
     """Measures the width of a line of text in points."""
     return _unit_width(text) * size if text.strip() else 0.0
@@ -194,7 +176,7 @@ def _draw_cell(axes: Axes, layout: Layout, corner: tuple[float, float]) -> None:
         _draw_box(axes, box, corner)
     output = next(box for box in layout.boxes if box.kind == "output")
     end = layout.height + 14
-    axes.add_patch(_arrow(Line(OUTPUT, ((output.x, layout.height), (output.x, end))), corner))
+    axes.add_patch(_arrow(Line(OUTPUT, ((output.x, layout.height), (output.x, end)), output.state), corner))
     axes.text(corner[0] + output.x, corner[1] + end + 2, "$h_{i+1}$", ha="center", va="bottom", size=FONT_SIZE + 1)
 
 

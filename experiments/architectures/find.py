@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.config.named import stored_reward
-from experiments.config.sections import validate_section
-from experiments.config.unknown_names import unknown_name
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.sections import validate_section
+from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from nas.architecture import Architecture
 from nas.descriptions import CellDescription, cells_from_json

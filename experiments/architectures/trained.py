@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.architectures.find import find_architecture
+from experiments.config.parsing.sections import validate_section
 from experiments.config.search_settings import ShiftSettings
-from experiments.config.sections import validate_section
 from experiments.runs.run_folder import RunFolder
 from nas.data.data_set import Split
 from nas.data.load import DATA_SETS, load_data

@@ -19,20 +19,20 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.benchmark.tables import TABLES
 from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run
-from experiments.config.search_config import CONTROLLERS, parse_controller
-from experiments.config.sections import dump_settings, flatten
-from experiments.config.yaml_file import parse_yaml
+from experiments.config.parsing.sections import dump_settings, flatten
+from experiments.config.parsing.yaml_file import parse_yaml
+from experiments.config.search_config import build_controller, parse_controller, parse_wrapper
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
-from nas.protocols import Pool
+from nas.protocols import Pool, SearchSpace
 from nas.rewards import Accuracy, Reward
 from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
 from nas.trial import Failure, Outcome, Trial
-from search_spaces.nasbench201 import EdgeSpace
-from workers.evaluators.table import TEST_ACCURACY, Columns, Table, read_table
+from workers.evaluators.table import TEST_ACCURACY, Columns, Table
 from workers.pools.caching_pool import CachingPool
 from workers.pools.rung_pool import RungPool
 from workers.pools.virtual_pool import VirtualPool
@@ -48,9 +48,10 @@ class Job:
     Attributes:
         path: Path of the table.
         format: Version of the result file.
+        space: Kind of the table (see `experiments.benchmark.tables`).
         table: SHA-256 digest of the table.
         controller: Name of the controller, with settings as given on the command line.
-        settings: All settings of the controller.
+        settings: All settings of the controller, and those of its wrapper under ``wrapper``.
         failure_reward: Reward of a failure, as in a search with default settings.
         seed: Of the run; each strategy derives its own seed from it.
         rungs: Columns of validation accuracy by epochs, for early stopping; empty for none.
@@ -58,7 +59,8 @@ class Job:
     """
 
     path: str
-    format: int = 2
+    format: int = 3
+    space: str = "nasbench201"
     table: str
     columns: Columns
     controller: str
@@ -128,27 +130,36 @@ class Job:
 
 
 def controller_settings(controller: str) -> dict[str, Any]:
-    """Returns all settings of a controller, given as ``ppo:batch_size=5``; raises ValueError if not valid."""
+    """Returns all settings of a controller and its wrapper, given as ``ppo:batch_size=5:wrapper=fresh``.
+
+    Settings of the wrapper have the form ``wrapper.num_draws=20``. Raises ValueError if they are not valid.
+    """
     name, *pairs = controller.split(":")
     section: dict[str, Any] = {"name": name}
+    wrapper: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals or key in section:
+        target, key = (wrapper, key.partition(".")[2] or "name") if key.split(".")[0] == "wrapper" else (section, key)
+        if not equals or key in target:
             came = f"got {pair!r:.100} in {controller!r:.200}"
             raise ValueError(f"settings of a controller must be KEY=VALUE, each key once, {came}")
         try:
-            section[key] = parse_yaml(value)
+            target[key] = parse_yaml(value)
         except ValueError as error:
             raise ValueError(f"the value of {key} in {controller!r:.200} {error}") from None
-    name, settings = parse_controller(section)
-    return {"name": name} | ({} if settings is None else dump_settings(settings))
+    parsed = parse_controller(section), parse_wrapper(wrapper, section)
+    described, around = (
+        {"name": name} | ({} if settings is None else dump_settings(settings)) for name, settings in parsed
+    )
+    return {**described, "wrapper": around}
 
 
 @lru_cache(maxsize=1)
-def load_table(path: str, columns: Columns, rungs: tuple[tuple[int, str], ...] = ()) -> tuple[Table, EdgeSpace]:
-    """Reads a table and the space of its cells, once per process."""
-    table = read_table(Path(path), columns, rungs=dict(rungs))
-    return table, EdgeSpace.of(table.rows)
+def load_table(
+    space: str, path: str, columns: Columns, rungs: tuple[tuple[int, str], ...] = ()
+) -> tuple[Table, SearchSpace]:
+    """Reads a table and the space of its architectures, once per process."""
+    return TABLES[space].load(Path(path), columns, dict(rungs))
 
 
 def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Console) -> None:
@@ -170,10 +181,10 @@ def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Con
 
 def run_job(job: Job, folder: Path) -> None:
     """Executes a run and writes its result atomically; architectures evaluated before come from the cache."""
-    table, space = load_table(job.path, job.columns, tuple(job.rungs.items()))
-    name, parsed = parse_controller(job.settings)
-    settings = () if parsed is None else (parsed,)
-    controller = CONTROLLERS[name].build(space.choices, *settings, seed=job.derived_seed)
+    table, space = load_table(job.space, job.path, job.columns, tuple(job.rungs.items()))
+    section = {name: value for name, value in job.settings.items() if name != "wrapper"}
+    strategy = parse_controller(section), parse_wrapper(job.settings["wrapper"], section)
+    controller = build_controller(space, *strategy, seed=job.derived_seed)
     reward: Reward = RankedReward(Accuracy(), job.rungs, job.eta) if job.rungs else Accuracy()
     plan = SearchPlan(
         Fidelity(), job.num_trials, seed=job.derived_seed, reward=reward, failure_reward=job.failure_reward

@@ -17,16 +17,17 @@ from typing import Any
 from rich.console import Console
 
 from experiments.benchmark.jobs import Job, controller_settings, load_table, run_jobs
+from experiments.benchmark.tables import TABLES
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
 from experiments.comparison.loading import split_common
 from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
-from experiments.config.sections import flatten
+from experiments.config.parsing.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
 from nas.files.storage import make_folder
 from nas.rungs import Rungs
-from workers.evaluators.table import Columns, read_table
+from workers.evaluators.table import Columns
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Benchmark:
     """A comparison of controllers on a table.
 
     Attributes:
-        table: A table file (see `workers.evaluators.table`) of cells with one operation per edge.
+        table: A table file, in the format of its kind.
         controllers: Names, with settings after colons: ``evolution:population_size=10:tournament_size=3``.
         num_trials: Number of trials of each run.
         num_seeds: Number of runs of each controller, with seeds from 0.
@@ -43,6 +44,7 @@ class Benchmark:
         num_processes: Number of runs at a time; None is the number of cores.
         rungs: Early stopping: columns of validation accuracy by epochs of a shorter training; empty for none.
         eta: One in `eta` of the trials that reach a rung goes on.
+        space: Kind of the table, a key of `experiments.benchmark.tables.TABLES`.
     """
 
     table: Path
@@ -50,10 +52,11 @@ class Benchmark:
     num_trials: int = 400
     num_seeds: int = 100
     num_workers: Sequence[int] = (1,)
-    columns: Columns = Columns()  # noqa: RUF009 - it is immutable
+    columns: Columns = Columns()
     num_processes: int | None = None
     rungs: Mapping[int, str] = dataclasses.field(default_factory=dict)
     eta: float = 3.0
+    space: str = "nasbench201"
 
     def __post_init__(self) -> None:
         for name in ("controllers", "num_workers"):
@@ -73,9 +76,11 @@ class Benchmark:
             if settings[first] == settings[second]:
                 raise ValueError(f"controllers must differ in their settings, got {first} and {second}")
         table = self.table.resolve()
-        columns = read_table(table, self.columns, rungs=self.rungs).columns
+        columns = TABLES[self.space].read(table, self.columns, rungs=self.rungs).columns
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
-        make = partial(Job, path=str(table), table=digest, columns=columns, num_trials=self.num_trials)
+        make = partial(
+            Job, space=self.space, path=str(table), table=digest, columns=columns, num_trials=self.num_trials
+        )
         if self.rungs:
             make = partial(make, rungs=dict(sorted(self.rungs.items())), eta=self.eta)
         return [
@@ -124,8 +129,9 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     trials: dict[str, Sequence[int]] = {}
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
+        settings = dict(flatten(jobs[0].settings))
         trials |= {name: ids for name, (_, ids) in read.items()}
-        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), jobs[0].settings))
+        strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), settings))
     return dataclasses.replace(
         compare_strategies(strategies).with_best(lambda best: _describe(best, groups[0][0], trials)),
         configuration=split_common({jobs[0].strategy: _configuration(jobs) for jobs in groups}),
@@ -135,9 +141,9 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
 
 def _describe(best: BestArchitecture, job: Job, trials: dict[str, Sequence[int]]) -> BestArchitecture:
     """Adds what the best cell of a strategy is, what it costs, and which trial it was."""
-    table, space = load_table(job.path, job.columns)
+    table, space = load_table(job.space, job.path, job.columns)
     cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
-    row = table.rows[cell.arch]
+    row = table.rows[cell.to_json()["arch"]]
     return dataclasses.replace(
         best,
         trial=trials[best.run][best.place - 1],
@@ -152,10 +158,11 @@ def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:
     """Returns the configuration of a strategy, by dotted key."""
     job = jobs[0]
     return {
+        "table.space": job.space,
         "table.file": Path(job.path).name,
         "table.sha256": job.table,
         **{f"table.{name}": column for name, column in dataclasses.asdict(job.columns).items()},
-        **{f"controller.{name}": value for name, value in job.settings.items()},
+        **{f"controller.{name}": value for name, value in flatten(job.settings)},
         **{name: getattr(job, name) for name in ("num_workers", "num_trials", "failure_reward")},
         "num_seeds": len(jobs),
     }

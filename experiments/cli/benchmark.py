@@ -10,9 +10,6 @@ import typer
 from experiments.cli.options import Json, Quick, folder
 from experiments.cli.output import print_json
 
-SPACES = ("nasbench201",)
-"""Spaces with tables; `search_spaces` has a module of each name."""
-
 QUICK_TRIALS, QUICK_SEEDS = 20, 2
 """The most trials and seeds of `--quick`."""
 
@@ -21,9 +18,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example: nas benchmark nasbench201 --table cifar10.csv --trials 100 --seeds 20 --out runs/table")
 def benchmark(  # noqa: PLR0913 - one argument for each option
-    space: Annotated[str, typer.Argument(help="What the table measures: nasbench201.")],
+    space: Annotated[str, typer.Argument(help="nasbench201, transnas101, nasbench_macro, or choices for any CSV.")],
     *,
-    table: Annotated[Path, typer.Option(help="CSV: arch, validation columns, test columns, seconds.")],
+    table: Annotated[Path, typer.Option(help="CSV: arch or choice..., valid..., test..., seconds; or its own format.")],
     out: Annotated[Path, folder("Folder for runs, curves and report.html.")],
     controllers: Annotated[
         str | None, typer.Option(help="Comma-separated names; settings follow colons: ppo:batch_size=5. Default all.")
@@ -47,20 +44,20 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     from rich.console import Console
 
     from experiments.benchmark.run import Benchmark, run_benchmark
+    from experiments.benchmark.tables import TABLES
     from experiments.comparison.run import print_comparison
+    from experiments.config.parsing.unknown_names import unknown_name
     from experiments.config.search_config import CONTROLLERS
-    from experiments.config.unknown_names import unknown_name
     from workers.evaluators.table import Columns
 
-    if space not in SPACES:
-        raise unknown_name("space with tables", space, SPACES)
+    if space not in TABLES:
+        raise unknown_name("space with tables", space, TABLES)
     if quick:
         trials, seeds = min(trials, QUICK_TRIALS), min(seeds, QUICK_SEEDS)
     columns = Columns(valid, test, seconds)
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
-    asked = Benchmark(
-        table, chosen, trials, seeds, whole_numbers(workers), columns, processes, parse_rungs(rungs or ""), eta
-    )
+    stopping = parse_rungs(rungs or ""), eta
+    asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, *stopping, space)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in value.items()})

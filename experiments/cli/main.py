@@ -15,6 +15,7 @@ from experiments.cli import (
     compare,
     detect,
     evaluate,
+    guide,
     robustness,
     search,
     segment,
@@ -22,18 +23,22 @@ from experiments.cli import (
     status,
     study,
     train,
+    watch,
 )
+from experiments.cli.imports import ImportingGroup, Imports
 from experiments.cli.output import AnnouncedCommand, report_errors
+from nas.plugins import allow
 
 app = typer.Typer(
     name="nas",
+    cls=ImportingGroup,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 COMMANDS = (
-    *(search, status, compare, architectures, select, train, evaluate, ablate),
-    *(detect, segment, robustness, benchmark),
+    *(search, status, watch, compare, architectures, select, train, evaluate, ablate),
+    *(detect, segment, robustness, benchmark, guide),
 )
 """Modules of commands; a new command adds its module here."""
 
@@ -54,11 +59,15 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def nas(
     *,
+    imports: Annotated[list[str] | None, Imports] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Search for cells of convolutional networks, compare strategies, and train and export what was found."""
+    del version  # its callback has printed it
+    for name in imports or ():
+        allow(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

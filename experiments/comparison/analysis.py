@@ -1,7 +1,7 @@
 """Compares strategies: summaries of their runs, and rank tests of all pairs at checkpoints of the budget.
 
-The measure is the incumbent, chosen by validation accuracy alone: its test accuracy if all runs have one, else its
-validation accuracy. It is 0 until the first success of a run, so that no run is excluded for its failures.
+The measure is the incumbent, chosen by the reward that the search was told: its test accuracy if all runs have one,
+else its validation accuracy. It is 0 until the first success of a run, so that no run is excluded for its failures.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from experiments.comparison.results import (
     TrialCounts,
 )
 from experiments.comparison.statistics import FloatArray, Interval, Statistic
+from experiments.comparison.targets import reach_targets
 from experiments.comparison.verdict import notes, verdict
 
 CHECKPOINTS = (0.1, 0.25, 0.5, 1.0)
@@ -36,11 +37,12 @@ MAX_DOTS = 5000
 """Up to this number of trials, the figures show each as a dot."""
 
 
-def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> Comparison:
+def compare_strategies(strategies: Sequence[Strategy], *, target: float | None = None, seed: int = 0) -> Comparison:
     """Summarizes strategies and tests their differences at checkpoints of the budget.
 
     The budget is what all runs have spent. Each pair of strategies with two or more runs is tested at 10, 25, 50 and
-    100 % of the trials and at the end of the budget in seconds; all p-values are corrected together.
+    100 % of the trials and at the end of the budget in seconds; all p-values are corrected together. `target` is the
+    validation accuracy of `experiments.comparison.targets`; None takes the best known.
 
     Raises:
         ValueError: if there is no strategy, or two share a name.
@@ -61,13 +63,18 @@ def compare_strategies(strategies: Sequence[Strategy], *, seed: int = 0) -> Comp
         random_architecture=analysis.random_accuracy,
         strategies=tuple(analysis.summarize(strategy, dots=dots) for strategy in strategies),
         tests=analysis.tests(strategies),
+        targets=reach_targets(strategies, budget, target, seed=seed),
     )
     return replace(comparison, verdict=tuple(verdict(comparison)), notes=tuple(notes(comparison)))
 
 
 def is_random(strategy: Strategy) -> bool:
-    """Whether a strategy is random search, by the name of its controller if known, else by its own."""
-    return bool(strategy.settings.get("name", strategy.name) == "random")
+    """Whether a strategy is random search, by the name of its controller if known, else by its own.
+
+    Never repeating an architecture leaves it random; a surrogate does not.
+    """
+    plain = strategy.settings.get("wrapper.name", "none") in ("none", "fresh")
+    return plain and strategy.settings.get("name", strategy.name) == "random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class _Analysis:
         if axis == "trials":
             point = float(max(1, round(point)))
         first, second = (self._values(strategy, axis, point) for strategy in pair)
-        improvement = statistics.probability_of_improvement(first, second, seed=self.seed)
+        improvement = statistics.probability_of_improvement(first, second)
         u, p = statistics.mann_whitney(first, second)
         return PairTest(
             axis=axis,
@@ -185,6 +192,7 @@ def _count(runs: Sequence[Run]) -> TrialCounts:
         total=counts.total(),
         trained=counts.pop(SUCCESS, 0),
         cached=counts.pop(CACHED, 0),
+        distinct=sum(run.num_distinct for run in runs),
         duplicates=sum(run.num_duplicates for run in runs),
         failed=dict(sorted(counts.items())),
     )
@@ -197,10 +205,10 @@ def _cost(runs: Sequence[Run]) -> Cost:
 
 
 def _best(strategy: Strategy) -> tuple[BestArchitecture, ...]:
-    """The best distinct architectures over all runs, by validation accuracy."""
+    """The best distinct architectures over all runs, by the reward that the search was told."""
     found = [(run, int(index)) for run in strategy.runs for index in run.best(NUM_BEST)]
     chosen: dict[str, BestArchitecture] = {}
-    for run, index in sorted(found, key=lambda pair: -float(pair[0].accuracy[pair[1]])):
+    for run, index in sorted(found, key=lambda pair: -float(pair[0].firsts[pair[1]])):
         fingerprint = None if run.fingerprints is None else run.fingerprints[index]
         test = None if run.test is None else float(run.test[index])
         best = BestArchitecture(run.name, index + 1, float(run.accuracy[index]), test, fingerprint)
@@ -213,7 +221,7 @@ def _summarize_run(run: Run, final: float, *, dots: bool) -> RunSummary:
         name=run.name,
         num_trials=run.num_trials,
         final=float(final),
-        incumbent_validation=float(np.max(run.firsts[~np.isnan(run.firsts)], initial=0.0)),
+        incumbent_validation=float(np.nan_to_num(run.curves["incumbent"][-1])),
         worker_seconds=float(run.seconds.sum()),
         trials=_count([run]),
         accuracy=run.accuracy if dots else None,

@@ -15,6 +15,7 @@ from experiments.comparison.curves import TOPS, WINDOW, at
 from experiments.comparison.figure_style import add_legend, coloured, finish, percent, style
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES
 from experiments.comparison.results import Comparison, Curves
+from experiments.comparison.target_parts import targets_panel
 
 _DASHES = {TOPS[0]: "-", TOPS[1]: (0, (5, 1.8)), TOPS[2]: (0, (1.2, 1.4))}
 _UNITS = ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes"))
@@ -38,6 +39,8 @@ def curve_panels(comparison: Comparison) -> dict[str, Panel]:
     if not single:
         chosen["moving_mean"] = partial(_moving_mean_panel, comparison=comparison)
     chosen["tops"] = partial(_tops_panel, comparison=comparison)
+    if comparison.targets is not None and not single:
+        chosen["targets"] = partial(targets_panel, comparison=comparison)
     return chosen
 
 

@@ -66,12 +66,17 @@ class Run:
         return len(self.accuracy)
 
     @cached_property
+    def scores(self) -> FloatArray:
+        """What the search was told of each success and maximized: the reward, or the accuracy if that is it."""
+        return self.accuracy if self.reward is None else np.where(np.isnan(self.accuracy), np.nan, self.reward)
+
+    @cached_property
     def firsts(self) -> FloatArray:
-        """Accuracies without those of repeated architectures (NaN), so that each counts with its first evaluation."""
+        """Scores without those of repeated architectures (NaN), so that each counts with its first evaluation."""
         if self.fingerprints is None:
-            return self.accuracy
+            return self.scores
         seen: set[str] = set()
-        values = self.accuracy.copy()
+        values = self.scores.copy()
         for index in np.flatnonzero(~np.isnan(values)).tolist():
             if self.fingerprints[index] in seen:
                 values[index] = np.nan
@@ -86,13 +91,18 @@ class Run:
         return tuple("error" if np.isnan(value) else SUCCESS for value in self.accuracy)
 
     @property
+    def num_distinct(self) -> int:
+        """Number of different architectures with a success."""
+        return int((~np.isnan(self.firsts)).sum())
+
+    @property
     def num_duplicates(self) -> int:
         """Number of successes with an architecture of an earlier trial."""
-        return int(np.isnan(self.firsts).sum() - np.isnan(self.accuracy).sum())
+        return int(np.isnan(self.firsts).sum() - np.isnan(self.scores).sum())
 
     @cached_property
     def incumbents(self) -> IntArray:
-        """Index of the best trial so far, by validation accuracy, after each trial; -1 before the first success."""
+        """Index of the best trial so far, by score, after each trial; -1 before the first success."""
         values = np.where(np.isnan(self.firsts), -np.inf, self.firsts)
         best = np.maximum.accumulate(values)
         improved = values > np.concatenate([[-np.inf], best[:-1]])
@@ -102,20 +112,23 @@ class Run:
     def curves(self) -> dict[str, FloatArray]:
         """Curves by name: one value after each trial, NaN where there is none yet.
 
-        ``incumbent`` is the best validation accuracy so far, ``incumbent_test`` the test accuracy of the same trial,
-        ``moving_mean`` the mean validation accuracy of the last 25 trials, ``moving_reward`` their mean reward if it
-        is not the accuracy, ``top_5`` the mean validation accuracy of the five best distinct architectures so far.
+        ``incumbent`` is the validation accuracy of the best trial so far by score, ``incumbent_test`` its test
+        accuracy, ``moving_mean`` the mean validation accuracy of the last 25 trials, ``incumbent_reward`` and
+        ``moving_reward`` the same of the reward if it is not the accuracy, ``top_5`` the mean validation accuracy of
+        the five distinct architectures of the largest accuracy so far.
         """
         curves = {"incumbent": _follow(self.accuracy, self.incumbents)}
         if self.test is not None:
             curves["incumbent_test"] = _follow(self.test, self.incumbents)
         curves["moving_mean"] = moving_mean(self.accuracy)
         if self.reward is not None:
+            curves["incumbent_reward"] = _follow(self.reward, self.incumbents)
             curves["moving_reward"] = moving_mean(self.reward)
-        return curves | {f"top_{count}": curve for count, curve in top_means(self.firsts, TOPS).items()}
+        accuracies = np.where(np.isnan(self.firsts), np.nan, self.accuracy)
+        return curves | {f"top_{count}": curve for count, curve in top_means(accuracies, TOPS).items()}
 
     def best(self, count: int) -> IntArray:
-        """Returns the indices of the best distinct architectures by validation accuracy, best first, ties by age."""
+        """Returns the indices of the best distinct architectures by score, best first, ties by age."""
         order = np.argsort(-self.firsts, kind="stable")  # NaN sorts last
         return np.asarray(order[: min(count, int((~np.isnan(self.firsts)).sum()))])
 
@@ -186,7 +199,7 @@ def curves_with_bands(strategy: Strategy, axis: str, *, seed: int) -> Curves:
     found = {}
     for name in (name for name in curves[0] if all(name in each for each in curves)):
         values = np.array([at(curve[name], place, points) for curve, place in zip(curves, places, strict=True)])
-        limits = (-np.inf, np.inf) if name == "moving_reward" else (0.0, 1.0)
+        limits = (-np.inf, np.inf) if name.endswith("_reward") else (0.0, 1.0)
         both = (statistics.mean, statistics.interquartile_mean)
         found[name] = Curve(*(_band(values, limits, statistic, seed=seed) for statistic in both))
     return Curves(points, found)

@@ -16,24 +16,25 @@ from experiments.comparison.results import Difference, Settings
 from experiments.comparison.statistics import FloatArray
 from experiments.config.kinds import SEARCH
 from experiments.config.named import stored_reward
-from experiments.config.secrets import masked
-from experiments.config.sections import dump_settings, flatten
+from experiments.config.parsing.secrets import masked
+from experiments.config.parsing.sections import dump_settings, flatten
 from experiments.runs.data_record import DataRecord, read_data_record
 from experiments.runs.run_folder import RunFolder, read_object
-from nas.architecture import Architecture, fingerprint_json
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.ledger.writer import read_ledger
 from nas.records import Record
 from nas.rewards import Reward
-from nas.trial import Description, Success
+from nas.trial import Success
 
 LEARNING = ("search.failure_reward", "search.deterministic", "search.ordered_batch")
-"""Settings that, with the section ``controller``, define a strategy."""
+"""Settings that, with the sections ``controller`` and ``wrapper``, define a strategy."""
+WORKERS = "workers.num_workers"
+"""Setting that is part of the strategy too, unless runs with different numbers of workers are pooled."""
 _POOL = ("address", "dashboard", "keep_weights", "max_retries", "min_workers", "num_workers", "pool", "recycle_after")
 FREE = frozenset({"data.root", "search.seed", *(f"workers.{name}" for name in _POOL)})
 """Settings in which the runs may differ, since they do not affect any result."""
-FREE_SECTIONS = ("controller.", "trackers.", "workers.runtime_env.")
-"""Prefixes of more such settings; the controller is part of the strategy itself."""
+FREE_SECTIONS = ("controller.", "wrapper.", "trackers.", "workers.runtime_env.")
+"""Prefixes of more such settings; controller and wrapper are part of the strategy itself."""
 TEST_METRIC = "test_accuracy"
 _MEASURED_BY: Mapping[str, type] = {"network": NetworkSpec, "recipe": TrainRecipe, "data": DataSpec}
 
@@ -49,6 +50,7 @@ class LoadedRun:
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     records: Sequence[Record]
+    pool_workers: bool = False
     data: DataRecord | None = None
 
     @property
@@ -63,25 +65,18 @@ class LoadedRun:
     def strategy_settings(self) -> dict[str, Any]:
         """The settings that define its strategy, by dotted key: ``name`` of the controller and others."""
         learning = {key: self.settings[key] for key in LEARNING if key in self.settings}
-        return {"name": "unnamed", **self._section("controller"), **learning}
+        wrapper = {f"wrapper.{key}": value for key, value in self._section("wrapper").items()}
+        return {"name": "unnamed", **self._section("controller"), **wrapper, **learning, **self._workers()}
+
+    def _workers(self) -> dict[str, Any]:
+        """Number of workers: late results change what a controller proposes, except in ordered batches."""
+        if self.pool_workers or self.settings.get("search.deterministic") or WORKERS not in self.settings:
+            return {}
+        return {WORKERS: 1 if self.settings.get("workers.pool") == "serial" else self.settings[WORKERS]}
 
     def _section(self, name: str) -> dict[str, Any]:
         prefix = f"{name}."
         return {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Opaque:
-    """An architecture without cells: whatever JSON the ledger holds."""
-
-    value: Any
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint_json(self.value)
-
-    def to_json(self) -> Any:  # noqa: ANN401 - whatever JSON holds
-        return self.value
 
 
 def load_run(path: Path) -> LoadedRun:
@@ -92,17 +87,18 @@ def load_run(path: Path) -> LoadedRun:
     """
     folder = RunFolder(path)
     document = folder.document()
-    contents = read_ledger(folder.ledger, parse=_parse)
+    contents = read_ledger(folder.ledger)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(read_object(folder.environment)))
     settings, data = dict(flatten(masked(_complete(document)))), read_data_record(path)
-    return LoadedRun(str(path), settings, environment, contents.finished, data)
+    return LoadedRun(str(path), settings, environment, contents.finished, data=data)
 
 
 def _complete(document: Mapping[str, Any]) -> dict[str, Any]:
     """Adds the defaults of settings that were introduced after the run and affect its results."""
-    completed = {"evaluator": {"name": SEARCH.named["evaluator"]}, **document}
+    former = {"evaluator": {"name": SEARCH.named["evaluator"]}, "wrapper": {"name": "none"}}
+    completed = {**former, **document}
     for name, kind in _MEASURED_BY.items():
         if isinstance(section := document.get(name), Mapping):
             completed[name] = {**dump_settings(kind()), **section}
@@ -196,12 +192,6 @@ def _status(record: Record) -> str:
             return STOPPED
         return CACHED if outcome.cached else SUCCESS
     return outcome.kind
-
-
-def _parse(value: Any) -> Description:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(value, dict) and "normal" in value:
-        return Architecture.from_json(value)
-    return _Opaque(value)
 
 
 def _fixed_settings(run: LoadedRun) -> dict[str, Any]:

@@ -6,19 +6,14 @@ import importlib.resources
 import json
 from functools import partial
 
-from experiments.architectures.draw import cell_figures
-from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.comparison import report_parts as html
+from experiments.comparison.architecture_parts import best_section, named, norms_section
 from experiments.comparison.curve_panels import curve_panels, draw_panel
 from experiments.comparison.difference_panels import differences_panel, ends_panel, num_rows
-from experiments.comparison.figure_style import coloured, to_svg
+from experiments.comparison.figure_style import to_svg
 from experiments.comparison.formatting import AXIS_NAMES, MEASURES, capitalized, duration, label, p_value, plural
-from experiments.comparison.norm_panel import draw_norm_shares
-from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, PairTest, Settings, StrategySummary
-from nas.architecture import Architecture
-from nas.edge_cell import EdgeCell
-from nas.models.normalization import NORMALIZATIONS
+from experiments.comparison.target_parts import LOG_RANK_HEADER, TARGET_HEADER, log_rank_rows, target_rows, target_text
 
 
 def report_page(comparison: Comparison) -> str:
@@ -33,8 +28,9 @@ def report_page(comparison: Comparison) -> str:
             _strategies(comparison),
             _curves(comparison),
             _tests(comparison),
-            _best(comparison),
-            _norms(comparison),
+            _targets(comparison),
+            best_section(comparison),
+            norms_section(comparison),
             _trials(comparison),
             _settings("Configuration", comparison.configuration),
             _settings("Environment", comparison.environment),
@@ -68,7 +64,7 @@ def _strategies(comparison: Comparison) -> str:
             html.interval(each.area_under_curve["trials"]),
             html.interval(each.gain_over_random, signed=True),
         )
-        for each, name in _named(comparison)
+        for each, name in named(comparison)
     ]
     headings = ("Strategy", "Runs", f"{capitalized(measure)} (%)", "Interquartile mean (%)", "Area under the curve (%)")
     random = html.percent(comparison.random_architecture)
@@ -83,15 +79,15 @@ def _strategies(comparison: Comparison) -> str:
         html.table((*headings, "Relative gain over random (%)"), rows),
         html.paragraph(
             f"The {measure} is that of the best architecture of each run at the end of the budget, selected by "
-            "validation accuracy; means over runs with 95 % intervals. The area under the curve is the mean of this "
-            f"accuracy over the budget in trials.{base}",
+            "the reward that the search maximized; means over runs with 95 % intervals. The area under the curve is "
+            f"the mean of this accuracy over the budget in trials.{base}",
             kind="quiet",
         ),
     )
 
 
 def _curves(comparison: Comparison) -> str:
-    names = html.bullets([name for _, name in _named(comparison)], kind="legend")
+    names = html.bullets([name for _, name in named(comparison)], kind="legend")
     drawn = "".join(
         html.figure(to_svg(draw_panel(panel), f"curve-{name}"), f"Curves: {name.replace('_', ' ')}")
         for name, panel in curve_panels(comparison).items()
@@ -125,6 +121,23 @@ def _tests(comparison: Comparison) -> str:
     return html.section("Tests", f'<div class="panels">{drawn}</div>', tested)
 
 
+def _targets(comparison: Comparison) -> str:
+    targets = comparison.targets
+    if targets is None:
+        return ""
+    explained = (
+        f"The target is {target_text(targets)}. A run reaches it with its first incumbent of at least this accuracy; a "
+        "run that does not is censored at the end of the budget, and counts with it in the mean."
+    )
+    tests = list(log_rank_rows(targets))
+    return html.section(
+        "Trials and time to a target",
+        html.paragraph(explained, kind="quiet"),
+        html.table(tuple(map(capitalized, TARGET_HEADER)), target_rows(targets), words=2),
+        html.table(tuple(map(capitalized, LOG_RANK_HEADER)), tests, words=2) if tests else "",
+    )
+
+
 def _checkpoint(test: PairTest) -> str:
     share = f"{100 * test.share:.0f} %"
     if test.axis == "trials":
@@ -132,79 +145,10 @@ def _checkpoint(test: PairTest) -> str:
     return f"{duration(test.point)} of {AXIS_NAMES[test.axis].lower()} ({share})"
 
 
-def _best(comparison: Comparison) -> str:
-    rows = [
-        (
-            name,
-            rank,
-            best.run,
-            best.place - 1 if best.trial is None else best.trial,
-            html.percent(best.accuracy),
-            html.percent(best.test),
-            html.count(best.num_parameters),
-            html.count(best.num_multiply_adds),
-            html.code(best.fingerprint[:12]) if best.fingerprint else None,
-        )
-        for each, name in _named(comparison)
-        for rank, best in enumerate(each.best, start=1)
-    ]
-    headings = ("Strategy", "Rank", "Run", "Trial", "Validation", "Test", "Parameters", "Multiply-adds", "Fingerprint")
-    return html.section("Best architectures", html.table(headings, rows), *map(_cells, comparison.strategies))
-
-
-def _cells(strategy: StrategySummary) -> str:
-    """The best architecture of a strategy, drawn if it consists of cells, and as JSON."""
-    value = strategy.best[0].architecture if strategy.best else None
-    if value is None:
-        return ""
-    name = label(strategy.name)
-    heading = f"<h3>{html.text('Best of ' + name)}</h3>"
-    as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
-    if isinstance(value, dict) and "normal" in value:
-        drawn = cell_figures(Architecture.from_json(value))
-    elif isinstance(value, dict) and "arch" in value:
-        drawn = {"Cell": edge_cell_figure(EdgeCell.from_json(value))}
-    else:
-        return heading + as_json
-    figures = "".join(
-        html.figure(to_svg(each, f"{cell} {strategy.name}"), f"{cell} of the best of {name}")
-        for cell, each in drawn.items()
-    )
-    return f'{heading}<div class="cells">{figures}</div>{as_json}'
-
-
-def _norms(comparison: Comparison) -> str:
-    """The share of blocks with each norm by stage; empty where norms were not searched or are unknown."""
-    searched = [(name, each.norms) for each, name in _named(comparison) if each.norms]
-    if not searched:
-        return ""
-    used = {norm for _, stages in searched for stage in stages for norm in stage.all}
-    norms = [norm for norm in NORMALIZATIONS if norm in used]
-    rows: list[tuple[html.Cell, ...]] = [
-        (name, f"{stage.stage} of {len(stages)}", group, *(html.percent(shares.get(norm, 0.0)) for norm in norms))
-        for name, stages in searched
-        for stage in stages
-        for group, shares in (("all", stage.all), (f"best {NUM_BEST}", stage.best))
-    ]
-    named = {capitalized(label(each.name)): each.norms for each in comparison.strategies if each.norms}
-    drawn = html.figure(to_svg(draw_norm_shares(named, norms), "norms"), "Shares of norms by stage", kind="norms")
-    explained = (
-        "Share of blocks with each norm, by stage from the image to the classifier, among all architectures of a "
-        f"strategy and among its {NUM_BEST} best by reward; each architecture counts once. In stages to which an "
-        "architecture does not apply instance-type norms, the batch norm that replaces them is counted."
-    )
-    return html.section(
-        "Norms by stage",
-        html.paragraph(explained),
-        drawn,
-        html.details("As a table", html.table(("Strategy", "Stage", "Of", *norms), rows, words=3)),
-    )
-
-
 def _trials(comparison: Comparison) -> str:
     kinds = sorted({kind for each in comparison.strategies for kind in each.trials.failed})
-    rows = [_trial_row(name, each, kinds) for each, name in _named(comparison)]
-    headings = ("Trials", "Trained", "Cached", "Duplicates", *(f"Failed: {kind}" for kind in kinds))
+    rows = [_trial_row(name, each, kinds) for each, name in named(comparison)]
+    headings = ("Trials", "Distinct", "Trained", "Cached", "Duplicates", *(f"Failed: {kind}" for kind in kinds))
     costs = ("Worker time", "per run", "per trial", "of failed trials")
     runs = [
         (
@@ -224,7 +168,11 @@ def _trials(comparison: Comparison) -> str:
     return html.section(
         "Trials, failures and cost",
         html.table(("Strategy", *headings, *costs), rows),
-        html.paragraph("Duplicates are trials of an architecture that the run had evaluated before.", kind="quiet"),
+        html.paragraph(
+            "Distinct architectures are counted in each run; duplicates are trials of an architecture that the run had "
+            "evaluated before.",
+            kind="quiet",
+        ),
         html.details("All runs", html.table(run_headings, runs, words=2)),
     )
 
@@ -235,7 +183,7 @@ def _trial_row(name: html.Cell, strategy: StrategySummary, kinds: list[str]) -> 
     seconds = (total, cost.worker_seconds_a_run, cost.worker_seconds_a_trial, cost.worker_seconds_of_failures)
     return (
         name,
-        *(trials.total, trials.trained, trials.cached, trials.duplicates),
+        *(trials.total, trials.distinct, trials.trained, trials.cached, trials.duplicates),
         *(trials.failed.get(kind, 0) for kind in kinds),
         *(duration(each) if total else None for each in seconds),
     )
@@ -272,22 +220,20 @@ def _method(comparison: Comparison) -> str:
         "Methods",
         html.bullets(
             (
-                "The incumbent is the best architecture so far by validation accuracy. Each architecture counts once, "
-                "with its first evaluation. Test accuracy, where available, is never used for selection.",
+                "The incumbent is the best architecture so far by the reward that the search was told, which is the "
+                "validation accuracy unless the configuration names another. Each architecture counts once, with its "
+                "first evaluation. Test accuracy, where available, is never used for selection.",
                 f"Bands and intervals: percentile bootstrap over runs ({numbers.resamples_of_bands} and "
                 f"{numbers.resamples_of_intervals} resamples), stretched for small numbers of runs by "
                 "sqrt(n / (n - 1)) and the ratio of the t to the normal quantile. They are pointwise.",
                 "Tests: two-sided Mann-Whitney U, exact for few runs, with p-values corrected for all comparisons in "
                 "the table (Holm). A difference is significant if its corrected p is below 0.05.",
-                "Probability of improvement: the chance that a run of the first strategy exceeds a run of the second.",
+                "Probability of improvement: the chance that a run of the first strategy exceeds a run of the second, "
+                "with Newcombe's score interval (2006).",
+                "Trials to a target: Kaplan-Meier curves; two-sided log-rank tests, corrected for all of them (Holm).",
                 "Seeds needed: runs of each strategy with which this test would detect the difference with a power of "
                 f"{numbers.power:.0%}, without correction (Noether 1987).",
                 "Worker time is the sum of the workers' seconds over all finished trials; cached trials take none.",
             )
         ),
     )
-
-
-def _named(comparison: Comparison) -> list[tuple[StrategySummary, html.Markup]]:
-    """The strategies, each with its name in its colour."""
-    return [(each, html.swatch(colour, capitalized(label(each.name)))) for each, colour in coloured(comparison)]

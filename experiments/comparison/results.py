@@ -44,11 +44,16 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
-    """Numbers of trials; `duplicates` are of an architecture measured before, `failed` is by kind of failure."""
+    """Numbers of trials.
+
+    `distinct` is the number of different architectures that were measured, in each run; `duplicates` are trials of an
+    architecture measured before, `failed` is by kind of failure.
+    """
 
     total: int
     trained: int
     cached: int
+    distinct: int
     duplicates: int
     failed: Mapping[str, int]
 
@@ -80,7 +85,7 @@ class BestArchitecture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunSummary:
-    """One run: the measure at the end of the budget, and its best validation accuracy (0 without a success).
+    """One run: the measure at the end of the budget, and its incumbent's validation accuracy (0 without a success).
 
     `accuracy` and `seconds` of each trial are None if there are too many trials to draw.
     """
@@ -102,7 +107,7 @@ class StrategySummary:
     Attributes:
         final: mean of the measure over runs at the end of the budget; `final_iqm` is the interquartile mean.
         area_under_curve: by axis, the mean of the measure over the budget.
-        best: best distinct architectures by validation accuracy, best first.
+        best: best distinct architectures by the reward of the search, best first.
         gain_over_random: relative gain over the mean random architecture; None without random search.
     """
 
@@ -146,6 +151,55 @@ class PairTest:
     seeds_needed: int | None
     p_holm: float = 1.0
     shown: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReachedCurve:
+    """Share of runs that have reached the target at points of an axis (Kaplan and Meier), a step curve."""
+
+    points: FloatArray
+    share: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSummary:
+    """How soon the runs of a strategy reach the target on an axis.
+
+    Attributes:
+        num_reached: number of runs that reach it within the budget; the others are censored there.
+        mean: of the place where they do, counted as the budget where they do not.
+        median: place where half of the runs have reached it; None if fewer do.
+    """
+
+    name: str
+    axis: str
+    num_runs: int
+    num_reached: int
+    mean: Interval
+    median: float | None
+    curve: ReachedCurve
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTest:
+    """The log-rank test of two strategies on an axis, with its p-value corrected for all of them as `p_holm`."""
+
+    axis: str
+    first: str
+    second: str
+    p: float
+    p_holm: float = 1.0
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """How soon strategies reach a validation accuracy: the best known of all runs, or a given one."""
+
+    accuracy: float
+    best_known: bool
+    strategies: tuple[TargetSummary, ...]
+    tests: tuple[TargetTest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +248,7 @@ class Comparison:
     random_architecture: float | None
     strategies: tuple[StrategySummary, ...]
     tests: tuple[PairTest, ...]
+    targets: Targets | None = field(default=None, metadata=OPTIONAL)
     verdict: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     objections: tuple[str, ...] | None = field(default=None, metadata=OPTIONAL)

@@ -20,6 +20,7 @@ from experiments.comparison.norm_usage import norm_usage
 from experiments.comparison.report import report_page
 from experiments.comparison.results import BestArchitecture, Comparison, StrategySummary
 from experiments.comparison.tables import terminal_table
+from experiments.comparison.target_parts import TARGET_HEADER, target_rows, target_text
 from experiments.runs.printing import say
 from nas.files.atomic_write import write_text
 from nas.files.storage import make_folder
@@ -29,12 +30,37 @@ MAX_SHOWN = 8
 """Up to this number of objections are shown when a comparison is refused."""
 
 
-def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False, accept_data: bool = False) -> Comparison:
+def compare_runs(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    force: bool = False,
+    accept_data: bool = False,
+    pool_workers: bool = False,
+    target: float | None = None,
+) -> Comparison:
     """Compares run folders and writes figures, ``comparison.json`` and ``report.html`` to a folder, made if missing.
 
-    Runs of one controller with the same settings are seeds of one strategy. With `force`, runs are compared even if
-    they differ in space, fidelity, data or budget, or repeat a seed; with `accept_data`, even if their images differ.
-    The results then note it.
+    See `analyze_runs` for the arguments and errors.
+    """
+    comparison = analyze_runs(runs, force=force, accept_data=accept_data, pool_workers=pool_workers, target=target)
+    return replace(comparison, files=tuple(write_comparison(comparison, out)))
+
+
+def analyze_runs(
+    runs: Sequence[Path],
+    *,
+    force: bool = False,
+    accept_data: bool = False,
+    pool_workers: bool = False,
+    target: float | None = None,
+) -> Comparison:
+    """Compares run folders without writing anything.
+
+    Runs of one controller and wrapper with the same settings and number of workers are seeds of one strategy. With
+    `pool_workers` they may differ in the number of workers. With `force`, runs are compared even if they differ in
+    space, fidelity, data or budget, or repeat a seed; with `accept_data`, even if their images differ. The results then
+    note it. `target` is the validation accuracy of the curves of trials to a target, 0..1; None takes the best known.
 
     Raises:
         ValueError: if a folder holds no run, is given twice, or the runs are not comparable.
@@ -44,7 +70,9 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False, accept
     paths = [path.resolve() for path in runs]
     if twice := {str(path) for path, full in zip(runs, paths, strict=True) if paths.count(full) > 1}:
         raise ValueError(f"each run must be given once, got {' and '.join(sorted(twice))} more than once")
-    loaded = [load_run(path) for path in runs]
+    if target is not None and not 0 < target <= 1:
+        raise ValueError(f"the target must be a validation accuracy above 0 and at most 1, such as 0.94, got {target}")
+    loaded = [replace(load_run(path), pool_workers=pool_workers) for path in runs]
     settings, images = objections(loaded), data_objections(loaded)
     if settings and not force:
         _refuse([*settings, *images], "--force")
@@ -52,8 +80,8 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False, accept
         _refuse(images, "--accept-data")
     found = [*settings, *images]
     by_name = {run.name: run for run in loaded}
-    comparison = compare_strategies(group_runs(loaded)).with_best(lambda best: _described(best, by_name))
-    comparison = replace(
+    comparison = compare_strategies(group_runs(loaded), target=target).with_best(lambda best: _described(best, by_name))
+    return replace(
         comparison,
         strategies=tuple(_with_norms(each, by_name) for each in comparison.strategies),
         objections=tuple(found),
@@ -61,7 +89,6 @@ def compare_runs(runs: Sequence[Path], out: Path, *, force: bool = False, accept
         environment=split_common({run.name: run.environment for run in loaded}),
         notes=(*_notes(loaded, found), *comparison.notes),
     )
-    return replace(comparison, files=tuple(write_comparison(comparison, out)))
 
 
 def _refuse(found: Sequence[str], option: str) -> NoReturn:
@@ -71,19 +98,23 @@ def _refuse(found: Sequence[str], option: str) -> NoReturn:
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """Prints a table of the strategies, the verdict, the notes and the files."""
-    header = ("strategy", "runs", f"{MEASURES[comparison.measure]}, %", "trials", "failed", "worker time")
+    header = ("strategy", "runs", f"{MEASURES[comparison.measure]}, %", "trials", "distinct", "failed", "worker time")
     rows = [
         (
             label(each.name),
             each.num_runs,
             interval_text(each.final),
             each.trials.total,
+            each.trials.distinct,
             sum(each.trials.failed.values()),
             duration(each.cost.worker_seconds),
         )
         for each in comparison.strategies
     ]
     console.print(terminal_table(header, rows))
+    if comparison.targets is not None:
+        say(console, f"target: {target_text(comparison.targets)}")
+        console.print(terminal_table(TARGET_HEADER, target_rows(comparison.targets)))
     for sentence in (*comparison.verdict, *comparison.notes, *(comparison.files or ())):
         say(console, sentence)
 

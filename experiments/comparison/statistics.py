@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Statistic: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -28,6 +28,7 @@ MAX_PERMUTATIONS = 20_000
 MIN_SEEDS = 4
 """With fewer runs per group, no two-sided rank test reaches 5 %: of the 20 ways to divide 3 + 3, two are extreme."""
 _CHUNK = 4_000_000
+_NEAR = 1e-9  # at an estimate of 0 or 1 itself the standard error is 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,27 @@ def difference(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
     return Interval(value, value + ratio * float(low), value + ratio * float(high))
 
 
-def probability_of_improvement(first: FloatArray, second: FloatArray, *, seed: int) -> Interval:
+def probability_of_improvement(first: FloatArray, second: FloatArray) -> Interval:
     """Estimates the chance that a run of the first group exceeds one of the second, ties halved, with a 95 % interval.
 
-    Percentile bootstrap over the runs of both groups (2108.13264, section 4.3).
+    The interval is Newcombe's score interval for the Mann-Whitney statistic (2006, doi 10.1002/sim.2324, method 5). For
+    normally distributed runs its coverage is 90 % to 100 % with two or three runs a group, about 95 % from five on; the
+    percentile bootstrap has 50 % with two, since it has no width where one group is above the other.
     """
-    wins = (np.sign(first[:, None] - second[None, :]) + 1) / 2
-    value = float(wins.mean())
+    value = float((np.sign(first[:, None] - second[None, :]) / 2 + 0.5).mean())
     if min(first.size, second.size) < 2:
         return Interval(value)
-    shares = [_resampled_shares(group.size, seed=seed + side) for side, group in enumerate((first, second))]
-    resampled = ((shares[0] @ wins) * shares[1]).sum(axis=1)
-    low, high = np.quantile(resampled, TAILS)
-    return Interval(value, float(low), float(high))
+    quantile = float(stats.norm.ppf(TAILS[1]))
+
+    def excess(truth: float) -> float:
+        """Squared distance of the estimate, beyond what its standard error at this truth allows."""
+        spread = 1 + ((first.size + second.size) / 2 - 1) * ((1 - truth) / (2 - truth) + truth / (1 + truth))
+        variance = truth * (1 - truth) * spread / (first.size * second.size)
+        return (truth - value) ** 2 - quantile**2 * variance
+
+    low = 0.0 if value <= 0 else float(optimize.brentq(excess, 0.0, value - _NEAR))
+    high = 1.0 if value >= 1 else float(optimize.brentq(excess, value + _NEAR, 1.0))
+    return Interval(value, low, high)
 
 
 def mann_whitney(first: FloatArray, second: FloatArray) -> tuple[float, float]:

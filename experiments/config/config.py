@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self, get_type_hints
 
 from experiments.config.documents import UnknownSectionError, split_sections
 from experiments.config.kinds import ConfigKind, Document
-from experiments.config.sections import UnknownKeyError, dump_settings, validate_section
-from experiments.config.unknown_names import closest
+from experiments.config.parsing.sections import UnknownKeyError, dump_settings, validate_section
+from experiments.config.parsing.unknown_names import closest
 
 
 class Config:

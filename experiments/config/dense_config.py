@@ -39,7 +39,11 @@ class SegmentationSettings:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectionSettings(SegmentationSettings):
-    """The start of a training, and its length: that of the recipe, or a schedule of the papers, ``1x``, ``2x``, ..."""
+    """The start of a training, and its length.
+
+    Attributes:
+        schedule: A schedule of the papers, ``1x``, ``2x``, ..., instead of the recipe's length; null for none.
+    """
 
     schedule: str | None = None
 

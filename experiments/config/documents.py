@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import SEARCH, ConfigKind, Document, kind_of
-from experiments.config.unknown_names import closest, unknown_name
-from experiments.config.yaml_file import parse_yaml, read_yaml
+from experiments.config.parsing.unknown_names import closest, unknown_name
+from experiments.config.parsing.yaml_file import parse_yaml, read_yaml
 
 
 class UnknownSectionError(ValueError):
@@ -37,6 +38,7 @@ def split_sections(document: Mapping[str, Any], kind: ConfigKind) -> Document:
                 f"{', '.join(config_names(kind))}"
             )
         return kind.converts[other.command](split_sections(document, other))
+    document = without_former(document)
     for name in document:
         if name not in kind.sections:
             raise UnknownSectionError(name, document[name], kind.sections)
@@ -59,18 +61,18 @@ def load_document(source: str, kind: ConfigKind) -> Document:
         raise ValueError(f"{path}: {error}") from None
 
 
-def config_names(kind: ConfigKind) -> list[str]:
-    """Names of the configurations in this package that a kind can use."""
-    kinds = {path.stem: kind_of(read_yaml(path)) for path in _config_folder().glob("*.yaml")}
-    return sorted(name for name, each in kinds.items() if each is kind or each.command in kind.converts)
+def config_names(kind: ConfigKind | None) -> list[str]:
+    """Names of the configurations in this package that a kind can use; of all without one."""
+    kinds = {path.stem: kind_of(read_yaml(path)) for path in config_folder().glob("*.yaml")}
+    return sorted(name for name, each in kinds.items() if kind is None or each is kind or each.command in kind.converts)
 
 
-def find_config(source: str, kind: ConfigKind) -> Path:
-    """The file that a path or a name refers to; raises ValueError if there is none."""
+def find_config(source: str, kind: ConfigKind | None) -> Path:
+    """The file that a path or a name refers to; raises ValueError if there is none, naming those of `kind`, or all."""
     path = Path(source)
     if path.is_file():
         return path
-    if (known := _config_folder() / f"{source}.yaml").is_file() and len(path.parts) == 1:
+    if (known := config_folder() / f"{source}.yaml").is_file() and len(path.parts) == 1:
         return known
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         raise ValueError(f"there is no file {source}")
@@ -108,7 +110,8 @@ def apply_setting(sections: Document, setting: str) -> None:
         sections[section] = {key: value} if dot else value
 
 
-def _config_folder() -> Path:
+def config_folder() -> Path:
+    """The folder of the configurations that come with this package."""
     with importlib.resources.as_file(importlib.resources.files("experiments") / "configs") as folder:
         return folder
 

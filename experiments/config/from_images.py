@@ -14,6 +14,7 @@ from experiments.config.resolve import ConfigRequest
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.fidelity import DataSpec
+from nas.plugins import is_reference
 
 EMBEDDED = ("digits",)
 """Data sets that are read from no folder."""
@@ -37,7 +38,7 @@ _C = TypeVar("_C", bound=_OfImages)
 
 def load_images(kind: type[_C], document: Document, request: ConfigRequest, console: Console) -> tuple[DataSet, _C]:
     """Loads the images of a document and completes it in place: classes, channels and image size of the network."""
-    config = kind.parse(document, source=request.source)
+    config = kind.parse(document, source=request.source or None)
     if request.changes.get(("data", "root")) is not None and config.data.name in EMBEDDED:
         raise ValueError(
             f"data set {config.data.name} comes with a library and is read from no folder, got --data "
@@ -51,12 +52,12 @@ def load_images(kind: type[_C], document: Document, request: ConfigRequest, cons
     from_data = {"num_classes": len(data.class_names), "in_channels": data.num_channels, "image_size": height}
     for key, value in from_data.items():
         document["network"].setdefault(key, value)
-    return data, kind.parse(document, source=request.source)
+    return data, kind.parse(document, source=request.source or None)
 
 
 def _check_root(spec: DataSpec) -> None:
     """Raises ValueError, naming the option, if there is no folder to read."""
-    if spec.root is None and spec.name not in (*EMBEDDED, *DOWNLOADED):
+    if spec.root is None and spec.name not in (*EMBEDDED, *DOWNLOADED) and not is_reference(spec.name):
         raise ValueError(f"the folder of the images must be given with --data (data set {spec.name})")
     if spec.root is not None and not Path(spec.root).expanduser().is_dir() and spec.name not in DOWNLOADED:
         raise ValueError(f"there is no folder {spec.root}, named with --data or data.root")

@@ -20,7 +20,7 @@ class ConfigKind:
     Attributes:
         command: The command that takes it.
         sections: Its sections; the first one tells it from the other kinds.
-        named: Sections that name an entry of a table, with the default name.
+        named: Sections that name an entry of a table, with the default name; None if that depends on other sections.
         adopted: (section, key) of settings that a resumed run takes from its folder where they are not given again.
         free: Settings, or sections with a final dot, that may differ when a run is resumed.
         bound: Exceptions from `free`.
@@ -31,7 +31,7 @@ class ConfigKind:
 
     command: str
     sections: tuple[str, ...]
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str | None] = field(default_factory=dict)
     adopted: tuple[tuple[str, str], ...] = (("data", "root"),)
     free: tuple[str, ...] = _FREE
     bound: tuple[str, ...] = ()
@@ -72,11 +72,20 @@ def _one_worker_each(document: Document) -> Document:
 SEARCH = ConfigKind(
     "search",
     (
-        *("space", "controller", "reward", "evaluator", "shifts", "search"),
+        *("space", "controller", "wrapper", "reward", "evaluator", "shifts", "search"),
         *("network", "recipe", "data", "workers", "trackers"),
     ),
-    named={"space": "nasnet", "controller": "ppo", "reward": "accuracy", "evaluator": "train_and_validate"},
-    adopted=(*(("network", key) for key in ("num_classes", "in_channels", "image_size")), *_OF_DATA),
+    named={
+        "space": "nasnet",
+        "controller": "ppo",
+        "wrapper": None,
+        "reward": "accuracy",
+        "evaluator": "train_and_validate",
+    },
+    adopted=(
+        *(("network", key) for key in ("num_classes", "in_channels", "image_size")),
+        *(*_OF_DATA, ("wrapper", "name")),
+    ),
     free=(*_FREE, "search.num_trials", "search.max_first_failures", "trackers."),
     bound=("workers.max_parameters", "workers.max_multiply_adds"),
     evidence=("ledger.jsonl",),

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.config.kinds import SEARCH
-from experiments.config.sections import validate_section
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.sections import validate_section
+from experiments.config.parsing.unknown_names import unknown_name
 from nas.rewards import REWARDS, Reward
 
 
@@ -17,6 +17,15 @@ def split_named(what: str, section: Mapping[str, Any], table: Mapping[str, Any])
     if not isinstance(name, str) or name not in table:
         raise unknown_name(what, name, table)
     return name, {key: value for key, value in section.items() if key != "name"}
+
+
+def optional_settings(what: str, name: str, settings: Mapping[str, Any], kind: type[Any] | None) -> Any:  # noqa: ANN401
+    """The settings of an entry that may have none, in which case the result is None."""
+    if kind is not None:
+        return validate_section(what, settings, kind)
+    if settings:
+        raise ValueError(f"{what} {name} has no settings, got {', '.join(map(str, settings)):.200}")
+    return None
 
 
 def parse_reward(document: Mapping[str, Any] | None) -> tuple[str, Reward]:

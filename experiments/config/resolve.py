@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config.documents import apply_setting, load_document, set_value
+from experiments.config.documents import apply_setting, load_document, set_value, split_sections
 from experiments.config.kinds import ConfigKind, Document
 from experiments.config.lengths import EPOCHS, ITERATIONS, fit_lengths
 from experiments.config.quick import make_quick
@@ -18,7 +18,7 @@ class ConfigRequest:
     """A configuration as a command line asks for it.
 
     Attributes:
-        source: A YAML file, or the name of a configuration that comes with this package.
+        source: A YAML file, or the name of a configuration that comes with this package; empty for the defaults.
         changes: Values of options by (section, key); None leaves a setting as the file has it.
         settings: Texts of the form ``section.key=value``, applied last.
         sections: Sections that replace those of the file, before any change.
@@ -35,8 +35,8 @@ class ConfigRequest:
 
     @property
     def default_folder(self) -> Path:
-        """``runs/NAME``, NAME being that of the configuration; ``runs/NAME_quick`` for a quick run."""
-        return Path("runs") / f"{Path(self.source).stem}{'_quick' * self.quick}"
+        """``runs/NAME``, NAME being that of the configuration or ``search``; ``runs/NAME_quick`` for a quick run."""
+        return Path("runs") / f"{Path(self.source).stem or 'search'}{'_quick' * self.quick}"
 
     @property
     def given(self) -> set[str]:
@@ -58,7 +58,7 @@ def resolve(kind: ConfigKind, request: ConfigRequest, stored: Mapping[str, Any] 
     Raises:
         ValueError: If there is no such configuration, or a setting does not have the form ``section.key=value``.
     """
-    document = load_document(request.source, kind)
+    document = load_document(request.source, kind) if request.source else split_sections({kind.sections[0]: None}, kind)
     document.update({name: dict(section) for name, section in request.sections.items()})
     lengths = ITERATIONS if kind.counts_iterations else EPOCHS
     fit_lengths(document["recipe"], lengths.defaults, document["recipe"].keys(), lengths)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
@@ -12,21 +11,24 @@ from controllers.ppo import PRESETS as PPO_PRESETS
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
 from controllers.reinforce import Reinforce, ReinforceSettings
+from experiments.config import outside
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
-from experiments.config.named import parse_reward, split_named
+from experiments.config.named import optional_settings, parse_reward, split_named
+from experiments.config.parsing.sections import dump_settings, validate_section
+from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
-from experiments.config.sections import dump_settings, validate_section
-from experiments.config.unknown_names import unknown_name
 from experiments.config.workers import SearchWorkers
+from experiments.config.wrappers import WRAPPERS, wrap
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
 from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
-from nas.names import NORMALIZATION_NAMES, OPERATION_NAMES
+from nas.plain import description_from_json
+from nas.plugins import Table
 from nas.protocols import Controller, SearchSpace
-from nas.rewards import REWARDS, Metric, Reward
+from nas.rewards import REWARDS, Reward
 from nas.rungs import Rungs
 from nas.trial import Description, Outcome
 from search_spaces.cell_space import CellSpace
@@ -59,11 +61,13 @@ class ControllerKind:
         build: The class, called with the choices, its settings if it has any, and the seed.
         settings: The class of its settings; None if it has none.
         presets: Settings by name, for ``preset: nasnet``; settings beside it replace those of the preset.
+        wrapper: Name of the wrapper where a configuration names none and no preset.
     """
 
     build: Callable[..., Controller]
     settings: type[Any] | None = None
     presets: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    wrapper: str = "none"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,31 +87,37 @@ class EvaluatorKind:
     estimate: Callable[..., float] | None = None
 
 
-SPACES: Mapping[str, SpaceKind] = MappingProxyType(
+SPACES = Table(
+    "space",
     {
         "nasnet": SpaceKind(NASNET),
         "tiny": SpaceKind(TINY),
         "nasbench201": SpaceKind(NASBENCH201, EdgeCell.from_json),
-    }
+    },
+    lambda value: SpaceKind(outside.space(value), description_from_json),
 )
 """Search spaces by name."""
 
-CONTROLLERS: Mapping[str, ControllerKind] = MappingProxyType(
+CONTROLLERS = Table(
+    "controller",
     {
         "random": ControllerKind(RandomSearch),
         "reinforce": ControllerKind(Reinforce, ReinforceSettings),
-        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS),
+        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS, wrapper="surrogate"),
         "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
-    }
+    },
+    lambda value: ControllerKind(*outside.controller(value)),
 )
 """Controllers by name."""
 
 _ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
-EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
+EVALUATORS = Table(
+    "evaluator",
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
         "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
-    }
+    },
+    lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
 """Evaluators by name."""
 
@@ -116,8 +126,8 @@ EVALUATORS: Mapping[str, EvaluatorKind] = MappingProxyType(
 class SearchConfig(Config):
     """A valid configuration of a search.
 
-    Each name is a key of `SPACES`, `CONTROLLERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller` and `evaluator`
-    are the settings of theirs, None if they have none.
+    Each name is a key of `SPACES`, `CONTROLLERS`, `WRAPPERS`, `nas.rewards.REWARDS` or `EVALUATORS`; `controller`,
+    `wrapper` and `evaluator` are the settings of theirs, None if they have none.
     """
 
     kind: ClassVar[ConfigKind] = SEARCH
@@ -126,6 +136,8 @@ class SearchConfig(Config):
     space: SearchSpace
     controller_name: str
     controller: Any
+    wrapper_name: str
+    wrapper: Any
     reward_name: str
     reward: Reward
     evaluator_name: str
@@ -146,13 +158,13 @@ class SearchConfig(Config):
                 f"recipe.{self.recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it"
             )
         if isinstance(self.space, CellSpace):
-            _check_cells(self.space, self.network)
+            check_cells(self.space, self.network)
         elif isinstance(self.space, EdgeSpace):
-            _check_edges(self.space, self.network)
+            check_edges(self.space, self.network)
         if (rungs := self.search.rungs) is not None:
             _check_rungs(rungs, self.recipe, self.evaluator_name)
         if isinstance(self.evaluator, ZeroCostSettings):
-            _check_scored(self.evaluator, self.reward, self.search)
+            check_scored(self.evaluator, self.reward, self.search)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
@@ -166,9 +178,9 @@ class SearchConfig(Config):
         return EVALUATORS[self.evaluator_name]
 
     def build_controller(self) -> Controller:
-        """Returns a new controller for this space and seed."""
-        settings = () if self.controller is None else (self.controller,)
-        return CONTROLLERS[self.controller_name].build(self.space.choices, *settings, seed=self.search.seed)
+        """Returns a new controller, in its wrapper, for this space and seed."""
+        strategy = (self.controller_name, self.controller), (self.wrapper_name, self.wrapper)
+        return build_controller(self.space, *strategy, seed=self.search.seed)
 
     @classmethod
     def known_settings(cls) -> dict[str, list[str]]:
@@ -177,6 +189,7 @@ class SearchConfig(Config):
         tables: dict[str, Iterable[Any]] = {
             "space": [type(kind.space) for kind in SPACES.values()],
             "controller": [kind.settings for kind in CONTROLLERS.values()],
+            "wrapper": [kind.settings for kind in WRAPPERS.values()],
             "reward": REWARDS.values(),
             "evaluator": [kind.settings for kind in EVALUATORS.values()],
         }
@@ -194,6 +207,7 @@ class SearchConfig(Config):
         return cls(
             *_space(sections["space"]),
             *parse_controller(sections["controller"]),
+            *parse_wrapper(sections["wrapper"], sections["controller"]),
             *parse_reward(sections),
             *_evaluator(sections["evaluator"]),
             **{name: validate_section(name, sections[name], types[name]) for name in plain},
@@ -205,7 +219,7 @@ class SearchConfig(Config):
         for name in self.kind.sections:
             named = {"name": getattr(self, f"{name}_name")} if name in self.kind.named else {}
             settings = getattr(self, name)
-            document[name] = named | ({} if settings is None else dump_settings(settings))
+            document[name] = named | (dump_settings(settings) if dataclasses.is_dataclass(settings) else {})
         return document
 
 
@@ -217,53 +231,44 @@ def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
         if not isinstance(preset, str) or preset not in kind.presets:
             raise unknown_name(f"preset of controller {name}", preset, kind.presets)
         settings = {**dump_settings(kind.presets[preset]), **settings}
-    return name, _optional("controller", name, settings, kind.settings)
+    return name, optional_settings("controller", name, settings, kind.settings)
+
+
+def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
+    """Name and settings of the wrapper that a section describes, by default that of the controller's section.
+
+    A preset is a published controller, and has no wrapper unless one is named.
+    """
+    default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
+    name, settings = split_named(
+        "wrapper", section if section.get("name") is not None else {**section, "name": default}, WRAPPERS
+    )
+    return name, optional_settings("wrapper", name, settings, WRAPPERS[name].settings)
+
+
+def build_controller(
+    space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
+) -> Controller:
+    """Builds a controller in its wrapper, each given by name and settings."""
+    name, settings = controller
+    given = () if settings is None else (settings,)
+    return wrap(CONTROLLERS[name].build(space.choices, *given, seed=seed), space, *wrapper, seed=seed)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:
     name, settings = split_named("space", section, SPACES)
-    default = SPACES[name].space
+    default: Any = SPACES[name].space
+    if not dataclasses.is_dataclass(type(default)):
+        optional_settings("space", name, settings, None)
+        return name, default
     if isinstance(default, CellSpace):
-        _check_names(settings)
+        check_names(settings)
     return name, validate_section("space", {**dump_settings(default), **settings}, type(default))
 
 
 def _evaluator(section: Mapping[str, Any]) -> tuple[str, Any]:
     name, settings = split_named("evaluator", section, EVALUATORS)
-    return name, _optional("evaluator", name, settings, EVALUATORS[name].settings)
-
-
-def _optional(what: str, name: str, settings: Mapping[str, Any], kind: type[Any] | None) -> Any:  # noqa: ANN401
-    """The settings of an entry that may have none."""
-    if kind is not None:
-        return validate_section(what, settings, kind)
-    if settings:
-        raise ValueError(f"{what} {name} has no settings, got {', '.join(map(str, settings)):.200}")
-    return None
-
-
-def _check_names(settings: Mapping[str, Any]) -> None:
-    """Raises ValueError for unknown names in the settings of a space, and says what may be meant."""
-    for what, known in (("op", OPERATION_NAMES), ("norm", NORMALIZATION_NAMES)):
-        names = settings.get(f"{what}s")
-        for each in names if isinstance(names, list | tuple) else ():
-            if isinstance(each, str) and each not in known:
-                raise unknown_name(f"{what} in space.{what}s", each, known)
-
-
-def _check_edges(space: EdgeSpace, network: NetworkSpec) -> None:
-    for op in space.ops:
-        if op not in EDGE_OPERATIONS:
-            raise unknown_name("op in space.ops", op, EDGE_OPERATIONS)
-    check_edge_spec(network)
-
-
-def _check_cells(space: CellSpace, network: NetworkSpec) -> None:
-    deepest = max((stages for stages in space.appearance_stages if stages is not None), default=0)
-    if deepest > network.num_stages:
-        raise ValueError(
-            f"space.appearance_stages must be at most network.num_stages, {network.num_stages}, got {deepest}"
-        )
+    return name, optional_settings("evaluator", name, settings, EVALUATORS[name].settings)
 
 
 def _check_rungs(rungs: Rungs, recipe: TrainRecipe, evaluator: str) -> None:
@@ -274,16 +279,3 @@ def _check_rungs(rungs: Rungs, recipe: TrainRecipe, evaluator: str) -> None:
     if "states_dir" not in EVALUATORS[evaluator].takes:
         able = ", ".join(name for name, kind in EVALUATORS.items() if "states_dir" in kind.takes)
         raise ValueError(f"search.rungs needs an evaluator that can pause, {able}, got {evaluator}")
-
-
-def _check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSettings) -> None:
-    """Raises ValueError unless the reward is a score of the evaluator, which trains nothing."""
-    if not isinstance(reward, Metric) or reward.metric not in settings.scores:
-        came = f"metric {reward.metric}" if isinstance(reward, Metric) else type(reward).__name__
-        allowed = ", ".join(settings.scores)
-        raise ValueError(f"evaluator zero_cost needs a reward {{name: metric, metric: one of {allowed}}}, got {came}")
-    if search.failure_reward is not None:
-        raise ValueError(
-            "search.failure_reward must be null with evaluator zero_cost, since scores have no lowest value, "
-            f"got {search.failure_reward:g}"
-        )

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from experiments.config.config import Config
 from experiments.config.kinds import ABLATION, TOURNAMENT, TRAINING, ConfigKind
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.workers import StudyWorkers, TrainingWorkers
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
@@ -59,7 +59,11 @@ class TournamentSettings:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class AblationSettings:
-    """The size of an ablation: trainings of each recipe, with consecutive seeds."""
+    """The size of an ablation.
+
+    Attributes:
+        num_seeds: Trainings of each recipe, with consecutive seeds.
+    """
 
     num_seeds: Annotated[int, Field(ge=1)] = 3
 

@@ -161,6 +161,9 @@ class StudyWorkers:
 
     Attributes:
         num_workers: Maximum number of workers at a time; null uses the whole cluster.
+        address: Of a running Ray cluster, ``auto`` or ``HOST:PORT``; null starts Ray on this machine.
+        cpus: Logical CPUs of a worker.
+        gpus: GPUs of a worker, 0 or 1; null means 1 where this machine has GPUs.
         max_retries: How often a training is resumed after its worker or node was lost.
     """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from experiments.architectures.find import WEIGHTS_SUFFIX, find_architecture
 from experiments.config.kinds import ConfigKind, Document
+from experiments.config.parsing.sections import dump_settings
 from experiments.config.resolve import ConfigRequest, resolve
-from experiments.config.sections import dump_settings
 from experiments.runs.run_folder import RunFolder
 from nas.downstream.backbone import trained_file
 from nas.models.build import Buildable

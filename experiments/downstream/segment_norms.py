@@ -19,8 +19,8 @@ from experiments.comparison.statistics import FloatArray, bootstrap_interval
 from experiments.comparison.tables import markdown_table, terminal_table
 from experiments.config.dense_config import SegmentationConfig
 from experiments.config.kinds import SEGMENTATION
+from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.resolve import ConfigRequest
-from experiments.config.unknown_names import unknown_name
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.downstream.norm_results import ALL_SHIFTS, DROP, NormScores, NormStudy, SeedInterval
 from experiments.downstream.segment import SegmentResult, read_images, segment_folder

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.architectures.trained import TrainedNetwork, find_trained, load_test_images
-from experiments.config.unknown_names import unknown_name
+from experiments.config.parsing.unknown_names import unknown_name
 from experiments.robustness.figure import draw_divergence
 from experiments.robustness.results import Divergence, LayerDivergence, NetworkDivergence
 from nas.data.data_set import Split

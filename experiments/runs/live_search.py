@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -34,6 +33,7 @@ class Tally:
         num_failed: Failures.
         num_stopped: Successes that early stopping ended.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
+        accuracies: Of all successes, in the order of finishing.
         incumbent: The success with the highest reward so far; the earliest one among equals.
         shares: Shares of the running trials that are done, by trial.
         is_stopping: Whether no more trials are started.
@@ -47,11 +47,11 @@ class Tally:
         self.num_failed = 0
         self.num_stopped = 0
         self.num_cached = 0
+        self.accuracies: list[float] = []
         self.incumbent: Success | None = None
         self.shares: Mapping[int, float] = {}
         self.is_stopping = False
         self._took: float | None = None
-        self._recent: deque[float] = deque(maxlen=NUM_RECENT)
         self._started = time.monotonic()
         self._num_earlier = 0
 
@@ -63,7 +63,7 @@ class Tally:
             return
         self.num_cached += outcome.cached
         self.num_stopped += outcome.stopped_after is not None
-        self._recent.append(outcome.accuracy)
+        self.accuracies.append(outcome.accuracy)
         if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome
 
@@ -82,7 +82,8 @@ class Tally:
     @property
     def mean_recent(self) -> float | None:
         """Mean accuracy of the last 20 successes."""
-        return sum(self._recent) / len(self._recent) if self._recent else None
+        recent = self.accuracies[-NUM_RECENT:]
+        return sum(recent) / len(recent) if recent else None
 
     @property
     def trials_per_hour(self) -> float | None:

@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from experiments.config.config import Config
+from experiments.config.former_settings import without_former
 from experiments.config.kinds import ConfigKind, Document, kind_of
-from experiments.config.secrets import has_secrets, masked
-from experiments.config.sections import flatten
-from experiments.config.yaml_file import read_yaml
+from experiments.config.parsing.secrets import has_secrets, masked
+from experiments.config.parsing.sections import flatten
+from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.data_record import read_data_record, write_data_record
 from experiments.runs.environment import describe_environment
 from nas.data.report import DataReport
@@ -80,7 +81,7 @@ class RunFolder:
         Settings that were introduced after the run have the values that describe it.
         """
         if self.config.exists():
-            document = read_yaml(self.config)
+            document = without_former(read_yaml(self.config))
             if isinstance(data := document.get("data"), Mapping):
                 document["data"] = complete_stored_data(data)
             return document

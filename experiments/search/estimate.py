@@ -26,7 +26,7 @@ REMOTE_SECONDS = 60.0
 
 
 def describe_cost(
-    config: SearchConfig, contents: LedgerContents, data: DataSet, controller: Controller, capacity: int
+    config: SearchConfig, contents: LedgerContents, data: DataSet | None, controller: Controller, capacity: int
 ) -> str | None:
     """The cost of a trial and of what is left of the search, in words; None if the evaluator cannot be estimated."""
     limit = config.workers.num_workers
@@ -37,7 +37,7 @@ def describe_cost(
     if measured:
         return in_words(measured, num_left, num_workers, f"as the {len(measured)} trials so far")
     estimate = config.evaluator_kind.estimate
-    if estimate is None:
+    if estimate is None or data is None:
         return None
     number = len(data.validation) * (1 + len(config.shifts.reward))
     timed = partial(estimate, num_train=len(data.train), num_validation=number)

@@ -20,6 +20,7 @@ from experiments.config.search_config import SPACES, SearchConfig
 from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
+from experiments.runs.notebook import NotebookDisplay
 from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
@@ -57,7 +58,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     folder = RunFolder(out or request.default_folder)
     stored = folder.stored_document() if folder.is_bound(SEARCH) else None
     document = resolve(SEARCH, request, stored)
-    config = SearchConfig.parse(document, source=request.source)
+    config = SearchConfig.parse(document, source=request.source or None)
     data = None
     if stored is None or _names_other_images(request, stored):  # bad input must leave no folder behind
         data, config = _load(document, request, console)
@@ -96,8 +97,11 @@ def _names_other_images(request: ConfigRequest, stored: Mapping[str, Any]) -> bo
     return root is not None and isinstance(former, Mapping) and str(root.resolve()) != former.get("root")
 
 
-def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet, SearchConfig]:
-    """Loads the images, and refuses what every trial would fail for, before it uses up the budget of trials."""
+def _load(document: dict[str, Any], request: ConfigRequest, console: Console) -> tuple[DataSet | None, SearchConfig]:
+    """Loads the images, if the evaluator takes any, and refuses what every trial would fail for."""
+    config = SearchConfig.parse(document, source=request.source or None)
+    if "data" not in config.evaluator_kind.takes:
+        return None, config
     data, config = load_images(SearchConfig, document, request, console)
     say_report(console, None if data.report is None else data.report.without_test())
     check_fits(config.fidelity, data)
@@ -125,12 +129,13 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     make_folder(folder.progress)
 
 
-def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console) -> bool:
+def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger.contents)
     weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
-    controller, plan = config.build_controller(), _plan(config)
-    reporter = SearchDisplay(str(folder.path), tally, console, lambda: read_progress(folder.progress))
+    controller, plan = config.build_controller(), search_plan(config)
+    display = NotebookDisplay if console.is_jupyter else SearchDisplay
+    reporter = display(str(folder.path), tally, console, lambda: read_progress(folder.progress))
 
     def announce() -> None:
         tally.is_stopping = True
@@ -139,6 +144,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     try:
         with (
             forward_log("workers", reporter.say),
+            forward_log("controllers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
             _open_pool(config, folder, ledger, data, console) as pool,
         ):
@@ -163,7 +169,8 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet,
     return tally.num_done >= config.search.num_trials
 
 
-def _plan(config: SearchConfig) -> SearchPlan:
+def search_plan(config: SearchConfig) -> SearchPlan:
+    """The settings of the search loop in a configuration."""
     settings, reward = config.search, config.reward
     if (rungs := settings.rungs) is not None:
         reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
@@ -173,7 +180,7 @@ def _plan(config: SearchConfig) -> SearchPlan:
 
 @contextmanager
 def _open_pool(
-    config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet, console: Console
+    config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console
 ) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
@@ -208,7 +215,9 @@ def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
     )
 
 
-def _evaluator(config: SearchConfig, folder: RunFolder, data: DataSet) -> tuple[Callable[..., Outcome], dict[str, Any]]:
+def _evaluator(
+    config: SearchConfig, folder: RunFolder, data: DataSet | None
+) -> tuple[Callable[..., Outcome], dict[str, Any]]:
     """The evaluator, and the arguments that it takes of those that a search offers."""
     kind, workers = config.evaluator_kind, config.workers
     offered = {

@@ -14,8 +14,8 @@ from rich.console import Console
 from experiments.architectures.find import find_architecture
 from experiments.architectures.trained import find_trained_file
 from experiments.config.kinds import STUDY
+from experiments.config.parsing.sections import dump_settings
 from experiments.config.resolve import ConfigRequest, resolve
-from experiments.config.sections import dump_settings
 from experiments.config.study_config import StudyConfig
 from experiments.runs.live_display import describe_seconds
 from experiments.runs.printing import say, say_report

@@ -178,7 +178,7 @@ def _chosen_against_random(ordered: Sequence[Entrant], standings: Sequence[Stand
     if shared and (sound & chosen).any() and (sound & ~chosen).any():
         after = np.array([standing.accuracies[shared - 1] if standing.error is None else 0.0 for standing in standings])
         gain = difference(after[sound & chosen], after[sound & ~chosen], seed=seed)
-    better = probability_of_improvement(heights[chosen], heights[~chosen], seed=seed)
+    better = probability_of_improvement(heights[chosen], heights[~chosen])
     return GroupTest(better, u, p, shared, gain)
 
 

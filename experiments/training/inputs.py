@@ -14,8 +14,8 @@ from experiments.architectures.find import ArchitectureSource, NetworkOptions, f
 from experiments.architectures.trained import find_trained_file
 from experiments.config.from_images import load_images
 from experiments.config.kinds import ConfigKind, Document
+from experiments.config.parsing.sections import dump_settings
 from experiments.config.resolve import ConfigRequest, resolve
-from experiments.config.sections import dump_settings
 from experiments.config.training_config import TrainingConfig
 from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import RunFolder

@@ -28,6 +28,11 @@ class Split:
     """Images, uint8 (images, channels, height, width), with their labels, int64 class numbers (images,).
 
     They are plain arrays that Ray shares between processes without copying.
+
+    Example:
+        >>> import nas, numpy
+        >>> len(nas.Split(numpy.zeros((2, 1, 8, 8), dtype=numpy.uint8), numpy.array([0, 1])))
+        2
     """
 
     images: Images
@@ -70,6 +75,12 @@ class DataSet:
         mean: per-channel mean of the training split, for pixel values from 0 to 1.
         std: per-channel standard deviation, likewise.
         report: what is used, what is left out, and the identity of the images; None if unknown.
+
+    Example:
+        >>> import nas
+        >>> data = nas.load_data(nas.DataSpec("digits"))
+        >>> data.num_channels, data.class_names[:3]
+        (1, ('0', '1', '2'))
     """
 
     train: Split

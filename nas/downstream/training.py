@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.schedule import learning_rate
 from nas.training.device import autocast, build_scaler, choose_device, choose_dtype, num_threads, seeded
 from nas.training.objective import DivergedError
-from nas.training.optimizer import decay_groups, step
+from nas.training.optimizer import build_sgd, decay_groups, step
 from nas.training.parallel import current_members, distribute, share_buffers, sum_over_members, synchronize_norms
 from nas.training.photographs import seed_of
 from nas.training.schedule import set_learning_rate
@@ -178,7 +178,10 @@ def build_optimizer(network: nn.Module, recipe: DenseRecipe) -> Optimizer:
     """Builds SGD with momentum, as in 1811.08883, over all parameters that are not frozen."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
-    return SGD(groups, lr=recipe.peak_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    fused = True if parameters[0].device.type == "cuda" else None  # on a GPU, a step then waits for no loss scale
+    return build_sgd(
+        groups, fused=fused, lr=recipe.peak_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
 
 
 def _check_finite(sums: Mapping[str, Tensor], iteration: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -37,6 +38,11 @@ def reference(builder: Callable[..., Any]) -> str:
     if not positional and not keywords:
         return function.__name__
     return f"partial({', '.join([function.__name__, *positional, *keywords])})"
+
+
+def norm_constant(name: str) -> str:
+    """Returns the name of the constant that holds a norm; names from outside have dots and a colon."""
+    return f"NORM_{re.sub(r'[.:]', '_', name).upper()}"
 
 
 def _unwrap(builder: Callable[..., Any]) -> tuple[Callable[..., Any], list[str], list[str]]:

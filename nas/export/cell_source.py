@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nas.architecture import Block, Cell
 from nas.canonical import NUM_INPUTS
-from nas.export.builders import call
+from nas.export.builders import call, norm_constant
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
 
@@ -127,11 +127,13 @@ class CellSource:
                 yield f"s{state} = {_width(block)}"
         if self.varies:
             names = sorted({block.norm for block in self.cell.blocks if NORMALIZATIONS[block.norm].appearance})
-            yield from (f"norm_{name} = NORM_{name.upper()} if appearance else NORM_BN" for name in names)
+            yield from (
+                f"{norm_constant(name).lower()} = {norm_constant(name)} if appearance else NORM_BN" for name in names
+            )
 
     def _block(self, state: int, block: Block) -> Iterator[str]:
         varies = self.varies and NORMALIZATIONS[block.norm].appearance
-        norm = f"norm_{block.norm}" if varies else f"NORM_{block.norm.upper()}"
+        norm = norm_constant(block.norm).lower() if varies else norm_constant(block.norm)
         yield f"Block(  # s{state}"
         for edge in block.edges:
             strided = ", stride=2" if self.reduction and edge.source < NUM_INPUTS else ""

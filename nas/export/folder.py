@@ -61,6 +61,7 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
         network.architecture,
         network.spec,
         name=name,
+        trained=True,
         accuracy=checkpoint.accuracy,
         evaluation=checkpoint.evaluation,
         feeding=Feeding.of(checkpoint),

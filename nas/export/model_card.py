@@ -50,18 +50,20 @@ def model_card(
     spec: NetworkSpec,
     *,
     name: str = "",
+    trained: bool = False,
     accuracy: float | None = None,
     evaluation: Mapping[str, Any] | None = None,
     feeding: Feeding | None = None,
 ) -> str:
     """Generates the model card.
 
-    The validation accuracy, from 0 to 1, is None for an untrained network; `nas.training.run` writes the evaluation.
+    The validation accuracy, from 0 to 1, is None if it was not measured; `nas.training.run` writes the evaluation.
     `feeding` says what a trained network must be given.
     """
     complexity = measure(architecture, bare_spec(spec))
     weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
-    if accuracy is not None:
+    trained = trained or accuracy is not None
+    if trained:
         weights = "`weights.safetensors` contains its weights; `load()` reads them with the package safetensors."
         use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
     return _CARD.format(
@@ -71,7 +73,7 @@ def model_card(
         num_classes=spec.num_classes,
         num_parameters=complexity.num_parameters,
         num_multiply_adds=complexity.num_multiply_adds,
-        accuracy="untrained" if accuracy is None else f"{accuracy:.2%}",
+        accuracy=f"{accuracy:.2%}" if accuracy is not None else "not recorded" if trained else "untrained",
         measured="".join(f"| {what} | {text} |\n" for what, text in (*_fed(feeding), *_measured(evaluation or {}))),
         weights=weights,
         use=use,

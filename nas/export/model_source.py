@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nas.architecture import Architecture, Cell
-from nas.export.builders import builder_functions, literal, reference
+from nas.export.builders import builder_functions, literal, norm_constant, reference
 from nas.export.cell_source import BLOCK_SOURCE, CellSource
 from nas.export.definitions import Definitions, Import
 from nas.export.network_source import LOAD_SOURCE, NORMALIZE_SOURCE, has_appearance, network_source, stack_constants
@@ -137,7 +137,7 @@ def _norms(norms: Iterable[str], spec: NetworkSpec) -> Iterator[str]:
     )
     for name in norms:
         first, rest = (reference(builder) for builder in (NORMALIZATIONS[name].first, NORMALIZATIONS[name].rest))
-        yield f"NORM_{name.upper()} = Normalization(first={first}, rest={rest})"
+        yield f"{norm_constant(name)} = Normalization(first={first}, rest={rest})"
 
 
 def _classes(network: Network, cells: dict[bool, CellSource], labels: Labels | None) -> Iterator[str]:

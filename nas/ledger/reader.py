@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nas.decisions import Rollout
-from nas.descriptions import cells_from_json
 from nas.fidelity import Fidelity
 from nas.files.guarded_read import open_regular
 from nas.files.strict_json import parse_json
+from nas.plain import description_from_json
 from nas.records import LedgerContents, Record
 from nas.rungs import RungReport
 from nas.trial import Description, Trial, outcome_from_json
@@ -24,7 +24,7 @@ _CHUNK = 2**20
 _MAX_WHOLE = 2**64
 
 
-def read_ledger(path: Path, parse: Parse = cells_from_json) -> LedgerContents:
+def read_ledger(path: Path, parse: Parse = description_from_json) -> LedgerContents:
     """Reads a ledger, which another process may be writing; a missing file is an empty ledger.
 
     `parse` rebuilds the description of a trial from its JSON. An incomplete last line is dropped with a warning. Raises

@@ -27,10 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from nas.descriptions import cells_from_json
 from nas.files.append_file import AppendFile
 from nas.files.lock import FileLock
 from nas.ledger.reader import Parse, read_ledger, read_valid_lines
+from nas.plain import description_from_json
 from nas.records import LedgerContents
 from nas.rungs import RungReport
 from nas.trial import Outcome, Trial
@@ -42,9 +42,15 @@ class Ledger:
     """Writes a ledger file in an existing folder; a context manager that holds the file's lock.
 
     `parse` rebuilds the description of a trial from its JSON; `contents` are those of the file on entering.
+
+    Example:
+        >>> import nas, pathlib
+        >>> with nas.Ledger(pathlib.Path("ledger.jsonl")) as ledger:
+        ...     len(ledger.contents.finished)
+        0
     """
 
-    def __init__(self, path: Path, parse: Parse = cells_from_json) -> None:
+    def __init__(self, path: Path, parse: Parse = description_from_json) -> None:
         self.contents = LedgerContents()
         self._path, self._parse = path, parse
         self._lock = FileLock(path.with_name(path.name + ".lock"))

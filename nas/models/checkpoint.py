@@ -35,7 +35,7 @@ class Checkpoint:
         mean: per-channel mean that normalizes images with values from 0 to 1.
         std: per-channel standard deviation, likewise.
         class_names: names of the classes, in the order of the logits.
-        accuracy: validation accuracy, between 0 and 1.
+        accuracy: validation accuracy, between 0 and 1; None if it was not recorded.
         evaluation: settings and results of training and test, written by `nas.training.run`; empty if not tested.
     """
 
@@ -43,7 +43,7 @@ class Checkpoint:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...]
-    accuracy: float
+    accuracy: float | None
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ def save_checkpoint(
     network: AnyNetwork,
     *,
     data: DataSet,
-    accuracy: float,
+    accuracy: float | None,
     evaluation: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a network with its architecture and spec to a safetensors file, atomically.
@@ -61,7 +61,7 @@ def save_checkpoint(
         path: the file; its folder is created if missing.
         network: built by `nas.models.build.build`.
         data: data set whose normalization and class names are written.
-        accuracy: validation accuracy, between 0 and 1.
+        accuracy: validation accuracy, between 0 and 1; None if it was not measured.
         evaluation: settings and results of training and test, as plain data.
     """
     metadata = {
@@ -107,7 +107,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             mean=_numbers("mean", values["mean"]),
             std=_numbers("std", values["std"]),
             class_names=tuple(str(name) for name in values["class_names"]),
-            accuracy=_numbers("accuracy", [values["accuracy"]])[0],
+            accuracy=None if values["accuracy"] is None else _numbers("accuracy", [values["accuracy"]])[0],
             evaluation=_evaluation(values.get("evaluation") or {}),
         )
     except KeyError as error:

@@ -7,14 +7,15 @@ early in an operation, `ibn_b` puts instance normalization after the combination
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nas.plugins import Table
 
 MAX_GROUPS = 32
 
@@ -147,6 +148,11 @@ class Normalization:
         after: builds a norm that follows the combination of the two operations; None for no norm.
         appearance: whether it removes the appearance of single images. Such norms are used in the first
             `Architecture.appearance_stages` stages only; batch normalization replaces them in deeper ones.
+
+    Example:
+        >>> import nas
+        >>> nas.NORMALIZATIONS["ibn_a"].appearance
+        True
     """
 
     first: NormBuilder
@@ -155,7 +161,16 @@ class Normalization:
     appearance: bool = False
 
 
-NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
+def _from_outside(value: Any) -> Normalization:  # noqa: ANN401 - any object
+    if isinstance(value, Normalization):
+        return value
+    if not callable(value):
+        raise ValueError(f"a norm must be a function of channels and NormSettings, got {value!r:.100}")
+    return Normalization(value, value)
+
+
+NORMALIZATIONS = Table(
+    "norm",
     {
         "bn": Normalization(batch_norm, batch_norm),
         "in": Normalization(instance_norm, instance_norm, appearance=True),
@@ -165,9 +180,16 @@ NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
         "gn": Normalization(group_norm, group_norm),
         "syncbn": Normalization(synchronized_batch_norm, synchronized_batch_norm),
         "none": Normalization(no_norm, no_norm),
-    }
+    },
+    _from_outside,
 )
-"""All normalizations by name."""
+"""All normalizations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`.
+
+Example:
+    >>> import nas
+    >>> [*nas.NORMALIZATIONS][:3]
+    ['bn', 'in', 'ibn']
+"""
 
 
 class OperationNorms:

@@ -10,16 +10,17 @@ appendix A.4, and the authors' code).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
 from nas.models.layers import Conv, DepthwiseConv, Pool, Rectified, Unchanged, View
 from nas.models.normalization import OperationNorms
 from nas.models.states import HiddenState
+from nas.plugins import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,15 @@ class Site:
 
 
 class EdgeLayers(nn.Module):
-    """An operation at its site: a view of a hidden state, and the layers that follow it, if any."""
+    """An operation at its site: a view of a hidden state, and the layers that follow it, if any.
+
+    Example:
+        >>> import nas
+        >>> cell = nas.Cell((nas.Block(nas.Edge(0, "conv_3x3"), nas.Edge(1, "identity")),))
+        >>> network = nas.build_network(nas.Architecture(cell, cell), num_filters=4, num_repeats=1)
+        >>> any(isinstance(module, nas.EdgeLayers) for module in network.modules())
+        True
+    """
 
     def __init__(self, view: View, *layers: nn.Module) -> None:
         super().__init__()
@@ -62,6 +71,11 @@ class Operation:
     Attributes:
         build: builds the operation for a site.
         drops: whether scheduled drop path may drop its result; true for all but identity.
+
+    Example:
+        >>> import nas
+        >>> nas.OPERATIONS["identity"].drops
+        False
     """
 
     build: Callable[[Site], EdgeLayers]
@@ -146,7 +160,16 @@ def _separable(size: int, site: Site, in_channels: int, *, stride: int, dilation
     ]
 
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+def _from_outside(value: Any) -> Operation:  # noqa: ANN401 - any object
+    if isinstance(value, Operation):
+        return value
+    if not callable(value):
+        raise ValueError(f"an operation must be a function of a Site that returns EdgeLayers, got {value!r:.100}")
+    return Operation(value)
+
+
+OPERATIONS = Table(
+    "operation",
     {
         "identity": Operation(identity, drops=False),
         "conv_1x3_3x1": Operation(partial(factored_convolution, 3)),
@@ -166,6 +189,13 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "bottleneck_conv_3x3": Operation(partial(bottleneck, "square", 3)),
         "bottleneck_conv_1x3_3x1": Operation(partial(bottleneck, "factored", 3)),
         "bottleneck_conv_1x7_7x1": Operation(partial(bottleneck, "factored", 7)),
-    }
+    },
+    _from_outside,
 )
-"""All operations by name."""
+"""All operations by name; a name such as ``package.module:name`` finds one from outside, see `nas.plugins`.
+
+Example:
+    >>> import nas
+    >>> "sep_conv_5x5" in nas.OPERATIONS
+    True
+"""

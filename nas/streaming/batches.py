@@ -57,14 +57,17 @@ class StreamedBatches:
         """Number of photographs that could not be decoded so far."""
         return len(self._loader.damaged)
 
-    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields images (N, 3, size, size) and labels (N,), this process's part of each batch from the first on."""
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Yields the arguments of `load` for each batch from the first on: this process's part of it."""
         order = np.random.default_rng((self._seed, number)).permutation(len(self))
         size = min(self._recipe.batch_size, len(self))  # a smaller last batch is dropped
-        tasks = ((number, order[start : start + size][self._part]) for start in range(0, len(self) - size + 1, size))
-        rest = (task for place, task in enumerate(tasks) if place >= first)
-        for batch in self._loader.batches(rest):
-            yield _to_device(batch, self._colors, self._recipe, self.device, augmented=True)
+        starts = range(0, len(self) - size + 1, size)[first:]
+        for batch in self._loader.batches((number, order[start : start + size][self._part]) for start in starts):
+            yield _to_device(batch, self.device)
+
+    def load(self, pixels: Tensor, draws: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns augmented, normalized images (N, 3, size, size) and labels (N,) of a batch."""
+        return _in_layout(self._colors(pixels, draws), self._recipe), labels
 
 
 def evaluation_batches(
@@ -78,17 +81,17 @@ def evaluation_batches(
     loader = CropLoader(split, None, num_loaders=recipe.num_loaders, pin_memory=pinned, persistent=False)
     colors = BatchColors(data, recipe, axes=None, device=device)
     for batch in loader.batches(_in_order(len(split), recipe.batch_size)):
-        yield _to_device(batch, colors, recipe, device, augmented=False)
+        pixels, _, labels = _to_device(batch, device)
+        yield _in_layout(colors(pixels), recipe), labels
 
 
 def _in_order(number: int, size: int) -> Iterable[tuple[int, Indices]]:
     return ((0, np.arange(start, min(start + size, number))) for start in range(0, number, size))
 
 
-def _to_device(
-    batch: CropBatch, colors: BatchColors, recipe: TrainRecipe, device: torch.device, *, augmented: bool
-) -> tuple[Tensor, Tensor]:
-    pixels, draws, labels = (each.to(device, non_blocking=True) for each in batch[:3])
-    images = colors(pixels, draws if augmented else None)
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return images.contiguous(memory_format=layout), labels
+def _to_device(batch: CropBatch, device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(each.to(device, non_blocking=True) for each in (batch.pixels, batch.draws, batch.labels))
+
+
+def _in_layout(images: Tensor, recipe: TrainRecipe) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)

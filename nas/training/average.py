@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def build_average(network: nn.Module, decay: float) -> AveragedModel:
-    """Copies a network as the average of its weights and running statistics (1707.07012, appendix A.7).
+class MovingAverage(AveragedModel):
+    """Average of a network's weights and running statistics, `module`, a copy of it (1707.07012, appendix A.7).
 
-    Call `update_parameters(network)` after each step. The old average gets the weight `decay_after(step, decay)`.
+    Call `update_parameters(network)` after each step, with the same network, whose tensors must stay the same. The old
+    average gets the weight `decay_after(step, decay)`. The number of steps is kept on the CPU, so that a GPU is never
+    waited for, and all weights are updated in a few calls.
     """
 
-    @torch.no_grad()
-    def blend(averages: Sequence[Tensor], values: Sequence[Tensor], num_averaged: Tensor | int) -> None:
-        share = 1 - decay_after(int(num_averaged), decay)
-        for average, value in zip(averages, values, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, share)
-            else:  # counters
-                average.copy_(value)
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__(network, use_buffers=True)
+        self._decay = decay
+        self._weights: tuple[list[Tensor], list[Tensor]] | None = None
+        self._counters: tuple[list[Tensor], list[Tensor]] = ([], [])
 
-    return AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Includes the current weights of the network."""
+        num_averaged = int(self.n_averaged)
+        weights = self._weights if self._weights is not None else self._pair(model)
+        if num_averaged == 0:
+            torch._foreach_copy_(*weights)
+        else:
+            torch._foreach_lerp_(*weights, 1 - decay_after(num_averaged, self._decay))
+        if self._counters[0]:
+            torch._foreach_copy_(*self._counters)
+        self.n_averaged += 1
+
+    def _pair(self, model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+        """Lists the tensors of the average and of the network, once: in large networks this takes milliseconds."""
+        tensors = [list(chain(each.parameters(), each.buffers())) for each in (self.module, model)]
+        averages, values = ([tensor for tensor in each if tensor.is_floating_point()] for each in tensors)
+        counters, counts = ([tensor for tensor in each if not tensor.is_floating_point()] for each in tensors)
+        self._weights, self._counters = (averages, values), (counters, counts)
+        return self._weights
 
 
 def decay_after(num_averaged: int, decay: float) -> float:

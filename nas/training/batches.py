@@ -38,23 +38,33 @@ class MemoryBatches:
     def __len__(self) -> int:
         return len(self._source)
 
-    def epoch(self, _number: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields normalized images (N, C, H, W) and labels (N,): this member's part of each batch from the first on.
+    def epoch(self, _number: int, first: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Yields the image numbers of each batch from the first on, the argument of `load`.
 
         The random numbers of the batches before are drawn too.
         """
         batches = shuffled_batches(len(self), self._recipe.batch_size, self.generator)
         for number, indices in enumerate(batches):
-            images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
             if number >= first:
-                yield images, self._source.labels[indices[self._part]]
+                yield (indices,)
+            else:
+                self.load(indices)
+
+    def load(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns augmented, normalized images (N, C, H, W) and labels (N,): this member's part of a batch.
+
+        A captured step includes it: the random numbers come from the generator, and nothing waits for the device.
+        """
+        images = augmented_batch(self._source, indices, self._recipe, self.generator, part=self._part)
+        return images, self._source.labels[indices[self._part]]
 
 
 def choose_batches(
     data: DataSet, recipe: TrainRecipe, *, seed: int, size: int | None, device: torch.device, members: Members
 ) -> MemoryBatches | PhotographBatches | StreamedBatches:
-    """Chooses streamed photographs if the data set is, or others if the recipe augments single images or crops.
+    """Chooses streamed photographs if the data set holds such, else images in memory or their crops.
 
+    Crops are chosen if the recipe augments images one by one, or if the network's input is smaller than they are.
     Raises ValueError if it is larger.
     """
     own_size = min(data.image_size)

@@ -13,6 +13,7 @@ from nas.data.photographs import PhotographSplit
 from nas.recipe import TrainRecipe
 from nas.streaming.batches import evaluation_batches
 from nas.training.augmentation import ImageSource
+from nas.training.cuda_graph import choose_caller, graph_obstacle
 from nas.training.device import autocast, choose_device, choose_dtype, num_threads
 from nas.training.objective import DivergedError
 from nas.training.parallel import current_members, sum_over_members
@@ -80,11 +81,47 @@ def _evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainReci
     """Counts the images whose class has the largest logit, those whose class is among the largest, and all."""
     device = choose_device(recipe)
     was_training = network.training
-    with num_threads(recipe.num_threads):
-        move(network, device, recipe).eval()
-        counts = _count_correct(network, _batches(split, data, recipe, device), recipe, device)
+    call, tally = choose_caller(graph_obstacle(recipe, device), device), _Tally(network, recipe, device)
+    move(network, device, recipe).eval()
+    with num_threads(recipe.num_threads), torch.inference_mode():
+        for images, labels in _batches(split, data, recipe, device):
+            call(tally.add, images, labels)
     network.train(was_training)
-    return counts
+    if not tally.finite:
+        raise DivergedError("the logits are not finite in evaluation")
+    return tally.counts
+
+
+class _Tally:
+    """Counts correct answers, on the device and in place, so that a CUDA graph may replay it."""
+
+    def __init__(self, network: nn.Module, recipe: TrainRecipe, device: torch.device) -> None:
+        self._network = network
+        self._device, self._dtype = device, choose_dtype(recipe, device)
+        self.counts = torch.zeros(3, dtype=torch.int64, device=device)
+        self.finite = torch.ones((), dtype=torch.bool, device=device)
+
+    def add(self, images: Tensor, labels: Tensor) -> None:
+        """Adds a batch of images (N, C, H, W) and labels (N, 1)."""
+        with autocast(self._device, self._dtype):
+            logits = self._network(images)
+        self.finite &= torch.isfinite(logits).all()
+        among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == labels
+        self.counts[:2] += torch.stack([(logits.argmax(1, keepdim=True) == labels).sum(), among_best.sum()])
+        self.counts[2] += len(labels)
+
+
+def _batches(split: Split, data: DataSet, recipe: TrainRecipe, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields normalized images (N, C, H, W) and labels (N, 1)."""
+    if isinstance(split, PhotographSplit):
+        for images, labels in evaluation_batches(split, data, recipe, device):
+            yield images, labels[:, None]
+        return
+    for piece in _pieces(split, recipe.batch_size):
+        source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
+        for first in range(0, len(source), recipe.batch_size):
+            indices = torch.arange(first, min(first + recipe.batch_size, len(source)), device=device)
+            yield source.batch(indices), source.labels[indices, None]
 
 
 def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
@@ -93,38 +130,6 @@ def _pieces(split: Split, batch_size: int) -> Iterator[Split]:
     for first in range(0, len(split), size):
         piece = slice(first, first + size)
         yield split if size >= len(split) else Split(split.images[piece], split.labels[piece])
-
-
-def _batches(split: Split, data: DataSet, recipe: TrainRecipe, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields normalized images (N, C, H, W) and labels (N,)."""
-    if isinstance(split, PhotographSplit):
-        yield from evaluation_batches(split, data, recipe, device)
-        return
-    for piece in _pieces(split, recipe.batch_size):
-        source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
-        for first in range(0, len(source), recipe.batch_size):
-            indices = torch.arange(first, min(first + recipe.batch_size, len(source)), device=device)
-            yield source.batch(indices), source.labels[indices]
-
-
-@torch.inference_mode()
-def _count_correct(
-    network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], recipe: TrainRecipe, device: torch.device
-) -> Tensor:
-    dtype = choose_dtype(recipe, device)
-    counts = torch.zeros(3, dtype=torch.int64, device=device)
-    finite = torch.ones((), dtype=torch.bool, device=device)
-    for images, labels in batches:
-        with autocast(device, dtype):
-            logits = network(images)
-        finite &= torch.isfinite(logits).all()
-        right = labels[:, None]
-        among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == right
-        counts[:2] += torch.stack([(logits.argmax(1, keepdim=True) == right).sum(), among_best.sum()])
-        counts[2] += len(labels)
-    if not finite:
-        raise DivergedError("the logits are not finite in evaluation")
-    return counts
 
 
 def move(network: nn.Module, device: torch.device, recipe: TrainRecipe) -> nn.Module:

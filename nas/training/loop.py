@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import DataSet
 from nas.recipe import TrainRecipe
+from nas.streaming.batches import StreamedBatches
 from nas.training.augmentation import num_batches
-from nas.training.average import build_average
+from nas.training.average import MovingAverage
 from nas.training.batches import choose_batches
+from nas.training.cuda_graph import choose_caller, graph_obstacle
 from nas.training.device import (
     autocast,
     build_scaler,
@@ -26,7 +28,7 @@ from nas.training.device import (
 )
 from nas.training.evaluation import accuracy, move
 from nas.training.mixing import build_mixer
-from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
+from nas.training.objective import DivergedError, EpochSums, split_output, training_loss
 from nas.training.optimizer import add_gradients, build_optimizer, update
 from nas.training.parallel import current_members, distribute, exchanging, share_buffers, synchronize_norms
 from nas.training.photographs import seed_of
@@ -35,6 +37,8 @@ from nas.training.schedule import learning_rate, set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
 __all__ = ["DivergedError", "EpochResult", "TrainResult", "Training", "accuracy", "start_training", "train"]
+
+_EPOCH = "epoch"
 
 
 class Trainable(Protocol):
@@ -62,6 +66,7 @@ class Training:
         network: the trained network.
         average: moving average of its weights; None if the recipe has none.
         num_epochs: number of completed epochs.
+        graph_obstacle: why steps are not captured as a CUDA graph; None if they are.
     """
 
     def __init__(
@@ -95,14 +100,18 @@ class Training:
         self._scaler = build_scaler(device, self._dtype)
         self._batches = choose_batches(data, recipe, seed=seed, size=image_size, device=device, members=self._members)
         self._mix = build_mixer(recipe, len(data.class_names))
-        self.average = build_average(network, recipe.ema_decay) if recipe.ema_decay else None
+        self.average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
+        self._sums = EpochSums(device)
+        self.graph_obstacle = graph_obstacle(recipe, device, num_members=self._members.count)
+        generators = [] if self._batches.generator is None else [self._batches.generator]
+        self._call = choose_caller(self.graph_obstacle, device, generators)
         self.num_epochs = 0
-        self._epoch = EpochProgress(EpochSums(device))
+        self._epoch = EpochProgress()
 
     @property
     def num_damaged(self) -> int:
         """Number of training images that could not be decoded so far, of a data set that skips them."""
-        return getattr(self._batches, "num_damaged", 0)
+        return self._batches.num_damaged if isinstance(self._batches, StreamedBatches) else 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -123,18 +132,13 @@ class Training:
 
         Raises DivergedError if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
-        clock = Stopwatch()
-        now, look_every = self._epoch, _look_every(self._batches.device)
+        clock, now, look_every = Stopwatch(), self._epoch, _look_every(self._batches.device)
         first = self.num_epochs * self.steps_per_epoch
-        if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
-            place = (now.done,) if now.done else ()
-            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank, *place))
-        if self._batches.generator is not None:
-            now.generator_state = self._batches.generator.get_state()
-        for images, labels in clock.waiting_for(self._batches.epoch(self.num_epochs, now.done)):
-            self._step(images, labels, number=first + now.done, sums=now.sums)
+        self._begin(now)
+        for batch in clock.waiting_for(self._batches.epoch(self.num_epochs, now.done)):
+            self._step(batch, number=first + now.done)
             if (first + now.done) % look_every == 0:
-                now.sums.check()
+                self._sums.check()
             now.done += 1
             clock.add_to(now)
             if after_step is not None:
@@ -143,40 +147,52 @@ class Training:
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
-        loss, share = now.sums.means()
+        loss, share = self._sums.means()
         clock.add_to(now)
         self.num_epochs += 1
-        self._epoch = EpochProgress(EpochSums(self._batches.device))
+        self._epoch = EpochProgress()
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
         return EpochResult(loss, share, rate, now.seconds, now.wait_seconds)
 
-    def _step(self, images: Tensor, labels: Tensor, *, number: int, sums: EpochSums) -> None:
+    def _begin(self, now: EpochProgress) -> None:
+        """Prepares an epoch, or the rest of one."""
+        if not now.done:
+            self._sums.reset()
+        if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
+            step = (now.done,) if now.done else ()
+            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank, *step))
+        if self._batches.generator is not None:
+            now.generator_state = self._batches.generator.get_state()
+
+    def _step(self, batch: tuple[Tensor, ...], *, number: int) -> None:
         """Trains on one batch, given its number within the run."""
-        recipe, device = self._recipe, self._batches.device
         progress = number / self.num_steps
-        set_learning_rate(self._optimizer, learning_rate(recipe, progress, step_share=1 / self.num_steps))
+        set_learning_rate(self._optimizer, learning_rate(self._recipe, progress, step_share=1 / self.num_steps))
         cast("Trainable", self.network).set_progress(progress)
-        images, targets = self._mix(images, labels)
-        self._optimizer.zero_grad(set_to_none=True)
-        parts = [each.chunk(recipe.accumulate) for each in (images, targets, labels)]
-        for place, (part, target, own) in enumerate(zip(*parts, strict=True), start=1):
-            with exchanging(self._forward, now=place == len(parts[0])):
-                with autocast(device, self._dtype):
-                    output = self._forward(part)
-                    loss = self._loss(output, part, target)
-                add_gradients(loss, scaler=self._scaler, share=len(part) / len(images))
-            sums.add(loss, split_output(output)[0], own)
-        update(self._optimizer, scaler=self._scaler, gradient_clip=recipe.gradient_clip)
+        if self._mix is None:
+            self._call(self._load_and_learn, *batch)
+        else:  # the shares that are mixed are numbers of the CPU, which a captured step cannot read
+            images, labels = self._batches.load(*batch)
+            self._call(self._learn, *self._mix(images, labels), labels)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
-    def _loss(self, output: Tensor | tuple[Tensor, Tensor], images: Tensor, targets: Tensor) -> Tensor:
-        loss = classification_loss(output, targets, self._recipe)
-        if self._teacher is None:
-            return loss
-        with torch.no_grad():
-            taught = self._teacher(images)
-        return distilled_loss(loss, split_output(output)[0], taught, self._recipe)
+    def _load_and_learn(self, *batch: Tensor) -> None:
+        images, labels = self._batches.load(*batch)
+        self._learn(images, labels, labels)
+
+    def _learn(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
+        """Takes an optimization step; a CUDA graph may replay it, so everything that changes is a tensor."""
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = [each.chunk(self._recipe.accumulate) for each in (images, targets, labels)]
+        for place, (part, target, own) in enumerate(zip(*parts, strict=True), start=1):
+            with exchanging(self._forward, now=place == len(parts[0])):
+                with autocast(self._batches.device, self._dtype):
+                    output = self._forward(part)
+                    loss = training_loss(output, part, target, self._recipe, teacher=self._teacher)
+                add_gradients(loss, scaler=self._scaler, share=len(part) / len(images))
+            self._sums.add(loss, split_output(output)[0], own)
+        update(self._optimizer, scaler=self._scaler, gradient_clip=self._recipe.gradient_clip)
 
     def state(self) -> TrainingState:
         """Returns the state from which another process can resume."""
@@ -187,8 +203,10 @@ class Training:
         }
         if self.average is not None:
             tensors |= prefixed("average", self.average.state_dict())
-        values = {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()}
-        return TrainingState(tensors, values | self._epoch.to_json())
+        values: dict[str, Any] = {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()}
+        if self._epoch.done:
+            values[_EPOCH] = {**self._epoch.to_json(), **self._sums.to_json()}
+        return TrainingState(tensors, values)
 
     def restore(self, state: TrainingState) -> None:
         """Resumes from a state; raises ValueError if it does not match this run."""
@@ -202,14 +220,17 @@ class Training:
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state.values["scaler"])
         self.num_epochs = int(state.values["num_epochs"])
-        self._epoch = EpochProgress.from_json(state.values, self._batches.device)
+        within = state.values.get(_EPOCH, {})
+        self._epoch = EpochProgress.from_json(within)
+        if within:
+            self._sums.restore(within)
         self._set_random_states(without_prefix("random", state.tensors))
 
     def _random_states(self) -> dict[str, Tensor]:
         states = {"torch": torch.get_rng_state()}
         if self._batches.generator is not None:
-            begun = self._epoch.done > 0  # the batches before are drawn again
-            states["batches"] = self._epoch.generator_state if begun else self._batches.generator.get_state()
+            before = self._epoch.generator_state if self._epoch.done else None  # the first batches are drawn again
+            states["batches"] = self._batches.generator.get_state() if before is None else before
         if self._batches.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._batches.device)
         return states

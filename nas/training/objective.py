@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.recipe import TrainRecipe
 from nas.training.parallel import sum_over_members
@@ -49,32 +49,52 @@ def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainR
     return (1 - share) * loss + share * temperature**2 * soft
 
 
+def training_loss(
+    output: Tensor | tuple[Tensor, Tensor],
+    images: Tensor,
+    targets: Tensor,
+    recipe: TrainRecipe,
+    *,
+    teacher: nn.Module | None,
+) -> Tensor:
+    """Computes `classification_loss`, with that of distillation if there is a teacher, which sees the images."""
+    loss = classification_loss(output, targets, recipe)
+    if teacher is None:
+        return loss
+    with torch.no_grad():
+        taught = teacher(images)
+    return distilled_loss(loss, split_output(output)[0], taught, recipe)
+
+
 class EpochSums:
     """Accumulates loss and accuracy of an epoch on the device, so that GPUs need not synchronize after each step."""
 
     def __init__(self, device: torch.device) -> None:
-        self.num_images = 0
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._num_correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._num_images = torch.zeros((), dtype=torch.int64, device=device)
+
+    def reset(self) -> None:
+        """Starts a new epoch, with the same tensors, since a captured step adds to these."""
+        for total in (self._loss, self._num_correct, self._num_images):
+            total.zero_()
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Adds a batch: its mean loss, and the number of correct predictions."""
         self._loss += loss.detach().double() * len(labels)
         self._num_correct += (logits.detach().argmax(1) == labels).sum()
-        self.num_images += len(labels)
+        self._num_images += len(labels)
 
     def to_json(self) -> dict[str, float]:
         """Returns the sums as plain data."""
-        return {"loss": float(self._loss), "num_correct": int(self._num_correct), "num_images": self.num_images}
+        counts = {"num_correct": int(self._num_correct), "num_images": int(self._num_images)}
+        return {"loss": float(self._loss), **counts}
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, float], device: torch.device) -> EpochSums:
-        """Rebuilds sums."""
-        sums = cls(device)
-        sums._loss += value["loss"]
-        sums._num_correct += int(value["num_correct"])
-        sums.num_images = int(value["num_images"])
-        return sums
+    def restore(self, value: Mapping[str, float]) -> None:
+        """Goes on from the result of `to_json`."""
+        self._loss.fill_(value["loss"])
+        self._num_correct.fill_(int(value["num_correct"]))
+        self._num_images.fill_(int(value["num_images"]))
 
     def check(self) -> None:
         """Raises DivergedError if any loss so far was not finite."""
@@ -85,6 +105,6 @@ class EpochSums:
     def means(self) -> tuple[float, float]:
         """Returns mean loss and accuracy over all workers; raises DivergedError if a loss was not finite."""
         self.check()
-        totals = torch.stack([self._loss, self._num_correct.double(), torch.full_like(self._loss, self.num_images)])
+        totals = torch.stack([self._loss, self._num_correct.double(), self._num_images.double()])
         loss, num_correct, num_images = sum_over_members(totals).tolist()
         return loss / num_images, num_correct / num_images

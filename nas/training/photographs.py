@@ -46,8 +46,11 @@ class PhotographBatches:
     def __len__(self) -> int:
         return len(self._photographs)
 
-    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields images (N, C, size, size) and labels (N,), this member's part of each batch from the first on."""
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Yields the arguments of `load` for each batch from the first on: images (N, C, size, size) and labels (N,).
+
+        They are this member's part of the batch.
+        """
         generator = torch.Generator().manual_seed(seed_of(self._seed, number))
         order = shuffled_batches(len(self), self._recipe.batch_size, generator)
         prepared = _Prepared(self._photographs, self._transform, seed=self._seed, epoch=number)
@@ -64,6 +67,10 @@ class PhotographBatches:
                 images.to(self.device, memory_format=layout, non_blocking=True),
                 labels.to(self.device, non_blocking=True),
             )
+
+    def load(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns a batch as it is, since loader processes have prepared it."""
+        return images, labels
 
 
 class _Prepared(Dataset[tuple[Tensor, int]]):

@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import torch
 from torch import Tensor
 
-from nas.training.objective import EpochSums
-
-_EPOCH = "epoch"
 _T = TypeVar("_T")
 
 
@@ -44,37 +40,26 @@ class TrainResult:
 class EpochProgress:
     """How far an epoch has come.
 
-    A run that is resumed within an epoch with several workers continues with the sums of the first of them: loss and
-    accuracy of that epoch are then those of its images before the interruption, and of all images after it.
-
     Attributes:
-        sums: loss and accuracy.
         done: completed steps.
         seconds: duration so far, over all sessions.
         wait_seconds: the part of it without images to train on.
         generator_state: of the batches' generator at the start of the epoch; None if they have none.
     """
 
-    sums: EpochSums
     done: int = 0
     seconds: float = 0.0
     wait_seconds: float = 0.0
     generator_state: Tensor | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain data for a checkpoint; nothing before the first step."""
-        if not self.done:
-            return {}
-        values = {"done": self.done, "seconds": self.seconds, "wait_seconds": self.wait_seconds}
-        return {_EPOCH: {**values, **self.sums.to_json()}}
+    def to_json(self) -> dict[str, float]:
+        """Returns plain data for a checkpoint."""
+        return {"done": self.done, "seconds": self.seconds, "wait_seconds": self.wait_seconds}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any], device: torch.device) -> EpochProgress:
-        """Rebuilds the progress that a checkpoint names, or that of an epoch before its first step."""
-        if (value := values.get(_EPOCH)) is None:
-            return cls(EpochSums(device))
-        sums = EpochSums.from_json(value, device)
-        return cls(sums, int(value["done"]), value["seconds"], value["wait_seconds"])
+    def from_json(cls, value: Mapping[str, float]) -> EpochProgress:
+        """Rebuilds the progress of an epoch; without values, that before its first step."""
+        return cls(int(value["done"]), value["seconds"], value["wait_seconds"]) if value else cls()
 
 
 class Stopwatch:
@@ -101,3 +86,18 @@ class Stopwatch:
         progress.seconds += now - self._last
         progress.wait_seconds += self._waited
         self._last, self._waited = now, 0.0
+
+
+class Timer:
+    """Tells every few minutes that something is due; never for None."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._minutes = minutes
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Whether the time has passed since this was last true."""
+        if self._minutes is None or time.monotonic() - self._last < 60 * self._minutes:
+            return False
+        self._last = time.monotonic()
+        return True

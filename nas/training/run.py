@@ -22,11 +22,13 @@ from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
 from nas.training.augmentation import num_batches
+from nas.training.cuda_graph import graph_obstacle
 from nas.training.device import choose_device
 from nas.training.evaluation import center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
+from nas.training.results import Timer
 from nas.training.state import TrainingState, check_room, resume_state, write_state
 from nas.training.teacher import load_teacher
 from nas.training.transfer import check_same_architecture, transfer_weights
@@ -117,8 +119,8 @@ def run_training(
             _write_metrics(out, records)
             callbacks.after_epoch(records)
         while training.num_epochs < recipe.epochs:
-            save = _Saving(training, plan, records, out, active=first)
-            records = [*records, _run_epoch(training, plan, data, callbacks, save)]
+            save = partial(_write, training, plan, records, out)
+            records = [*records, _run_epoch(training, plan, data, callbacks, save=save if first else None)]
             if first:
                 _write(training, plan, records, out)
                 callbacks.after_epoch(records)
@@ -176,31 +178,20 @@ def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
     check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
-class _Saving:
-    """Writes a checkpoint within an epoch when the last one is older than the plan says."""
-
-    def __init__(
-        self, training: Training, plan: TrainingPlan, records: list[Record], out: Path, *, active: bool
-    ) -> None:
-        self._write = partial(_write, training, plan, records, out)
-        self._seconds = None if plan.checkpoint_minutes is None or not active else 60 * plan.checkpoint_minutes
-        self._last = time.monotonic()
-
-    def after_step(self) -> None:
-        """Writes a checkpoint if it is time."""
-        if self._seconds is not None and time.monotonic() - self._last >= self._seconds:
-            self._write()
-            self._last = time.monotonic()
-
-
 def _run_epoch(
-    training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks, saving: _Saving
+    training: Training,
+    plan: TrainingPlan,
+    data: DataSet,
+    callbacks: TrainingCallbacks,
+    *,
+    save: Callable[[], None] | None,
 ) -> Record:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
+    timer = Timer(plan.checkpoint_minutes)
 
     def after_step(done: int) -> None:
-        if done < num_steps:
-            saving.after_step()
+        if save is not None and done < num_steps and timer.is_due():
+            save()
         callbacks.after_step(number, done, num_steps)
 
     result = training.run_epoch(after_step)
@@ -279,6 +270,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
     recipe = plan.fidelity.recipe
     per_epoch = _images_per_epoch(plan, data)
     device = choose_device(recipe)
+    obstacle = graph_obstacle(recipe, device, num_members=current_members().count)
     return {
         "architecture": plan.architecture.fingerprint,
         "num_parameters": complexity.num_parameters,
@@ -288,6 +280,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         "num_epochs": len(records),
         "num_workers": current_members().count,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "cuda_graph": "used" if obstacle is None else f"not used: {obstacle}",
         "seed": plan.seed,
         "start": plan.start,
         "teacher": plan.teacher,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from nas.recipe import TrainRecipe
@@ -30,9 +31,12 @@ def learning_rate(recipe: TrainRecipe, progress: float, *, step_share: float = 0
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Sets the learning rate of all parameter groups."""
+    """Sets the learning rate of all parameter groups; a tensor is changed in place, since a captured step reads it."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def _step(recipe: TrainRecipe, progress: float, _after_warmup: float) -> float:

@@ -114,7 +114,8 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     for key, value in tensors.items():
         number, name = key.split(".", 1)
         parameter = parameters[int(number)]
-        optimizer.state[parameter][name] = torch.empty_like(parameter).copy_(value)
+        state = optimizer.state[parameter]
+        state.setdefault(name, torch.empty_like(parameter)).copy_(value)
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:

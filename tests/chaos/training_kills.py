@@ -20,7 +20,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-import nas.files.atomic_write
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
@@ -74,7 +73,7 @@ def in_write():
     write = full.write_state
 
     def write_half(path, state):
-        nas.files.atomic_write.os = type("Os", (), {"fsync": staticmethod(fsync), "getpid": staticmethod(os.getpid)})
+        os.fsync = fsync
         write(path, state)
 
     full.write_state = write_half

@@ -122,14 +122,22 @@ def test_log_probabilities_of_draws_agree_with_scores(factor):
 
 def test_rows_of_a_batch_do_not_influence_one_another():
     policy = grown(NASNET.choices, 3.0)
-    batch = policy.sample(seeds(10), [1.0, 1.5] * 5)
-    other = policy.sample([*seeds(9), (5, 5)], [*[1.0, 1.5] * 4, 1.0, 7.0])
+    batch = policy.sample(seeds(10))
+    other = policy.sample([*seeds(9), (5, 5)])
     assert batch[:9] == other[:9]
     assert batch[9] != other[9]
-    for seed, temperature, row in zip(seeds(10), [1.0, 1.5] * 5, batch, strict=True):
-        (alone,) = policy.sample([seed], [temperature])
+    for seed, row in zip(seeds(10), batch, strict=True):
+        (alone,) = policy.sample([seed])
         assert alone.decisions == row.decisions
         assert alone.log_prob == pytest.approx(row.log_prob, rel=1e-5)
+
+
+def test_choices_share_softmaxes_by_kind_or_have_their_own():
+    shared, own = (Policy(SMALL, seed=0, shared=shared) for shared in (True, False))
+    rows = [{row for each in policy.options for row in range(each.start, each.stop)} for policy in (shared, own)]
+    assert len(rows[1]) == sum(choice.num_options for choice in SMALL) > len(rows[0])
+    for policy in (shared, own):
+        assert policy.heads.out_features == policy.decision.num_embeddings - 1
 
 
 def test_rollouts_are_drawn_with_their_probability():
@@ -142,16 +150,6 @@ def test_rollouts_are_drawn_with_their_probability():
     assert max(expected.values()) > 1.5 * min(expected.values())  # far from uniform, or the test says little
     counts = Counter(rollout.decisions for rollout in policy.sample(seeds(20_000)))
     assert sum((counts[key] - number) ** 2 / number for key, number in expected.items()) < 60
-
-
-def test_a_high_temperature_draws_evenly_but_reports_the_probability_of_the_policy():
-    policy = grown(SMALL, 10.0)
-    hot = policy.sample(seeds(3000), [1e6] * 3000)
-    counts = Counter(rollout.decisions for rollout in hot)
-    assert len(counts) == 18
-    assert min(counts.values()) > 3000 / 18 / 1.5  # 167 expected, 13 standard deviation
-    scores, _ = policy.score(torch.tensor([rollout.decisions for rollout in hot[:50]]))
-    assert [rollout.log_prob for rollout in hot[:50]] == pytest.approx(scores.sum(dim=0).tolist(), abs=1e-3)
 
 
 def test_a_deterministic_policy_has_a_log_probability_of_exactly_zero():

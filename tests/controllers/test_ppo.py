@@ -1,11 +1,13 @@
 """PPO: what an update does to the policy, and that it learns; `test_contract` holds the rest."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 
 from controllers.ppo import PPO, PRESETS, PPOSettings
 from nas.decisions import Choice
+from search_spaces.nasnet import NASNET
 
 CHOICES = tuple(Choice(str(place), ("op", "source")[place % 2], 3 + place % 2) for place in range(8))
 
@@ -55,19 +57,42 @@ def test_settings_are_used():
     assert moved(slow) < moved(fast)
 
 
-def test_preset_has_the_values_of_the_paper():
+def test_preset_has_the_controller_of_the_paper():
+    """NASNet, 1707.07012, A.2; the space with one norm has its 50 predictions."""
     paper = PRESETS["nasnet"]
     assert (paper.learning_rate, paper.batch_size, paper.baseline_decay) == (0.00035, 20, 0.95)
     assert paper.entropy_weight == 1e-5
+    assert paper.advantage == "difference"
+    assert paper.replay_size == 0
+    choices = replace(NASNET, norms=("bn",)).choices
+    policy = PPO(choices, paper, seed=0)._policy
+    assert len(choices) == 50
+    assert policy.lstm.num_layers == 1
+    assert policy.lstm.hidden_size == 100
+    rows = [row for options in policy.options for row in range(options.start, options.stop)]
+    assert sorted(rows) == list(range(sum(choice.num_options for choice in choices)))  # 50 softmaxes share nothing
+    assert policy.decision.num_embeddings == len(rows) + 1
+    assert not policy.choice.weight.any()
+    others = [weight for weight in policy.parameters() if weight.requires_grad]
+    assert all(0.099 < weight.abs().max() <= 0.1 for weight in others)
 
 
-def test_repeats_are_drawn_again():
-    numbers = []
-    for num_redraws in (0, 10):
-        controller, told = PPO(CHOICES, PPOSettings(learning_rate=0.05, num_redraws=num_redraws), seed=0), set()
-        for trial_id in range(150):
-            (rollout,) = controller.ask([trial_id])
-            told.add(rollout.decisions)
-            controller.tell(rollout, worth(rollout))
-        numbers.append(len(told))
-    assert numbers[1] > 1.5 * numbers[0], numbers
+def test_the_paper_s_baseline_is_not_divided_by_the_deviation():
+    controller = PPO(CHOICES, PRESETS["nasnet"], seed=0)
+    for trial_id, reward in enumerate((0.5, 0.7)):
+        controller.tell(*controller.ask([trial_id]), reward)
+    mean = (0.95 * 0.5 + 0.7) / 1.95
+    assert controller._advantage(0.7) == pytest.approx(0.7 - mean)
+
+
+def test_a_policy_gradient_needs_own_draws():
+    """With weight 0 the update does not depend on the advantage of a rollout."""
+    settings = PPOSettings(replay_size=0, batch_size=4)
+    chosen = [[replace(rollout, weight=0.0) for rollout in PPO(CHOICES, seed=9).ask(range(4))]]
+    probes = []
+    for rewards in ((1.0, 2.0, 3.0, 4.0), (4.0, 3.0, 2.0, 1.0)):
+        controller = PPO(CHOICES, settings, seed=0)
+        for rollout, reward in zip(chosen[0], rewards, strict=True):
+            controller.tell(rollout, reward)
+        probes.append(controller.ask(range(100, 150)))
+    assert probes[0] == probes[1]

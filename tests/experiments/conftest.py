@@ -60,11 +60,11 @@ def write_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             "search": {"num_trials": len(outcomes), "seed": seed, "failure_reward": 0.0},
             "recipe": {"epochs": 3},
             "data": {"name": "digits", "root": f"/data/{name}"},
-            "workers": {"num_workers": 2 + seed, "cpus": 1.0},
+            "workers": {"num_workers": 3, "cpus": 1.0},
         }
         for key, value in changes.items():
             section, _, setting = key.partition("__")
-            document[section][setting] = value
+            document.setdefault(section, {})[setting] = value
         folder = tmp_path_factory.mktemp(name)
         (folder / "config.yaml").write_text(yaml.safe_dump(document))
         (folder / "environment.json").write_text(json.dumps({"python": "3.12.0", "hardware": {"num_cpus": 2 + seed}}))

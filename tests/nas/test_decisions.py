@@ -37,6 +37,12 @@ def test_a_rollout_comes_back_from_json() -> None:
         ({"decisions": [1], "log_prob": False}, "a log-probability must be a finite number of at most 0"),
         ({"decisions": [1], "log_prob": "-1"}, "a log-probability must be a finite number of at most 0"),
         ({"decisions": [1], "log_prob": float("nan")}, "a log-probability must be a finite number of at most 0"),
+        (
+            {"decisions": [1], "log_prob": -1, "weight": -0.5},
+            "a weight must be a finite number of at least 0, got -0.5",
+        ),
+        ({"decisions": [1], "log_prob": -1, "weight": True}, "a weight must be a finite number"),
+        ({"decisions": [1], "log_prob": -1, "weight": float("inf")}, "a weight must be a finite number"),
         ({"decisions": [1], "log_prob": None}, "a log-probability must be a finite number of at most 0"),
     ],
 )

@@ -64,7 +64,7 @@ class FirstOption:
         self.rewards: list[float] = []
         self.num_choices = num_choices
 
-    def ask(self, trial_ids: Sequence[int]) -> list[Rollout]:
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         return [Rollout((0,) * self.num_choices, 0.0) for _ in trial_ids]
 
     def tell(self, rollout: Rollout, reward: float) -> None:

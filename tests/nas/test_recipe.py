@@ -25,7 +25,7 @@ def test_later_settings_and_their_fingerprint_are_those_of_the_first_ledgers_tha
         min_crop_area=0.08,
         test_crop=224,
     )
-    data = DataSpec(name="image_folder", root="/x", image_size=256, on_disk=True)
+    data = DataSpec(name="image_folder", root="/x", image_size=256, on_disk=True, split="shuffled")
     fidelity = Fidelity(NetworkSpec(auxiliary=True), recipe, data)
     assert fidelity.fingerprint == "8fd8298598545f15236e7532d7b7e1f4"  # as when these settings were unnamed
     assert len(Fidelity().to_json()["recipe"]) == 16
@@ -41,6 +41,7 @@ def test_a_later_setting_that_is_used_is_part_of_the_fingerprint(name):
         "sync_norms": True,
         "test_crop": 24,
         "accumulate": 2,
+        "cuda_graph": "never",
     }
     value = other.get(name, 1 if name in {"reference_batch", "num_loaders"} else 0.5)
     fidelity = Fidelity(recipe=TrainRecipe(**{name: value}))

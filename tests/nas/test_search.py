@@ -33,9 +33,11 @@ class Remembering:
     def __init__(self):
         self.told = []
         self.asked = []
+        self.pending = []
 
-    def ask(self, trial_ids):
+    def ask(self, trial_ids, pending=()):
         self.asked.extend(trial_ids)
+        self.pending.append(len(pending))
         return [Rollout((hash((tuple(self.told), i)) % 2,), -0.5) for i in trial_ids]
 
     def tell(self, rollout, reward):
@@ -280,3 +282,18 @@ def test_the_stop_can_be_set():
     assert len(run_with([("error", "one")] * 8, max_first_failures=None)) == 8
     with pytest.raises(RuntimeError, match="first 2 trials"):
         run_with([("error", "one")] * 8, max_first_failures=2)
+
+
+def test_a_controller_gets_the_rollouts_that_were_asked_for_and_not_told():
+    """Three workers: two others are in flight from the third ask on; failures that are told nothing stay."""
+    controller = Remembering()
+
+    def evaluate(trial):
+        return Failure(trial.id, "error", "x") if trial.id == 0 else Success(trial.id, 0.5)
+
+    for _ in search(TwoOps(), controller, ShuffledPool(3, evaluate=evaluate), SearchPlan(FIDELITY, 8)):
+        pass
+    assert controller.asked == list(range(8))
+    assert controller.pending[0] == 0  # the first three are asked together
+    assert controller.pending[-1] == 3  # two in flight and the failure
+    assert set(controller.pending) == {0, 2, 3}

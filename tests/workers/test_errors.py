@@ -15,6 +15,11 @@ class OutOfMemoryError(RuntimeError):
     """Named like CUDA's error in torch."""
 
 
+def raised_by(cause, error):
+    error.__context__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -22,6 +27,9 @@ class OutOfMemoryError(RuntimeError):
         (OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "out_of_memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out_of_memory"),
+        (raised_by(torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("capture failed")), "out_of_memory"),
+        (raised_by(KeyError("x"), RuntimeError("capture failed")), "error"),
         (RuntimeError("shapes do not fit"), "error"),
         (KeyError("x"), "error"),
         (SystemExit(2), "error"),

@@ -20,6 +20,7 @@ import ray
 from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
+from nas import plugins
 from workers.cluster.signals import kept_signals
 from workers.cluster.watch import quiet_ray, watched_ray
 from workers.errors import first_line
@@ -65,6 +66,11 @@ def connect(
 
     Raises:
         RuntimeError: If Ray cannot be started, or the cluster cannot be reached.
+
+    Example:
+        >>> import nas
+        >>> with nas.connect(num_cpus=2):  # doctest: +SKIP
+        ...     run = nas.run_search("digits_ppo", out="runs/first")
     """
     environment = dict(runtime_env or {})
     if ray.is_initialized():
@@ -136,7 +142,7 @@ def _with_code(environment: Mapping[str, Any]) -> dict[str, Any]:
         return dict(environment)
     specs = [find_spec(package) for package in PACKAGES]
     folders = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin]
-    return {**environment, "py_modules": [*folders, *environment.get("py_modules", [])]}
+    return {**environment, "py_modules": [*folders, *plugins.sources(), *environment.get("py_modules", [])]}
 
 
 @contextmanager

@@ -6,20 +6,24 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import Fidelity
 from nas.models.build import Buildable
 from nas.training.augmentation import num_batches
+from nas.training.cuda_graph import NUM_WARMUP, graph_obstacle
+from nas.training.device import choose_device
 from nas.training.initial import build_initial
 from nas.training.loop import accuracy, start_training
 from nas.trial import Trial
 
 
 def estimate_seconds(trial: Trial, *, num_train: int, num_validation: int) -> float:
-    """Builds the network of a trial, times its second training step and a validation of as many images as a batch.
+    """Builds the network of a trial, times a training step and a validation of as many images as a batch.
 
-    The images are random. The first step, which may compile and allocate, does not count.
+    The images are random. The first step, which may compile and allocate, does not count, and on a GPU neither do those
+    before a CUDA graph is captured.
 
     Args:
         trial: the trial; its architecture must be one from which a network can be built.
@@ -33,24 +37,32 @@ def estimate_seconds(trial: Trial, *, num_train: int, num_validation: int) -> fl
         raise ValueError("only the training of a network can be estimated")
     started = time.perf_counter()
     recipe = replace(trial.fidelity.recipe, epochs=1, warmup_epochs=0, num_loaders=0)
-    data = _random_images(trial.fidelity, 2 * recipe.batch_size, seed=trial.seed)
+    device = choose_device(recipe)
+    num_steps = 2 if graph_obstacle(recipe, device) else NUM_WARMUP + 3
+    data = _random_images(trial.fidelity, num_steps * recipe.batch_size, seed=trial.seed)
     network = build_initial(trial.architecture, trial.fidelity.network, recipe, seed=trial.seed)
     built = time.perf_counter() - started
     stamps: list[float] = []
+
+    def stamp(_: int) -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        stamps.append(time.perf_counter())
+
     with start_training(network, data, recipe, seed=trial.seed) as training:
-        training.run_epoch(lambda _: stamps.append(time.perf_counter()))
+        training.run_epoch(stamp)
     begun = time.perf_counter()
     accuracy(network, data.validation, data, recipe)
-    of_image = (time.perf_counter() - begun) / recipe.batch_size
+    of_image = (time.perf_counter() - begun) / len(data.validation)
     steps = trial.fidelity.recipe.epochs * num_batches(num_train, recipe.batch_size)
-    return built + steps * (stamps[1] - stamps[0]) + num_validation * of_image
+    return built + steps * (stamps[-1] - stamps[-2]) + num_validation * of_image
 
 
 def _random_images(fidelity: Fidelity, number: int, *, seed: int) -> DataSet:
     spec, generator = fidelity.network, np.random.default_rng(seed)
     images = generator.integers(0, 256, (number, spec.in_channels, spec.image_size, spec.image_size), dtype=np.uint8)
     split = Split(images, generator.integers(0, spec.num_classes, number))
-    half = split.take(np.arange(number // 2))
+    half = split.take(np.arange(fidelity.recipe.batch_size))
     channels = (0.5,) * spec.in_channels
     names = tuple(str(label) for label in range(spec.num_classes))
     return DataSet(split, half, lambda: half, names, channels, channels)

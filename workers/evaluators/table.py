@@ -2,10 +2,11 @@
 
 A table file is CSV with column names in its first line and one architecture per line:
 
-- ``arch``: name of the architecture, as in its JSON under ``arch``;
+- ``arch``: name of the architecture, as in its JSON under ``arch``; or, without such a column, one column whose name
+  begins with ``choice`` for each decision, with the name or number of the option;
 - one or more columns whose names begin with ``valid``: accuracy on the validation split, in percent;
 - one or more columns whose names begin with ``test``: accuracy on the test split, in percent, only reported;
-- a column whose name contains ``seconds``: training time, reported as that of the trial;
+- a column whose name contains ``seconds``, or else ``time``: training time in seconds, reported as that of the trial;
 - columns of validation accuracy after fewer epochs, for early stopping (`nas.rungs`), named on reading;
 - optional ``params_m`` and ``flops_m``: parameters and multiply-adds in millions. Other columns are ignored.
 """
@@ -24,6 +25,9 @@ from nas.trial import Failure, Outcome, Success, Trial
 
 _MAX_NUMBER = 1e300
 _MAX_SECONDS = 1e12  # 30,000 years; adding seconds to more than this loses them to rounding
+
+CHOICE_SEPARATOR = "|"
+"""Between the options in the name of an architecture that is described by columns of decisions."""
 
 TEST_ACCURACY = "test_accuracy"
 """Name of the metric with the test accuracy, between 0 and 1."""
@@ -59,7 +63,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns to read from a table file; None selects the last one with a suitable name."""
+    """Names of the columns to read from a table file.
+
+    None selects the last one with a suitable name. Losses, of which less is better, are no accuracies.
+    """
 
     valid: str | None = None
     test: str | None = None
@@ -68,9 +75,9 @@ class Columns:
     def resolve(self, header: Sequence[str]) -> Columns:
         """Fills in the names; raises ValueError if the header lacks one."""
         return Columns(
-            _pick(self.valid, "valid", [name for name in header if name.startswith("valid")]),
-            _pick(self.test, "test", [name for name in header if name.startswith("test")]),
-            _pick(self.seconds, "seconds", [name for name in header if "seconds" in name]),
+            _pick(self.valid, "valid", _accuracies(header, "valid")),
+            _pick(self.test, "test", _accuracies(header, "test")),
+            _pick(self.seconds, "seconds", _containing(header, "seconds") or _containing(header, "time")),
         )
 
 
@@ -130,17 +137,41 @@ def _header(reader: csv.DictReader[str]) -> list[str]:
     header = [name for name in reader.fieldnames or () if name]
     if twice := {name for name in header if header.count(name) > 1}:
         raise ValueError(f"column names must be unique, got {', '.join(sorted(twice)):.200} more than once")
-    if "arch" not in header:
-        raise ValueError(f"the first line must name a column arch, got {', '.join(header)[:200] or 'nothing'}")
+    if not _name_columns(header):
+        came = ", ".join(header)[:200] or "nothing"
+        raise ValueError(f"the first line must name a column arch, or columns choice..., got {came}")
     return header
+
+
+def _name_columns(header: Sequence[str]) -> list[str]:
+    """The columns that name an architecture."""
+    return ["arch"] if "arch" in header else [name for name in header if name.startswith("choice")]
+
+
+def _name(line: Mapping[str, str | None], columns: Sequence[str]) -> str:
+    parts = [(line[column] or "").strip() for column in columns]
+    if columns != ["arch"]:
+        for column, part in zip(columns, parts, strict=True):
+            if not part or CHOICE_SEPARATOR in part or set(part) & set("{}"):
+                raise ValueError(f"{column} must be the name of an option without any of | {{ }}, got {part!r:.100}")
+    return CHOICE_SEPARATOR.join(parts)
+
+
+def _containing(header: Sequence[str], part: str) -> list[str]:
+    return [name for name in header if part in name]
+
+
+def _accuracies(header: Sequence[str], role: str) -> list[str]:
+    return [name for name in header if name.startswith(role) and "loss" not in name]
 
 
 def _rows(
     reader: csv.DictReader[str], columns: Columns, rungs: Mapping[int, tuple[str, float]]
 ) -> dict[str, Measurement]:
     rows: dict[str, Measurement] = {}
+    named_by = _name_columns(reader.fieldnames or ())
     for line in reader:
-        name = line["arch"]
+        name = _name(line, named_by)
         if not name or name in rows:
             raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
         validation, test, seconds = (_number(line, str(column)) for column in asdict(columns).values())

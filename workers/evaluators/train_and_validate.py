@@ -52,6 +52,16 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
         progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
+
+    Example:
+        >>> import nas
+        >>> data = nas.load_data(nas.DataSpec("digits", num_train=100, validation_fraction=0.2))
+        >>> spec = nas.NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=1)
+        >>> fidelity = nas.Fidelity(spec, nas.TrainRecipe(epochs=1, flip=False))
+        >>> (rollout,) = nas.RandomSearch(nas.TINY.choices, seed=0).ask([0])
+        >>> trial = nas.Trial(0, rollout, nas.TINY.decode(rollout.decisions), fidelity, seed=0)
+        >>> 0 <= nas.train_and_validate(trial, data=data).accuracy <= 1
+        True
     """
     started = time.perf_counter()
     if weights_dir is not None:

@@ -17,6 +17,7 @@ import ray
 import torch
 
 from nas.data.load import load_data
+from nas.plugins import session
 from nas.training.run import Record, TrainingPlan, read_records, read_result, run_training
 from workers.cluster.connection import connect
 from workers.cluster.resources import WorkerResources
@@ -81,7 +82,7 @@ def train_in_parallel(
     ):
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         _check_number(workers, "the Ray cluster", num_gpus=resources.get("GPU", 0), num_cpus=resources.get("CPU", 0))
-        _fit({"train": train, "plan": plan, "out": str(out.resolve())}, workers, storage=storage)
+        _fit({"train": train, "plan": plan, "out": str(out.resolve()), "plugins": session()}, workers, storage=storage)
     if (result := read_result(out)) is None:
         raise RuntimeError(f"the workers finished without a result in {out}: all workers must see this folder")
     return result
@@ -110,6 +111,7 @@ def _fit(work: dict[str, Any], workers: ParallelWorkers, *, storage: str) -> Non
 
 
 def _train_member(work: dict[str, Any]) -> None:
+    work["plugins"].restore()
     work["train"](work["plan"], Path(work["out"]))
 
 

@@ -24,6 +24,7 @@ from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
 from nas.files.lock import STALE_SECONDS, FileLock
 from nas.files.storage import StorageError, make_folder
+from nas.plugins import Session, session
 from nas.training.device import choose_device, num_threads
 from nas.training.run import read_records, read_result
 from workers.cluster.resources import WorkerResources
@@ -120,7 +121,8 @@ def run_jobs(
         resources=dict(resources.custom),
         max_retries=0,  # counted below: Ray retries tasks that ran out of memory without limit
         max_calls=resources.recycle_after,
-    )(work)
+    )(_run)
+    plugins = session()
     waiting, running = deque(jobs), dict[Any, DetectorJob]()
     lost: Counter[str] = Counter()
     warn_at = time.monotonic() + _LOOK_SECONDS
@@ -128,7 +130,7 @@ def run_jobs(
         while waiting or running:
             while waiting and len(running) < (resources.max_workers or len(jobs)):
                 job = waiting.popleft()
-                running[task.remote(job)] = job
+                running[task.remote(work, job, plugins)] = job
             if (ready := wait_for_any(running, timeout_seconds=_POLL_SECONDS)) is None:
                 warn_at = _warn_if_no_room(resources, warn_at)
                 continue
@@ -145,6 +147,11 @@ def run_jobs(
     finally:
         for each in running:
             ray.cancel(each, force=True)
+
+
+def _run(work: Callable[[DetectorJob], Scores], job: DetectorJob, plugins: Session) -> Scores:
+    plugins.restore()
+    return work(job)
 
 
 def _take(done: Any) -> Scores | JobFailure | RayError:  # noqa: ANN401 - Ray's references have no type

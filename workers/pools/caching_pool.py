@@ -23,6 +23,12 @@ class CachingPool:
     Args:
         pool: the pool that evaluates; entered and left with this pool.
         known: earlier trials with their outcomes, such as a ledger's.
+
+    Example:
+        >>> import nas
+        >>> with nas.CachingPool(nas.SerialPool(lambda trial: 0.5)) as pool:
+        ...     pool.capacity
+        1
     """
 
     def __init__(self, pool: Pool, known: Iterable[tuple[Trial, Outcome]] = ()) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nas.architecture import Architecture
 from nas.files.storage import StorageError
 from nas.trial import Failure, Outcome, Success, Trial, outcome_from_json
 from workers.errors import MAX_LENGTH, describe_error, failure_kind, safe_text
@@ -17,15 +18,19 @@ _WHOLE = ("trial_id", "num_parameters", "num_multiply_adds")
 def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str, Any]) -> Outcome:
     """Returns the outcome of ``evaluate(trial, **arguments)``, as plain data that a ledger can hold.
 
-    An exception becomes a `Failure`, and so does anything returned that is not an outcome of this trial or that a
-    ledger cannot hold. numpy and torch numbers are converted to Python's.
+    A plain number is taken as the accuracy of a `Success`, whose size and time are filled in. An exception becomes a
+    `Failure`, and so does anything returned that is not an outcome of this trial or that a ledger cannot hold. numpy
+    and torch numbers are converted to Python's.
 
     Raises:
         StorageError: if the evaluation could not write its files, which says nothing about the network.
     """
     start = time.monotonic()
     try:
-        return _checked(evaluate(trial, **arguments), trial)
+        outcome = evaluate(trial, **arguments)
+        if isinstance(accuracy := _number(outcome), int | float) and not isinstance(accuracy, bool):
+            outcome = _success(trial, float(accuracy), time.monotonic() - start)
+        return _checked(outcome, trial)
     except StorageError:
         raise
     except (Exception, SystemExit) as error:
@@ -33,10 +38,19 @@ def guard(evaluate: Callable[..., Outcome], trial: Trial, arguments: Mapping[str
         return Failure(trial.id, failure_kind(error), describe_error(error), time.monotonic() - start)
 
 
+def _success(trial: Trial, accuracy: float, seconds: float) -> Success:
+    if not isinstance(trial.architecture, Architecture):
+        return Success(trial.id, accuracy, train_seconds=seconds)
+    from nas.models.complexity import measure
+
+    cost = measure(trial.architecture, trial.fidelity.network)
+    return Success(trial.id, accuracy, cost.num_parameters, cost.num_multiply_adds, train_seconds=seconds)
+
+
 def _checked(outcome: Any, trial: Trial) -> Outcome:  # noqa: ANN401 - whatever an evaluator returns
     if not isinstance(outcome, Success | Failure) or outcome.trial_id != trial.id:
         came = safe_text(outcome, repr)[:200]
-        raise ValueError(f"evaluate must return the Success or Failure of trial {trial.id}, got {came}")
+        raise ValueError(f"evaluate must return a number, or the Success or Failure of trial {trial.id}, got {came}")
     if isinstance(outcome, Failure) and isinstance(outcome.error, str):
         outcome = replace(outcome, error=outcome.error[:MAX_LENGTH])
     return outcome_from_json(_plain(outcome.to_json()))

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any, Never, Self
 
 import ray
@@ -56,6 +57,11 @@ class RayPool:
         evaluate: called as ``evaluate(trial, **arguments)``; importable on the nodes.
         arguments: keyword arguments of every call, such as the images, put into Ray's object store once.
         resources: resources and limits of each trial.
+
+    Example:
+        >>> import nas
+        >>> with nas.connect(num_cpus=2), nas.RayPool(nas.train_and_validate) as pool:  # doctest: +SKIP
+        ...     pool.capacity
     """
 
     def __init__(
@@ -192,11 +198,19 @@ class RayPool:
         _LOGGER.warning("%s; each needs %s; %s", state, self._resources.demand, hint)
 
     def __enter__(self) -> Self:
-        """Puts the evaluator and its arguments into the object store; RuntimeError if not connected to a cluster."""
+        """Puts the evaluator and its arguments into the object store.
+
+        Raises:
+            RuntimeError: if this process is not connected to a cluster.
+            ValueError: if the evaluator or its arguments cannot be sent to workers.
+        """
         if not ray.is_initialized():
             raise RuntimeError("a RayPool needs a Ray cluster: enter workers.cluster.connection.connect() first")
         task = ray.remote(**self._resources.ray_options())(run_trial)
-        work = ray.put(self._work)
+        try:
+            work = ray.put(self._work)
+        except (TypeError, AttributeError, PicklingError) as error:  # as pickle raises them
+            raise ValueError(f"the evaluator or its arguments cannot be sent to workers: {first_line(error)}") from None
         self._run = lambda trial: task.remote(work, trial)
         return self
 

@@ -14,6 +14,12 @@ class SerialPool:
     """Evaluates trials in the order of submission, each within `next_outcome`, where breakpoints work.
 
     Its runs are exactly reproducible. It cannot stop a trial that hangs.
+
+    Example:
+        >>> import nas
+        >>> with nas.SerialPool(lambda trial: 0.5) as pool:
+        ...     pool.capacity
+        1
     """
 
     def __init__(self, evaluate: Evaluate) -> None:

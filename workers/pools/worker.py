@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nas.plugins import Session, session
 from nas.trial import Outcome, Trial
 from workers.cluster.resources import WorkerResources
 from workers.pools.guard import guard
@@ -23,11 +24,13 @@ class Work:
     evaluate: Callable[..., Outcome]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     resources: WorkerResources = field(default_factory=WorkerResources)
+    plugins: Session = field(default_factory=session)
 
 
 def run_trial(work: Work, trial: Trial) -> Iterator[Outcome | None]:
     """Evaluates a trial within the limits of main and GPU memory; yields None when it starts, then the outcome."""
     yield None
+    work.plugins.restore()
     with limited_memory(work.resources.memory_bytes):
         if 0 < work.resources.gpus < 1:
             import torch

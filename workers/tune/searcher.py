@@ -110,7 +110,8 @@ class TuneSearcher(Searcher):
             ValueError: If the space does not contain the rollout of the controller.
         """
         number = self._num_asked
-        (rollout,) = self._controller.ask([number])
+        pending = [trial.rollout for _, trial in sorted(self._open.items())]
+        (rollout,) = self._controller.ask([number], pending)
         architecture = self._space.decode(rollout.decisions)
         self._num_asked += 1
         self._open[number] = _Open(rollout, trial_id)

@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.files.storage import StorageError, make_folder
 from nas.models.build import Buildable
+from nas.plugins import Session, session
 from nas.training.run import Record, TrainingCallbacks, TrainingPlan, run_training
 from workers.cluster.resources import WorkerResources
 from workers.cluster.signals import kept_signals
@@ -91,15 +92,18 @@ class TournamentContext:
         data: The images; only `evaluate_winner` reads those of the test.
         folder: Holds a folder of each candidate; on a cluster, all nodes must see it.
         teacher: Of a recipe with distillation, see `nas.training.teacher.load_teacher`.
+        plugins: What is plugged into this process, for the workers.
     """
 
     fidelity: Fidelity
     data: DataSet
     folder: Path
     teacher: str | None = None
+    plugins: Session = field(default_factory=session)
 
     def train(self, candidate: Candidate, watch: TrainingCallbacks = TrainingCallbacks()) -> dict[str, Any]:  # noqa: B008 - it is immutable
         """Trains a candidate, or resumes its training, evaluates it on the test images and returns the result."""
+        self.plugins.restore()
         folder = self.folder / candidate.name
         make_folder(folder)
         plan = TrainingPlan(candidate.architecture, self.fidelity, candidate.seed, teacher=self.teacher)

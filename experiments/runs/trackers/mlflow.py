@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config.sections import flatten
+from experiments.config.parsing.sections import flatten
 from experiments.runs.trackers.background import NUM_DONE, Point
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json

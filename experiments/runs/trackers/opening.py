@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import yaml
 
+from experiments.config.parsing.secrets import masked
 from experiments.config.search_config import SearchConfig
-from experiments.config.secrets import masked
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.trackers.background import PointBuilder, Tracker, TrackerThread
 from experiments.runs.trackers.mlflow import MlflowTracker

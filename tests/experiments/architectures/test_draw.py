@@ -18,7 +18,6 @@ from experiments.architectures.draw import (
     cell_figures,
     draw_architecture,
     fit_text,
-    op_label,
     text_width,
 )
 from nas.architecture import Architecture, Block, Cell, Edge
@@ -69,21 +68,6 @@ def test_labels_of_random_cells_lie_in_their_boxes() -> None:
 def test_long_names_are_cut() -> None:
     cell = Cell((LONG, LONG))
     labels_within_boxes(architecture_figure(Architecture(cell, cell)))
-
-
-@pytest.mark.parametrize(
-    ("op", "label"),
-    [
-        ("sep_conv_3x3", ("sep", "3\u00d73")),
-        ("conv_1x7_7x1", ("conv", "1\u00d77 7\u00d71")),
-        ("dil2_sep_conv_5x5", ("dilated sep", "5\u00d75")),
-        ("identity", ("identity",)),
-        ("my_own_op", ("my own op",)),
-        ("_3x3", ("3\u00d73",)),
-    ],
-)
-def test_labels(op: str, label: tuple[str, ...]) -> None:
-    assert op_label(op) == label
 
 
 def test_titles_are_not_mathematics_and_say_how_deep_norms_go(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_reference_network_is_counted_but_not_drawn():
     source = find_architecture("resnet50-ibn-a")
     assert source.architecture == ReferenceNetwork("resnet50-ibn-a")
     assert count_architecture(source, NetworkOptions(preset="imagenet-mobile")).complexity.num_parameters == 25_557_032
-    with pytest.raises(ValueError, match="the architecture must have cells, got the reference network resnet50-ibn-a"):
+    with pytest.raises(ValueError, match="the architecture must have cells of blocks, got resnet50-ibn-a"):
         _ = source.cells
     with pytest.raises(ValueError, match="the architecture must have cells"):
         network_spec(source, NetworkOptions(stack="6@768"))

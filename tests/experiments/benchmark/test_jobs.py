@@ -43,11 +43,11 @@ def test_failures_are_told_and_kept(tmp_path):
     """Half of the cells fail, those with one operation on the first edge: PPO learns to leave them alone."""
     table = write_table(tmp_path / "table.csv", missing=range(0, 8, 2))
     shares = {}
-    for controller in ("ppo:num_redraws=0", "random"):
+    for controller in ("ppo:wrapper=none", "random"):
         found, _ = run(table, controller, tmp_path, num_trials=200)
         shares[controller] = sum(status == "error" for status in found.statuses) / 200
     assert 0.4 < shares["random"] < 0.6  # half of them, with a standard deviation of 0.035
-    assert 0 < shares["ppo:num_redraws=0"] < 0.25
+    assert 0 < shares["ppo:wrapper=none"] < 0.25
 
 
 def test_trials_are_numbered_as_they_were_asked_and_kept_as_they_finish(tmp_path):

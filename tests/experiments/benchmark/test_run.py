@@ -67,7 +67,7 @@ def test_the_best_are_named_by_what_they_are(done, table):
         assert best.fingerprint == EdgeCell.from_json(best.architecture).fingerprint
         assert best.trial in range(30)
     report = (out / "report.html").read_text()
-    for part in ("Configuration", "Environment", "table.sha256", "controller.population_size", "The best cell"):
+    for part in ("Configuration", "Environment", "table.sha256", "controller.population_size", "Cell of the best of"):
         assert part in report
 
 

@@ -113,6 +113,8 @@ def test_random_search_is_known_by_its_controller():
     assert is_random(Strategy("random, 20 workers", run, {"name": "random"}))
     assert is_random(Strategy("random", run))
     assert not is_random(Strategy("random", run, {"name": "ppo"}))
+    assert is_random(Strategy("random", run, {"name": "random", "wrapper.name": "fresh"}))
+    assert not is_random(Strategy("random", run, {"name": "random", "wrapper.name": "surrogate"}))
 
 
 def test_failures_cached_trials_and_duplicates_are_counted():
@@ -128,6 +130,7 @@ def test_failures_cached_trials_and_duplicates_are_counted():
         "total": 6,
         "trained": 2,
         "cached": 2,
+        "distinct": 2,
         "duplicates": 2,
         "failed": {"diverged": 1, "timeout": 1},
     }

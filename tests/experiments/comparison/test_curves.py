@@ -159,3 +159,17 @@ def test_only_curves_that_all_runs_have_are_there():
     mixed = Strategy("x", (whole, strategy([0.1, 0.2]).runs[0]))
     assert "incumbent_test" in curves_with_bands(Strategy("x", (whole,)), "trials", seed=0).by_name
     assert "incumbent_test" not in curves_with_bands(mixed, "trials", seed=0).by_name
+
+
+def test_the_incumbent_follows_the_reward_and_its_accuracy_is_shown_beside_it():
+    accuracy, reward = np.array([0.5, 0.9, 0.7]), np.array([0.5, 0.1, 0.6])
+    run = Run("a", accuracy, np.ones(3), test=accuracy - 0.1, reward=reward)
+    assert run.curves["incumbent"].tolist() == [0.5, 0.5, 0.7]
+    assert run.curves["incumbent_test"].tolist() == pytest.approx([0.4, 0.4, 0.6])
+    assert run.curves["incumbent_reward"].tolist() == [0.5, 0.5, 0.6]
+    assert run.best(1).tolist() == [2]
+
+
+def test_distinct_architectures_are_counted_without_failures():
+    accuracy = np.array([0.5, np.nan, 0.5, 0.7])
+    assert Run("a", accuracy, np.ones(4), fingerprints=["x", "y", "x", "z"]).num_distinct == 2

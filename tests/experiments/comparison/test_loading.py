@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from experiments.comparison.loading import differing, group_runs, load_run, objections, to_run
 from experiments.comparison.results import Difference
-from experiments.config.sections import flatten
+from experiments.config.parsing.sections import flatten
 from nas.ledger.writer import Ledger
 from nas.trial import Failure, Success
 
@@ -23,7 +24,13 @@ def test_a_run_folder_is_read(write_run):
     assert run.settings["recipe.epochs"] == 3
     assert run.environment == {"python": "3.12.0", "hardware.num_cpus": 3}
     assert len(run.records) == 6
-    assert run.strategy_settings == {"name": "ppo", "learning_rate": 0.01, "search.failure_reward": 0.0}
+    assert run.strategy_settings == {
+        "name": "ppo",
+        "learning_rate": 0.01,
+        "wrapper.name": "none",  # as before there were wrappers
+        "search.failure_reward": 0.0,
+        "workers.num_workers": 3,
+    }
 
 
 def test_trials_become_arrays_in_the_order_of_finishing(write_run):
@@ -101,8 +108,30 @@ def test_differing_settings_are_shown_with_missing_ones_as_none():
 
 
 def test_seeds_workers_and_where_data_lie_may_differ(write_run):
-    runs = load(write_run("a", "ppo", 0), write_run("b", "ppo", 1), write_run("c", "random", 0))
+    runs = load(write_run("a", "ppo", 0), write_run("b", "ppo", 1, workers__num_workers=5), write_run("c", "random", 0))
     assert objections(runs) == []
+
+
+def test_runs_with_different_numbers_of_workers_are_different_strategies_unless_they_are_pooled(write_run):
+    runs = load(write_run("a", "ppo", 0), write_run("b", "ppo", 1), write_run("c", "ppo", 2, workers__num_workers=9))
+    assert [(each.name, len(each.runs)) for each in group_runs(runs)] == [
+        ("ppo, workers.num_workers=3", 2),
+        ("ppo, workers.num_workers=9", 1),
+    ]
+    pooled = [replace(run, pool_workers=True) for run in runs]
+    assert [(each.name, len(each.runs)) for each in group_runs(pooled)] == [("ppo", 3)]
+
+
+def test_in_ordered_batches_the_number_of_workers_does_not_matter(write_run):
+    changes = {"search__deterministic": True}
+    runs = load(write_run("a", "ppo", 0, **changes), write_run("b", "ppo", 1, workers__num_workers=9, **changes))
+    assert [len(each.runs) for each in group_runs(runs)] == [2]
+
+
+def test_wrappers_are_different_strategies(write_run):
+    runs = load(write_run("a", "ppo", 0), write_run("b", "ppo", 0, wrapper__name="fresh"))
+    assert objections(runs) == []
+    assert [each.name for each in group_runs(runs)] == ['ppo, wrapper.name="fresh"', 'ppo, wrapper.name="none"']
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_page_holds_every_part(page, comparison):
     assert parsed.text.startswith("PPO and random search compared")
     for sentence in (*comparison.verdict, *comparison.notes):
         assert " ".join(sentence.split()) in parsed.text
-    assert page.count("<svg ") == 4 + 2 + 2  # curves, tests, cells
+    assert page.count("<svg ") == 4 + 2 + 2 * 2  # curves, tests, both cells of each
     for words in (
         "recipe.epochs",
         "search.seed",

@@ -55,7 +55,7 @@ def test_the_best_are_given_with_their_architectures(compared, make_trial):
 def test_configuration_and_environment_show_what_differs(compared, runs):
     assert compared.configuration.common["recipe.epochs"] == 3
     differing = {row.key for row in compared.configuration.differing}
-    assert differing == {"controller.name", "data.root", "search.seed", "workers.num_workers"}
+    assert differing == {"controller.name", "data.root", "search.seed"}
     assert compared.environment.common == {"python": "3.12.0"}
     assert compared.environment.differing[0].values[str(runs[1])] == 3
 

@@ -12,8 +12,8 @@ from experiments.config.kinds import (
     TRAINING,
     kind_of,
 )
+from experiments.config.parsing.sections import flatten
 from experiments.config.search_config import SearchConfig
-from experiments.config.sections import flatten
 from experiments.config.study_config import StudyConfig
 from experiments.config.training_config import AblationConfig, TournamentConfig, TrainingConfig
 

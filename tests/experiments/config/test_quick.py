@@ -37,6 +37,11 @@ def test_every_configuration_has_a_valid_quick_form_of_a_few_steps(config):
             assert parsed.data.num_train * (1 - parsed.data.validation_fraction) // parsed.recipe.batch_size <= 10
 
 
+def test_a_search_with_rungs_has_one():
+    parsed = SearchConfig.parse(quick(SEARCH, "cifar10_rungs"))
+    assert parsed.search.rungs.resolve(parsed.recipe.epochs) == (1,)
+
+
 def test_a_study_has_one_short_training_of_each_start():
     study = StudyConfig.parse(quick(STUDY, "coco_study_small"))
     assert (study.study.num_seeds, study.study.schedules, study.study.fractions) == (1, ("1x",), (1.0,))

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
+from controllers.surrogate import Surrogate
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import SEARCH
+from experiments.config.parsing.yaml_file import parse_yaml
 from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES, SearchConfig
-from experiments.config.yaml_file import parse_yaml
 from nas.rewards import REWARDS, Accuracy, CostedAccuracy
 from search_spaces.nasnet import NASNET
 
@@ -85,9 +86,56 @@ def test_controllers_get_settings_and_seed():
         {"search": {"num_trials": 3, "seed": 5}, "controller": {"name": "ppo", "batch_size": 7}}
     )
     controller = config.build_controller()
-    assert isinstance(controller, PPO)
-    assert controller.settings == PPOSettings(batch_size=7)
+    assert isinstance(controller, Surrogate)
+    assert isinstance(controller.controller, PPO)
+    assert controller.controller.settings == PPOSettings(batch_size=7)
     assert isinstance(SearchConfig.parse({**MINIMAL, "controller": "random"}).build_controller(), RandomSearch)
+
+
+@pytest.mark.parametrize(
+    ("sections", "wrapper"),
+    [
+        ({}, "surrogate"),
+        ({"controller": "evolution"}, "none"),
+        ({"controller": {"name": "ppo", "preset": "nasnet"}}, "none"),
+        ({"controller": {"name": "ppo", "preset": "nasnet"}, "wrapper": "fresh"}, "fresh"),
+        ({"controller": "random", "wrapper": {"name": "surrogate", "num_draws": 7}}, "surrogate"),
+    ],
+)
+def test_each_controller_has_its_wrapper_unless_one_is_named(sections, wrapper):
+    config = SearchConfig.parse({**MINIMAL, **sections})
+    assert config.wrapper_name == wrapper
+    assert SearchConfig.parse(config.to_document()) == config
+
+
+def test_wrappers_are_built_with_their_settings():
+    section = {"name": "surrogate", "num_draws": 7}
+    wrapped = SearchConfig.parse({**MINIMAL, "controller": "random", "wrapper": section}).build_controller()
+    assert wrapped.settings.num_draws == 7
+    assert isinstance(wrapped.controller, RandomSearch)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "message"),
+    [
+        ("surogate", "did you mean surrogate"),
+        ({"name": "fresh", "draws": 3}, "unknown key in section wrapper 'draws'; did you mean num_draws"),
+        ({"name": "none", "num_draws": 3}, "wrapper none has no settings, got num_draws"),
+        ({"name": "surrogate", "plain_share": 2}, "wrapper.plain_share"),
+    ],
+)
+def test_wrappers_that_are_none_are_refused(wrapper, message):
+    with pytest.raises(ValueError, match=message):
+        SearchConfig.parse({**MINIMAL, "wrapper": wrapper})
+
+
+@pytest.mark.parametrize(("num_redraws", "wrapper"), [(10, "fresh"), (0, "none")])
+def test_configurations_of_earlier_versions_are_read(num_redraws, wrapper):
+    """PPO once drew repeats again by itself."""
+    section = {"name": "ppo", "batch_size": 7, "num_redraws": num_redraws, "redraw_heat": 1.2}
+    config = SearchConfig.parse({**MINIMAL, "controller": section})
+    assert config.controller == PPOSettings(batch_size=7)
+    assert config.wrapper_name == wrapper
 
 
 def test_a_preset_is_the_base_of_the_settings():

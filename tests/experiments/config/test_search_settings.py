@@ -2,9 +2,9 @@ import pytest
 
 from experiments.config.documents import load_document
 from experiments.config.kinds import SEARCH
+from experiments.config.parsing.sections import validate_section
 from experiments.config.search_config import SearchConfig
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
-from experiments.config.sections import validate_section
 from nas.rewards import ShiftedAccuracy
 from nas.shifts.measure import ShiftPlan
 from nas.shifts.table import PAPER_SHIFTS

@@ -2,8 +2,8 @@ import pytest
 
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import TRAINING
+from experiments.config.parsing.yaml_file import parse_yaml
 from experiments.config.training_config import TrainingConfig
-from experiments.config.yaml_file import parse_yaml
 
 
 @pytest.mark.parametrize("name", config_names(TRAINING))

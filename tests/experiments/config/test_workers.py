@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config.sections import validate_section
+from experiments.config.parsing.sections import validate_section
 from experiments.config.workers import SearchWorkers, StudyWorkers, TrainingWorkers
 from workers.cluster.resources import WorkerResources
 from workers.jobs.data_parallel import ParallelWorkers
@@ -49,7 +49,7 @@ def test_a_ray_started_here_has_room_for_the_workers_asked_for():
         ({"resources": [1]}, "workers.resources: "),
         ({"time_limit_seconds": 0}, "workers.time_limit_seconds: .*got 0"),
         ({"min_workers": 3, "num_workers": 2}, "max_workers must be at least min_workers 3, got 2"),
-        ({"runtime_env": {"env_vars": {"A": 1}}}, "workers.runtime_env.env_vars.A: .*got 1"),
+        ({"runtime_env": {"env_vars": {"A": 1}}}, "workers.runtime_env.env_vars.A: Input should be a valid string$"),
         ({"runtime_env": {"conda": "x"}}, "workers.runtime_env.conda: "),
         ({"pool": "serial", "time_limit_seconds": 5}, "pool serial cannot limit time or memory"),
     ],

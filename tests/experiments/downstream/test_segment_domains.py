@@ -75,5 +75,5 @@ def test_what_was_measured_is_kept(setting, tmp_path):
     measure_domains(tmp_path, Constant, domains, fewer.classes.count(fewer.train.counts), progress=said.append)
     assert said[4:] == ["validation"]
     (tmp_path / "domains.json").write_text("{")
-    with pytest.raises(ValueError, match=r"domains.json is damaged .*: delete it"):
+    with pytest.raises(ValueError, match=r"domains.json is not valid JSON: .*; delete it"):
         measure()

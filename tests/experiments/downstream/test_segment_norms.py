@@ -95,8 +95,11 @@ def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
     value = run(["bn", "ibn_a"], 1)
     assert (tmp_path / "out" / "ibn_a" / "seed-0" / "segmenter.safetensors").is_file()
     assert {path.name for path in (tmp_path / "out").glob("norms.*")} == {"norms.json", "norms.md", "norms.png"}
-    assert json.loads((tmp_path / "out" / "norms.json").read_text()) == {
+    stored = json.loads((tmp_path / "out" / "norms.json").read_text())
+    assert stored["images"]["left_out"] == []
+    assert stored == {
         "config": str(segmentation_config),
+        "images": stored["images"],
         **value.to_json(),
     }
     stored = json.loads((tmp_path / "out" / "ibn_a" / "seed-0" / "architecture.json").read_text())

@@ -118,7 +118,8 @@ def test_a_study_that_was_killed_goes_on_to_the_same_result_and_can_grow(arrange
     }
     assert [(each.num_pictures, each.num_iterations) for each in expected.settings] == [(2, 3), (4, 6)]
     stored = json.loads((tmp_path / "alone" / "study.json").read_text())
-    assert stored == {"config": stored["config"], **expected.to_json()}
+    assert stored["images"]["left_out"] == []
+    assert stored == {"config": stored["config"], "images": stored["images"], **expected.to_json()}
 
     def kill_second(jobs, resources):
         yield jobs[0], train_and_measure(jobs[0])

@@ -75,7 +75,7 @@ def test_a_budget_chooses_what_nas_count_chooses(config):
     base = TrainingConfig.parse(resolve(config)).fidelity
     counted = network_spec(type(source)(source.name, source.architecture, base), options)
     assert network.num_filters == counted.num_filters > 2
-    assert said.startswith("network: 1@")
+    assert "\nnetwork: 1@" in said
     assert said.endswith("the widest network within 1,000,000 multiply-adds\n")
     assert architecture == source.architecture
 
@@ -83,8 +83,8 @@ def test_a_budget_chooses_what_nas_count_chooses(config):
 def test_a_reference_network_has_no_stack_to_set(config):
     _network, architecture, said = load(config, NetworkRequest("resnet18"))
     assert architecture == ReferenceNetwork("resnet18")
-    assert said.startswith("network: 8 x 8 pixels, 10 classes: ")
-    with pytest.raises(ValueError, match="must have cells, got the reference network resnet18"):
+    assert "\nnetwork: CIFAR form (a 3x3 stem of stride 1, without pool), 8 x 8 pixels, 10 classes: " in said
+    with pytest.raises(ValueError, match="must have cells of blocks, got resnet18"):
         load(config, NetworkRequest("resnet18", NetworkOptions(parameters="1M")))
 
 

@@ -63,7 +63,8 @@ def test_the_stack_is_written_out(large: Network) -> None:
     assert "nn.Conv2d(3, 96, 3, stride=2, bias=False), batch_norm(96, NORMS)" in text
     assert "ReductionCell(StateShape(96, 0), StateShape(96, 0), 42, first=True)," in text
     assert "self.dropout = nn.Dropout(0.5)" in text
-    assert "self.classifier = nn.Linear(4032, num_classes)" in text
+    assert "self.num_features = 4032" in text
+    assert "self.classifier = nn.Linear(self.num_features, num_classes)" in text
     assert text.count("        NormalCell(") == 18
     # The first cell after a reduction reads past what the reduction read: 1008 channels, twice as large.
     assert "NormalCell(StateShape(1008, 2), StateShape(1344, 3), 336)," in text

@@ -130,7 +130,7 @@ def test_a_file_that_is_not_in_order_is_refused_by_name(path, change, message):
 def test_unknown_operations_are_named(path):
     cells = json.loads(json.dumps(Architecture(CELL, CELL).to_json()).replace("sep_conv_3x3", "warp"))
     rewrite(path, architecture=json.dumps(cells))
-    with pytest.raises(ValueError, match="got warp"):
+    with pytest.raises(ValueError, match="got 'warp'"):
         load_checkpoint(path)
 
 

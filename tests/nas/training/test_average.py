@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from nas.training.average import build_average, decay_after
+from nas.training.average import MovingAverage, decay_after
 
 
 def follow(decay, values):
     """The average of a weight that takes these values, and that of a running statistic that takes twice of them."""
     norm = nn.BatchNorm2d(1)
-    average = build_average(norm, decay)
+    average = MovingAverage(norm, decay)
     for value in values:
         with torch.no_grad():
             norm.weight.fill_(value)
@@ -37,7 +37,7 @@ def test_the_decay_is_never_above_the_recipes():
 def test_the_network_itself_is_left_alone():
     layer = nn.Linear(1, 1)
     before = layer.weight.detach().clone()
-    average = build_average(layer, 0.5)
+    average = MovingAverage(layer, 0.5)
     average.update_parameters(layer)
     average.module.weight.data.zero_()
     assert torch.equal(layer.weight, before)

@@ -48,21 +48,25 @@ def memory_batches(data, members=ALONE):
     return MemoryBatches(data, RECIPE, seed=1, device=CPU, members=members)
 
 
+def loaded(batches, epoch):
+    return [batches.load(*drawn) for drawn in batches.epoch(epoch)]
+
+
 def test_two_workers_see_together_what_one_sees(data):
     alone, *parts = (memory_batches(data, members) for members in (ALONE, Members(0, 2), Members(1, 2)))
     for epoch in range(2):
-        images, labels = map(torch.cat, zip(*alone.epoch(epoch), strict=True))
-        shares = [tuple(map(torch.cat, zip(*part.epoch(epoch), strict=True))) for part in parts]
+        images, labels = map(torch.cat, zip(*loaded(alone, epoch), strict=True))
+        shares = [tuple(map(torch.cat, zip(*loaded(part, epoch), strict=True))) for part in parts]
         assert torch.equal(torch.stack([share[0] for share in shares], 1).flatten(0, 1), images)
         assert torch.equal(torch.stack([share[1] for share in shares], 1).flatten(), labels)
 
 
 def test_epochs_go_on_where_they_were(data):
     batches = memory_batches(data)
-    first = [images for images, _ in batches.epoch(0)]
+    first = [images for images, _ in loaded(batches, 0)]
     state = batches.generator.get_state()
-    second = [images for images, _ in batches.epoch(1)]
+    second = [images for images, _ in loaded(batches, 1)]
     other = memory_batches(data)
     other.generator.set_state(state)
-    assert all(torch.equal(a, b) for a, b in zip(second, (images for images, _ in other.epoch(1)), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(second, (images for images, _ in loaded(other, 1)), strict=True))
     assert not torch.equal(first[0], second[0])

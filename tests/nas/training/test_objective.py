@@ -37,6 +37,9 @@ def test_means_weigh_batches_by_their_images():
     sums.add(torch.tensor(3.0), torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
     sums.check()
     assert sums.means() == (1.5, 0.75)
+    sums.reset()
+    sums.add(torch.tensor(2.0), torch.tensor([[0.0, 1.0]]), torch.tensor([0]))
+    assert sums.means() == (2.0, 0.0)
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])

@@ -1,11 +1,13 @@
+import math
+
 import pytest
 import torch
 from torch import nn
+from torch.amp.grad_scaler import GradScaler
 
 from nas.fidelity import TrainRecipe
 from nas.training.device import build_scaler
-from nas.training.optimizer import build_optimizer, decay_groups, step
-from nas.training.rmsprop import RMSProp
+from nas.training.optimizer import RMSProp, build_optimizer, decay_groups, step
 
 CPU = torch.device("cpu")
 
@@ -51,6 +53,25 @@ def test_steps_are_those_worked_out_by_hand(settings, num_steps, expected):
     torch.testing.assert_close(walk(make_recipe(**settings), num_steps), torch.tensor(expected))
 
 
+@pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("gradient_clip", [0.0, 5.0])
+def test_a_step_that_overflows_changes_nothing(kind, gradient_clip):
+    """Also the first one, after which momentum must not be what memory held."""
+    recipe = make_recipe(optimizer=kind, momentum=0.5, weight_decay=0.1)
+    ends = []
+    for factors in ([1.0, 1.0], [math.inf, 1.0, math.nan, 1.0]):
+        point, scaler = Point(), GradScaler("cpu", init_scale=4.0)
+        optimizer = build_optimizer(point, recipe)
+        for parameter in optimizer.param_groups[0]["params"]:
+            if kind == "sgd":  # as on a GPU, see `build_sgd`
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        for factor in factors:
+            step(optimizer, factor * point.weights.sum(), scaler=scaler, gradient_clip=gradient_clip)
+        ends.append([point.weights.detach(), *optimizer.state[point.weights].values()])
+    assert len(ends[0]) == (2 if kind == "sgd" else 3)
+    assert all(torch.equal(plain, skipping) for plain, skipping in zip(*ends, strict=True))
+
+
 def test_with_the_reference_batch_the_rate_is_scaled():
     optimizer = build_optimizer(Point(), make_recipe(batch_size=32, reference_batch=64))
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
@@ -77,3 +98,37 @@ def test_rmsprop_has_the_recipes_constants():
     assert isinstance(optimizer, RMSProp)
     wanted = {"lr": 0.1, "decay": 0.75, "epsilon": 0.25, "momentum": 0.5, "weight_decay": 0.1}
     assert {name: optimizer.param_groups[0][name] for name in wanted} == wanted
+
+
+def walk_rmsprop(gradients, start=1.0, **settings):
+    weight = nn.Parameter(torch.tensor([start]))
+    optimizer = RMSProp([weight], 0.1, **settings)
+    for gradient in gradients:
+        weight.grad = torch.tensor([gradient])
+        optimizer.step()
+    return float(weight.detach()), optimizer.state[weight]
+
+
+def test_two_steps_of_rmsprop_worked_out_by_hand():
+    # squares start at 1: 0.9 + 0.1 * 4 = 1.3, then 0.9 * 1.3 + 0.1 * 1 = 1.27; epsilon stands below the root
+    first = 0.1 * 2 / (1.3 + 1.0) ** 0.5
+    second = 0.9 * first + 0.1 * -1 / (1.27 + 1.0) ** 0.5
+    weight, state = walk_rmsprop([2.0, -1.0])
+    assert weight == pytest.approx(1 - first - second)
+    assert float(state["square_avg"]) == pytest.approx(1.27)
+    assert float(state["momentum_buffer"]) == pytest.approx(second)
+
+
+def test_weight_decay_of_rmsprop_is_part_of_the_gradient():
+    assert walk_rmsprop([1.0], start=2.0, weight_decay=0.5)[0] == pytest.approx(
+        2 - 0.1 * 2 / (0.9 + 0.1 * 4 + 1) ** 0.5
+    )
+
+
+def test_for_rmsprop_a_weight_without_a_gradient_stays():
+    weight, still = nn.Parameter(torch.tensor([3.0])), nn.Parameter(torch.tensor([5.0]))
+    optimizer = RMSProp([weight, still], 0.1)
+    weight.sum().backward()
+    optimizer.step()
+    assert float(weight.detach()) < 3
+    assert float(still.detach()) == 5

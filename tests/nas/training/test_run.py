@@ -57,6 +57,7 @@ def test_all_files_are_written_and_agree(tmp_path, data):
     assert result["validation"] == records[-1]["validation"]
     assert result["validation"].keys() == result["test"].keys() == {"raw", "ema"}
     assert result["num_parameters"] > 0 < result["num_multiply_adds"]
+    assert result["cuda_graph"] == "not used: not a CUDA device"
     assert result["images_per_second"] == pytest.approx(96 / sum(record["seconds"] for record in records))
     assert result["recipe"]["ema_decay"] == 0.9
     assert {path.name for path in tmp_path.iterdir()} == {

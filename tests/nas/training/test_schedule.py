@@ -23,6 +23,14 @@ def test_the_rate_is_set_for_all_groups():
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
 
 
+def test_a_rate_that_is_a_tensor_is_changed_in_place():
+    rate = torch.tensor(1.0)
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=rate)
+    set_learning_rate(optimizer, 0.125)
+    assert optimizer.param_groups[0]["lr"] is rate
+    assert float(rate) == 0.125
+
+
 def rates(recipe, num_steps):
     return [learning_rate(recipe, step / num_steps, step_share=1 / num_steps) for step in range(num_steps)]
 

@@ -15,6 +15,7 @@ from workers.cluster.connection import connect
 def no_ray(monkeypatch):
     """As if this process were not connected, whatever the test session has; ray.init only takes notes."""
     calls = []
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
     monkeypatch.setattr(ray, "init", lambda **options: calls.append(options))

@@ -75,7 +75,7 @@ def test_what_was_trained_but_not_measured_is_only_measured(make_job, monkeypatc
 def test_damaged_scores_are_named(tmp_path):
     assert read_scores(tmp_path) is None
     (tmp_path / "scores.json").write_text("{")
-    with pytest.raises(ValueError, match=r"scores\.json cannot be read: .*; remove it"):
+    with pytest.raises(ValueError, match=r"scores\.json is not valid JSON: .*; remove it"):
         read_scores(tmp_path)
     (tmp_path / "scores.json").write_text("[]")
     with pytest.raises(ValueError, match="must hold the scores of a detector"):

@@ -43,11 +43,11 @@ def test_an_exception_becomes_a_failure_with_its_text(make_trial, error, kind):
     assert 0 <= outcome.train_seconds < 1
 
 
-@pytest.mark.parametrize("nothing", [None, 0.9, Success(4, 0.9)])
+@pytest.mark.parametrize("nothing", [None, True, Success(4, 0.9)])
 def test_what_is_not_the_trials_outcome_becomes_a_failure(make_trial, nothing):
     outcome = guard(lambda trial: nothing, make_trial(3), {})
     assert outcome.kind == "error"
-    assert "must return the Success or Failure of trial 3" in outcome.error
+    assert "must return a number, or the Success or Failure of trial 3" in outcome.error
 
 
 class UnspeakableError(Exception):

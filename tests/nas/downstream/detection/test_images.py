@@ -67,7 +67,9 @@ def test_images_are_decoded_once_where_there_is_room(plan, monkeypatch):
 
     data, decoded = load_detection_data(plan.data, masks=False), []
     decode = module.decode_image
-    monkeypatch.setattr(module, "decode_image", lambda path, size: decoded.append(path) or decode(path, size))
+    monkeypatch.setattr(
+        module, "decode_image", lambda path, size, **of: decoded.append(path) or decode(path, size, **of)
+    )
     for room, expected in ((512, 4), (0, 8)):
         decoded.clear()
         store = ImageStore(room)

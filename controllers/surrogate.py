@@ -1,0 +1,181 @@
+"""Wraps a controller with a model of the reward, which chooses among many of its proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from controllers.fresh import Fresh, FreshSettings, Taken, change, extra_ids
+from controllers.reward_model import (
+    Features,
+    Hyperparameters,
+    RewardModel,
+    fit_hyperparameters,
+    normal_scores,
+)
+from nas.decisions import Rollout
+from nas.protocols import Controller, SearchSpace
+
+_FIT_SIZE = 150
+"""Largest number of rewards to which hyperparameters are fitted."""
+_FIT_GROWTH = 1.2
+"""Hyperparameters are fitted again once there are this many times as many rewards."""
+_NUM_PARENTS = 5
+
+
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class SurrogateSettings:
+    """Settings of `Surrogate`.
+
+    Attributes:
+        num_plain: trials at the start of a run that are the wrapped controller's own proposals.
+        plain_share: share of the later trials that are.
+        num_draws: candidates drawn from the wrapped controller for each trial.
+        num_mutants: further candidates, each with one or two decisions of one of the best rollouts changed.
+        num_parallel: from this number of rollouts in flight, Thompson sampling replaces expected improvement.
+        num_rewards: largest number of rewards from which the model learns: the best half and the last half.
+    """
+
+    num_plain: Annotated[int, Field(ge=1)] = 20
+    plain_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    num_draws: Annotated[int, Field(ge=1, le=1000)] = 50
+    num_mutants: Annotated[int, Field(ge=0, le=1000)] = 0
+    num_parallel: Annotated[int, Field(ge=1)] = 10
+    num_rewards: Annotated[int, Field(ge=10, le=2000)] = 400
+
+
+class Surrogate:
+    """Proposes the best of many draws of the wrapped controller, according to a model of all rewards so far.
+
+    The model is a Gaussian process on decisions (`controllers.reward_model`). Candidates equal to what was told or is
+    in flight are dropped, as in `controllers.fresh`. The best has the largest expected improvement or, with many
+    rollouts in flight, the largest value in a draw from the posterior, which differs from trial to trial (Thompson
+    sampling; Kandasamy et al. 2018).
+
+    What the model chose has weight 0, since the probability of its choice is unknown: the wrapped controller learns its
+    policy gradient from its own draws, and ranks rewards and replays the best among all of them.
+
+    Args:
+        controller: the wrapped controller, which is told everything.
+        space: decodes decisions, for the fingerprints.
+        settings: see `SurrogateSettings`.
+        seed: seed of the run.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        space: SearchSpace,
+        settings: SurrogateSettings = SurrogateSettings(),
+        *,
+        seed: int,
+    ) -> None:
+        self.settings = settings
+        self.controller = controller
+        self._fresh = Fresh(controller, space, FreshSettings(), seed=seed)
+        self._num_options = [choice.num_options for choice in space.choices]
+        self._features = Features(space.choices)
+        self._seed = seed
+        self._told: list[tuple[tuple[int, ...], float]] = []
+        self._hyperparameters: dict[int, Hyperparameters] = {}
+        self._fitted: tuple[int, RewardModel, list[tuple[int, ...]]] | None = None
+
+    def tell(self, rollout: Rollout, reward: float) -> None:
+        """Tells the wrapped controller; the model is fitted again when it is next needed."""
+        self._fresh.tell(rollout, reward)
+        self._told.append((rollout.decisions, reward))
+
+    def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
+        """Proposes one rollout for each trial; changes nothing."""
+        taken = self._fresh.visited.with_pending(pending)
+        generators = {trial_id: np.random.default_rng((self._seed, trial_id, 1)) for trial_id in trial_ids}
+        plain = [trial_id for trial_id in trial_ids if self._is_plain(generators[trial_id])]
+        proposed = dict(zip(plain, self._fresh.propose(plain, pending, taken), strict=True))
+        num_parallel = len(pending) + len(plain)
+        for trial_id in trial_ids:
+            if trial_id not in proposed:
+                proposed[trial_id] = self._choose(
+                    trial_id, pending, taken, generator=generators[trial_id], num_parallel=num_parallel
+                )
+                num_parallel += 1
+        return [proposed[trial_id] for trial_id in trial_ids]
+
+    def _is_plain(self, generator: np.random.Generator) -> bool:
+        return len(self._told) < self.settings.num_plain or generator.random() < self.settings.plain_share
+
+    def _choose(
+        self,
+        trial_id: int,
+        pending: Sequence[Rollout],
+        taken: Taken,
+        *,
+        generator: np.random.Generator,
+        num_parallel: int,
+    ) -> Rollout:
+        """The best candidate that is not taken; where all are, what `Fresh` proposes."""
+        model, best = self._fit()
+        candidates = self._candidates(trial_id, pending, best, generator)
+        if num_parallel >= self.settings.num_parallel:
+            values = model.draw([each.decisions for each in candidates], generator)
+        else:
+            values = model.expected_improvement([each.decisions for each in candidates])
+        for place in map(int, np.argsort(-values, kind="stable")):  # fingerprints are costly: few are computed
+            if candidates[place].decisions not in taken:
+                taken.add(candidates[place].decisions)
+                return replace(candidates[place], weight=0.0)
+        return self._fresh.propose([trial_id], pending, taken)[0]
+
+    def _candidates(
+        self,
+        trial_id: int,
+        pending: Sequence[Rollout],
+        best: Sequence[tuple[int, ...]],
+        generator: np.random.Generator,
+    ) -> list[Rollout]:
+        """Different draws of the wrapped controller and mutants of the best rollouts."""
+        draws = self.controller.ask(extra_ids(trial_id, self.settings.num_draws), pending)
+        found = {rollout.decisions: rollout for rollout in draws}
+        for _ in range(self.settings.num_mutants):
+            parent = best[int(generator.integers(len(best)))]
+            decisions = change(parent, self._num_options, 1 + int(generator.integers(2)), generator)
+            found.setdefault(decisions, replace(draws[0], decisions=decisions))
+        return list(found.values())
+
+    def _fit(self) -> tuple[RewardModel, list[tuple[int, ...]]]:
+        """The model of all rewards so far and the best rollouts, computed once after each tell."""
+        number = len(self._told)
+        if self._fitted is None or self._fitted[0] != number:
+            hyperparameters = self._fit_hyperparameters(number)
+            decisions, scores = _selected(self._told, self.settings.num_rewards)
+            best = [decisions[place] for place in np.argsort(-scores, kind="stable")[:_NUM_PARENTS].tolist()]
+            self._fitted = number, RewardModel(self._features, decisions, scores, hyperparameters), best
+        return self._fitted[1:]
+
+    def _fit_hyperparameters(self, number: int) -> Hyperparameters:
+        """Those of the last of the sizes 20, 24, 29, ..., so that they follow from the tells alone."""
+        size = float(self.settings.num_plain)
+        while size * _FIT_GROWTH <= number:
+            size *= _FIT_GROWTH
+        if int(size) not in self._hyperparameters:
+            decisions, scores = _selected(self._told[: int(size)], _FIT_SIZE)
+            self._hyperparameters = {int(size): fit_hyperparameters(self._features, decisions, scores)}
+        return self._hyperparameters[int(size)]
+
+
+def _selected(
+    told: Sequence[tuple[tuple[int, ...], float]], number: int
+) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
+    """Decisions and normal scores of at most so many rollouts: half of them the best, the others the last."""
+    scores = normal_scores([reward for _, reward in told])
+    chosen = np.arange(len(told))
+    if len(told) > number:
+        best = np.argsort(-scores, kind="stable")[: number // 2]
+        others = np.setdiff1d(chosen, best)
+        chosen = np.sort(np.concatenate([best, others[len(best) - number :]]))
+    return [told[place][0] for place in chosen.tolist()], scores[chosen]

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from experiments.config.parsing.unknown_names import unknown_name
+
+
+def test_nearest_name_is_offered():
+    text = str(unknown_name("controller", "pop", ["random", "ppo"]))
+    assert text == "unknown controller 'pop'; did you mean ppo? known: random, ppo"
+
+
+def test_nothing_is_offered_when_nothing_is_near():
+    assert "did you mean" not in str(unknown_name("op", "zzzz", ["identity", "conv_1x1"]))
+
+
+def test_long_lists_and_long_names_are_cut():
+    text = str(unknown_name("op", "x" * 5000, [f"op{i}" for i in range(1000)]))
+    assert text.endswith("op39, ...")
+    assert len(text) < 600
