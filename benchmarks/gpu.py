@@ -74,6 +74,12 @@ class Sizes:
     epochs: int = 20
     large: tuple[tuple[str, int], ...] = (("imagenet-large", 32), ("imagenet-mobile", 128))
     side: int = 512
+    tiny: bool = False
+
+    def large_spec(self, name: str) -> NetworkSpec:
+        """A preset without what is random or auxiliary, or a small network of its form."""
+        spec = replace(PRESETS[name], auxiliary=False, drop_path=0.0, dropout=0.0)
+        return replace(spec, image_size=64, num_filters=8, num_repeats=1, stem_filters=8) if self.tiny else spec
 
 
 TINY = Sizes(
@@ -88,6 +94,7 @@ TINY = Sizes(
     epochs=1,
     large=(("imagenet-mobile", 1),),
     side=64,
+    tiny=True,
 )
 
 
@@ -180,7 +187,7 @@ def profile(run: Callable[[], int], seconds_a_step: float) -> Row:
 
 
 def fixed_step(network: nn.Module, images: Tensor, *, graph: bool = False, classes: int = 10) -> Callable[[], int]:
-    """One step on the same images at each call: mixed precision, clipping and SGD."""
+    """Two steps on the same images at each call: mixed precision, clipping and SGD."""
     device = choose_device(TrainRecipe())
     dtype = choose_dtype(TrainRecipe(), device)
     network, images, labels = network.to(device), images.to(device), torch.arange(len(images), device=device) % classes
@@ -194,9 +201,9 @@ def fixed_step(network: nn.Module, images: Tensor, *, graph: bool = False, class
         step(optimizer, loss, scaler=scaler, gradient_clip=5.0)
 
     def run() -> int:
-        for _ in range(4):
+        for _ in range(2):
             call(learn, images, labels)
-        return 4
+        return 2
 
     return run
 
@@ -244,7 +251,7 @@ def one_of_many(sizes: Sizes, number: int, barrier: Any, rates: Any) -> None:  #
     """A child among `number` that share the GPU: puts its steps a second."""
     if torch.cuda.is_available():
         torch.cuda.set_per_process_memory_fraction(1 / number)
-    data, recipe = make_data(64 * sizes.steps), child_recipe(batch_size=64 if sizes.batches[0] > 4 else 4)
+    data, recipe = make_data(64 * sizes.steps), child_recipe(batch_size=4 if sizes.tiny else 64)
     network = build_initial(PUBLISHED["nasnet-a"], sizes.child, recipe, seed=0)
     with start_training(network, data, recipe, seed=0) as training:
         training.run_epoch()
@@ -304,7 +311,7 @@ def whole_children(report: Report, sizes: Sizes, folder: str | None) -> None:
 
 def large_networks(report: Report, sizes: Sizes) -> None:
     for name, batch in sizes.large:
-        spec = replace(PRESETS[name], auxiliary=False, drop_path=0.0, dropout=0.0)
+        spec = sizes.large_spec(name)
         images = torch.randn(batch, 3, spec.image_size, spec.image_size).to(memory_format=torch.channels_last)
         for kind, build in large_variants(name, spec):
             if report.left() < 0:
@@ -336,10 +343,10 @@ def large_variants(name: str, spec: NetworkSpec) -> Iterator[tuple[str, Callable
 def loader(report: Report, sizes: Sizes) -> None:
     """Photographs augmented by all cores, for steps of NASNet-A mobile: the share of time spent waiting for them."""
     name, batch = sizes.large[-1]
-    spec = replace(PRESETS[name], auxiliary=False)
-    cores = max(1, (os.cpu_count() or 1) - 1) if sizes.images > 100 else 0
+    spec = sizes.large_spec(name)
+    cores = max(1, (os.cpu_count() or 1) - 1) if not sizes.tiny else 0
     recipe = TrainRecipe(batch_size=batch, min_crop_area=0.08, color_jitter=0.4, num_loaders=cores)
-    device, data = choose_device(recipe), make_data(12 * batch, 256)
+    device, data = choose_device(recipe), make_data((5 if sizes.tiny else 12) * batch, spec.image_size * 8 // 7)
     images = choose_batches(data, recipe, seed=0, size=spec.image_size, device=device, members=Members())
     network = build_network(PUBLISHED["nasnet-a"], spec).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     waited, started, count, asked = 0.0, 0.0, 0, time.perf_counter()
@@ -353,7 +360,7 @@ def loader(report: Report, sizes: Sizes) -> None:
         wait()
         asked = time.perf_counter()
     total = time.perf_counter() - started
-    rate = count * batch / 4 / total
+    rate = count * batch / 2 / total
     report.add("Photograph loader", cores=cores, batch=batch, **{"images a second": rate, "waiting": waited / total})
 
 
@@ -377,7 +384,7 @@ class Boxes:
 
 def dense_steps(report: Report, sizes: Sizes) -> None:
     """Steps of a detector and a segmenter on ResNet-50 (ResNet-18 in a dry run)."""
-    tiny = sizes.side < 100
+    tiny = sizes.tiny
     recipe = DenseRecipe(
         iterations=3000, batch_size=1 if tiny else 4, learning_rate=1e-4, reference_batch=0, cuts=(1,),
         record_iterations=1 if tiny else 10, checkpoint_iterations=10,

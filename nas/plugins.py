@@ -152,10 +152,22 @@ def find(name: str) -> Any:  # noqa: ANN401 - any object
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What was plugged into a process, to be sent to its workers."""
+    """What was plugged into a process, to be sent to its workers.
 
+    When it is unpickled its folders are found by imports: what is unpickled after it may be code in them.
+
+    Attributes:
+        folders: where the modules were found; nodes that lack a folder get its modules from Ray.
+        modules: the modules of `allow`.
+        objects: the objects of `plug_in`, by name.
+    """
+
+    folders: tuple[str, ...]
     modules: tuple[str, ...]
     objects: Mapping[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _receive, (_Folders(self.folders), self.modules, dict(self.objects))
 
     def restore(self) -> None:
         """Plugs everything into this process."""
@@ -163,9 +175,28 @@ class Session:
         _objects.update(self.objects)
 
 
+class _Folders(tuple[str, ...]):
+    """Folders that imports search from the moment at which they are unpickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _add_folders, (tuple(self),)
+
+
+def _add_folders(folders: tuple[str, ...]) -> _Folders:
+    sys.path.extend(folder for folder in folders if folder not in sys.path and Path(folder).is_dir())
+    return _Folders(folders)
+
+
+def _receive(folders: tuple[str, ...], modules: tuple[str, ...], objects: Mapping[str, Any]) -> Session:
+    return Session(tuple(folders), modules, objects)
+
+
 def session() -> Session:
     """Returns what is plugged into this process."""
-    return Session(tuple(_modules), {name: value for name, value in _objects.items() if name not in _own})
+    folders = tuple(dict.fromkeys(str(Path(path).parent) for path in sources()))
+    return Session(folders, tuple(_modules), {name: value for name, value in _objects.items() if name not in _own})
 
 
 def sources() -> list[str]:

@@ -38,7 +38,7 @@ def outcome(work, trial):
 
 def test_memory_that_runs_out_is_a_failure_and_the_process_stays_usable(bright_data, whole_memory):
     limited = WorkerResources(gpus=2**29 / torch.cuda.get_device_properties(0).total_memory)  # 512 MiB
-    work = Work(train_and_validate, {"data": bright_data}, limited)
+    work = Work(evaluate=train_and_validate, arguments={"data": bright_data}, resources=limited)
     failure = outcome(work, make_trial(1, num_filters=512))
     assert failure.kind == "out_of_memory", failure
     assert torch.cuda.memory_allocated() < 2**28
@@ -52,6 +52,6 @@ def test_a_quarter_of_a_gpu_is_a_quarter_of_its_memory(whole_memory, share, fits
         torch.empty(int(share * total), dtype=torch.uint8, device="cuda")
         return Success(trial.id, 0.5)
 
-    result = outcome(Work(evaluate, resources=WorkerResources(gpus=0.25)), make_trial(1))
+    result = outcome(Work(evaluate=evaluate, resources=WorkerResources(gpus=0.25)), make_trial(1))
     assert isinstance(result, Success) == fits
     assert fits or result.kind == "out_of_memory"

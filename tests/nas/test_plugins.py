@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from nas import plugins
 from nas.models.operations import OPERATIONS, Operation
 from nas.plugins import Table, allow, allowed_modules, find, is_reference, plug_in, session
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +153,21 @@ def test_reading_an_architecture_runs_no_code_of_its_names():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_code_in_a_session_is_found_where_it_is_unpickled(tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "sent_away.py").write_text("def evaluate(trial):\n    return 0.5\n")
+    code = (
+        "import pickle, sys\nfrom nas import plugins\n"
+        f"plugins.allow({str(folder / 'sent_away.py')!r})\n"
+        "sys.stdout.buffer.write(pickle.dumps((plugins.session(), plugins.find('sent_away:evaluate'))))\n"
+    )
+    sent = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True).stdout
+    code = (
+        "import pickle, sys\nsession, evaluate = pickle.loads(sys.stdin.buffer.read())\nsession.restore()\n"
+        "from nas import plugins\nassert plugins.find('sent_away:evaluate') is evaluate\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, input=sent, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()

@@ -82,7 +82,7 @@ def train_in_parallel(
     ):
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
         _check_number(workers, "the Ray cluster", num_gpus=resources.get("GPU", 0), num_cpus=resources.get("CPU", 0))
-        _fit({"train": train, "plan": plan, "out": str(out.resolve()), "plugins": session()}, workers, storage=storage)
+        _fit({"plugins": session(), "train": train, "plan": plan, "out": str(out.resolve())}, workers, storage=storage)
     if (result := read_result(out)) is None:
         raise RuntimeError(f"the workers finished without a result in {out}: all workers must see this folder")
     return result

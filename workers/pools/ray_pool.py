@@ -72,7 +72,7 @@ class RayPool:
         resources: WorkerResources | None = None,
     ) -> None:
         self._resources = resources or WorkerResources()
-        self._work = Work(evaluate, dict(arguments or {}), self._resources)
+        self._work = Work(evaluate=evaluate, arguments=dict(arguments or {}), resources=self._resources)
         self._run: Callable[[Trial], Any] = _refuse
         self._tasks: dict[Any, _Task] = {}  # by the stream of what the task yields
         self._num_workers = self._offered = 0

@@ -17,14 +17,17 @@ from workers.pools.guard import guard
 _STATUS = Path("/proc/self/status")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What all trials of a pool have in common, sent to the cluster once; see `workers.pools.ray_pool.RayPool`."""
+    """What all trials of a pool have in common, sent to the cluster once; see `workers.pools.ray_pool.RayPool`.
 
+    `plugins` is the first to be unpickled: the evaluator may be code that is plugged in.
+    """
+
+    plugins: Session = field(default_factory=session)
     evaluate: Callable[..., Outcome]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     resources: WorkerResources = field(default_factory=WorkerResources)
-    plugins: Session = field(default_factory=session)
 
 
 def run_trial(work: Work, trial: Trial) -> Iterator[Outcome | None]:

@@ -18,14 +18,14 @@ def test_it_tells_when_it_starts_before_it_evaluates(make_trial):
         evaluated.append(trial.id)
         return Success(trial.id, accuracy)
 
-    messages = run_trial(Work(evaluate, {"accuracy": 0.5}), make_trial(1))
+    messages = run_trial(Work(evaluate=evaluate, arguments={"accuracy": 0.5}), make_trial(1))
     assert next(messages) is None
     assert evaluated == []
     assert list(messages) == [Success(1, 0.5)]
 
 
 def test_an_exception_is_a_failure(make_trial):
-    *_, outcome = run_trial(Work(lambda trial: 1 / 0), make_trial(1))
+    *_, outcome = run_trial(Work(evaluate=lambda trial: 1 / 0), make_trial(1))
     assert outcome.kind == "error"
 
 
@@ -65,6 +65,6 @@ def test_a_share_of_a_gpu_bounds_its_memory(make_trial, monkeypatch, has_cuda):
     fractions = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
-    work = Work(lambda trial: Success(trial.id, 0.5), resources=WorkerResources(gpus=0.25))
+    work = Work(evaluate=lambda trial: Success(trial.id, 0.5), resources=WorkerResources(gpus=0.25))
     assert len(list(run_trial(work, make_trial(1)))) == 2
     assert fractions == ([0.25] if has_cuda else [])
