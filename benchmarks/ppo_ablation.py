@@ -31,7 +31,7 @@ from controllers.ppo import PPO, PRESETS, PPOSettings
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import RegularizedEvolution
 from controllers.reinforce import Reinforce
-from controllers.surrogate import Surrogate
+from controllers.surrogate import Surrogate, SurrogateSettings
 from nas.decisions import Choice
 from nas.edge_cell import EdgeCell
 from nas.protocols import Controller
@@ -90,6 +90,18 @@ ABLATED: Mapping[str, Callable[..., Controller]] = {
     "PPO, fresh": COMPARED["PPO, fresh"],
     **{name: build_in(Fresh, partial(PPO, settings=settings)) for name, settings in VARIANTS.items()},
 }
+SURROGATES: Mapping[str, SurrogateSettings] = {
+    "improvement_over mean": SurrogateSettings(improvement_over="mean"),
+    "learn_from_chosen false": SurrogateSettings(learn_from_chosen=False),
+    "mean, learn_from_chosen false": SurrogateSettings(improvement_over="mean", learn_from_chosen=False),
+    "num_uniform 0": SurrogateSettings(num_uniform=0),
+    "num_mutants 25": SurrogateSettings(num_mutants=25),
+}
+ABLATED_SURROGATE: Mapping[str, Callable[..., Controller]] = {
+    "PPO, surrogate": COMPARED["PPO, surrogate"],
+    **{name: build_in(partial(Surrogate, settings=settings), PPO) for name, settings in SURROGATES.items()},
+}
+ROWS = {"compared": COMPARED, "ppo": ABLATED, "surrogate": ABLATED_SURROGATE}
 
 
 @dataclass(frozen=True)
@@ -184,7 +196,7 @@ def run(table: Path | None, name: str, problem_name: str, seed: int, checkpoints
     """The true value of the incumbent at each checkpoint of one run."""
     torch.set_num_threads(1)
     problem = problems(table)[problem_name](seed)
-    controller = {**COMPARED, **ABLATED}[name](problem, seed=seed)
+    controller = {**COMPARED, **ABLATED, **ABLATED_SURROGATE}[name](problem, seed=seed)
     best, incumbent, values = -np.inf, np.nan, []
     for trial in range(max(checkpoints)):
         (rollout,) = controller.ask([trial])
@@ -212,7 +224,9 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="CSV of NAS-Bench-201; left out, only the made-up functions")
     parser.add_argument("--problems", nargs="+", help="names of those to run, as in the table's head; all if left out")
     parser.add_argument("--rows", nargs="+", help="names of strategies or changed settings; the comparison if left out")
-    parser.add_argument("--ablation", action="store_true", help="changes one setting of PPO with `fresh` at a time")
+    parser.add_argument(
+        "--ablation", choices=("ppo", "surrogate"), help="changes settings of PPO with `fresh`, or of its surrogate"
+    )
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--checkpoints", type=int, nargs="+", default=[100, 400])
     parser.add_argument("--processes", type=int, default=2)
@@ -227,7 +241,7 @@ def main() -> None:
     print(f"{seeds} seeds\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}", flush=True)
     references: list[np.ndarray] | None = None
     with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as executor:
-        for builder in arguments.rows or (ABLATED if arguments.ablation else COMPARED):
+        for builder in arguments.rows or ROWS[arguments.ablation or "compared"]:
             jobs = [
                 [executor.submit(run, arguments.table, builder, name, seed, checkpoints) for seed in range(seeds)]
                 for name in names
@@ -235,7 +249,7 @@ def main() -> None:
             values = [
                 np.array([job.result() for job in group])[:, k] for group in jobs for k in range(len(checkpoints))
             ]
-            compared = references if builder in VARIANTS else None
+            compared = references if builder in VARIANTS or builder in SURROGATES else None
             cells = [cell(v, None if compared is None else compared[k]) for k, v in enumerate(values)]
             print(f"| {builder} | {' | '.join(cells)} |", flush=True)
             references = references or values

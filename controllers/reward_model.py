@@ -72,14 +72,16 @@ class RewardModel:
         self._factor = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         self._weights = linalg.cho_solve((self._factor, True), scores, check_finite=False)
         self._variance = max(float(scores @ self._weights) / len(scores), _JITTER)
-        self.best = float(np.max(scores - hyperparameters.noise * self._weights))
+        self.best_score = float(np.max(scores))
+        """Largest score that was told."""
+        self.best_mean = float(np.max(scores - hyperparameters.noise * self._weights))
         """Largest posterior mean of the rollouts that were told."""
 
-    def expected_improvement(self, decisions: Sequence[tuple[int, ...]]) -> _Array:
-        """Expected improvement on the best posterior mean, in logarithms, which do not underflow far below it."""
+    def expected_improvement(self, decisions: Sequence[tuple[int, ...]], best: float) -> _Array:
+        """Expected improvement on a score, in logarithms, which do not underflow far below it."""
         mean, whitened = self._posterior(self._features(decisions))
         deviation = np.sqrt(self._variance * np.clip(1 - (whitened**2).sum(axis=0), _JITTER, None))
-        scaled = (mean - self.best) / deviation
+        scaled = (mean - best) / deviation
         return np.asarray(np.log(deviation) + _log_improvement(scaled))
 
     def draw(self, decisions: Sequence[tuple[int, ...]], generator: np.random.Generator) -> _Array:

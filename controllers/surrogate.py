@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +38,23 @@ class SurrogateSettings:
         plain_share: share of the later trials that are.
         num_draws: candidates drawn from the wrapped controller for each trial.
         num_mutants: further candidates, each with one or two decisions of one of the best rollouts changed.
+        num_uniform: further candidates drawn uniformly, without which a policy that has collapsed confines the search.
         num_parallel: from this number of rollouts in flight, Thompson sampling replaces expected improvement.
         num_rewards: largest number of rewards from which the model learns: the best half and the last half.
+        improvement_over: what expected improvement is counted from: the best ``reward`` told, noise included, or the
+            best posterior ``mean`` of what was told, which is lower.
+        learn_from_chosen: whether a policy learns from its draws that the model chose as from its own proposals.
     """
 
     num_plain: Annotated[int, Field(ge=1)] = 20
     plain_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     num_draws: Annotated[int, Field(ge=1, le=1000)] = 50
     num_mutants: Annotated[int, Field(ge=0, le=1000)] = 0
+    num_uniform: Annotated[int, Field(ge=0, le=1000)] = 25
     num_parallel: Annotated[int, Field(ge=1)] = 10
     num_rewards: Annotated[int, Field(ge=10, le=2000)] = 400
+    improvement_over: Literal["reward", "mean"] = "reward"
+    learn_from_chosen: bool = True
 
 
 class Surrogate:
@@ -58,8 +65,11 @@ class Surrogate:
     rollouts in flight, the largest value in a draw from the posterior, which differs from trial to trial (Thompson
     sampling; Kandasamy et al. 2018).
 
-    What the model chose has weight 0, since the probability of its choice is unknown: the wrapped controller learns its
-    policy gradient from its own draws, and ranks rewards and replays the best among all of them.
+    A chosen candidate keeps the weight 1 of a draw of the policy, though selection made some draws more probable than
+    the policy did, by a factor that is unknown. So the gradient is not that of the policy alone: it also moves the
+    policy towards what the model prefers, as imitation of a search does (expert iteration, 1705.08439). Without
+    `learn_from_chosen` chosen candidates have weight 0, and the gradient is that of the wrapped controller's own
+    proposals. Other candidates always have weight 0. Rewards are ranked, and the best replayed, among all rollouts.
 
     Args:
         controller: the wrapped controller, which is told everything.
@@ -124,11 +134,12 @@ class Surrogate:
         if num_parallel >= self.settings.num_parallel:
             values = model.draw([each.decisions for each in candidates], generator)
         else:
-            values = model.expected_improvement([each.decisions for each in candidates])
+            over = model.best_score if self.settings.improvement_over == "reward" else model.best_mean
+            values = model.expected_improvement([each.decisions for each in candidates], over)
         for place in map(int, np.argsort(-values, kind="stable")):  # fingerprints are costly: few are computed
             if candidates[place].decisions not in taken:
                 taken.add(candidates[place].decisions)
-                return replace(candidates[place], weight=0.0)
+                return candidates[place] if self.settings.learn_from_chosen else replace(candidates[place], weight=0.0)
         return self._fresh.propose([trial_id], pending, taken)[0]
 
     def _candidates(
@@ -138,13 +149,17 @@ class Surrogate:
         best: Sequence[tuple[int, ...]],
         generator: np.random.Generator,
     ) -> list[Rollout]:
-        """Different draws of the wrapped controller and mutants of the best rollouts."""
+        """Different draws of the wrapped controller; mutants of the best and uniform draws, which have weight 0."""
         draws = self.controller.ask(extra_ids(trial_id, self.settings.num_draws), pending)
         found = {rollout.decisions: rollout for rollout in draws}
+        others = []
         for _ in range(self.settings.num_mutants):
             parent = best[int(generator.integers(len(best)))]
-            decisions = change(parent, self._num_options, 1 + int(generator.integers(2)), generator)
-            found.setdefault(decisions, replace(draws[0], decisions=decisions))
+            others.append(change(parent, self._num_options, 1 + int(generator.integers(2)), generator))
+        shape = self.settings.num_uniform, len(self._num_options)
+        others += map(tuple, generator.integers(self._num_options, size=shape).tolist())
+        for decisions in others:
+            found.setdefault(decisions, replace(draws[0], decisions=decisions, weight=0.0))
         return list(found.values())
 
     def _fit(self) -> tuple[RewardModel, list[tuple[int, ...]]]:

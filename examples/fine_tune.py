@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -23,7 +24,7 @@ def load_model(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("exported_model", folder / "model.py")
     if spec is None or spec.loader is None:
         raise ValueError(f"{folder} holds no export")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 

@@ -42,7 +42,8 @@ class Rollout:
         log_prob: log-probability under the policy that drew the decisions, in nats.
         weight: importance weight: probability under that policy, divided by the probability with which the decisions
             were proposed. 1 for a controller's own draw; 0 where something else chose the decisions, so that a policy
-            gradient learns nothing from them.
+            gradient learns nothing from them. A wrapper may leave it 1 where it chose among several of the controller's
+            draws: the policy then follows that choice too (see `controllers.surrogate.Surrogate`).
 
     Example:
         >>> import nas

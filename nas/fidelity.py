@@ -145,6 +145,13 @@ class DataSpec:
 class Fidelity:
     """Everything that determines how a trial is trained and evaluated, apart from its architecture and seed.
 
+    Attributes:
+        network: how networks are built.
+        recipe: how they are trained.
+        data: the images.
+        shared_steps: optimization steps of a trial whose weights are shared with other trials (`nas.sharing`), 0 to
+            evaluate only; None: each trial has weights of its own. The recipe is then that of all trials together.
+
     Example:
         >>> import nas
         >>> fidelity = nas.Fidelity(nas.NetworkSpec(num_filters=8), nas.TrainRecipe(epochs=3), nas.DataSpec("digits"))
@@ -155,6 +162,7 @@ class Fidelity:
     network: NetworkSpec = NetworkSpec()
     recipe: TrainRecipe = TrainRecipe()
     data: DataSpec = DataSpec()
+    shared_steps: Annotated[int | None, Field(ge=0)] = None
 
     @property
     def fingerprint(self) -> str:
@@ -171,6 +179,8 @@ class Fidelity:
             for name, default in later.items():
                 if value[section][name] == default:
                     del value[section][name]
+        if self.shared_steps is None:
+            del value["shared_steps"]
         if value["data"].get("split") == _FIRST_SPLIT or value["data"]["name"] != _WITH_NAMES:
             del value["data"]["split"]
         return value

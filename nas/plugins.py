@@ -167,7 +167,7 @@ class Session:
     objects: Mapping[str, Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _receive, (_Folders(self.folders), self.modules, dict(self.objects))
+        return _arrive, (self.folders,), [self.folders, self.modules, dict(self.objects)]
 
     def restore(self) -> None:
         """Plugs everything into this process."""
@@ -175,22 +175,10 @@ class Session:
         _objects.update(self.objects)
 
 
-class _Folders(tuple[str, ...]):
-    """Folders that imports search from the moment at which they are unpickled."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _add_folders, (tuple(self),)
-
-
-def _add_folders(folders: tuple[str, ...]) -> _Folders:
+def _arrive(folders: tuple[str, ...]) -> Session:
+    """Begins to unpickle a session: what it holds may be code in its folders, so they come first."""
     sys.path.extend(folder for folder in folders if folder not in sys.path and Path(folder).is_dir())
-    return _Folders(folders)
-
-
-def _receive(folders: tuple[str, ...], modules: tuple[str, ...], objects: Mapping[str, Any]) -> Session:
-    return Session(tuple(folders), modules, objects)
+    return Session(folders, (), {})
 
 
 def session() -> Session:

@@ -28,8 +28,8 @@ class Record:
 
     @property
     def num_epochs(self) -> int:
-        """Epochs that were trained for it; 0 for a cached outcome and for a failure, whose epochs are not known."""
-        if not isinstance(self.outcome, Success) or self.outcome.cached:
+        """Epochs that were trained for it; 0 for a cached outcome, shared weights and a failure: they are not known."""
+        if not isinstance(self.outcome, Success) or self.outcome.cached or self.trial.fidelity.shared_steps is not None:
             return 0
         stopped = self.outcome.stopped_after
         return self.trial.fidelity.recipe.epochs if stopped is None else stopped

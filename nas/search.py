@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,6 +139,22 @@ class _FirstFailures:
             )
 
 
+def ask_trials(
+    space: SearchSpace,
+    controller: Controller,
+    plan: SearchPlan,
+    ids: Sequence[int],
+    pending: Sequence[Rollout] = (),
+) -> list[Trial]:
+    """Asks the controller for the trials of these ids, while others are in flight; changes nothing."""
+    return [
+        Trial(
+            trial_id, rollout, describe(space.decode(rollout.decisions)), plan.fidelity, trial_seed(plan.seed, trial_id)
+        )
+        for trial_id, rollout in zip(ids, controller.ask(ids, pending), strict=True)
+    ]
+
+
 class _Run:
     """The trials of a run: waiting, in flight, and told."""
 
@@ -187,11 +203,9 @@ class _Run:
         if count <= 0:
             return
         ids = range(self._num_asked, self._num_asked + count)
-        for trial_id, rollout in zip(ids, self._controller.ask(ids, self._teller.pending), strict=True):
-            architecture = describe(self._space.decode(rollout.decisions))
-            seed = trial_seed(self._plan.seed, trial_id)
-            self._waiting.append(Trial(trial_id, rollout, architecture, self._plan.fidelity, seed))
-            self._teller.expect(self._waiting[-1])
+        for trial in ask_trials(self._space, self._controller, self._plan, ids, self._teller.pending):
+            self._waiting.append(trial)
+            self._teller.expect(trial)
         self._num_asked += count
         if self._ledger is not None:
             self._ledger.append_asked(self._waiting)

@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -48,8 +49,10 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch,
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(plugins, "_objects", {})
     code = "\n".join(textwrap.dedent(block) for block in CODE.findall(page.read_text()))
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)  # dataclasses look their module up
     try:
-        exec(compile(code, str(page), "exec"), {"__name__": "page"})  # noqa: S102 - the pages of this project
+        exec(compile(code, str(page), "exec"), module.__dict__)  # noqa: S102 - the pages of this project
     finally:
         sys.modules.pop("model", None)
 

@@ -204,7 +204,7 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     if not folder.ledger.exists():
         return _from_training(text, folder, rank)
     document = read_yaml(folder.config) if folder.config.exists() else None
-    best = read_ledger(folder.ledger).best(rank, stored_reward(document))
+    best = read_ledger(folder.ranking).best(rank, stored_reward(document))
     if not best:
         raise ValueError(f"{path} has no successful trial yet")
     if len(best) < rank:
@@ -213,7 +213,7 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
     architecture, outcome = record.trial.architecture, record.outcome
     if not isinstance(architecture, Buildable) or not isinstance(outcome, Success):
         raise ValueError(f"{path} must hold architectures from which a network can be built")
-    weights = folder.trial_weights(record.trial.id)
+    weights = folder.trial_weights(record.trial.id)  # none after a search with shared weights
     return ArchitectureSource(
         text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome
     )

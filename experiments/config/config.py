@@ -30,8 +30,15 @@ class Config:
     @classmethod
     def known_settings(cls) -> dict[str, list[str]]:
         """Names of the settings of each section."""
-        types = get_type_hints(cls)
-        return {name: [each.name for each in dataclasses.fields(types[name])] for name in cls.kind.sections}
+        return {
+            section: [each.name for kind in cls.section_classes(section) for each in dataclasses.fields(kind)]
+            for section in cls.kind.sections
+        }
+
+    @classmethod
+    def section_classes(cls, section: str) -> list[type[Any]]:
+        """The class of the settings of a section."""
+        return [get_type_hints(cls)[section]]
 
     @classmethod
     def _hint(cls, error: ValueError) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.config.parsing.unknown_names import unknown_name
-from experiments.config.search_settings import SearchSettings
-from nas.fidelity import NetworkSpec
+from experiments.config.search_settings import SearchSettings, ShiftSettings
+from nas.fidelity import NetworkSpec, TrainRecipe
 from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
@@ -58,4 +58,18 @@ def check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSetti
         raise ValueError(
             "search.failure_reward must be null with evaluator zero_cost, since scores have no lowest value, "
             f"got {search.failure_reward:g}"
+        )
+
+
+def check_shared(recipe: TrainRecipe, shifts: ShiftSettings, search: SearchSettings, pool: str) -> None:
+    """Raises ValueError if a setting cannot be combined with shared weights."""
+    if recipe.compile:
+        raise ValueError("recipe.compile must be false with evaluator shared_weights: it would compile every trial")
+    if shifts.reward:
+        came = ", ".join(shifts.reward)
+        raise ValueError(f"shifts.reward must be empty with evaluator shared_weights, which measures none, got {came}")
+    if search.deterministic and pool != "serial":
+        raise ValueError(
+            "search.deterministic needs workers.pool serial with evaluator shared_weights: what a trial borrows "
+            f"depends on those that run beside it, got {pool}"
         )

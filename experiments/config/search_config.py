@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
 from controllers.ppo import PPO, PPOSettings
@@ -17,7 +17,7 @@ from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import optional_settings, parse_reward, split_named
 from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
-from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored
+from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored, check_shared
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.workers import SearchWorkers
 from experiments.config.wrappers import WRAPPERS, wrap
@@ -36,6 +36,7 @@ from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET
 from search_spaces.tiny import TINY
 from workers.evaluators.cost import estimate_seconds
+from workers.evaluators.shared_weights import SharedWeightsSettings, shared_weights
 from workers.evaluators.train_and_validate import train_and_validate
 from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
@@ -77,7 +78,7 @@ class EvaluatorKind:
     Attributes:
         evaluate: Called as ``evaluate(trial, **arguments)`` on a worker.
         takes: The arguments that it takes of those that a search offers, see `experiments.search.run`.
-        settings: The class of its settings, passed as ``settings``; None if it has none.
+        settings: The class of its settings, passed as ``settings`` unless it takes a ``store``; None if it has none.
         estimate: Returns the seconds that a trial will take, see `workers.evaluators.cost`; None if it cannot be told.
     """
 
@@ -116,10 +117,31 @@ EVALUATORS = Table(
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
         "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
+        "shared_weights": EvaluatorKind(
+            shared_weights, ("data", "store", "max_parameters", "max_multiply_adds"), SharedWeightsSettings
+        ),
     },
     lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
 """Evaluators by name."""
+
+TABLES: Mapping[str, Mapping[str, Any]] = {
+    "space": SPACES,
+    "controller": CONTROLLERS,
+    "wrapper": WRAPPERS,
+    "reward": REWARDS,
+    "evaluator": EVALUATORS,
+}
+"""The table whose entry each section names."""
+
+
+def settings_class(section: str, name: str) -> type[Any] | None:
+    """The class of the settings of the entry that a section names; None if it has none."""
+    entry = TABLES[section][name]
+    if section == "space":
+        return type(entry.space) if dataclasses.is_dataclass(entry.space) else None
+    found: type[Any] | None = entry if section == "reward" else entry.settings
+    return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,12 +187,15 @@ class SearchConfig(Config):
             _check_rungs(rungs, self.recipe, self.evaluator_name)
         if isinstance(self.evaluator, ZeroCostSettings):
             check_scored(self.evaluator, self.reward, self.search)
+        if isinstance(self.evaluator, SharedWeightsSettings):
+            check_shared(self.recipe, self.shifts, self.search, self.workers.pool)
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
     def fidelity(self) -> Fidelity:
-        """Network, recipe and data."""
-        return Fidelity(self.network, self.recipe, self.data)
+        """Network, recipe and data, and whether weights are shared."""
+        shared = self.evaluator.steps if isinstance(self.evaluator, SharedWeightsSettings) else None
+        return Fidelity(self.network, self.recipe, self.data, shared)
 
     @property
     def evaluator_kind(self) -> EvaluatorKind:
@@ -183,22 +208,11 @@ class SearchConfig(Config):
         return build_controller(self.space, *strategy, seed=self.search.seed)
 
     @classmethod
-    def known_settings(cls) -> dict[str, list[str]]:
-        """Names of the settings of each section, those of all entries where it names one of a table."""
-        types = get_type_hints(cls)
-        tables: dict[str, Iterable[Any]] = {
-            "space": [type(kind.space) for kind in SPACES.values()],
-            "controller": [kind.settings for kind in CONTROLLERS.values()],
-            "wrapper": [kind.settings for kind in WRAPPERS.values()],
-            "reward": REWARDS.values(),
-            "evaluator": [kind.settings for kind in EVALUATORS.values()],
-        }
-        return {
-            name: [
-                each.name for kind in tables.get(name, [types.get(name)]) if kind for each in dataclasses.fields(kind)
-            ]
-            for name in cls.kind.sections
-        }
+    def section_classes(cls, section: str) -> list[type[Any]]:
+        """The class of the settings of a section; those of all entries where it names one of a table."""
+        if section not in TABLES:
+            return [get_type_hints(cls)[section]]
+        return [found for name in TABLES[section] if (found := settings_class(section, name)) is not None]
 
     @classmethod
     def _parse(cls, sections: Document) -> Self:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -75,14 +77,14 @@ def inspect_folder(data: Path) -> ImageFolder:
     files = [[folder / name for name in find_images(folder).names] for folder in classes]
     if len(files) < 2 or not all(files):
         raise ValueError(f"{data} must hold images of two or more classes in train/<class>/, got {len(files)} classes")
-    sizes = []
-    for path in [paths[0] for paths in files][:NUM_OPENED] + files[0][1:NUM_OPENED]:
+    paths, sizes = list(chain(*files)), []
+    for path in paths[:: math.ceil(len(paths) / NUM_OPENED)]:  # of all classes
         try:
             with Image.open(path) as image:
                 sizes.append(image.size)
         except OSError:
             raise ValueError(f"{path} is not an image that can be read") from None
-    return ImageFolder(len(files), sum(map(len, files)), sizes)
+    return ImageFolder(len(files), len(paths), sizes)
 
 
 def fit(images: ImageFolder | None, data: Path | None, *, num_gpus: int, num_cpus: int) -> Document:

@@ -11,21 +11,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES
-from experiments.config.wrappers import WRAPPERS
+from experiments.config import search_config
 from nas.data.data_set import DataSet
 from nas.data.load import DATA_SETS
 from nas.models.normalization import NORMALIZATIONS, Normalization
 from nas.models.operations import OPERATIONS, Operation
 from nas.plugins import allow, allowed_modules
-from nas.rewards import REWARDS
 
 TABLES: Mapping[str, Mapping[str, Any]] = {
-    "space": SPACES,
-    "controller": CONTROLLERS,
-    "wrapper": WRAPPERS,
-    "evaluator": EVALUATORS,
-    "reward": REWARDS,
+    **search_config.TABLES,
     "data": DATA_SETS,
     "operation": OPERATIONS,
     "norm": NORMALIZATIONS,

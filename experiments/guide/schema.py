@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from experiments.config.kinds import ConfigKind
-from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES
-from experiments.config.wrappers import WRAPPERS
+from experiments.config.search_config import TABLES
 from experiments.guide.settings import CONFIGS, section_class, settings_of
-from nas.rewards import REWARDS
-
-_TABLES: Mapping[str, Mapping[str, Any]] = {
-    "space": SPACES,
-    "controller": CONTROLLERS,
-    "wrapper": WRAPPERS,
-    "reward": REWARDS,
-    "evaluator": EVALUATORS,
-}
 
 
 def config_schema(command: str) -> dict[str, Any]:
@@ -42,7 +31,7 @@ def config_schema(command: str) -> dict[str, Any]:
 def _section(kind: ConfigKind, section: str, definitions: dict[str, Any]) -> dict[str, Any]:
     if section not in kind.named:
         return _settings(section_class(kind, section), definitions)
-    names = list(_TABLES[section])
+    names = list(TABLES[section])
     known = {each.name for name in names for each in settings_of(section_class(kind, section, name))}
     entry = {"anyOf": [{"enum": names}, {"type": "string", "pattern": "^[\\w.]+:[\\w.]+$"}]}
     entries = [_settings(section_class(kind, section, name), definitions) for name in names]

@@ -14,11 +14,9 @@ from pydantic import TypeAdapter
 from experiments.config.config import Config
 from experiments.config.dense_config import DetectionConfig, SegmentationConfig
 from experiments.config.kinds import ConfigKind
-from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES, SearchConfig
+from experiments.config.search_config import SearchConfig, settings_class
 from experiments.config.study_config import StudyConfig
 from experiments.config.training_config import AblationConfig, TournamentConfig, TrainingConfig
-from experiments.config.wrappers import WRAPPERS
-from nas.rewards import REWARDS
 
 CONFIGS: Mapping[str, type[Config]] = {
     each.kind.command: each
@@ -69,16 +67,7 @@ def section_class(kind: ConfigKind, section: str, name: str | None = None) -> ty
     if section not in kind.named:
         found: type[Any] = get_type_hints(CONFIGS[kind.command])[section]
         return found
-    tables: Mapping[str, Any] = {
-        "space": lambda entry: type(SPACES[entry].space) if dataclasses.is_dataclass(SPACES[entry].space) else None,
-        "controller": lambda entry: CONTROLLERS[entry].settings,
-        "wrapper": lambda entry: WRAPPERS[entry].settings,
-        "reward": lambda entry: REWARDS[entry],
-        "evaluator": lambda entry: EVALUATORS[entry].settings,
-    }
-    entry = name or kind.named[section] or "none"
-    chosen: type[Any] | None = tables[section](entry)
-    return chosen
+    return settings_class(section, name or kind.named[section] or "none")
 
 
 def settings_of(settings_class: type[Any] | None) -> list[Setting]:

@@ -11,12 +11,10 @@ from typing import Any
 from pydantic.errors import PydanticUserError
 
 from experiments.config.parsing.sections import dump_settings
-from experiments.config.search_config import CONTROLLERS, EVALUATORS, SPACES
-from experiments.config.wrappers import WRAPPERS
+from experiments.config.search_config import TABLES
 from nas.data.data_set import DataSet
 from nas.data.load import DATA_SETS
 from nas.plugins import DATA_PREFIX, name_of, plug_in
-from nas.rewards import REWARDS
 
 
 def section(what: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
@@ -32,7 +30,7 @@ def section(what: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - any obje
     name = _known_name(what, value)
     if name is None:
         name = _plugged_in(what, value)
-        _ = _TABLES[what][name]
+        _ = TABLES[what][name]
     is_instance = dataclasses.is_dataclass(value) and not isinstance(value, type)
     return {"name": name, **(_settings(what, value) if is_instance else {})}
 
@@ -60,15 +58,6 @@ def spec_section(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
     return dict(value) if isinstance(value, Mapping) else dump_settings(value)
 
 
-_TABLES: Mapping[str, Mapping[str, Any]] = {
-    "space": SPACES,
-    "controller": CONTROLLERS,
-    "wrapper": WRAPPERS,
-    "reward": REWARDS,
-    "evaluator": EVALUATORS,
-}
-
-
 def _known_name(what: str, value: Any) -> str | None:  # noqa: ANN401 - any object
     """Name of the entry of this project that an object is, or whose settings or space it holds."""
     same: Mapping[str, Callable[[Any], bool]] = {
@@ -78,8 +67,8 @@ def _known_name(what: str, value: Any) -> str | None:  # noqa: ANN401 - any obje
         "reward": lambda entry: value is entry or type(value) is entry,
         "evaluator": lambda entry: entry.evaluate is value or (entry.settings and type(value) is entry.settings),
     }
-    names = [name for name, entry in _TABLES[what].items() if same[what](entry)]
-    equal = [name for name in names if what == "space" and _TABLES[what][name].space == value]
+    names = [name for name, entry in TABLES[what].items() if same[what](entry)]
+    equal = [name for name in names if what == "space" and TABLES[what][name].space == value]
     return next(iter((*equal, *names)), None)
 
 

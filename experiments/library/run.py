@@ -6,7 +6,7 @@ import html
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from experiments.architectures.export import export_architecture
 from experiments.architectures.find import find_architecture
@@ -15,7 +15,7 @@ from experiments.comparison.run import compare_runs
 from experiments.config.named import stored_reward
 from experiments.library.drawing import Drawing
 from experiments.runs.run_folder import RunFolder
-from experiments.search.status import RunStatus, run_status
+from experiments.search.status import RunStatus, search_status
 from nas.architecture import Architecture
 from nas.ledger.writer import read_ledger
 from nas.models.build import AnyNetwork
@@ -133,7 +133,7 @@ class Run:
     @property
     def status(self) -> RunStatus:
         """Progress and the best trials, as `nas status` shows them."""
-        return cast("RunStatus", run_status(self.path))
+        return search_status(RunFolder(self.path), self.config)
 
     @property
     def is_finished(self) -> bool:

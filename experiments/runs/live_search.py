@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from rich.console import Console
@@ -24,7 +24,7 @@ LINE_SECONDS = 30.0
 
 
 class Tally:
-    """Counts the outcomes of a search.
+    """Counts the outcomes of a search, those of `earlier` sessions first.
 
     Attributes:
         num_trials: Number of trials of the finished run.
@@ -39,7 +39,12 @@ class Tally:
         is_stopping: Whether no more trials are started.
     """
 
-    def __init__(self, num_trials: int, reward: Reward = Accuracy()) -> None:  # noqa: B008 - it is immutable
+    def __init__(
+        self,
+        num_trials: int,
+        reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
+        earlier: Iterable[Outcome] = (),
+    ) -> None:
         self.num_trials = num_trials
         self._reward = reward
         self.num_done = 0
@@ -54,6 +59,8 @@ class Tally:
         self._took: float | None = None
         self._started = time.monotonic()
         self._num_earlier = 0
+        for outcome in earlier:
+            self.take(outcome)
 
     def take(self, outcome: Outcome) -> None:
         """Counts an outcome."""

@@ -40,6 +40,7 @@ class RunFolder:
         origin: What else the results depend on, such as digests of weights.
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
+        shared_weights: The weights that trials share, if they do.
         progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
@@ -52,6 +53,7 @@ class RunFolder:
         self.ledger = path / "ledger.jsonl"
         self.weights = path / "weights"
         self.states = path / "states"
+        self.shared_weights = path / "shared.safetensors"
         self.progress = path / "progress"
 
     def trial_weights(self, trial_id: int) -> Path:
@@ -61,6 +63,17 @@ class RunFolder:
     def trial_state(self, trial_id: int) -> Path:
         """The file with the state of a trial that pauses at a rung; it need not exist."""
         return self.states / f"trial-{trial_id}.safetensors"
+
+    def draws(self, num_trials: int) -> Path:
+        """The ledger of the architectures drawn after so many trials with shared weights; it need not exist."""
+        return self.path / f"draws-{num_trials}.jsonl"
+
+    @property
+    def ranking(self) -> Path:
+        """The ledger whose outcomes rank architectures: the last draws with shared weights if any, else `ledger`."""
+        numbers = (path.stem.removeprefix("draws-") for path in self.path.glob("draws-*.jsonl"))
+        drawn = [int(number) for number in numbers if number.isascii() and number.isdecimal()]
+        return self.draws(max(drawn)) if drawn else self.ledger
 
     def lock(self) -> FileLock:
         """Keeps other processes out of the folder while it is entered; the folder must exist."""

@@ -12,7 +12,7 @@ from experiments.runs.live_display import describe_seconds
 from nas.data.data_set import DataSet
 from nas.protocols import Controller
 from nas.records import LedgerContents
-from nas.search import trial_seed
+from nas.search import SearchPlan, ask_trials
 from nas.trial import Success, Trial
 from workers.cluster.resources import WorkerResources
 from workers.errors import describe_error
@@ -64,13 +64,8 @@ def _next_trials(config: SearchConfig, contents: LedgerContents, controller: Con
     """The first trials of the search: those that wait, or that the controller proposes. Asking changes nothing."""
     if contents.pending:
         return list(contents.pending[:NUM_DRY])
-    ids = range(min(NUM_DRY, config.search.num_trials))
-    return [
-        Trial(
-            each, rollout, config.space.decode(rollout.decisions), config.fidelity, trial_seed(config.search.seed, each)
-        )
-        for each, rollout in zip(ids, controller.ask(ids), strict=True)
-    ]
+    plan = SearchPlan(config.fidelity, config.search.num_trials, config.search.seed)
+    return ask_trials(config.space, controller, plan, range(min(NUM_DRY, plan.num_trials)))
 
 
 def _time_dry_steps(timed: Callable[[Trial], float], trials: Sequence[Trial]) -> list[float]:

@@ -26,6 +26,8 @@ from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
 from experiments.search.estimate import describe_cost
+from experiments.search.final_draws import are_drawn, run_draws
+from experiments.search.shared_store import open_store
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import remove_unfinished
 from nas.files.storage import StorageError, make_folder
@@ -68,7 +70,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
     make_folder(folder.path)
     with Ledger(folder.ledger, SPACES[config.space_name].parse) as ledger:
         _bind(folder, config, data, request).check()
-        if len(ledger.contents.finished) >= config.search.num_trials and not ledger.contents.pending:
+        if _is_finished(config, ledger.contents) and are_drawn(config, folder):
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
             _say_result(folder, _count(config, ledger.contents), console)
             return 0
@@ -83,6 +85,10 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         _write_folder(folder, config)
         binding.write_data()
         return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
+
+
+def _is_finished(config: SearchConfig, contents: LedgerContents) -> bool:
+    return len(contents.finished) >= config.search.num_trials and not contents.pending
 
 
 def _bind(folder: RunFolder, config: SearchConfig, data: DataSet | None, request: ConfigRequest) -> Binding:
@@ -146,7 +152,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet 
             forward_log("workers", reporter.say),
             forward_log("controllers", reporter.say),
             open_trackers(config, folder, ledger.contents.finished, reporter.say) as log_outcome,
-            _open_pool(config, folder, ledger, data, console) as pool,
+            _open_pool(config, folder, ledger, plan, data, console) as pool,
         ):
             if cost := describe_cost(config, ledger.contents, data, controller, pool.capacity):
                 say(console, cost)
@@ -166,7 +172,11 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet 
     finally:
         shutil.rmtree(folder.progress, ignore_errors=True)
     _say_result(folder, tally, console)
-    return tally.num_done >= config.search.num_trials
+    if tally.num_done < config.search.num_trials:
+        return False
+    return run_draws(
+        config, folder, controller, partial(_open_pool, config, folder, data=data, console=console), console
+    )
 
 
 def search_plan(config: SearchConfig) -> SearchPlan:
@@ -180,23 +190,37 @@ def search_plan(config: SearchConfig) -> SearchPlan:
 
 @contextmanager
 def _open_pool(
-    config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console
+    config: SearchConfig,
+    folder: RunFolder,
+    ledger: Ledger,
+    plan: SearchPlan,
+    data: DataSet | None,
+    console: Console,
 ) -> Iterator[Pool]:
     workers = config.workers
     evaluate, arguments = _evaluator(config, folder, data)
-    known = [(record.trial, record.outcome) for record in ledger.contents.finished]
     if workers.pool == "serial":
-        with CachingPool(_stop_early(SerialPool(partial(evaluate, **arguments)), config, ledger), known) as pool:
-            yield pool
+        with open_store(config, folder) as store:
+            serial_pool = SerialPool(partial(evaluate, **arguments, **store))
+            with _reuse(_stop_early(serial_pool, config, ledger), plan, ledger) as pool:
+                yield pool
         return
     from workers.cluster.connection import connect
     from workers.pools.ray_pool import RayPool
 
     where = "starting Ray on this machine" if workers.address is None else f"connecting to Ray at {workers.address}"
     say(console, f"{where}, which may take some seconds")
-    ray_pool = RayPool(evaluate, arguments=arguments, resources=workers.each())
-    with connect(**workers.connection()), CachingPool(_stop_early(ray_pool, config, ledger), known) as pool:
-        yield pool
+    with connect(**workers.connection()), open_store(config, folder) as store:
+        ray_pool = RayPool(evaluate, arguments={**arguments, **store}, resources=workers.each())
+        with _reuse(_stop_early(ray_pool, config, ledger), plan, ledger) as pool:
+            yield pool
+
+
+def _reuse(pool: Pool, plan: SearchPlan, ledger: Ledger) -> Pool:
+    """Wraps a pool so that no architecture is evaluated twice, unless shared weights change in the meantime."""
+    if plan.fidelity.shared_steps:
+        return pool
+    return CachingPool(pool, [(record.trial, record.outcome) for record in ledger.contents.finished])
 
 
 def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
@@ -229,14 +253,16 @@ def _evaluator(
         "shifts": config.shifts.plan,
         "progress_dir": str(folder.progress.resolve()),
     }
-    arguments = {name: offered[name] for name in kind.takes}
-    return kind.evaluate, arguments if kind.settings is None else {**arguments, "settings": config.evaluator}
+    arguments = {name: offered[name] for name in kind.takes if name in offered}  # the store is opened with the pool
+    if kind.settings is not None and "store" not in kind.takes:  # whose settings are in the fidelity and the store
+        arguments["settings"] = config.evaluator
+    return kind.evaluate, arguments
 
 
 def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) -> int:
     """Shows a run in a folder that cannot be written; StorageError if it is not finished."""
     contents = read_ledger(folder.ledger, SPACES[config.space_name].parse)
-    if len(contents.finished) < config.search.num_trials or contents.pending:
+    if not _is_finished(config, contents):
         raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
     say(console, f"{folder.path} is finished")
     _say_result(folder, _count(config, contents), console)
@@ -244,10 +270,7 @@ def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) ->
 
 
 def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
-    tally = Tally(config.search.num_trials, config.reward)
-    for record in contents.finished:
-        tally.take(record.outcome)
-    return tally
+    return Tally(config.search.num_trials, config.reward, (record.outcome for record in contents.finished))
 
 
 def _say_result(folder: RunFolder, tally: Tally, console: Console) -> None:

@@ -84,10 +84,11 @@ def run_status(run: Path) -> RunStatus | TrainingsStatus:
     """Returns the status of a search, or of a run that trains; ValueError if there is none or a file is not valid."""
     folder = RunFolder(run)
     document = folder.document()
-    return trainings_status(folder, document) if kind_of(document) is not SEARCH else _search_status(folder, document)
+    return trainings_status(folder, document) if kind_of(document) is not SEARCH else search_status(folder, document)
 
 
-def _search_status(folder: RunFolder, document: dict[str, Any]) -> RunStatus:
+def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
+    """Returns the status of a search whose configuration is `document`; ValueError if a file is not valid."""
     contents = read_ledger(folder.ledger)
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
@@ -177,6 +178,6 @@ def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
     ]
 
 
-def _setting(document: dict[str, Any], section: str, key: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+def _setting(document: Mapping[str, Any], section: str, key: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     value = document.get(section)
     return value.get(key) if isinstance(value, dict) else None

@@ -20,6 +20,8 @@ from nas.trial import Success
 def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Buildable]]:
     """Returns the best trials of a run by reward, and random ones of the rest; each architecture once.
 
+    After a search with shared weights, these are its final draws.
+
     Raises:
         ValueError: If the folder holds no run, or the run has too few different successful architectures.
         OSError: If it cannot be read.
@@ -27,7 +29,7 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Build
     run, top, random = Path(settings.run), settings.top, settings.random
     folder = RunFolder(run)
     reward = stored_reward(folder.document())
-    contents = read_ledger(folder.ledger)
+    contents = read_ledger(folder.ranking)
     records = contents.best(len(contents.finished), reward)
     if len(records) < top + random:
         raise ValueError(

@@ -37,13 +37,24 @@ class BatchNorm(nn.BatchNorm2d):
     """Batch normalization that also supports batches with a single value per channel.
 
     A single value has no variance, so such a batch is normalized by the running statistics, without updating them.
+    Without running statistics, see `use_batch_statistics`, its result is the shift.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over N, H and W."""
-        use_batch = self.training and input.size(0) * input.size(2) * input.size(3) > 1
+        has_variance = input.size(0) * input.size(2) * input.size(3) > 1
+        if self.running_mean is None and not has_variance:
+            return torch.zeros_like(input) + self.bias.view(-1, 1, 1)
+        use_batch = (self.training or self.running_mean is None) and has_variance
         statistics = self.running_mean, self.running_var
         return F.batch_norm(input, *statistics, self.weight, self.bias, use_batch, self.momentum or 0.0, self.eps)
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Makes batch normalization use the statistics of each batch in evaluation too, for good."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - it has no public name
+            module.running_mean = module.running_var = None
 
 
 class GroupNorm(nn.GroupNorm):

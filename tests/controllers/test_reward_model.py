@@ -38,15 +38,16 @@ def test_posterior_is_that_of_the_textbook():
     assert draws.mean(axis=0) == pytest.approx(mean, abs=0.05)  # standard error 0.011
     assert np.cov(draws.T) == pytest.approx(covariance, abs=0.05)
     best = float((kernel[:3, :3] @ inverse @ SCORES).max())
-    assert model.best == pytest.approx(best, abs=1e-4)
+    assert model.best_mean == pytest.approx(best, abs=1e-4)
+    assert model.best_score == 1.0
     improvement = np.maximum(draws - best, 0).mean(axis=0)
-    assert np.exp(model.expected_improvement(asked)) == pytest.approx(improvement, abs=0.03)
+    assert np.exp(model.expected_improvement(asked, best)) == pytest.approx(improvement, abs=0.03)
 
 
 def test_expected_improvement_orders_even_hopeless_candidates():
     scores = np.array([0.0, 0.0, 60.0])
     model = RewardModel(FEATURES, TOLD, scores, Hyperparameters(rate=0.25, noise=1e-3))
-    values = model.expected_improvement([(0, 0, 0, 0), (0, 1, 0, 1), (0, 1, 0, 0), (0, 0, 0, 1)])
+    values = model.expected_improvement([(0, 0, 0, 0), (0, 1, 0, 1), (0, 1, 0, 0), (0, 0, 0, 1)], 60.0)
     assert np.isfinite(values).all()
     assert len(set(values.tolist())) == 4
 

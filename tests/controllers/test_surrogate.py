@@ -4,6 +4,7 @@ import statistics
 
 import pytest
 
+from controllers.fresh import extra_ids
 from controllers.random_search import RandomSearch
 from controllers.regularized_evolution import RegularizedEvolution
 from controllers.reward_model import RewardModel
@@ -39,12 +40,63 @@ def test_finds_more_than_what_it_wraps(build):
 
 
 def test_the_first_trials_and_a_share_of_the_others_are_plain():
-    settings = SurrogateSettings(num_plain=8, num_draws=5, plain_share=0.25)
+    settings = SurrogateSettings(num_plain=8, num_draws=5, plain_share=0.25, learn_from_chosen=False)
     rollouts = run(Surrogate(RandomSearch(SPACE.choices, seed=0), SPACE, settings, seed=0), 108)
     weights = [rollout.weight for rollout in rollouts]
     assert weights[:8] == [1.0] * 8
     assert 10 <= sum(weights[8:]) <= 40  # 25 with a standard deviation of 4.3
     assert len({rollout.decisions for rollout in rollouts}) == 108
+
+
+@pytest.mark.parametrize("learn_from_chosen", [True, False])
+def test_a_policy_may_learn_from_its_own_chosen_draws_and_never_from_other_candidates(learn_from_chosen):
+    settings = SurrogateSettings(
+        num_plain=8, plain_share=0.0, num_draws=2, num_mutants=1, num_uniform=1, learn_from_chosen=learn_from_chosen
+    )
+    inner = RandomSearch(SPACE.choices, seed=0)
+    rollouts = run(Surrogate(inner, SPACE, settings, seed=0), 48)[8:]
+    own = [rollout in inner.ask(extra_ids(8 + place, 2)) for place, rollout in enumerate(rollouts)]
+    draws = [
+        rollout.decisions in [each.decisions for each in inner.ask(extra_ids(8 + place, 2))]
+        for place, rollout in enumerate(rollouts)
+    ]
+    assert 0 < sum(draws) < 40
+    assert own == (draws if learn_from_chosen else [False] * 40)
+    assert [rollout.weight for rollout in rollouts] == [float(each) for each in own]
+
+
+class Collapsed:
+    """Proposes the same rollout for ever."""
+
+    def ask(self, trial_ids, pending=()):
+        return [Rollout((0,) * 10, -0.1) for _ in trial_ids]
+
+    def tell(self, rollout, reward):
+        pass
+
+
+def test_uniform_candidates_free_the_search_from_a_collapsed_policy():
+    """Changes of (0, ..., 0) alone would have to find the right ones among 3 ** 10 by single steps."""
+    settings = SurrogateSettings(num_plain=8, num_uniform=25)
+    rollouts = run(Surrogate(Collapsed(), SPACE, settings, seed=0), 60)
+    assert max(map(worth, rollouts)) >= 6  # uniform draws alone have a best of 6.2; the first 8 trials at most 1
+    assert max(map(worth, rollouts[:8])) <= 1
+
+
+@pytest.mark.parametrize("over", ["reward", "mean"])
+def test_improvement_is_over_the_best_reward_or_the_best_posterior_mean(monkeypatch, over):
+    used = []
+    plain = RewardModel.expected_improvement
+    monkeypatch.setattr(RewardModel, "expected_improvement", lambda *given: used.append(given) or plain(*given))
+    settings = SurrogateSettings(num_plain=8, num_draws=5, plain_share=0.0, improvement_over=over)
+    surrogate = Surrogate(RandomSearch(SPACE.choices, seed=0), SPACE, settings, seed=0)
+    for place, rollout in enumerate(run(surrogate, 8)):
+        surrogate.tell(rollout, 2.0 * place)  # another reward for the same, so that the model sees noise
+    surrogate.ask([8])
+    ((model, _, best),) = used
+    assert model.best_score == pytest.approx(1.8627, abs=1e-4)  # normal quantile of 15.5 / 16
+    assert model.best_mean < 1.8
+    assert best == (model.best_score if over == "reward" else model.best_mean)
 
 
 def test_rollouts_in_flight_are_not_proposed_again_with_or_without_thompson_sampling():

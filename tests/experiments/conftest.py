@@ -130,8 +130,7 @@ def set_evaluator(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts an entry into the table of evaluators for a test; without a name it replaces the training of networks."""
 
     def set_(evaluate: Callable[..., Outcome], name: str = "train_and_validate", **kind: Any) -> None:
-        table = {**search_config.EVALUATORS, name: search_config.EvaluatorKind(evaluate, **kind)}
-        monkeypatch.setattr(search_config, "EVALUATORS", table)
+        monkeypatch.setitem(search_config.EVALUATORS._entries, name, search_config.EvaluatorKind(evaluate, **kind))
 
     return set_
 

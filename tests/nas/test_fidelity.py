@@ -76,6 +76,15 @@ def test_each_setting_makes_another_fidelity_but_for_where_the_images_lie() -> N
     assert Fidelity(data=DataSpec(root="/elsewhere")).fingerprint == Fidelity().fingerprint
 
 
+def test_shared_weights_make_another_fidelity_and_others_keep_their_fingerprint() -> None:
+    shared = [replace(Fidelity(), shared_steps=steps) for steps in (0, 1, 20)]
+    assert len({each.fingerprint for each in (Fidelity(), *shared)}) == 4
+    assert [Fidelity.from_json(each.to_json()) for each in shared] == shared
+    assert "shared_steps" not in Fidelity().to_json()
+    with pytest.raises(ValueError, match="shared_steps"):
+        Fidelity.from_json({"shared_steps": -1})
+
+
 def test_specs_are_values() -> None:
     assert len({Fidelity(), Fidelity(), FULL}) == 2
     with pytest.raises(FrozenInstanceError):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from nas.records import LedgerContents, Record
 from nas.trial import Failure, Success
 
@@ -23,4 +25,6 @@ def test_trials_that_came_further_come_first(make_trial):
     assert [record.trial.id for record in LedgerContents(records).best(5)] == [1, 2, 0]
     assert [record.num_epochs for record in records] == [1, trials[1].fidelity.recipe.epochs, 4]
     assert Record(trials[0], Failure(0, "error", "no"), 0.0, 1.0).num_epochs == 0
+    shared = replace(trials[1], fidelity=replace(trials[1].fidelity, shared_steps=5))
+    assert Record(shared, Success(1, 0.5), 0.0, 1.0).num_epochs == 0
     assert Record(trials[0], Success(0, 0.5, cached=True), 0.0, 1.0).num_epochs == 0

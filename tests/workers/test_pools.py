@@ -78,7 +78,7 @@ def test_failures_are_values_and_stop_nothing(pool, make_trial):
         9: "error",
     }
     assert found[3].error.startswith("KeyError: 'three' (test_pools.py:")
-    assert "evaluate must return the Success or Failure of trial 8, got None" in found[8].error
+    assert "evaluate must return a number, or the Success or Failure of trial 8, got None" in found[8].error
 
 
 def test_a_disk_that_is_full_is_no_outcome(pool, make_trial):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Mapping
 from pathlib import Path
-
-import torch
 
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
@@ -16,14 +12,12 @@ from nas.models.build import AnyNetwork
 from nas.models.checkpoint import save_checkpoint
 from nas.shifts.measure import ShiftPlan, shifted_accuracies
 from nas.training.initial import build_initial
-from nas.training.loop import DivergedError, accuracy, train
+from nas.training.loop import accuracy, train
 from nas.training.segments import train_until
-from nas.trial import Failure, FailureKind, Outcome, Success, Trial
-from workers.errors import describe_error, failure_kind
+from nas.trial import Outcome, Trial
+from workers.evaluators.network_outcome import network_outcome
 from workers.evaluators.progress import TrialProgress
-from workers.evaluators.size_limits import TooLargeError, buildable, measure_within
-
-_KINDS: Mapping[type[Exception], FailureKind] = {DivergedError: "diverged", TooLargeError: "too_large"}
+from workers.evaluators.size_limits import buildable
 
 
 def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a search may ask of it
@@ -63,11 +57,10 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
         >>> 0 <= nas.train_and_validate(trial, data=data).accuracy <= 1
         True
     """
-    started = time.perf_counter()
     if weights_dir is not None:
         _check_folder(Path(weights_dir))
-    try:
-        complexity = measure_within(trial, max_parameters, max_multiply_adds)
+
+    def evaluate() -> tuple[float, dict[str, float]]:
         with TrialProgress(progress_dir, trial.id) as progress:
             network, share, metrics = _train(trial, data, states_dir, progress)
         if shifts is not None:
@@ -76,23 +69,9 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
             path = Path(weights_dir) / f"trial-{trial.id}.safetensors"
             images = {} if data.report is None else {"images": data.report.without_test().counts}
             save_checkpoint(path, network, data=data, accuracy=share, evaluation=images)
-    except StorageError:
-        raise
-    except Exception as error:  # an error of one network must not end the search
-        kind = _KINDS.get(type(error)) or failure_kind(error)
-        failure = Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
-    else:
-        return Success(
-            trial.id,
-            share,
-            num_parameters=complexity.num_parameters,
-            num_multiply_adds=complexity.num_multiply_adds,
-            train_seconds=time.perf_counter() - started,
-            metrics=metrics,
-        )
-    if failure.kind == "out_of_memory" and torch.cuda.is_available():
-        torch.cuda.empty_cache()  # only after the except block, which keeps the network's tensors alive
-    return failure
+        return share, metrics
+
+    return network_outcome(trial, evaluate, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
 
 
 def check_fits(fidelity: Fidelity, data: DataSet) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import numpy as np
@@ -14,9 +13,9 @@ from nas.data.data_set import DataSet
 from nas.scores.table import check_scores, score_network
 from nas.training.augmentation import ImageSource
 from nas.training.device import choose_device, num_threads
-from nas.trial import Failure, Outcome, Success, Trial
-from workers.errors import describe_error, failure_kind
-from workers.evaluators.size_limits import TooLargeError, buildable, measure_within
+from nas.trial import Outcome, Trial
+from workers.evaluators.network_outcome import network_outcome
+from workers.evaluators.size_limits import buildable
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -56,20 +55,11 @@ def zero_cost(
         max_multiply_adds: networks with more multiply-adds per image are not scored.
         settings: scores and images.
     """
-    started = time.perf_counter()
-    try:
-        complexity = measure_within(trial, max_parameters, max_multiply_adds)
-        scores = _score(trial, data, settings)
-    except Exception as error:  # an error of one network must not end the search
-        kind = "too_large" if isinstance(error, TooLargeError) else failure_kind(error)
-        return Failure(trial.id, kind, describe_error(error), time.perf_counter() - started)
-    return Success(
-        trial.id,
-        0.0,
-        num_parameters=complexity.num_parameters,
-        num_multiply_adds=complexity.num_multiply_adds,
-        train_seconds=time.perf_counter() - started,
-        metrics=scores,
+    return network_outcome(
+        trial,
+        lambda: (0.0, _score(trial, data, settings)),
+        max_parameters=max_parameters,
+        max_multiply_adds=max_multiply_adds,
     )
 
 

@@ -24,13 +24,17 @@ def unknown_name(what: str, name: object, known: Iterable[str], *, listed: Itera
 
 
 def closest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that may be meant, or None: with the same initials (``lr``), the same words or similar letters."""
+    """The known name that may be meant, or None.
+
+    It has the same initials (``lr``), or else is the most similar of those with the same words or similar letters.
+    """
     text = _plain(str(name)[:200])
     words = {_plain(each): each for each in known}
     initials = [word for word in words if "_" in word and text == "".join(part[:1] for part in word.split("_"))]
     containing = [word for word in words if set(text.split("_")) <= set(word.split("_"))]
     alike = difflib.get_close_matches(text, words, n=1, cutoff=_ALIKE)
-    found = [*(word for word in words if word == text), *initials, *containing, *alike] if text else []
+    near = sorted((*containing, *alike), key=lambda word: -difflib.SequenceMatcher(None, text, word).ratio())
+    found = [*(word for word in words if word == text), *initials, *near] if text else []
     return words[found[0]] if found else None
 
 

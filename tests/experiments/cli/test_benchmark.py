@@ -52,6 +52,14 @@ def test_options_reach_the_benchmark(run_cli, tmp_path, table, asked):
     assert (code, asked) == (0, [(expected, tmp_path / "out")])
 
 
+def test_rungs_reach_the_benchmark(run_cli, tmp_path, table, asked):
+    options = ("--rungs", "12=valid_12, 50=valid_50", "--eta", 8, "--seeds", 2)
+    code, _, _ = run_cli("benchmark", "nasbench201", "--table", table, "--out", tmp_path / "out", *options)
+    assert code == 0
+    ((benchmark, _),) = asked
+    assert (benchmark.rungs, benchmark.eta) == ({12: "valid_12", 50: "valid_50"}, 8.0)
+
+
 def test_comparisons_are_printed_as_a_table_or_as_json(run_cli, tmp_path, table, asked):
     common = ("benchmark", "nasbench201", "--table", table, "--out", tmp_path / "out", "--workers")
     code, out, _ = run_cli(*common, "1", "--json")
@@ -67,6 +75,8 @@ def test_comparisons_are_printed_as_a_table_or_as_json(run_cli, tmp_path, table,
         ({"--controllers": "pop"}, "did you mean ppo?"),
         ({"--trials": "-1"}, "num_trials must be at least 1, got -1"),
         ({"--workers": "1,many"}, "numbers must be whole"),
+        ({"--rungs": "twelve=valid"}, "rungs must be EPOCHS=COLUMN with epochs of 1..199, got 'twelve=valid'"),
+        ({"--rungs": "12=valid_12"}, "valid_12"),
     ],
 )
 def test_bad_arguments_give_one_clear_line(run_cli, tmp_path, table, changes, part):

@@ -25,8 +25,9 @@ def test_every_command_explains_itself_with_an_example(run_cli, command):
 
 def test_no_command_got_lost():
     assert [
-        *("ablate", "benchmark", "compare", "count", "detect", "divergence", "draw", "evaluate", "export"),
-        *("import-weights", "report", "robustness", "score", "search", "segment", "select", "status", "train", "watch"),
+        *("ablate", "benchmark", "compare", "config", "configs", "count", "detect", "divergence", "draw", "evaluate"),
+        *("export", "import-weights", "init", "plugins", "report", "robustness", "schema", "score", "search"),
+        *("segment", "select", "status", "train", "watch"),
     ] == COMMANDS
     assert [group.name for group in cli.app.registered_groups if isinstance(group.name, str)] == ["study"]
 

@@ -43,7 +43,8 @@ def lines_of(axes, colour):
 
 def test_panels_follow_what_there_is(single, several):
     assert list(curve_panels(single)) == ["trials", "incumbent_worker_seconds", "tops"]
-    assert list(curve_panels(several)) == ["incumbent_trials", "incumbent_worker_seconds", "moving_mean", "tops"]
+    shown = ["incumbent_trials", "incumbent_worker_seconds", "moving_mean", "tops", "targets"]
+    assert list(curve_panels(several)) == shown
 
 
 def test_single_runs_show_every_trial(single):
@@ -140,7 +141,7 @@ def test_panels_and_legend_do_not_cover_each_other(several):
     figure.draw_without_rendering()
     placed = [axes.get_tightbbox() for axes in figure.axes]
     placed.append(figure.legends[0].get_window_extent())
-    assert len(placed) == 5
+    assert len(placed) == 6
     assert not any(covers(first, second) for place, first in enumerate(placed) for second in placed[:place])
 
 

@@ -84,6 +84,7 @@ def test_page_holds_every_part(page, comparison):
         "Strategies",
         "Curves",
         "Tests",
+        "Trials and time to a target",
         "Best architectures",
         "Trials, failures and cost",
         "Configuration",
@@ -93,7 +94,7 @@ def test_page_holds_every_part(page, comparison):
     assert parsed.text.startswith("PPO and random search compared")
     for sentence in (*comparison.verdict, *comparison.notes):
         assert " ".join(sentence.split()) in parsed.text
-    assert page.count("<svg ") == 4 + 2 + 2 * 2  # curves, tests, both cells of each
+    assert page.count("<svg ") == 5 + 2 + 2 * 2  # curves, tests, both cells of each
     for words in (
         "recipe.epochs",
         "search.seed",
@@ -130,6 +131,7 @@ def test_text_of_others_is_escaped(comparison):
         verdict=(nasty,),
         notes=(nasty,),
         tests=(),
+        targets=None,
         configuration=Settings({nasty: nasty, "data.name": nasty}, (Difference(nasty, {nasty: nasty}),)),
         environment=Settings({}, ()),
     )

@@ -41,7 +41,7 @@ def test_parsing_leaves_the_document_as_it_is():
         ("search.epochs=3", "is it recipe.epochs?"),
         ("recipe.num_trials=3", "is it search.num_trials?"),
         ("serch.seed=3", "did you mean search?"),
-        ("bs=3", "is it controller.batch_size or recipe.batch_size?"),
+        ("bs=3", "is it controller.batch_size or evaluator.batch_size or recipe.batch_size?"),
     ],
 )
 def test_a_setting_in_the_wrong_place_is_found_in_the_others(setting, hint):

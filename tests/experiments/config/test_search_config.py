@@ -205,6 +205,23 @@ def test_a_reward_has_settings():
             "{evaluator: zero_cost, search: {num_trials: 3, rungs: {first: 1}}}",
             "search.rungs needs an evaluator that can pause, train_and_validate, got zero_cost",
         ),
+        (
+            "{evaluator: shared_weights, recipe: {compile: true}}",
+            "recipe.compile must be false with evaluator shared_w",
+        ),
+        (
+            "{evaluator: shared_weights, shifts: {reward: [contrast]}}",
+            "shifts.reward must be empty with evaluator shared_weights, .*got contrast",
+        ),
+        (
+            "{evaluator: shared_weights, search: {num_trials: 3, deterministic: true}}",
+            "search.deterministic needs workers.pool serial with evaluator shared_weights: .*got ray",
+        ),
+        (
+            "{evaluator: shared_weights, search: {num_trials: 3, rungs: {first: 1}}}",
+            "search.rungs needs an evaluator that can pause, train_and_validate, got shared_weights",
+        ),
+        ("evaluator: {name: shared_weights, steps: 0}", "evaluator.steps: .*greater than or equal to 1"),
         ("workers: {gpus: .nan}", "workers.gpus: "),
     ],
 )

@@ -203,3 +203,11 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match=r"the folder .*file/run cannot be created: Not a directory"):
         make_folder(tmp_path / "file" / "run")
+
+
+def test_the_last_draws_rank_architectures_if_there_are_any(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.ranking == folder.ledger
+    for name in ("draws-9.jsonl", "draws-40.jsonl", "draws-x.jsonl", "draws-41.jsonl.lock"):
+        (tmp_path / name).touch()
+    assert folder.ranking == folder.draws(40) == tmp_path / "draws-40.jsonl"

@@ -16,6 +16,7 @@ from nas.models.normalization import (
     NormSettings,
     OperationNorms,
     num_groups,
+    use_batch_statistics,
 )
 
 SETTINGS = NormSettings()
@@ -38,6 +39,17 @@ def test_every_norm_takes_every_shape(name, num_channels, shape):
         assert result.isfinite().all()
         result.square().sum().backward()
         assert images.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["bn", "ibn"])
+def test_batch_statistics_replace_running_ones_in_evaluation(name):
+    norm, images = build(name, 4), torch.randn(8, 4, 3, 3) + 1
+    expected = norm(images)
+    assert not torch.allclose(norm.eval()(images), expected)
+    use_batch_statistics(norm)
+    torch.testing.assert_close(norm(images), expected)
+    single = norm(images[:1, :, :1, :1])
+    assert torch.equal(single[:, 2:], torch.zeros(1, 2, 1, 1))  # no variance: the shift, which is 0
 
 
 def test_batch_norm_of_single_values_uses_running_statistics_and_keeps_them():

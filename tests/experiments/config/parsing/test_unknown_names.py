@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.parsing.unknown_names import closest, unknown_name
 
 
 def test_nearest_name_is_offered():
@@ -16,3 +16,9 @@ def test_long_lists_and_long_names_are_cut():
     text = str(unknown_name("op", "x" * 5000, [f"op{i}" for i in range(1000)]))
     assert text.endswith("op39, ...")
     assert len(text) < 600
+
+
+def test_the_most_similar_of_several_names_with_the_same_word_is_offered():
+    assert closest("trials", ["checkpoint_trials", "num_trials"]) == "num_trials"
+    assert closest("nasbench", ["nasbench_macro", "nasbench201"]) == "nasbench201"
+    assert closest("size", ["image_size", "size"]) == "size"

@@ -1,0 +1,203 @@
+"""Rank correlation of accuracies under shared weights with those of NAS-Bench-201, against what costs no more.
+
+Run: ``nice python benchmarks/shared_weights.py --data DIR --table cifar10.csv --out shared``. DIR is a folder of
+images, ``train/<class>/`` and ``test/<class>/``. Weights are shared by random architectures, trained until each of
+``--minutes`` of CPU time; then the same drawn architectures are scored with them. References on these architectures:
+parameters, naswot, and trainings of their own that take the CPU time of the sharing in all. Every score is a line of a
+file, and the same command resumes; ``--report`` only prints. One thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import kendalltau, rankdata
+
+from nas.data.data_set import DataSet
+from nas.data.load import load_data
+from nas.edge_cell import EdgeCell
+from nas.fidelity import DataSpec, NetworkSpec
+from nas.models.edge_network import EDGE_OPERATIONS
+from nas.models.presets import PRESETS
+from nas.recipe import TrainRecipe
+from nas.scores.table import UnscorableError, score_network
+from nas.sharing.store import WeightStore
+from nas.sharing.training import SharedPlan, borrow, train_borrowed, validate_borrowed
+from nas.training.augmentation import ImageSource
+from nas.training.initial import build_initial
+from nas.training.loop import start_training
+from workers.evaluators.table import Table, read_table
+
+NUM_EDGES = 6
+
+
+class Lines:
+    """A file of JSON lines, by architecture and by what was measured."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.values: dict[tuple[str, str], float] = {}
+        for line in map(json.loads, lines):
+            self.values[line["what"], line["arch"]] = line["value"]
+
+    def add(self, what: str, arch: str, value: float) -> None:
+        """Adds a line."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({"what": what, "arch": arch, "value": value}) + "\n")
+        self.values[what, arch] = value
+
+    def column(self, what: str, names: Sequence[str]) -> list[float] | None:
+        """The values of all architectures; None if one is missing."""
+        found = [self.values.get((what, name)) for name in names]
+        return None if None in found else [value for value in found if value is not None]
+
+
+def sampled(number: int, *, fair: bool, seed: int) -> EdgeCell:
+    """The architecture of a trial; with `fair`, five trials in a row have each operation once on each edge."""
+    ops = list(EDGE_OPERATIONS)
+    if not fair:
+        return EdgeCell(tuple(np.random.default_rng((seed, number)).choice(ops, NUM_EDGES).tolist()))
+    group, place = divmod(number, len(ops))
+    random = np.random.default_rng((seed, group))
+    return EdgeCell(tuple(ops[random.permutation(len(ops))[place]] for _ in range(NUM_EDGES)))
+
+
+def share(
+    options: argparse.Namespace, data: DataSet, spec: NetworkSpec, out: Path
+) -> Iterator[tuple[float, WeightStore]]:
+    """Trains shared weights, or resumes that, and yields the store at each number of CPU minutes."""
+    state = out / "sharing.json"
+    stored = json.loads(state.read_text()) if state.exists() else {"number": 0, "seconds": 0.0}
+    number, before = stored["number"], stored["seconds"]
+    store = WeightStore(out / "shared.safetensors", spec, checkpoint_trials=10**9)
+    started = time.process_time()
+    for minutes in options.minutes:
+        while (spent := before + time.process_time() - started) < 60 * minutes:
+            network = build_initial(sampled(number, fair=options.fair, seed=1), spec, options.recipe, seed=number)
+            train_borrowed(network, data, SharedPlan(options.recipe, options.steps, number, number), store)
+            number += 1
+            if number % 50 == 0:
+                store.save()
+                state.write_text(json.dumps({"number": number, "seconds": spent}))
+        store.save()
+        state.write_text(json.dumps({"number": number, "seconds": spent}))
+        pause = time.process_time()
+        yield minutes, store
+        started += time.process_time() - pause  # the time of the scores does not count
+
+
+def score_shared(
+    options: argparse.Namespace, data: DataSet, spec: NetworkSpec, names: Sequence[str], lines: Lines
+) -> None:
+    """Scores architectures with the shared weights, at each number of CPU minutes."""
+    for minutes, store in share(options, data, spec, options.out):
+        for name in names:
+            if (f"shared {minutes:g} min", name) not in lines.values:
+                network = build_initial(EdgeCell.from_arch(name), spec, options.recipe, seed=0)
+                borrow(network, store)
+                lines.add(f"shared {minutes:g} min", name, validate_borrowed(network, data, options.recipe))
+
+
+def score_alone(
+    options: argparse.Namespace, data: DataSet, spec: NetworkSpec, names: Sequence[str], lines: Lines
+) -> None:
+    """Trains each architecture by itself, for its share of the CPU time of the sharing."""
+    seconds = 60 * max(options.minutes) / len(names)
+    part = replace(data, train=data.train.take(np.arange(min(len(data.train), 20 * options.recipe.batch_size))))
+    for name in names:
+        if ("alone", name) in lines.values:
+            continue
+        network = build_initial(EdgeCell.from_arch(name), spec, options.recipe, seed=0)
+        started = time.process_time()
+        with start_training(network, part, replace(options.recipe, schedule="constant"), seed=0) as training:
+            while time.process_time() - started < seconds and training.num_epochs < options.recipe.epochs:
+                training.run_epoch()
+        lines.add("alone", name, validate_borrowed(network, data, options.recipe))
+
+
+def score_untrained(data: DataSet, names: Sequence[str], lines: Lines) -> None:
+    """Scores each architecture by naswot, with the width and depth of the benchmark."""
+    source = ImageSource(data.train, data, device=torch.device("cpu"))
+    images, labels = source.batch(torch.arange(32)), source.labels[:32]
+    spec = replace(PRESETS["nasbench201"], image_size=data.image_size[0])
+    for name in names:
+        if ("naswot", name) not in lines.values:
+            try:
+                found = score_network(EdgeCell.from_arch(name), spec, ["naswot"], images=images, labels=labels, seed=0)[
+                    "naswot"
+                ]
+            except UnscorableError:
+                found = -1e9
+            lines.add("naswot", name, found)
+
+
+def report(names: Sequence[str], lines: Lines, table: Table) -> None:
+    """Prints Kendall's tau of each column, and of sums of ranks, with the test accuracy after 200 epochs."""
+    tests = [table.rows[name].test for name in names]
+    columns: dict[str, Any] = {"parameters": rankdata([table.rows[name].num_parameters for name in names])}
+    for what in dict.fromkeys(what for what, _ in lines.values):
+        if (column := lines.column(what, names)) is not None:
+            columns[what] = rankdata(column)
+    columns |= {
+        f"{what} + naswot": columns[what] + columns["naswot"]
+        for what in list(columns)
+        if what.startswith("shared") and "naswot" in columns
+    }
+    print(f"{len(names)} architectures")
+    for what, ranks in columns.items():
+        best = sorted(range(len(names)), key=lambda place: -ranks[place])[:5]
+        found = ", ".join(f"{tests[place]:.2%}" for place in best)
+        print(f"{what:28} tau {kendalltau(ranks, tests).statistic:6.3f}  test accuracy of its best five: {found}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--table", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 20.0, 60.0])
+    parser.add_argument("--number", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0, help="of the draw of the architectures")
+    parser.add_argument("--filters", type=int, default=8)
+    parser.add_argument("--image-size", type=int, default=16)
+    parser.add_argument("--images", type=int, default=12_500, help="of training and validation, a fifth for the latter")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=0.1)
+    parser.add_argument("--fair", action="store_true", help="each operation on each edge equally often")
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.recipe = TrainRecipe(
+        epochs=1000, batch_size=64, learning_rate=options.learning_rate, crop_padding=2, schedule="constant"
+    )
+    table, lines = read_table(options.table), Lines(options.out / "scores.jsonl")
+    every = sorted(table.rows)
+    names = [every[place] for place in np.random.default_rng(options.seed).permutation(len(every))[: options.number]]
+    if not options.report:
+        torch.set_num_threads(1)
+        spec = NetworkSpec(image_size=options.image_size, num_filters=options.filters, num_repeats=1, num_stages=3)
+        where = DataSpec(
+            "image_folder",
+            str(options.data),
+            image_size=options.image_size,
+            num_train=options.images,
+            validation_fraction=0.2,
+        )
+        data = load_data(where)
+        score_untrained(data, names, lines)
+        score_shared(options, data, spec, names, lines)
+        score_alone(options, data, spec, names, lines)
+    report(names, lines, table)
+
+
+if __name__ == "__main__":
+    main()
