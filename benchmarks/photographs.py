@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from nas.data.crop_decoding import decode_crop
+from nas.data.photographs.crop_decoding import decode_crop
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, TrainRecipe
@@ -135,7 +135,7 @@ def crop_difference(paths: Sequence[Path]) -> float:
             area = (int(box.top), int(box.left), int(box.height), int(box.width))
             theirs = v2.functional.resized_crop(image.convert("RGB"), *area, [SIZE, SIZE], antialias=True)
         ours = decode_crop(path, lambda *_, box=box: box, SIZE)
-        differences.append(np.abs(ours.astype(int) - np.asarray(theirs)).mean())
+        differences.append(np.abs(ours.astype(int) - np.asarray(theirs).transpose(2, 0, 1)).mean())
     return float(np.mean(differences))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nas.data.data_set import DataSet
-from nas.data.photographs import PhotographSplit
+from nas.data.photographs.split import PhotographSplit
 from nas.recipe import TrainRecipe
 from nas.streaming.colors import BatchColors
 from nas.streaming.crops import CropDraw
@@ -67,7 +67,7 @@ class StreamedBatches:
 
     def load(self, pixels: Tensor, draws: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Returns augmented, normalized images (N, 3, size, size) and labels (N,) of a batch."""
-        return _in_layout(self._colors(pixels, draws), self._recipe), labels
+        return self._colors(pixels, draws), labels
 
 
 def evaluation_batches(
@@ -82,7 +82,7 @@ def evaluation_batches(
     colors = BatchColors(data, recipe, axes=None, device=device)
     for batch in loader.batches(_in_order(len(split), recipe.batch_size)):
         pixels, _, labels = _to_device(batch, device)
-        yield _in_layout(colors(pixels), recipe), labels
+        yield colors(pixels), labels
 
 
 def _in_order(number: int, size: int) -> Iterable[tuple[int, Indices]]:
@@ -91,7 +91,3 @@ def _in_order(number: int, size: int) -> Iterable[tuple[int, Indices]]:
 
 def _to_device(batch: CropBatch, device: torch.device) -> tuple[Tensor, ...]:
     return tuple(each.to(device, non_blocking=True) for each in (batch.pixels, batch.draws, batch.labels))
-
-
-def _in_layout(images: Tensor, recipe: TrainRecipe) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)

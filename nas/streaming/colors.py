@@ -6,6 +6,7 @@ random order, and its lighting are one 3x3 matrix and an offset, applied in a si
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import permutations
 
 import torch
@@ -20,38 +21,43 @@ _JITTER, _ORDER, _LIGHTING, _CENTER = slice(0, 3), 3, slice(4, 7), slice(7, 9)
 
 
 class BatchColors:
-    """Turns batches of bytes (N, H, W, 3) into normalized images, float32 (N, 3, H, W), in channels-last memory.
+    """Turns batches of bytes (N, 3, H, W) into normalized images, float32 (N, 3, H, W), in the recipe's memory format.
 
     Colors are clipped once after jitter, where torchvision clips after each of its three steps; lighting is added after
     it, as there.
 
     Args:
         data: whose mean and standard deviation normalize.
-        recipe: settings `color_jitter`, `lighting` and `cutout`.
+        recipe: settings `color_jitter`, `lighting`, `cutout` and `channels_last`.
         axes: principal axes of color (3, 3) for `lighting`, columns scaled by variance.
     """
 
     def __init__(self, data: DataSet, recipe: TrainRecipe, *, axes: Tensor | None, device: torch.device) -> None:
         self._recipe = recipe
-        self._mean = torch.tensor(data.mean, dtype=torch.float32, device=device)
-        self._std = torch.tensor(data.std, dtype=torch.float32, device=device)
+        self._layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self._mean = torch.tensor(data.mean, dtype=torch.float32, device=device)[:, None]
+        self._std = torch.tensor(data.std, dtype=torch.float32, device=device)[:, None]
         self._gray = torch.tensor(_GRAY, device=device)
         self._orders = torch.tensor(_ORDERS, device=device)
         self._axes = None if axes is None else axes.to(device)
 
     def __call__(self, pixels: Tensor, draws: Tensor | None = None) -> Tensor:
         """Returns the images; without draws, a row of `NUM_DRAWS` numbers for each image, they are only normalized."""
-        values = pixels.flatten(1, 2).float()
-        shift, scale = -self._mean, 1 / self._std
-        if draws is not None and self._recipe.color_jitter:
-            matrix, offset = self._jitter(values.mean(1) / 255, draws)
-            values = torch.baddbmm(offset[:, None], values, (matrix / 255).transpose(1, 2)).clamp_(0, 1)
-        else:
-            scale = scale / 255
-            shift = shift * 255
+        images = torch.empty(pixels.shape, dtype=torch.float32, device=pixels.device, memory_format=self._layout)
+        mean, scale = self._mean.expand(len(pixels), 3, 1), 1 / self._std
         if draws is not None and self._axes is not None:
-            shift = shift + (draws[:, _LIGHTING] @ self._axes.T)[:, None] * (1 if self._recipe.color_jitter else 255)
-        images = values.add_(shift).mul_(scale).view(pixels.shape).permute(0, 3, 1, 2)
+            mean = mean - (draws[:, _LIGHTING] @ self._axes.T)[:, :, None]
+        jitter = None
+        if draws is not None and self._recipe.color_jitter:
+            means = torch.cat([values.mean(2) for _, values in _floats(pixels)]) / 255
+            matrix, offset = self._jitter(means, draws)
+            jitter = matrix / 255, offset[:, :, None]
+        else:
+            mean, scale = mean * 255, scale / 255
+        for places, values in _floats(pixels):
+            if jitter is not None:
+                values = torch.baddbmm(jitter[1][places], jitter[0][places], values).clamp_(0, 1)  # noqa: PLW2901
+            images[places] = values.sub_(mean[places]).mul_(scale).view_as(images[places])
         if draws is not None and self._recipe.cutout:
             return self._cut_out(images, draws[:, _CENTER])
         return images
@@ -81,3 +87,11 @@ class BatchColors:
             inside.append((distance >= 0) & (distance < size))
         square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
         return images.masked_fill_(square, 0)
+
+
+def _floats(pixels: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yields some images of a batch as floats (n, 3, pixels): all on a GPU, on a CPU one, which stays in its cache."""
+    step = max(1, len(pixels)) if pixels.device.type != "cpu" else 1
+    for start in range(0, len(pixels), step):
+        places = slice(start, start + step)
+        yield places, pixels[places].flatten(2).float()

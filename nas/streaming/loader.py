@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nas.data.data_set import Images
-from nas.data.photographs import PhotographSplit
+from nas.data.photographs.split import PhotographSplit
 from nas.streaming.crops import NUM_DRAWS, CropDraw
 
 Indices = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ _MAX_SKIPPED = 100
 
 
 class CropBatch(NamedTuple):
-    """A batch from a loader: bytes (N, size, size, 3), draws (N, `NUM_DRAWS`), labels (N,), and what is damaged."""
+    """A batch from a loader: bytes (N, 3, size, size), draws (N, `NUM_DRAWS`), labels (N,), and what is damaged."""
 
     pixels: Tensor
     draws: Tensor
@@ -42,7 +42,7 @@ class _Crops(Dataset[CropBatch]):
 
     def __getitem__(self, task: Task) -> CropBatch:  # type: ignore[override]
         epoch, places = task
-        pixels = np.empty((len(places), self._size, self._size, 3), np.uint8)
+        pixels = np.empty((len(places), 3, self._size, self._size), np.uint8)
         draws = np.zeros((len(places), NUM_DRAWS), np.float32)
         labels, damaged = np.zeros(len(places), np.int64), list[str]()
         done = 0
@@ -69,7 +69,7 @@ class _Crops(Dataset[CropBatch]):
                 generator = draw.generator(epoch, used)
                 flip, draws[:] = draw.numbers(generator)
                 crop = self._split.photographs.decode(used, partial(draw.box, generator=generator), self._size)
-                pixels[:] = crop[:, ::-1] if flip else crop
+                pixels[:] = crop[:, :, ::-1] if flip else crop
             except ValueError as error:
                 damaged.append(str(error))
             else:

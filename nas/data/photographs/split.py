@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.crop_decoding import ChooseBox, center_box, decode_crop
+from nas.data.photographs.crop_decoding import ChooseBox, center_box, decode_crop
 from nas.data.data_set import Images, Labels, Split
 
 Indices = npt.NDArray[np.int64]
@@ -51,11 +51,11 @@ class Photographs:
         return self.folder / self.names[self.indices[place]].decode("utf-8", "surrogateescape")
 
     def decode(self, place: int, choose: ChooseBox, size: int) -> Images:
-        """Decodes a crop of a photograph, see `decode_crop`: uint8 (size, size, 3)."""
+        """Decodes a crop of a photograph, see `decode_crop`: uint8 (3, size, size)."""
         return decode_crop(self.path(place), choose, size)
 
     def square(self, place: int) -> Images:
-        """Decodes the center square of a photograph: uint8 (crop, crop, 3)."""
+        """Decodes the center square of a photograph: uint8 (3, crop, crop)."""
         return self.decode(place, partial(center_box, share=self.crop / self.size), self.crop)
 
     def take(self, places: Indices | slice) -> Photographs:
@@ -65,9 +65,8 @@ class Photographs:
     def __getitem__(self, key: Any) -> Images:  # noqa: ANN401 - any index of an array
         places = np.arange(len(self))[key]
         if places.ndim == 0:
-            return np.ascontiguousarray(self.square(int(places)).transpose(2, 0, 1))
-        squares = [self.square(int(place)) for place in places]
-        return np.ascontiguousarray(np.stack(squares).transpose(0, 3, 1, 2))
+            return self.square(int(places))
+        return np.stack([self.square(int(place)) for place in places])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: ANN401
         return np.asarray(self[:], dtype=dtype)

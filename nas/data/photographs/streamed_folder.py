@@ -21,7 +21,7 @@ from nas.data.class_folders import ClassFolders, Layout, find_layout, list_image
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, channel_statistics
 from nas.data.file_digests import cache_folder
 from nas.data.identity import MAX_FILES, FileDigest, FolderDigest, Identity
-from nas.data.photographs import Photographs, PhotographSplit
+from nas.data.photographs.split import Photographs, PhotographSplit
 from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
 from nas.data.splits import ImageSource, check_classes, draw_splits
