@@ -5,7 +5,7 @@ seed gives initial weights, order and augmentation; the accuracy is that after t
 
 Run it with::
 
-    python benchmarks/whole_photographs.py --data DIR [--epochs 16] [--seeds 3] [--out FILE]
+    python benchmarks/whole_photographs.py --data DIR [--epochs 8] [--seeds 3] [--out FILE]
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def score(data: Path, epochs: int, seed: int, *, streamed: bool) -> tuple[float,
     spec = NetworkSpec(
         image_size=SIZE,
         num_classes=len(images.class_names),
-        num_filters=32,
+        num_filters=16,
         num_repeats=1,
         stem="imagenet",
         stem_filters=16,
@@ -80,7 +80,7 @@ def score(data: Path, epochs: int, seed: int, *, streamed: bool) -> tuple[float,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/<class>/ and val/<class>/")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     options = parser.parse_args()

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from experiments.config.config import Config
 from experiments.config.kinds import ABLATION, TOURNAMENT, TRAINING, ConfigKind
 from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.search_checks import check_held_out
 from experiments.config.workers import StudyWorkers, TrainingWorkers
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
@@ -103,8 +104,6 @@ class TrainingConfig(_OfTraining):
     def __post_init__(self) -> None:
         _OfTraining.__post_init__(self)
         self.workers.check_batch(self.recipe.batch_size, self.recipe.accumulate)
-        if self.recipe.compile and self.workers.num_workers > 1:
-            raise ValueError(f"recipe.compile must be false with several workers, got {self.workers.num_workers}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,6 +114,10 @@ class AblationConfig(TrainingConfig):
 
     ablation: AblationSettings
 
+    def __post_init__(self) -> None:
+        TrainingConfig.__post_init__(self)
+        check_held_out(self.data)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TournamentConfig(_OfTraining):
@@ -124,3 +127,7 @@ class TournamentConfig(_OfTraining):
 
     tournament: TournamentSettings
     workers: StudyWorkers
+
+    def __post_init__(self) -> None:
+        _OfTraining.__post_init__(self)
+        check_held_out(self.data)

@@ -84,8 +84,6 @@ class Training:
         device = choose_device(recipe)
         self._members = current_members()
         self._members.check_batch(recipe.batch_size, recipe.accumulate)
-        if recipe.compile and self._members.count > 1:  # compiled gradients would not be averaged
-            raise ValueError(f"compile must be false with several workers, got {self._members.count}")
         self._dtype = choose_dtype(recipe, device)
         self._recipe = recipe
         self._seed = seed
@@ -93,9 +91,8 @@ class Training:
             synchronize_norms(network, device, everywhere=recipe.sync_norms)
         self.network = move(network, device, recipe).train()
         self._teacher = None if teacher is None else move(teacher, device, recipe).eval()
-        self._forward = (
-            compile_network(network, device) if recipe.compile else distribute(network, device, self._members)
-        )
+        computed = compile_network(network, device, alone=self._members.count == 1) if recipe.compile else network
+        self._forward = distribute(computed, device, self._members)  # the gradients of compiled networks, too
         self._optimizer = build_optimizer(network, recipe)
         self._scaler = build_scaler(device, self._dtype)
         self._batches = choose_batches(data, recipe, seed=seed, size=image_size, device=device, members=self._members)

@@ -15,7 +15,7 @@ from nas.recipe import TrainRecipe
 
 
 def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
-    """Builds SGD with Nesterov momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with weight decay."""
+    """Builds SGD with momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with weight decay."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
     rate = _on_device(recipe.peak_rate, parameters)
@@ -33,7 +33,7 @@ def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
         lr=rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
         fused=True,  # networks of cells have hundreds of small tensors: one call for all of them
     )
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.photographs.crop_decoding import ChooseBox, center_box, decode_crop
 from nas.data.data_set import Images, Labels, Split
+from nas.data.photographs.crop_decoding import ChooseBox, center_box, decode_crop
 
 Indices = npt.NDArray[np.int64]
 

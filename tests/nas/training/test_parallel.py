@@ -49,7 +49,7 @@ def test_two_workers_have_the_loss_of_one_over_twenty_steps(found, kind):
     assert not torch.allclose(first, second, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["plain", "sync"])
+@pytest.mark.parametrize("kind", ["plain", "sync", "compiled"])
 def test_they_end_with_the_weights_of_one(found, kind):
     for name in ("weights", "running_var"):
         first, second, alone = (each[f"{kind}.{name}"] for each in found)
