@@ -99,8 +99,8 @@ class DataSpec:
             differ between machines.
         image_size: height and width to which images are resized; None keeps their size.
         num_train: images used from the training set, validation included, drawn evenly from all classes; None: all.
-        validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1). With 0
-            all are trained on, and validated on 1 % of them: for a training whose result selects nothing.
+        validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
+            With 0 all are trained on, and validated on 1 % of them: for a training whose result selects nothing.
         split_seed: seed of the draw and the split.
         split: ``hashed`` draws the split of an image folder by a hash of each image's name, so that added images move
             no other; ``shuffled`` is that of version 0.1.0, which also read `nas.data.image_files.FIRST_SUFFIXES` only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -125,10 +125,23 @@ def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, 
     Computed exactly from the histogram of each channel. The deviation of a constant channel is set to the step between
     two gray levels, since images are divided by it. For 200,000 or more images, an evenly spaced subset is used.
     """
-    images = images[:: max(1, len(images) // _MAX_COUNTED)]
+    return _moments(_histograms(images[:: max(1, len(images) // _MAX_COUNTED)]))
+
+
+def streamed_statistics(blocks: Iterable[Images]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Computes the same of blocks of images that are not kept; raises ValueError if there is none."""
+    counts: Labels | None = None
+    for images in blocks:
+        counts = _histograms(images) if counts is None else counts + _histograms(images)
+    if counts is None:
+        raise ValueError("there must be an image of which to count the colors, got none that can be decoded")
+    return _moments(counts)
+
+
+def _moments(histograms: Labels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     values = np.arange(256) / 255
     means, deviations = [], []
-    for counts in _histograms(images):
+    for counts in histograms:
         mean = float(counts @ values / counts.sum())
         variance = float(counts @ (values - mean) ** 2 / counts.sum())
         means.append(mean)

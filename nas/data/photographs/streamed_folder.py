@@ -6,10 +6,13 @@ are identified by their names and sizes: reading the contents of all of ImageNet
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.data.class_folders import ClassFolders, Layout, find_layout, list_images, list_test_images, named_root
-from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, channel_statistics
+from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, streamed_statistics
 from nas.data.file_digests import cache_folder
 from nas.data.identity import MAX_FILES, FileDigest, FolderDigest, Identity
 from nas.data.photographs.split import Photographs, PhotographSplit
@@ -26,7 +29,8 @@ from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
 from nas.data.splits import ImageSource, check_classes, draw_splits
 from nas.fidelity import DataSpec
-from nas.files.atomic_write import write_bytes
+from nas.files.atomic_write import write_bytes, write_text
+from nas.files.guarded_read import read_json_object
 
 _FOLDER = "indexes"
 _COUNTED, _COUNTED_SIZE = 10_000, 64
@@ -132,13 +136,44 @@ def _sizes(found: ClassFolders) -> Iterator[tuple[str, int, int]]:
 def _statistics(
     train: PhotographSplit, spec: DataSpec, progress: Progress | None
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Counts the colors of up to 10,000 evenly spaced photographs, made small; kept beside the index."""
+    """Counts the colors of up to 10,000 evenly spaced photographs, made small; kept beside the index.
+
+    Processes that start together on a machine wait for the first of them.
+    """
     if spec.statistics == "imagenet":
         return IMAGENET_MEAN, IMAGENET_STD
     some = train.thumbnails(_COUNTED, size=_COUNTED_SIZE)
-    images = np.empty(some.images.shape, np.uint8)
+    path = cache_folder() / _FOLDER / f"{_digest_of(some)}.json"
+    with path.with_suffix(".lock").open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file costs only its counting
+            kept = read_json_object(path)
+            return tuple(map(float, kept["mean"])), tuple(map(float, kept["std"]))
+        mean, std = streamed_statistics(_squares(some, progress))
+        write_text(path, json.dumps({"mean": mean, "std": std}))
+    return mean, std
+
+
+def _digest_of(some: PhotographSplit) -> str:
+    """Identifies photographs by their paths, sizes and times of change, and by whether damaged ones are skipped."""
+    digest = hashlib.blake2b(bytes([some.skip_damaged]), digest_size=16)
     for place in range(len(some)):
-        images[place] = some.image(place)
-        if progress is not None and place % _REPORT_EVERY == 0:
-            progress(place, len(some))
-    return channel_statistics(images)
+        found = (path := some.photographs.path(place)).stat()
+        digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _squares(some: PhotographSplit, progress: Progress | None) -> Iterator[Images]:
+    """Yields photographs in blocks; damaged ones are left out if that is the setting."""
+    for start in range(0, len(some), _REPORT_EVERY):
+        if progress is not None:
+            progress(start, len(some))
+        block = []
+        for place in range(start, min(start + _REPORT_EVERY, len(some))):
+            try:
+                block.append(some.image(place))
+            except ValueError:
+                if not some.skip_damaged:
+                    raise
+        if block:
+            yield np.stack(block)

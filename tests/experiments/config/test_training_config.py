@@ -21,7 +21,7 @@ def test_only_what_selects_nothing_may_hold_nothing_out():
         (TournamentConfig, {"tournament": {"run": "r"}}),
         (SearchConfig, {"search": {"num_trials": 2}}),
     ):
-        with pytest.raises(ValueError, match="data.validation_fraction must be above 0, since validation images sel"):
+        with pytest.raises(ValueError, match=r"data\.validation_fraction must be above 0, since validation images sel"):
             kind.parse({**first, **parse_yaml(text)})
 
 

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from nas.data.load import load_data
+from nas.data.photographs import streamed_folder
 from nas.data.photographs.split import PhotographSplit
 from nas.data.photographs.streamed_folder import load_streamed_folder, load_streamed_test
 from nas.fidelity import DataSpec
@@ -81,6 +82,26 @@ def test_nothing_is_decoded_with_the_constants_of_imagenet(root, monkeypatch):
     monkeypatch.setattr("nas.data.photographs.split.decode_crop", lambda *_: pytest.fail("decoded"))
     data = load_data(spec(root, statistics="imagenet"))
     assert (data.mean, data.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_statistics_are_counted_once_and_kept_until_a_photograph_changes(root, monkeypatch):
+    data = load_data(spec(root))
+    decoded = []
+    decode = streamed_folder.PhotographSplit.image
+    monkeypatch.setattr(PhotographSplit, "image", lambda *given: decoded.append(given[1]) or decode(*given))
+    assert load_data(spec(root)).mean == data.mean
+    assert decoded == []
+    for path in (root / "train").rglob("*.JPEG"):
+        Image.new("RGB", (12, 10), (100, 100, 50)).save(path)
+    assert load_data(spec(root)).mean[0] == pytest.approx(100 / 255, abs=0.01)
+    assert len(decoded) == len(data.train)
+
+
+def test_damaged_photographs_do_not_count_where_they_are_skipped(root):
+    load_data(spec(root)).train.photographs.path(0).write_bytes(b"")
+    assert load_data(spec(root, damaged="skip")).mean[0] == pytest.approx(200 / 255, abs=0.01)
+    with pytest.raises(ValueError, match=r"JPEG is not an image"):
+        load_data(spec(root))
 
 
 def test_the_constants_of_imagenet_serve_decoded_squares_too(root):
