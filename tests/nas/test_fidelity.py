@@ -51,7 +51,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"recipe": {"learning_rate": float("inf")}}, "learning_rate"),
         ({"recipe": {"device": "tpu"}}, "device"),
         ({"recipe": None}, "not valid at recipe"),
-        ({"data": {"validation_fraction": 0}}, r"not valid at data.validation_fraction"),
+        ({"data": {"validation_fraction": -0.1}}, r"not valid at data.validation_fraction"),
         ({"data": {"split_seed": -1}}, "split_seed"),
     ],
 )
