@@ -34,9 +34,9 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from nas.data.crop_decoding import decode_crop
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD
 from nas.data.load import load_data
-from nas.data.photographs.crop_decoding import decode_crop
 from nas.fidelity import DataSpec, TrainRecipe
 from nas.streaming.batches import StreamedBatches
 from nas.streaming.crops import ASPECTS, resized_box

@@ -81,3 +81,10 @@ def check_held_out(data: DataSpec) -> None:
         raise ValueError(
             "data.validation_fraction must be above 0, since validation images select; 0 is for `nas train` only"
         )
+
+
+def check_within_search(recipe: TrainRecipe, data: DataSpec) -> None:
+    """Raises ValueError for settings of a recipe or of data that only `nas train` can follow."""
+    check_held_out(data)
+    if recipe.beyond_search:
+        raise ValueError(f"recipe.{recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it")

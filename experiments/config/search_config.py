@@ -20,10 +20,10 @@ from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_checks import (
     check_cells,
     check_edges,
-    check_held_out,
     check_names,
     check_scored,
     check_shared,
+    check_within_search,
 )
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.workers import SearchWorkers
@@ -182,11 +182,7 @@ class SearchConfig(Config):
     def __post_init__(self) -> None:
         if self.data.name not in DATA_SETS:
             raise unknown_name("data set in data.name", self.data.name, DATA_SETS)
-        check_held_out(self.data)
-        if self.recipe.beyond_search:
-            raise ValueError(
-                f"recipe.{self.recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it"
-            )
+        check_within_search(self.recipe, self.data)
         if isinstance(self.space, CellSpace):
             check_cells(self.space, self.network)
         elif isinstance(self.space, EdgeSpace):

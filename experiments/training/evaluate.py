@@ -19,7 +19,7 @@ from experiments.architectures.trained import find_trained_file
 from nas.data.data_set import DataSet, Split
 from nas.data.image_folder import load_image_folder_test
 from nas.data.load import DATA_SETS, load_data
-from nas.data.photographs.streamed_folder import load_streamed_test
+from nas.data.streamed_folder import load_streamed_test
 from nas.export.folder import MODEL_FILE
 from nas.fidelity import DataSpec, TrainRecipe
 from nas.models.checkpoint import Checkpoint, load_checkpoint

@@ -11,7 +11,7 @@ from nas.data.cifar10 import load_cifar10
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Progress
 from nas.data.digits import load_digits
 from nas.data.image_folder import load_image_folder
-from nas.data.photographs.streamed_folder import load_streamed_folder
+from nas.data.streamed_folder import load_streamed_folder
 from nas.fidelity import DataSpec
 from nas.plugins import Table
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.photographs.crop_decoding import Box
+from nas.data.crop_decoding import Box
 from nas.recipe import TrainRecipe
 
 ASPECTS = (3 / 4, 4 / 3)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nas.data.data_set import Images
-from nas.data.photographs.split import PhotographSplit
+from nas.data.photograph_split import PhotographSplit
 from nas.streaming.crops import NUM_DRAWS, CropDraw
 
 Indices = npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ class _Crops(Dataset[CropBatch]):
         self._split, self._draw = split, draw
         self._size = split.photographs.crop if draw is None else draw.size
 
-    def __getitem__(self, task: Task) -> CropBatch:  # type: ignore[override]
+    def __getitem__(self, task: Task) -> CropBatch:
         epoch, places = task
         pixels = np.empty((len(places), 3, self._size, self._size), np.uint8)
         draws = np.zeros((len(places), NUM_DRAWS), np.float32)
@@ -55,7 +55,8 @@ class _Crops(Dataset[CropBatch]):
                 continue
             labels[done] = self._split.labels[used]
             done += 1
-        return CropBatch(*(torch.from_numpy(each[:done]) for each in (pixels, draws, labels)), damaged)
+        tensors = [torch.from_numpy(each[:done]) for each in (pixels, draws, labels)]
+        return CropBatch(tensors[0], tensors[1], tensors[2], damaged)
 
     def _fill(self, place: int, epoch: int, pixels: Images, draws: npt.NDArray[np.float32], damaged: list[str]) -> int:
         """Decodes a photograph into arrays; returns its number, that of the next one if a damaged one is replaced."""

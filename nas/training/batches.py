@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas.data.data_set import DataSet
-from nas.data.photographs.split import PhotographSplit
+from nas.data.photograph_split import PhotographSplit
 from nas.recipe import TrainRecipe
 from nas.streaming.batches import StreamedBatches
 from nas.training.augmentation import ImageSource, augmented_batch, shuffled_batches

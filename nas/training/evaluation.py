@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import DataSet, Split
-from nas.data.photographs.split import PhotographSplit
+from nas.data.photograph_split import PhotographSplit
 from nas.recipe import TrainRecipe
 from nas.streaming.batches import evaluation_batches
 from nas.training.augmentation import ImageSource

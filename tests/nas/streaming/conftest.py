@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nas.data.data_set import DataSet
-from nas.data.photographs.split import Photographs, PhotographSplit
+from nas.data.photograph_split import Photographs, PhotographSplit
 
 NUM_PHOTOGRAPHS = 20
 

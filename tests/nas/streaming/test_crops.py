@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nas.data.photographs.crop_decoding import Box
+from nas.data.crop_decoding import Box
 from nas.recipe import TrainRecipe
 from nas.streaming.crops import ASPECTS, NUM_DRAWS, CropDraw, resized_box
 

@@ -24,7 +24,7 @@ from nas.data.class_folders import ClassFolders, Layout, find_layout, list_image
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, streamed_statistics
 from nas.data.file_digests import cache_folder
 from nas.data.identity import MAX_FILES, FileDigest, FolderDigest, Identity
-from nas.data.photographs.split import Photographs, PhotographSplit
+from nas.data.photograph_split import Photographs, PhotographSplit
 from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
 from nas.data.splits import ImageSource, check_classes, draw_splits
@@ -54,9 +54,8 @@ def load_streamed_folder(spec: DataSpec, *, progress: Progress | None = None) ->
     splits = [_split(train, spec, indices) for indices in chosen]
     mean, std = _statistics(splits[0], spec, progress)
     report = source.report(*chosen)
-    return DataSet(
-        *splits, partial(load_streamed_test, spec, layout.class_names), layout.class_names, mean, std, report
-    )
+    load_test = partial(load_streamed_test, spec, layout.class_names)
+    return DataSet(splits[0], splits[1], load_test, layout.class_names, mean, std, report)
 
 
 def load_streamed_test(spec: DataSpec, class_names: tuple[str, ...]) -> PhotographSplit:

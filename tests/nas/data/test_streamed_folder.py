@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nas.data import streamed_folder
 from nas.data.load import load_data
-from nas.data.photographs import streamed_folder
-from nas.data.photographs.split import PhotographSplit
-from nas.data.photographs.streamed_folder import load_streamed_folder, load_streamed_test
+from nas.data.photograph_split import PhotographSplit
+from nas.data.streamed_folder import load_streamed_folder, load_streamed_test
 from nas.fidelity import DataSpec
 
 
@@ -79,7 +79,7 @@ def test_the_archive_of_kaggle_is_read_from_its_top(root, tmp_path):
 
 
 def test_nothing_is_decoded_with_the_constants_of_imagenet(root, monkeypatch):
-    monkeypatch.setattr("nas.data.photographs.split.decode_crop", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("nas.data.photograph_split.decode_crop", lambda *_: pytest.fail("decoded"))
     data = load_data(spec(root, statistics="imagenet"))
     assert (data.mean, data.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data.photographs.split import Photographs, PhotographSplit
+from nas.data.photograph_split import Photographs, PhotographSplit
 
 LEVELS = (10, 60, 110, 160, 210)
 

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional
 
-from nas.data.photographs import crop_decoding
-from nas.data.photographs.crop_decoding import Box, center_box, decode_crop
+from nas.data import crop_decoding
+from nas.data.crop_decoding import Box, center_box, decode_crop
 
 
 def picture(width, height):

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from nas.data.crop_decoding import ChooseBox, center_box, decode_crop
 from nas.data.data_set import Images, Labels, Split
-from nas.data.photographs.crop_decoding import ChooseBox, center_box, decode_crop
 
 Indices = npt.NDArray[np.int64]
 
@@ -48,7 +48,8 @@ class Photographs:
 
     def path(self, place: int) -> Path:
         """Path of the photograph with this number."""
-        return self.folder / self.names[self.indices[place]].decode("utf-8", "surrogateescape")
+        name: bytes = self.names[self.indices[place]]
+        return self.folder / name.decode("utf-8", "surrogateescape")
 
     def decode(self, place: int, choose: ChooseBox, size: int) -> Images:
         """Decodes a crop of a photograph, see `decode_crop`: uint8 (3, size, size)."""

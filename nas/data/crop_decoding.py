@@ -97,7 +97,7 @@ def _decode(image: Image.Image, content: bytes, factor: float) -> Tensor:
     least = (int(image.width / factor), int(image.height / factor)) if shrinks else (0, 0)
     if image.format == "JPEG" and image.mode in _PLAIN and is_upright(image):
         with suppress(ValueError):  # Pillow tolerates more, or says what is wrong
-            pixels = simplejpeg.decode_jpeg(
+            pixels = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
                 content,
                 "RGB",
                 min_width=least[0],

@@ -1,1 +1,0 @@
-"""Photographs that are decoded when they are needed, from folders or from tar shards."""
