@@ -16,9 +16,11 @@ from typing import Any
 from torch import nn
 
 from experiments.architectures.trained import find_trained_file
+from nas.data.class_folders import describe_test_images
 from nas.data.data_set import DataSet, Split
 from nas.data.image_folder import load_image_folder_test
 from nas.data.load import DATA_SETS, load_data
+from nas.data.report import describe_counts
 from nas.data.streamed_folder import load_streamed_test
 from nas.export.folder import MODEL_FILE
 from nas.fidelity import DataSpec, TrainRecipe
@@ -47,8 +49,9 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
     """Evaluates a trained network, given as for `find_trained_file`, on the test images.
 
     Returns:
-        Plain data: `crops`, scores by size; `recorded`, the score stored with the network, or None; `reproduced`,
-        whether the first score equals it; `ran`, the evaluated file.
+        Plain data: `crops`, scores by size; `images`, the numbers of images of a folder that are used and left out, or
+        None; `recorded`, the score stored with the network, or None; `reproduced`, whether the first score equals it;
+        `ran`, the evaluated file.
 
     Raises:
         ValueError: If there is no such network, or the images do not match it.
@@ -58,7 +61,8 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
     how = checkpoint.evaluation
     spec = checkpoint.network.spec
     resize = options.resize or how.get("resize") or spec.image_size
-    split = load_test(_data_spec(options.data, how, resize), checkpoint)
+    spec_of_data = _data_spec(options.data, how, resize)
+    split = load_test(spec_of_data, checkpoint)
     network, ran = _network(checkpoint, path, code=options.code)
     recipe = TrainRecipe(batch_size=how.get("batch_size", 64), precision=how.get("precision", "auto"))
     images = DataSet(split, split, lambda: split, checkpoint.class_names, checkpoint.mean, checkpoint.std)
@@ -70,6 +74,7 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
         "ran": ran,
         "resize": resize,
         "crops": scores,
+        "images": describe_test_images(spec_of_data, checkpoint.class_names),
         "recorded": recorded,
         "reproduced": None if recorded is None else next(iter(scores.values())) == recorded,
     }
@@ -94,7 +99,8 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
 
 def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
     """Formats the scores as lines of text."""
-    lines = [
+    lines = [] if value["images"] is None else [describe_counts(value["images"])]
+    lines += [
         f"{size} pixels: top-1 {score['top1']:.2%}, top-5 {score['top5']:.2%}, {score['num_images']:,} images"
         for size, score in value["crops"].items()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from nas.data.data_set import Labels
 from nas.data.image_cache import FileList
 from nas.data.image_files import HIDDEN, NO_IMAGE, composed, find_folders, find_images, image_suffixes, is_hidden
 from nas.data.label_lists import GROUND_TRUTH, KAGGLE, TEXT, find_label_list, read_label_list
-from nas.data.report import MAX_EXAMPLES, LeftOut, LeftOutTally, join_left_out
+from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut, LeftOutTally, join_left_out
 from nas.fidelity import DataSpec
 
 TRAIN_FOLDER, TEST_FOLDERS = "train", ("test", "val")
@@ -88,6 +89,14 @@ def list_test_images(root: Path, class_names: Sequence[str], spec: DataSpec) -> 
         raise ValueError(f"{folder} has no list of labels")
     numbers = read_label_list(labels, found.names, class_names)
     return ClassFolders(FileList(folder, found.names), np.array(numbers, dtype=np.int64), found.left_out)
+
+
+def describe_test_images(spec: DataSpec, class_names: Sequence[str]) -> dict[str, Any] | None:
+    """Returns `DataReport.counts` of the test images of a folder; None for another data set."""
+    if spec.name != "image_folder":
+        return None
+    found = list_test_images(named_root(spec), class_names, spec)
+    return DataReport({TEST_IMAGES: len(found.labels)}, found.left_out).counts
 
 
 def find_test_folder(root: Path) -> Path:
