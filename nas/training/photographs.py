@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
 from nas.data.data_set import DataSet, Split
 from nas.recipe import TrainRecipe
@@ -94,6 +93,8 @@ def training_transform(photographs: Split, data: DataSet, recipe: TrainRecipe, *
 
     Uses the recipe's `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
     """
+    from torchvision.transforms import v2
+
     steps: list[nn.Module] = []
     if recipe.min_crop_area:
         steps.append(v2.RandomResizedCrop(size, scale=(recipe.min_crop_area, 1), ratio=ASPECTS, antialias=True))
