@@ -247,3 +247,94 @@ def counted_nodes(monkeypatch):
 
     monkeypatch.setattr(canonical._Search, "descend", counted)
     return nodes
+
+
+VOC_SETS = {
+    "VOC2007": {"train": ["000005", "000007"], "val": ["000009"], "test": ["000001", "000002"]},
+    "VOC2012": {"train": ["2008_000008", "2008_000015"], "val": ["2008_000002", "2008_000003"]},
+}
+_VOC_XML = """<annotation>
+\t<folder>{year}</folder>
+\t<filename>{name}.jpg</filename>
+\t<source>
+\t\t<database>The VOC Database</database>
+\t\t<annotation>PASCAL {year}</annotation>
+\t\t<image>flickr</image>
+\t</source>
+\t<size>
+\t\t<width>{width}</width>
+\t\t<height>{height}</height>
+\t\t<depth>3</depth>
+\t</size>
+\t<segmented>1</segmented>
+{objects}</annotation>
+"""
+_VOC_OBJECT = """\t<object>
+\t\t<name>{name}</name>
+\t\t<pose>Unspecified</pose>
+\t\t<truncated>0</truncated>
+\t\t<difficult>{difficult}</difficult>
+\t\t<bndbox>
+\t\t\t<xmin>{0}</xmin>
+\t\t\t<ymin>{1}</ymin>
+\t\t\t<xmax>{2}</xmax>
+\t\t\t<ymax>{3}</ymax>
+\t\t</bndbox>
+\t\t<part>
+\t\t\t<name>head</name>
+\t\t\t<bndbox>
+\t\t\t\t<xmin>1</xmin>
+\t\t\t\t<ymin>1</ymin>
+\t\t\t\t<xmax>2</xmax>
+\t\t\t\t<ymax>2</ymax>
+\t\t\t</bndbox>
+\t\t</part>
+\t</object>
+"""
+
+
+@pytest.fixture
+def voc_folder(tmp_path) -> Path:
+    """A ``VOCdevkit`` of 2007 and 2012 as it is unpacked: a dog, a person and a difficult person in each image."""
+    import numpy as np
+    from PIL import Image
+
+    random, root = np.random.default_rng(0), tmp_path / "VOCdevkit"
+    palette = voc_palette()
+    for year, sets in VOC_SETS.items():
+        folder = root / year
+        for part in ("JPEGImages", "Annotations", "SegmentationClass", "ImageSets/Main", "ImageSets/Segmentation"):
+            (folder / part).mkdir(parents=True)
+        for task in ("Main", "Segmentation"):
+            lists = {**sets, "trainval": sorted(sets["train"] + sets["val"])}
+            for name, images in lists.items():
+                (folder / "ImageSets" / task / f"{name}.txt").write_text("".join(f"{each}\n" for each in images))
+        for place, name in enumerate(sorted({each for images in sets.values() for each in images})):
+            width, height = 60 + place, 48
+            boxes = [("dog", 0, (5, 6, 24 + place, 30)), ("person", 0, (30, 8, 50, 40)), ("person", 1, (52, 2, 58, 9))]
+            pixels = random.integers(90, 130, (height, width, 3), dtype=np.uint8)
+            mask = np.zeros((height, width), dtype=np.uint8)
+            for (kind, _, (left, top, right, bottom)), colour in zip(boxes, (200, 30, 40), strict=True):
+                inside = slice(top - 1, bottom), slice(left - 1, right)
+                pixels[inside], mask[inside] = colour, {"dog": 12, "person": 15}[kind]
+                mask[top - 1, left - 1 : right] = 255
+            Image.fromarray(pixels).save(folder / "JPEGImages" / f"{name}.jpg", quality=95)
+            image = Image.fromarray(mask)
+            image.putpalette(palette)
+            image.save(folder / "SegmentationClass" / f"{name}.png")
+            objects = "".join(_VOC_OBJECT.format(*box, name=kind, difficult=hard) for kind, hard, box in boxes)
+            text = _VOC_XML.format(year=year, name=name, width=width, height=height, objects=objects)
+            (folder / "Annotations" / f"{name}.xml").write_text(text)
+    return root
+
+
+def voc_palette() -> list[int]:
+    """Colours of the values 0 to 255 in Pascal VOC's masks, from their bits as in the devkit's VOClabelcolormap.m."""
+    colours = []
+    for number in range(256):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                colour[channel] |= (number >> (3 * bit + channel) & 1) << (7 - bit)
+        colours += colour
+    return colours

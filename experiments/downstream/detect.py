@@ -111,6 +111,9 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
         for name in ("box", "mask")
         if name in scores
     ]
+    if voc := scores.get("voc"):
+        points, area = (_percent(voc[key]) for key in ("eleven_points", "area"))
+        table.append(f"Pascal VOC {measured}: AP at 0.5 {points} with eleven points, {area} as area under the curve")
     return [
         f"{result['num_parameters']:,} parameters, {result['num_backbone_parameters']:,} of them in the backbone",
         *table,
@@ -122,11 +125,12 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
 def describe_scores(record: Record) -> str:
     """Summarizes an evaluation in a few words."""
     scores = record["evaluation"]
-    return ", ".join(
+    found = [
         f"{name} AP {_percent(scores[name]['ap'])} (AP50 {_percent(scores[name]['ap50'])})"
         for name in ("box", "mask")
         if name in scores
-    )
+    ]
+    return ", ".join([*found, *([f"VOC AP {_percent(scores['voc']['ap'])}"] if "voc" in scores else [])])
 
 
 def _percent(share: float | None) -> str:

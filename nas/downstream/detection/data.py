@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from nas.downstream.detection.annotation_file import Reading, read_annotations
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.describe import describe_data
 from nas.downstream.detection.settings import DetectionData
+from nas.downstream.detection.voc_annotations import read_voc
+from nas.downstream.voc_folder import find_sets, find_years
 
 YEARS = ("", "2017")
 """Suffixes of folders and annotation files: none, or that of COCO's own."""
@@ -84,8 +87,8 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
 
 
 def has_objects(annotations: Annotations) -> bool:
-    """Whether there is an object that is not a crowd."""
-    return any(not each.is_crowd for objects in annotations.objects.values() for each in objects)
+    """Whether there is an object that evaluation does not ignore."""
+    return any(not each.is_ignored for objects in annotations.objects.values() for each in objects)
 
 
 def has_trained_objects(annotations: Annotations) -> bool:
@@ -111,20 +114,36 @@ def choose_images(annotations: Annotations, number: int | None, *, seed: int) ->
     return replace(annotations, images=images, objects=objects)
 
 
-def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
-    path, folder = _find_split(root, name)
-    is_truth = name == data.evaluate
-    reading = Reading(folder, need_masks=masks, drop_bad_objects=data.drop_bad_objects, is_truth=is_truth)
-    annotations = read_annotations(path, reading, _check_size if check else lambda *_: False)
+def _read_split(
+    root: Path, name: Literal["train", "val"], data: DetectionData, *, masks: bool, check: bool
+) -> Annotations:
+    reading = Reading(root, need_masks=masks, drop_bad_objects=data.drop_bad_objects, is_truth=name == data.evaluate)
+    examine = _check_size if check else lambda *_: False
+    if _is_voc(root, data):
+        chosen = data.train_sets if name == "train" else data.evaluation_sets
+        annotations = read_voc(root, find_sets(root, "Main", name, chosen), reading, examine)
+    else:
+        path, folder = _find_split(root, name)
+        annotations = read_annotations(path, replace(reading, folder=folder), examine)
     if check and data.check_pictures == "decode":
         _decode_all(annotations)
     return annotations
 
 
-def _find_split(root: Path, name: str) -> tuple[Path, Path]:
-    """Returns the annotation file and the folder of the images."""
+def _is_voc(root: Path, data: DetectionData) -> bool:
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}")
+    years = find_years(root)
+    if data.format == "voc" and not years:
+        raise ValueError(f"{root} must be VOCdevkit or hold VOC2007 or another year of Pascal VOC, got neither")
+    is_voc = data.format == "voc" or (data.format == "auto" and bool(years))
+    if not is_voc and (data.train_sets or data.evaluation_sets):
+        raise ValueError(f"data.train_sets and data.evaluation_sets are for Pascal VOC's layout, which {root} has not")
+    return is_voc
+
+
+def _find_split(root: Path, name: str) -> tuple[Path, Path]:
+    """Returns the annotation file and the folder of the images."""
     paths = [root / "annotations" / f"instances_{name}{year}.json" for year in YEARS]
     folders = [root / f"{name}{year}" for year in YEARS]
     path = next((path for path in paths if path.is_file()), None)

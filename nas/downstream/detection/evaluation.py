@@ -14,6 +14,7 @@ from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.masks import encode_masks
 from nas.downstream.detection.metrics import average_precision
+from nas.downstream.detection.voc_metrics import voc_average_precision
 from nas.downstream.recipe import DenseRecipe
 from nas.files.atomic_write import write_text
 from nas.training.device import autocast, choose_device, choose_dtype
@@ -39,7 +40,8 @@ def evaluate_detector(
     results format.
 
     Returns:
-        ``box``, and with masks ``mask``, see `average_precision`; ``num_pictures`` and ``num_found``.
+        ``box``, and with masks ``mask``, see `average_precision`; on Pascal VOC's images ``voc``, see
+        `voc_average_precision`; ``num_pictures`` and ``num_found``.
 
     Raises:
         RuntimeError: if pycocotools is missing.
@@ -54,7 +56,9 @@ def evaluate_detector(
         write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
         if outlines:
             write_text(folder / MASKS_FILE, json.dumps(outlines) + "\n")
-    scores = {"box": average_precision(annotations, boxes, "bbox")}
+    scores: dict[str, Any] = {"box": average_precision(annotations, boxes, "bbox")}
+    if annotations.eleven_points is not None:
+        scores["voc"] = voc_average_precision(annotations, boxes)
     if masks:
         scores["mask"] = average_precision(annotations, outlines, "segm")
     return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}

@@ -19,7 +19,8 @@ def average_precision(
 ) -> dict[str, float | None]:
     """Computes COCO's average precision of boxes or masks.
 
-    Detections have COCO's results format, with ``bbox`` or ``segmentation`` as the kind says.
+    Detections have COCO's results format, with ``bbox`` or ``segmentation`` as the kind says. Objects that are
+    difficult in Pascal VOC are ignored as crowds are.
 
     Returns:
         A number from 0 to 1 for each of `NAMES`; None where there are no true objects (pycocotools' -1).
@@ -58,7 +59,7 @@ def _truth(annotation: Annotation, sizes: Mapping[int, list[int]], kind: str) ->
         "category_id": annotation.category,
         "bbox": list(annotation.box),
         "area": annotation.area,
-        "iscrowd": int(annotation.is_crowd),
+        "iscrowd": int(annotation.is_ignored),
     }
     if kind == "bbox":
         return entry

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.dataclasses import dataclass
 
+from nas.downstream.later_settings import without_defaults
 from nas.downstream.norms import HeadNormName, NormName
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD, MAX_SIDE
 
@@ -89,11 +90,11 @@ class ImageForm:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectionData:
-    """Images and annotations in COCO's layout to train and evaluate a detector on.
+    """Images and annotations in COCO's or Pascal VOC's layout to train and evaluate a detector on.
 
     Attributes:
         root: folder with ``train/``, ``val/`` and ``annotations/instances_{train,val}.json``, or with COCO's own names,
-            ``train2017/`` and so on.
+            ``train2017/`` and so on; or Pascal VOC's ``VOCdevkit``, or the folder of one of its years.
         num_train: number of training images; null means all. A smaller selection is part of a larger one.
         subset_seed: of the selection.
         evaluate: images on which average precision is measured: ``val``, or the selected ones of ``train``.
@@ -103,6 +104,10 @@ class DetectionData:
             they are an error. Of the images to evaluate none is dropped: empty boxes stay as truth that no detection
             matches, and anything else that is invalid is an error.
         cache_mib: memory of each worker for decoded images, in MiB.
+        format: of the folder: ``coco``, ``voc``, or ``auto`` to find out.
+        train_sets: image sets of Pascal VOC to train on, such as [VOC2007/trainval, VOC2012/trainval]. Null: trainval
+            of all years where there is VOC2007/test, otherwise train.
+        evaluation_sets: image sets to evaluate on as ``val``. Null: VOC2007/test if there is one, otherwise val.
     """
 
     root: str | None = None
@@ -113,3 +118,10 @@ class DetectionData:
     check_pictures: Literal["decode", "size"] = "decode"
     drop_bad_objects: bool = False
     cache_mib: Annotated[int, Field(ge=0)] = 512
+    format: Literal["auto", "coco", "voc"] = "auto"
+    train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(self, write(self), "format", "train_sets", "evaluation_sets")

@@ -216,3 +216,18 @@ def test_several_workers_are_started_once_all_fits_together(arrange, run_cli, mo
     code, out, _ = run_cli(*arrange("run", *words))
     assert (code, started) == (0, [(2, 0.5, 0, "auto")])
     assert "box on 2 images (val): AP" in out
+
+
+def test_pascal_voc_is_read_as_it_is_unpacked(arrange, run_cli, tmp_path, voc_folder):
+    words = arrange(
+        "voc", "--set", "recipe.iterations=2", "--set", "recipe.cuts=[1]", "--set", "recipe.warmup_iterations=0"
+    )
+    words[words.index("--data") + 1] = voc_folder
+    code, out, err = run_cli(*words)
+    assert (code, err) == (0, "")
+    assert re.search(r"Pascal VOC on 2 images \(val\): AP at 0\.5 [0-9.]+ with eleven points, [0-9.]+ as area", out)
+    result = json.loads((tmp_path / "voc" / "result.json").read_text())
+    assert result["num_categories"] == 20
+    voc = result["evaluation"]["voc"]
+    assert [name for name, number in voc["categories"].items() if number is not None] == ["dog", "person"]
+    assert (voc["ap"], set(voc)) == (voc["eleven_points"], {"ap", "eleven_points", "area", "categories"})
