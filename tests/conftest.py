@@ -338,3 +338,75 @@ def voc_palette() -> list[int]:
                 colour[channel] |= (number >> (3 * bit + channel) & 1) << (7 - bit)
         colours += colour
     return colours
+
+
+def paint(image_path, mask_path, mask, *, palette=None, seed=0):
+    """Saves a mask, and an image in which each value of the mask has its own grey."""
+    import numpy as np
+    from PIL import Image
+
+    for path in (image_path, mask_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 20, (*mask.shape, 3), dtype=np.uint8)
+    Image.fromarray(noise + (mask.astype(int) * 37 % 200)[..., None].astype(np.uint8)).save(image_path)
+    image = Image.fromarray(mask)
+    if palette is not None:
+        image.putpalette(palette)
+    image.save(mask_path)
+
+
+def stripes(*values, height=24, width=40):
+    """A mask of vertical stripes of equal width."""
+    import numpy as np
+
+    return np.repeat(np.array(values, dtype=np.uint8), -(-width // len(values)))[None, :width].repeat(height, 0)
+
+
+@pytest.fixture
+def cityscapes_folder(tmp_path) -> Path:
+    """Cityscapes as it is unpacked: road, car, sky, and the ignored ids 1 (ego vehicle) and 4 (static)."""
+    root = tmp_path / "cityscapes"
+    for split, cities in (("train", ("aachen", "bochum")), ("val", ("frankfurt",)), ("test", ("berlin",))):
+        for city in cities:
+            for frame in range(2):
+                name = f"{city}/{city}_{frame:06}_000019"
+                masks = root / "gtFine" / split
+                image = root / "leftImg8bit" / split / f"{name}_leftImg8bit.png"
+                paint(image, masks / f"{name}_gtFine_labelIds.png", stripes(7, 26, 23, 1, 4), seed=frame)
+                for other in ("color", "instanceIds"):
+                    (masks / f"{name}_gtFine_{other}.png").write_bytes(b"not read")
+                (masks / f"{name}_gtFine_polygons.json").write_text("{}")
+    return root
+
+
+@pytest.fixture
+def gta5_folder(tmp_path) -> Path:
+    """GTA5 as it is unpacked: masks with Cityscapes' colours as palette, and the split of its authors."""
+    import numpy as np
+    from scipy.io import savemat
+
+    from nas.downstream.segmentation.street_scenes import TRAIN_IDS
+
+    root, palette = tmp_path / "gta5", [0] * 768
+    for label, (_, colour) in TRAIN_IDS.items():
+        palette[3 * label : 3 * label + 3] = colour
+    for number in range(1, 6):
+        mask = stripes(7, 26, 23, 0, 34)
+        paint(root / "images" / f"{number:05}.png", root / "labels" / f"{number:05}.png", mask, palette=palette)
+    splits = {"trainIds": [[1], [2], [3]], "valIds": [[4]], "testIds": [[5]]}
+    savemat(root / "split.mat", {name: np.array(each, dtype=np.uint16) for name, each in splits.items()})
+    return root
+
+
+@pytest.fixture
+def ade20k_folder(tmp_path) -> Path:
+    """The folder of ADE20K's scene parsing benchmark as it is unpacked: wall, building, flag and other pixels."""
+    root = tmp_path / "ADEChallengeData2016"
+    for split, short, number in (("training", "train", 3), ("validation", "val", 2)):
+        for index in range(1, number + 1):
+            name = f"ADE_{short}_{index:08}"
+            image = root / "images" / split / f"{name}.jpg"
+            paint(image, root / "annotations" / split / f"{name}.png", stripes(0, 1, 2, 150))
+    (root / "objectInfo150.txt").write_text("Idx\tRatio\tTrain\tVal\tName\n")
+    (root / "sceneCategories.txt").write_text("")
+    return root

@@ -57,7 +57,7 @@ class SegmentationTest:
     """Where a trained segmenter is evaluated, beside the validation images.
 
     Attributes:
-        root: Another folder of images with masks of the same classes, whose ``val`` is used; null for none.
+        root: Another folder or data set of the same classes, whose ``val`` is used; null for none.
         shifts: Distribution shifts of the validation images; null for all.
         severity: Of the shifts, 1 to 5.
         seed: Of the random numbers of the shifts.

@@ -56,7 +56,7 @@ def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: Segme
         Domain(
             name,
             plan.split(folder, split),
-            folder.classes.count(split.counts),
+            (split.classes or folder.classes).count(split.counts),
             fingerprint=own if name in {VALIDATION, TRAINING} else other,
         )
         for name, split in splits.items()

@@ -51,9 +51,9 @@ def find_sets(root: Path, task: Task, split: Literal["train", "val"], chosen: tu
         root: see `find_years`.
         task: ``Main`` lists the images with boxes, ``Segmentation`` those with masks.
         split: ``train`` or ``val``.
-        chosen: sets such as ``VOC2007/trainval``. None takes the usual ones: where there is a test set, which is that
-            of 2007, ``trainval`` of all years to train on and that test set to evaluate on; elsewhere ``train`` and
-            ``val``.
+        chosen: sets such as ``VOC2007/trainval``. None takes the usual ones. For masks these are ``train`` and ``val``
+            of the last year. For boxes, where there is VOC2007/test, they are ``trainval`` of all years to train on
+            and that test set to evaluate on, and elsewhere ``train`` and ``val`` of all years.
 
     Raises:
         ValueError: if a set is missing or empty, or a line of its file is not the name of an image.
@@ -68,10 +68,10 @@ def is_eleven_points(sets: list[VocSet]) -> bool:
 
 
 def _usual(years: dict[str, Path], task: Task, split: str) -> Iterator[str]:
-    tested = [name for name, folder in years.items() if (folder / SETS_FOLDER / task / "test.txt").is_file()]
-    tested = [name for name in tested if name == _FIRST]  # the annotations of later test sets are not published
-    if tested:
-        yield from (f"{name}/trainval" for name in years) if split == "train" else (f"{name}/test" for name in tested)
+    if task == "Segmentation":
+        yield f"{max(years)}/{split}"
+    elif _FIRST in years and (years[_FIRST] / SETS_FOLDER / task / "test.txt").is_file():
+        yield from [f"{name}/trainval" for name in years] if split == "train" else [f"{_FIRST}/test"]
     else:
         yield from (f"{name}/{split}" for name in years)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.dataclasses import dataclass
 
+from nas.downstream.later_settings import without_defaults
 from nas.downstream.norms import NormName
 from nas.downstream.recipe import MAX_SIDE
 
@@ -45,13 +46,25 @@ class SegmentationData:
     """Images to train on, and the classes in their masks.
 
     Attributes:
-        root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names.
-        unlabelled: value in the masks of pixels without a class, which are ignored: 0, or 255 as in PASCAL VOC.
+        root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names; or that of
+            Cityscapes, GTA5, ADE20K or Pascal VOC as it is downloaded.
+        unlabelled: value in such masks of pixels without a class, which are ignored: 0, or 255. A downloaded data set
+            has its own.
         most_frequent: classes to learn, those with the most training pixels; others become unlabelled. Null: all.
         crop: height and width in pixels of training crops. Other sizes are in the recipe: `scales` and `max_side`.
+        format: of the folder: ``folder``, ``cityscapes``, ``gta5``, ``ade20k``, ``voc``, or ``auto`` to find out.
+        train_sets: image sets of Pascal VOC to train on, such as [VOC2012/train]. Null: train of the last year.
+        evaluation_sets: image sets to evaluate on as ``val``. Null: val of the last year.
     """
 
     root: str | None = None
     unlabelled: Literal[0, 255] = 0
     most_frequent: Annotated[int | None, Field(ge=2, le=255)] = None
     crop: Annotated[int, Field(ge=8, le=MAX_SIDE)] = 480
+    format: Literal["auto", "folder", "cityscapes", "gta5", "ade20k", "voc"] = "auto"
+    train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(self, write(self), "format", "train_sets", "evaluation_sets")

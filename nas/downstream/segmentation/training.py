@@ -40,7 +40,7 @@ class SegmentationPlan:
 
     def split(self, folder: SegmentationFolder, split: SegmentationSplit) -> SegmentationImages:
         """Returns the images of a split, of this folder or another one, with this plan's sizes."""
-        return SegmentationImages(split.pairs, folder.classes, self.recipe, crop=self.data.crop)
+        return SegmentationImages(split.pairs, split.classes or folder.classes, self.recipe, crop=self.data.crop)
 
 
 def run_segmentation(
