@@ -17,7 +17,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class HeadSpec:
-    """Heads on a backbone: torchvision's, on the last stage at its own stride.
+    """Heads on a backbone: torchvision's, on the last stage.
 
     Attributes:
         kind: ``fcn`` (1411.4038), a convolution and the classifier, or ``deeplab`` (1706.05587), parallel convolutions
@@ -27,6 +27,7 @@ class HeadSpec:
         auxiliary_weight: of its loss.
         norm: replaces the norms of backbone and heads, see `nas.models.replace_norms`; null keeps them. With
             ``frozen_bn`` the heads have batch norms that are trained, since they have no statistics to freeze.
+        output_stride: largest stride of a stage: later ones are dilated. Null keeps the strides of the backbone.
     """
 
     kind: Literal["fcn", "deeplab"] = "fcn"
@@ -34,6 +35,11 @@ class HeadSpec:
     auxiliary: bool = False
     auxiliary_weight: Annotated[float, Field(gt=0)] = 0.5
     norm: NormName | None = None
+    output_stride: Literal[8, 16] | None = None
+
+    @model_serializer(mode="wrap")
+    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(self, write(self), "output_stride")
 
     @property
     def norm_of_heads(self) -> str:
