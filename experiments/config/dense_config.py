@@ -17,6 +17,7 @@ from nas.downstream.recipe import DenseRecipe
 from nas.downstream.schedule import parse_length
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
+from nas.downstream.segmentation.views import Views
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
 from nas.shifts.table import check_shifts
@@ -62,6 +63,8 @@ class SegmentationTest:
         severity: Of the shifts, 1 to 5.
         seed: Of the random numbers of the shifts.
         training: Whether to evaluate on the training images too.
+        scales: Factors of the size of images; the predicted probabilities of several are averaged.
+        flip: Whether the predictions of mirrored images are averaged too.
     """
 
     root: str | None = None
@@ -69,6 +72,13 @@ class SegmentationTest:
     severity: Annotated[int, Field(ge=1, le=5)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     training: bool = True
+    scales: Annotated[tuple[Annotated[float, Field(gt=0, le=8)], ...], Field(min_length=1)] = (1.0,)
+    flip: bool = False
+
+    @property
+    def views(self) -> Views:
+        """Views of each image."""
+        return Views(self.scales, self.flip)
 
     def __post_init__(self) -> None:
         check_shifts(self.shifts or ())

@@ -125,3 +125,16 @@ def test_street_scenes_are_tested_across_domains(run, cityscapes_folder, gta5_fo
     assert domains["val of gta5"]["pixels"][0] == 24 * 8  # road, in a fifth of one image
     classes = load_segmenter(tmp_path / "out" / "segmenter.safetensors")[1].classes
     assert (classes.values[:2], classes.names[:2]) == ((7, 8), ("road", "sidewalk"))
+
+
+def test_more_views_at_test_time_are_measured_again(run, tmp_path):
+    run()
+    path = tmp_path / "out" / "domains.json"
+    plain = json.loads(path.read_text())
+    run("test.scales=[0.75,1,1.25]", "test.flip=true")
+    views = json.loads(path.read_text())
+    assert "views" not in plain["validation"]
+    assert views["validation"]["views"] == {"scales": [0.75, 1, 1.25], "flip": True}
+    assert views["validation"]["iou"] != plain["validation"]["iou"]
+    run()
+    assert json.loads(path.read_text()) == plain
