@@ -43,7 +43,8 @@ class DetectionSettings(SegmentationSettings):
     """The start of a training, and its length.
 
     Attributes:
-        schedule: A schedule of the papers, ``1x``, ``2x``, ..., instead of the recipe's length; null for none.
+        schedule: A schedule of the papers, ``1x``, ``2x``, .., or iterations, ``60k``, ``600it``, .., instead of the
+            recipe's length; null for none.
     """
 
     schedule: str | None = None

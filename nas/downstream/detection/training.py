@@ -27,7 +27,7 @@ class DetectionPlan:
     """Everything that determines the outcome of a detector's training.
 
     Attributes:
-        length: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's iterations.
+        length: ``1x``, ``60k`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's.
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
         accept_data: whether a training is resumed although its images have changed.
     """
