@@ -18,12 +18,13 @@ from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.runs.live_iterations import RecordLines
 from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
-from nas.downstream.detection.data import DetectionSet, load_detection_data
+from nas.downstream.detection.data import DetectionSet
 from nas.downstream.detection.metrics import NAMES
 from nas.downstream.detection.training import (
     DETECTOR_FILE,
     DetectionPlan,
     build_task,
+    load_data,
     resolve_recipe,
     run_detection,
     train_member,
@@ -74,7 +75,7 @@ def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
     """
     choose_dtype(plan.recipe, choose_device(plan.recipe))
     with console.status("reading the images"):
-        data = load_detection_data(plan.data, masks=plan.detector.masks)
+        data = load_data(plan)
     say_report(console, data.report)
     build_task(plan, data)
     return data
@@ -107,8 +108,8 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
     scores = result["evaluation"]
     measured = f"on {scores['num_pictures']} images ({result['data']['evaluate']})"
     table = [
-        f"{name} {measured}: " + ", ".join(f"{_LABELS[key]} {_percent(scores[name][key])}" for key in NAMES)
-        for name in ("box", "mask")
+        f"{name} {measured}: " + ", ".join(f"{_LABELS[key]} {_percent(value)}" for key, value in scores[name].items())
+        for name in ("box", "mask", "keypoints")
         if name in scores
     ]
     if voc := scores.get("voc"):
@@ -127,7 +128,7 @@ def describe_scores(record: Record) -> str:
     scores = record["evaluation"]
     found = [
         f"{name} AP {_percent(scores[name]['ap'])} (AP50 {_percent(scores[name]['ap50'])})"
-        for name in ("box", "mask")
+        for name in ("box", "mask", "keypoints")
         if name in scores
     ]
     return ", ".join([*found, *([f"VOC AP {_percent(scores['voc']['ap'])}"] if "voc" in scores else [])])

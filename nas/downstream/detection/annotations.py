@@ -31,6 +31,7 @@ class Annotation:
         is_crowd: whether it is a group of objects, which is not trained on and ignored in evaluation.
         mask: compressed run lengths; None without a mask.
         is_trained: whether it may be trained on; an object whose box is empty is evaluation truth only.
+        keypoints: x, y and visibility of each keypoint, see `nas.downstream.detection.keypoints`; empty if not read.
         is_difficult: marked as difficult in Pascal VOC: not trained on, and ignored in evaluation.
     """
 
@@ -43,6 +44,7 @@ class Annotation:
     mask: bytes | None = None
     is_trained: bool = True
     is_difficult: bool = False
+    keypoints: tuple[float, ...] = ()
 
     @property
     def is_ignored(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from nas.data.report import DataReport
 from nas.downstream.detection.annotation_file import Reading, read_annotations
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.describe import describe_data
+from nas.downstream.detection.keypoints import num_labelled
 from nas.downstream.detection.settings import DetectionData
 from nas.downstream.detection.voc_annotations import read_voc
 from nas.downstream.voc_folder import find_sets, find_years
@@ -55,8 +56,12 @@ class DetectionSet:
         )
 
 
-def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True) -> DetectionSet:
-    """Loads and checks the images and annotations of both splits; with `masks` every object must have a mask.
+def load_detection_data(
+    data: DetectionData, *, masks: bool, keypoints: bool = False, check: bool = True
+) -> DetectionSet:
+    """Loads and checks the images and annotations of both splits.
+
+    With `masks` every object must have a mask, with `keypoints` keypoints; then images without any are not trained on.
 
     Without `check` no image file is opened: workers skip what the process that started them has checked.
 
@@ -67,7 +72,8 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     """
     if data.root is None:
         raise ValueError("the folder of the images must be named with --data, or data.root, got none")
-    train = _read_split(Path(data.root), "train", data, masks=masks, check=check)
+    read = partial(_read_split, Path(data.root), data=data, need=_Need(masks, keypoints), check=check)
+    train = read("train")
     if data.num_train is not None and data.num_train > len(train.images):
         raise ValueError(
             f"data.num_train must be at most {len(train.images)}, the number of training images, got {data.num_train}"
@@ -76,7 +82,7 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     check_training(chosen)
     measured = chosen
     if data.evaluate == "val":
-        measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
+        measured = read("val")
         _check_same_categories(train, measured)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
     measured = choose_images(measured, number, seed=data.subset_seed)
@@ -114,20 +120,47 @@ def choose_images(annotations: Annotations, number: int | None, *, seed: int) ->
     return replace(annotations, images=images, objects=objects)
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What every object must have beside a box."""
+
+    masks: bool
+    keypoints: bool
+
+
 def _read_split(
-    root: Path, name: Literal["train", "val"], data: DetectionData, *, masks: bool, check: bool
+    root: Path, name: Literal["train", "val"], *, data: DetectionData, need: _Need, check: bool
 ) -> Annotations:
-    reading = Reading(root, need_masks=masks, drop_bad_objects=data.drop_bad_objects, is_truth=name == data.evaluate)
+    reading = Reading(
+        root,
+        need_masks=need.masks,
+        need_keypoints=need.keypoints,
+        drop_bad_objects=data.drop_bad_objects,
+        is_truth=name == data.evaluate,
+    )
     examine = _check_size if check else lambda *_: False
     if _is_voc(root, data):
         chosen = data.train_sets if name == "train" else data.evaluation_sets
         annotations = read_voc(root, find_sets(root, "Main", name, chosen), reading, examine)
     else:
-        path, folder = _find_split(root, name)
+        path, folder = _find_split(root, name, "person_keypoints" if need.keypoints else "instances")
         annotations = read_annotations(path, replace(reading, folder=folder), examine)
     if check and data.check_pictures == "decode":
         _decode_all(annotations)
-    return annotations
+    return _with_keypoints(annotations) if need.keypoints and name == "train" else annotations
+
+
+def _with_keypoints(annotations: Annotations) -> Annotations:
+    """Leaves out images without a labelled keypoint, as Detectron does in training."""
+    labelled = {image for image, some in annotations.objects.items() if any(map(num_labelled, some))}
+    images = tuple(image for image in annotations.images if image.id in labelled)
+    if not images:
+        raise ValueError(f"{annotations.path}: the training images must hold a labelled keypoint, got none")
+    if not (missing := len(annotations.images) - len(images)):
+        return annotations
+    objects = {image: some for image, some in annotations.objects.items() if image in labelled}
+    notice = f"{missing:,} training images without a labelled keypoint are not used"
+    return replace(annotations, images=images, objects=objects, notices=(*annotations.notices, notice))
 
 
 def _is_voc(root: Path, data: DetectionData) -> bool:
@@ -142,13 +175,13 @@ def _is_voc(root: Path, data: DetectionData) -> bool:
     return is_voc
 
 
-def _find_split(root: Path, name: str) -> tuple[Path, Path]:
+def _find_split(root: Path, name: str, kind: str) -> tuple[Path, Path]:
     """Returns the annotation file and the folder of the images."""
-    paths = [root / "annotations" / f"instances_{name}{year}.json" for year in YEARS]
+    paths = [root / "annotations" / f"{kind}_{name}{year}.json" for year in YEARS]
     folders = [root / f"{name}{year}" for year in YEARS]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
-        raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
+        raise ValueError(f"{root} must hold annotations/{kind}_{name}.json, or {kind}_{name}2017.json")
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise ValueError(f"{root} must hold the images of {path.name} in {name} or {name}2017, got neither")

@@ -20,7 +20,7 @@ from nas.files.atomic_write import write_text
 from nas.training.device import autocast, choose_device, choose_dtype
 from nas.training.parallel import current_members, gather_texts
 
-BOXES_FILE, MASKS_FILE = "found_boxes.json", "found_masks.json"
+BOXES_FILE, MASKS_FILE, KEYPOINTS_FILE = "found_boxes.json", "found_masks.json", "found_keypoints.json"
 _MASK_THRESHOLD = 0.5
 _SHARED = ("image_id", "category_id", "score")
 
@@ -32,6 +32,7 @@ def evaluate_detector(
     recipe: DenseRecipe,
     *,
     masks: bool,
+    keypoints: bool = False,
     folder: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluates a detector; several workers share the images, and all get the same scores.
@@ -40,8 +41,8 @@ def evaluate_detector(
     results format.
 
     Returns:
-        ``box``, and with masks ``mask``, see `average_precision`; on Pascal VOC's images ``voc``, see
-        `voc_average_precision`; ``num_pictures`` and ``num_found``.
+        ``box``, and with masks ``mask``, with keypoints ``keypoints``, see `average_precision`; on Pascal VOC's images
+        ``voc``, see `voc_average_precision`; ``num_pictures`` and ``num_found``.
 
     Raises:
         RuntimeError: if pycocotools is missing.
@@ -52,15 +53,19 @@ def evaluate_detector(
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
     boxes = [{key: each[key] for key in (*_SHARED, "bbox")} for each in everything]
     outlines = _masks(everything, annotations)
+    points = [{key: each[key] for key in (*_SHARED, "keypoints")} for each in everything if "keypoints" in each]
     if folder is not None and current_members().rank == 0:
         write_text(folder / BOXES_FILE, json.dumps(boxes) + "\n")
-        if outlines:
-            write_text(folder / MASKS_FILE, json.dumps(outlines) + "\n")
+        for name, found_there in ((MASKS_FILE, outlines), (KEYPOINTS_FILE, points)):
+            if found_there:
+                write_text(folder / name, json.dumps(found_there) + "\n")
     scores: dict[str, Any] = {"box": average_precision(annotations, boxes, "bbox")}
     if annotations.eleven_points is not None:
         scores["voc"] = voc_average_precision(annotations, boxes)
     if masks:
         scores["mask"] = average_precision(annotations, outlines, "segm")
+    if keypoints:
+        scores["keypoints"] = average_precision(annotations, points, "keypoints")
     return {**scores, "num_pictures": len(annotations.images), "num_found": len(everything)}
 
 
@@ -89,8 +94,8 @@ def find_objects(
     The network is in evaluation mode and on the recipe's device; `categories` are ids by label, from 1.
 
     Returns:
-        Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), and with a mask
-        ``counts``, compressed run lengths.
+        Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), with a mask
+        ``counts``, compressed run lengths, and with keypoints ``keypoints``, x, y and 1 of each.
     """
     device = choose_device(recipe)
     dtype = choose_dtype(recipe, device)
@@ -112,4 +117,7 @@ def _to_results(given: Mapping[str, Tensor], image: AnnotatedImage, categories: 
     if "masks" in given:
         for result, counts in zip(results, encode_masks(given["masks"][:, 0] > _MASK_THRESHOLD), strict=True):
             result["counts"] = counts
+    if "keypoints" in given:
+        for result, points in zip(results, given["keypoints"].float().flatten(1).tolist(), strict=True):
+            result["keypoints"] = points
     return results

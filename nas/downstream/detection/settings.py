@@ -17,7 +17,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectorSettings:
-    """Faster R-CNN or Mask R-CNN on a feature pyramid; the defaults are torchvision's.
+    """Faster R-CNN, Mask R-CNN or Keypoint R-CNN on a feature pyramid; the defaults are torchvision's.
 
     Sources: Faster R-CNN 1506.01497, FPN 1612.03144, Mask R-CNN 1703.06870, GN 1803.08494, and 1811.08883.
 
@@ -39,6 +39,8 @@ class DetectorSettings:
         roi_batch: proposals per image in the loss of the heads.
         min_score: boxes with lower scores are dropped.
         max_detections: boxes per image in the output.
+        keypoints: whether the 17 keypoints of persons are predicted too (1703.06870, section 5), instead of masks. The
+            head that predicts them has no norms, and twice the channels.
     """
 
     masks: bool = False
@@ -56,6 +58,15 @@ class DetectorSettings:
     roi_batch: Annotated[int, Field(ge=1)] = 512
     min_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
     max_detections: Annotated[int, Field(ge=1)] = 100
+    keypoints: bool = False
+
+    def __post_init__(self) -> None:
+        if self.masks and self.keypoints:
+            raise ValueError("detector.masks and detector.keypoints must not both be set")
+
+    @model_serializer(mode="wrap")
+    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(self, write(self), "keypoints")
 
     @property
     def norm_of_heads(self) -> str:
