@@ -13,11 +13,12 @@ from experiments.config.kinds import DETECTION, SEGMENTATION, ConfigKind
 from experiments.config.workers import TrainingWorkers
 from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan
-from nas.downstream.recipe import DenseRecipe
+from nas.downstream.detection.views import Views
+from nas.downstream.recipe import MAX_SIDE, DenseRecipe
 from nas.downstream.schedule import parse_length
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
-from nas.downstream.segmentation.views import Views
+from nas.downstream.segmentation.views import Views as SegmentationViews
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
 from nas.shifts.table import check_shifts
@@ -55,6 +56,28 @@ class DetectionSettings(SegmentationSettings):
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class DetectionTest:
+    """Views of the images to evaluate, in which a trained detector is evaluated beside its own.
+
+    Attributes:
+        scales: Shorter sides in pixels, whose boxes are joined and whose masks are averaged; empty for none.
+        flip: Whether each of them is mirrored too.
+    """
+
+    scales: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], ...] = ()
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.flip and not self.scales:
+            raise ValueError("test.flip needs test.scales, the sides of the images that are mirrored, got none")
+
+    @property
+    def views(self) -> Views | None:
+        """The views; None for none."""
+        return Views(self.scales, self.flip) if self.scales else None
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class SegmentationTest:
     """Where a trained segmenter is evaluated, beside the validation images.
 
@@ -77,9 +100,9 @@ class SegmentationTest:
     flip: bool = False
 
     @property
-    def views(self) -> Views:
+    def views(self) -> SegmentationViews:
         """Views of each image."""
-        return Views(self.scales, self.flip)
+        return SegmentationViews(self.scales, self.flip)
 
     def __post_init__(self) -> None:
         check_shifts(self.shifts or ())
@@ -107,6 +130,12 @@ class DetectionConfig(_Dense):
     detection: DetectionSettings
     detector: DetectorSettings
     data: DetectionData
+    test: DetectionTest
+
+    def __post_init__(self) -> None:
+        super(DetectionConfig, self).__post_init__()
+        if self.test.scales and self.detector.keypoints:
+            raise ValueError("test.scales is for boxes and masks, but detector.keypoints is set")
 
     def plan(self, architecture: Buildable) -> DetectionPlan:
         """Everything that determines the outcome of the training."""

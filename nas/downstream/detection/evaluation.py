@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.detection import FasterRCNN
 
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.images import ImageStore
 from nas.downstream.detection.masks import encode_masks
 from nas.downstream.detection.metrics import average_precision
+from nas.downstream.detection.views import Views, detect_in_views
 from nas.downstream.detection.voc_metrics import voc_average_precision
 from nas.downstream.recipe import DenseRecipe
 from nas.files.atomic_write import write_text
@@ -25,7 +27,7 @@ _MASK_THRESHOLD = 0.5
 _SHARED = ("image_id", "category_id", "score")
 
 
-def evaluate_detector(
+def evaluate_detector(  # noqa: PLR0913 - what is evaluated, and how
     network: nn.Module,
     annotations: Annotations,
     store: ImageStore,
@@ -34,11 +36,12 @@ def evaluate_detector(
     masks: bool,
     keypoints: bool = False,
     folder: Path | None = None,
+    views: Views | None = None,
 ) -> dict[str, Any]:
     """Evaluates a detector; several workers share the images, and all get the same scores.
 
     The network is in evaluation mode and on the recipe's device. `folder`, if given, gets all detections in COCO's
-    results format.
+    results format. `views` are joined for each image; None looks at it once, as it is in training.
 
     Returns:
         ``box``, and with masks ``mask``, with keypoints ``keypoints``, see `average_precision`; on Pascal VOC's images
@@ -48,7 +51,7 @@ def evaluate_detector(
         RuntimeError: if pycocotools is missing.
     """
     part = annotations.images[current_members().part]
-    found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories))
+    found = find_objects(network, part, store, recipe, categories=tuple(annotations.categories), views=views)
     everything = [each for text in gather_texts(json.dumps(found)) for each in json.loads(text)]
     everything.sort(key=lambda each: (each["image_id"], -each["score"]))
     boxes = [{key: each[key] for key in (*_SHARED, "bbox")} for each in everything]
@@ -88,10 +91,12 @@ def find_objects(
     recipe: DenseRecipe,
     *,
     categories: Sequence[int],
+    views: Views | None = None,
 ) -> list[dict[str, Any]]:
     """Detects objects one image at a time, so the results do not depend on the rest of a batch.
 
     The network is in evaluation mode and on the recipe's device; `categories` are ids by label, from 1.
+    For `views` see `nas.downstream.detection.views.detect_in_views`.
 
     Returns:
         Detections: ``image_id``, ``category_id``, ``score``, ``bbox`` (x, y, width, height in pixels), with a mask
@@ -102,7 +107,11 @@ def find_objects(
     found: list[dict[str, Any]] = []
     for image in images:
         with autocast(device, dtype):
-            (given,) = network([store.image(image).to(device)])
+            pixels = store.image(image).to(device)
+            if views is None:
+                (given,) = network([pixels])
+            else:
+                given = detect_in_views(cast("FasterRCNN", network), pixels, views)
         found += _to_results(given, image, categories)
     return found
 

@@ -118,10 +118,19 @@ def tensors(path):
 
 
 def test_masks_are_measured_too(arrange, run_cli, tmp_path):
-    code, out, _ = run_cli(*arrange("masks", "--set", "detector.masks=true", "--set", "data.evaluate=train"))
+    words = arrange("masks", "--set", "detector.masks=true", "--set", "data.evaluate=train")
+    code, out, _ = run_cli(*words)
     assert code == 0
     assert "mask on 4 images (train): AP " in out
     assert "loss_mask" in (tmp_path / "masks" / "metrics.jsonl").read_text()
+    weights = tmp_path / "masks" / "detector.safetensors"
+    before = weights.stat().st_mtime_ns
+    more = ["--set", "test.scales=[32,40]", "--set", "test.flip=true"]
+    code, out, err = run_cli(*words, *more)
+    assert (code, err) == (0, "")
+    assert "mask in views of 32, 40 pixels, mirrored too: AP " in out
+    assert json.loads((tmp_path / "masks" / "views.json").read_text())["views"] == {"scales": [32, 40], "flip": True}
+    assert weights.stat().st_mtime_ns == before
 
 
 def test_a_batch_of_one_trains_with_group_norm(arrange, run_cli):
