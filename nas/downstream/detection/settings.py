@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nas.downstream.later_settings import without_defaults
 from nas.downstream.norms import HeadNormName, NormName
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD, MAX_SIDE
 
@@ -64,9 +63,7 @@ class DetectorSettings:
         if self.masks and self.keypoints:
             raise ValueError("detector.masks and detector.keypoints must not both be set")
 
-    @model_serializer(mode="wrap")
-    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_defaults(self, write(self), "keypoints")
+    LATER: ClassVar[tuple[str, ...]] = ("keypoints",)
 
     @property
     def norm_of_heads(self) -> str:
@@ -133,6 +130,4 @@ class DetectionData:
     train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
-    @model_serializer(mode="wrap")
-    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_defaults(self, write(self), "format", "train_sets", "evaluation_sets")
+    LATER: ClassVar[tuple[str, ...]] = ("format", "train_sets", "evaluation_sets")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nas.downstream.later_settings import without_defaults
 from nas.downstream.norms import NormName
 from nas.downstream.recipe import MAX_SIDE
 
@@ -37,9 +36,7 @@ class HeadSpec:
     norm: NormName | None = None
     output_stride: Literal[8, 16] | None = None
 
-    @model_serializer(mode="wrap")
-    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_defaults(self, write(self), "output_stride")
+    LATER: ClassVar[tuple[str, ...]] = ("output_stride",)
 
     @property
     def norm_of_heads(self) -> str:
@@ -71,6 +68,4 @@ class SegmentationData:
     train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
-    @model_serializer(mode="wrap")
-    def _to_json(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_defaults(self, write(self), "format", "train_sets", "evaluation_sets")
+    LATER: ClassVar[tuple[str, ...]] = ("format", "train_sets", "evaluation_sets")
