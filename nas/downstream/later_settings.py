@@ -1,4 +1,4 @@
-"""Settings added after version 0.1.0, omitted at their defaults in fingerprints and files so that old ones stay valid."""
+"""Settings added after version 0.1.0, omitted at their defaults in fingerprints and files: old ones stay valid."""
 
 from __future__ import annotations
 
