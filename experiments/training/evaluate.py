@@ -19,6 +19,7 @@ from experiments.architectures.trained import find_trained_file
 from nas.data.data_set import DataSet, Split
 from nas.data.image_folder import load_image_folder_test
 from nas.data.load import DATA_SETS, load_data
+from nas.data.streamed_folder import load_streamed_test
 from nas.export.folder import MODEL_FILE
 from nas.fidelity import DataSpec, TrainRecipe
 from nas.models.checkpoint import Checkpoint, load_checkpoint
@@ -78,7 +79,7 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
     """Loads test images, with classes in the order of the network; ValueError if they do not match the network."""
     names = checkpoint.class_names
     if spec.name == "image_folder":
-        split = load_image_folder_test(spec, names)
+        split = (load_streamed_test if spec.streamed else load_image_folder_test)(spec, names)
     else:
         data = load_data(spec)
         if data.class_names != names:
@@ -105,7 +106,7 @@ def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
 
 def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpec:
     if data is not None and (Path(data).is_dir() or data not in DATA_SETS):
-        return DataSpec("image_folder", data, image_size=resize)
+        return DataSpec("image_folder", data, image_size=resize, streamed=how.get("streamed") is True)
     name = data or how.get("data")
     if name is None or name == "image_folder":
         raise ValueError("--data must name the folder of the images, or a data set that needs none, such as digits")

@@ -84,7 +84,7 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     Raises:
         ValueError: if backbone and pyramid do not fit together, or the weights to start from belong to another network.
     """
-    recipe, parts = resolve_recipe(plan, data), {"masks": plan.detector.masks, "keypoints": plan.detector.keypoints}
+    recipe, masks, keypoints = resolve_recipe(plan, data), plan.detector.masks, plan.detector.keypoints
     backbone = start_backbone(
         plan.architecture, plan.network, start=plan.start, norm=plan.detector.norm, seed=plan.seed
     )
@@ -97,8 +97,10 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     return DenseTask(
         fingerprints=_fingerprints(description, recipe, plan, data),
         network=network,
-        images=TrainingImages(data.train, store, flip=recipe.flip, **parts),
-        evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, **parts, folder=folder),
+        images=TrainingImages(data.train, store, flip=recipe.flip, masks=masks, keypoints=keypoints),
+        evaluate=lambda given: evaluate_detector(
+            given, data.evaluation, store, recipe, masks=masks, keypoints=keypoints, folder=folder
+        ),
         save=lambda out: save_detector(out / DETECTOR_FILE, network, description),
         description=_describe(plan, recipe, data, backbone),
         without_images=training_fingerprint(description.to_json(), recipe, plan.start),

@@ -68,14 +68,17 @@ def detect_in_views(network: FasterRCNN, image: Tensor, views: Views) -> dict[st
     Returns:
         What torchvision's detectors return for one image: boxes, labels, scores and masks.
     """
-    seen, boxes, scores, labels = [], [], [], []
+    seen: list[_View] = []
+    boxes: list[Tensor] = []
+    scores: list[Tensor] = []
+    labels: list[Tensor] = []
     for scale in views.scales:
         for mirrored in (False, True)[: 1 + views.flip]:
             view, found = _look(network, image, scale, mirrored=mirrored)
             seen.append(view)
             for every, one in zip((boxes, scores, labels), found, strict=True):
                 every.append(one)
-    heads = network.roi_heads
+    heads: Any = network.roi_heads
     result = {"boxes": torch.cat(boxes), "labels": torch.cat(labels), "scores": torch.cat(scores)}
     kept = batched_nms(result["boxes"].float(), result["scores"].float(), result["labels"], heads.nms_thresh)
     result = {name: each[kept[: heads.detections_per_img]] for name, each in result.items()}
@@ -89,13 +92,14 @@ def _look(
     network: FasterRCNN, image: Tensor, scale: int, *, mirrored: bool
 ) -> tuple[_View, tuple[Tensor, Tensor, Tensor]]:
     """Returns a view, and boxes in the original image, scores and labels."""
-    transform = copy.copy(network.transform)
+    transform: Any = copy.copy(network.transform)
+    heads: Any = network.roi_heads
     transform.max_size = round(transform.max_size * max(1, scale / transform.min_size[-1]))
     transform.min_size = (scale,)
     images, _ = transform([image.flip(-1) if mirrored else image])
     features = network.backbone(images.tensors)
     proposals, _ = network.rpn(images, features)
-    heads, sizes = network.roi_heads, images.image_sizes
+    sizes = images.image_sizes
     logits, regression = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, proposals, sizes)))
     (boxes,), (scores,), (labels,) = heads.postprocess_detections(logits, regression, proposals, sizes)
     view = _View(features, sizes[0], (image.shape[1], image.shape[2]), mirrored)
@@ -104,7 +108,8 @@ def _look(
 
 def _masks(network: FasterRCNN, seen: list[_View], found: dict[str, Tensor]) -> Tensor:
     """Returns the mean probabilities (N, 1, side, side) within the boxes."""
-    heads, total = network.roi_heads, []
+    heads: Any = network.roi_heads
+    total = []
     for view in seen:
         pooled = heads.mask_roi_pool(view.features, [view.from_image(found["boxes"])], [view.size])
         (masks,) = maskrcnn_inference(heads.mask_predictor(heads.mask_head(pooled)), [found["labels"]])

@@ -80,7 +80,7 @@ def area(right: _Flags, num_objects: int) -> float:
 
 def _precision(right: _Flags) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Returns the precision, and the number of objects found, after each detection."""
-    recalled = np.cumsum(right)
+    recalled: NDArray[np.int64] = np.cumsum(right, dtype=np.int64)
     return recalled / np.arange(1, len(right) + 1), recalled
 
 
