@@ -14,6 +14,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from torch import Tensor, nn
 
 from nas.downstream.backbone import Backbone
+from nas.downstream.later_settings import plain
 from nas.fidelity import NetworkSpec
 from nas.files.strict_json import parse_json
 from nas.models.build import Buildable, description_from_json
@@ -39,7 +40,7 @@ class Description(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
-        data: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        data: dict[str, Any] = plain(self)
         return data
 
     @classmethod
