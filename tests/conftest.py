@@ -53,7 +53,7 @@ SLOW = (
     "nas/export",
     "nas/models/test_build.py",
     "nas/models/test_complexity.py",
-    "nas/models/test_import_timm.py",
+    "nas/models/imports/test_timm_cells.py",
     "nas/models/test_edge_network.py",
     "nas/models/test_network.py",
     "nas/models/test_operations.py",

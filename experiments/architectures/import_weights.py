@@ -17,7 +17,7 @@ from nas.export.folder import export_checkpoint
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
 from nas.models.checkpoint import save_checkpoint
-from nas.models.import_timm import describe_timm, load_timm
+from nas.models.imports.timm_cells import describe_timm, load_timm
 from nas.models.network import build_network
 from search_spaces.published import PUBLISHED
 

@@ -99,7 +99,7 @@ def count(  # noqa: PLR0913 - one argument for each option
     print_result(value, print_count, as_json=as_json)
 
 
-@app.command(epilog="Example: nas score nasnet-a pnasnet-5 --image-size 32 --scores naswot,synflow")
+@app.command(epilog="Example: nas score nasnet-a pnasnet-5 --preset cifar10 --scores naswot,synflow")
 def score(  # noqa: PLR0913 - one argument for each option
     archs: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Architectures, as for nas count.")],
     *,

@@ -28,6 +28,12 @@ def check_names(settings: Mapping[str, Any]) -> None:
                 raise unknown_name(f"{what} in space.{what}s", each, known)
 
 
+def check_norm(network: NetworkSpec) -> None:
+    """Raises ValueError for a norm that the networks of a search, which start from initial weights, cannot have."""
+    if network.norm == "frozen_bn":
+        raise ValueError("network.norm must not be frozen_bn in a search: its networks have no statistics to freeze")
+
+
 def check_edges(space: EdgeSpace, network: NetworkSpec) -> None:
     """Raises ValueError for an unknown operation of a space of edges, or a network that they cannot have."""
     for op in space.ops:

@@ -13,7 +13,7 @@ from nas.edge_cell import EdgeCell
 from nas.export.feeding import Feeding
 from nas.export.model_card import model_card
 from nas.export.model_source import WEIGHTS_FILE, Labels, model_source
-from nas.fidelity import NetworkSpec
+from nas.fidelity import NetworkSpec, network_json
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
@@ -37,7 +37,7 @@ def export_untrained(architecture: Architecture, spec: NetworkSpec, out: Path, *
         raise ValueError(f"{out} holds {WEIGHTS_FILE} of another network; choose another folder for an untrained one")
     texts = model_source(architecture, spec, name=name), model_card(architecture, spec, name=name)
     written = _write_texts(out, architecture, *texts)
-    write_text(out / NETWORK_FILE, json.dumps(TypeAdapter(NetworkSpec).dump_python(spec, mode="json"), indent=2) + "\n")
+    write_text(out / NETWORK_FILE, json.dumps(network_json(spec), indent=2) + "\n")
     return [*written, out / NETWORK_FILE]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,10 @@ def _replaced(module: nn.Module, build: Callable[[_Replaceable], nn.Module]) -> 
     if isinstance(module, _Replaceable) and not isinstance(module, InstanceNorm):
         weight = _tensor(module, "weight")
         with torch.device("cpu" if weight is None else weight.device):
-            return build(module).train(module.training)
+            new = build(module)
+            if isinstance(act := getattr(module, "act", None), nn.Module):  # timm's norms apply their activation
+                new = nn.Sequential(new, cast("nn.Module", module.drop), act)
+            return new.train(module.training)
     for name, child in list(module.named_children()):
         if (new := _replaced(child, build)) is not child:
             module.add_module(name, new)

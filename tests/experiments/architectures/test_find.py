@@ -11,7 +11,7 @@ from experiments.runs.run_folder import RunFolder
 from nas.edge_cell import EdgeCell
 from nas.ledger.writer import Ledger
 from nas.models.presets import PRESETS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.models.scaling import Budget, widest
 from nas.trial import Failure, Success
 from search_spaces.published import PUBLISHED

@@ -5,7 +5,7 @@ from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import DETECTION, SEGMENTATION
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import ImageForm
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
 MINIMAL = {"detection": {}}

@@ -11,7 +11,8 @@ from nas.models.build import build, description_from_json
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
 from nas.models.network import Network
-from nas.models.resnet import ReferenceNetwork, ResidualNetwork
+from nas.models.reference.names import ReferenceNetwork
+from nas.models.resnet import ResidualNetwork
 from nas.shifts.measure import ShiftPlan
 from nas.trial import Success, Trial
 from search_spaces.published import PUBLISHED

@@ -8,7 +8,8 @@ from torch import nn
 
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import InstanceBatchNorm, InstanceNorm
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork, ResidualNetwork
+from nas.models.reference.names import REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.resnet import ResidualNetwork
 
 IMAGENET = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
 SMALL = NetworkSpec(num_classes=7, image_size=16, in_channels=1)

@@ -4,7 +4,7 @@ import torch
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec, TrainRecipe
 from nas.models.checkpoint import Checkpoint
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.training.initial import build_initial
 from nas.training.transfer import (
     check_same_architecture,
