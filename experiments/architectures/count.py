@@ -54,7 +54,9 @@ FIGURES = (
     PaperFigure(_A, _LARGE, "6@4032", 331, "88.9M", "23.8B", "17.3 % top-1 on ImageNet", _TABLE_2),
     PaperFigure(_A, _LARGE, "5@1536", 299, "10.9M", "2.35B", "21.4 % top-1 on ImageNet", _ODD, _UNKNOWN),
     PaperFigure(_A, _LARGE, "7@1920", 299, "22.6M", "4.93B", "19.2 % top-1 on ImageNet", _TABLE_2, _UNKNOWN),
-    PaperFigure("pnasnet-5", "pnasnet-large", "4@4320", 331, "86.1M", "25.0B", "17.1 % top-1 on ImageNet", "1712.00559"),
+    PaperFigure(
+        "pnasnet-5", "pnasnet-large", "4@4320", 331, "86.1M", "25.0B", "17.1 % top-1 on ImageNet", "1712.00559"
+    ),
     PaperFigure("amoebanet-a", _CIFAR, "6@576", 32, "3.2M", None, "3.34 % on CIFAR-10", "1802.01548"),
 )
 """Networks and what the papers report of them."""

@@ -58,14 +58,7 @@ def build_densenet(form: DenseNetForm, spec: NetworkSpec, *, name: str) -> nn.Mo
     if placement not in {None, "a"}:
         raise ValueError(f"network.norm must not be {spec.norm} for {name}: DenseNets have ibn_a only")
     network: Any = get_model(f"densenet{form.dense_depth}", weights=None, num_classes=spec.num_classes)
-    stem = network.features.conv0
-    if spec.stem == "cifar":
-        network.features.conv0 = nn.Conv2d(spec.in_channels, stem.out_channels, 3, padding=1, bias=False)
-        network.features.pool0 = nn.Identity()
-    elif spec.in_channels != 3:
-        network.features.conv0 = nn.Conv2d(spec.in_channels, stem.out_channels, 7, stride=2, padding=3, bias=False)
-    if network.features.conv0 is not stem:
-        nn.init.kaiming_normal_(network.features.conv0.weight)
+    _set_stem(network.features, spec)
     settings = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.dense_instance_ratio)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -75,6 +68,17 @@ def build_densenet(form: DenseNetForm, spec: NetworkSpec, *, name: str) -> nn.Mo
     if spec.dropout > 0:
         network.classifier = nn.Sequential(nn.Dropout(spec.dropout), network.classifier)
     return network  # type: ignore[no-any-return]
+
+
+def _set_stem(layers: Any, spec: NetworkSpec) -> None:  # noqa: ANN401 - torchvision's
+    if spec.stem == "imagenet" and spec.in_channels == 3:
+        return
+    size, stride = (7, 2) if spec.stem == "imagenet" else (3, 1)
+    stem = nn.Conv2d(spec.in_channels, layers.conv0.out_channels, size, stride=stride, padding=size // 2, bias=False)
+    nn.init.kaiming_normal_(stem.weight)
+    layers.conv0 = stem
+    if spec.stem == "cifar":
+        layers.pool0 = nn.Identity()
 
 
 def _mix_norms(network: Any, settings: NormSettings, num_blocks: int) -> None:  # noqa: ANN401 - torchvision's

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.auxiliary import AuxiliaryHead
-from nas.models.classifier_norm import place_in_cells, use_norm
 from nas.models.cell import CellLayers, CellSettings, Matching
+from nas.models.classifier_norm import place_in_cells, use_norm
 from nas.models.drop_path import ScheduledDropPath
 from nas.models.layers import Conv, Rectified, Unchanged
 from nas.models.normalization import NORMALIZATIONS, NormBuilder, NormSettings, batch_norm, instance_norm

@@ -12,6 +12,7 @@ from torch import nn
 from nas.fidelity import NetworkSpec
 from nas.models.reference.names import IMAGENET_FORM, LibraryForm
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SIZED = {"vit_": "image_size", "maxvit_": "input_size"}
 """Networks of torchvision, by the start of their name, that are made for one size of images, and the setting's name."""
 
@@ -72,6 +73,18 @@ def library_spec(form: LibraryForm) -> NetworkSpec:
     elif (published := _timm().models.get_pretrained_cfg(form.name)) is not None:
         size = published.input_size[-1]
     return replace(IMAGENET_FORM, image_size=size)
+
+
+def library_statistics(form: LibraryForm) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and standard deviation of each channel by which a library normalizes a network's images."""
+    check_library_network(form)
+    if form.library == "torchvision":
+        from torchvision.models import get_model_weights
+
+        transforms = get_model_weights(form.name).DEFAULT.transforms()  # type: ignore[attr-defined]
+        return tuple(transforms.mean), tuple(transforms.std)
+    published = _timm().models.get_pretrained_cfg(form.name)
+    return (tuple(published.mean), tuple(published.std)) if published is not None else (IMAGENET_MEAN, IMAGENET_STD)
 
 
 def _names(library: str) -> list[str]:

@@ -29,6 +29,8 @@ _Build: TypeAlias = Callable[[int], nn.Module]
 _DEPTHS = {"a": 3, "c": 3, "a2": 3, "b": 2, "d": 2}
 """Stages with instance normalization, from the input, as published."""
 
+_AFTER_SUM = ("b", "d")
+
 
 @dataclass(frozen=True, slots=True)
 class AppearanceNorms:
@@ -66,22 +68,21 @@ def place_instance_norms(network: Any, placement: str, norms: AppearanceNorms, n
 
 
 def _place(network: Any, placement: str, norms: AppearanceNorms, stages: Sequence[nn.Sequential]) -> None:  # noqa: ANN401
-    blocks: list[Any] = [block for stage in stages for block in stage]
-    if placement in ("a", "a2"):
-        for block in blocks:
-            block.bn1 = norms.mixed(block.bn1.num_features)
-    if placement == "a2":
-        for block in blocks:
-            block.bn2 = norms.mixed(block.bn2.num_features)
-    if placement == "c":
-        for block in blocks:
-            setattr(block, "bn3" if isinstance(block, Bottleneck) else "bn2", norms.mixed(_last_norm(block).num_features))
-    if placement in ("b", "d") and stages:
+    for block in (block for stage in stages for block in stage):
+        for name in _mixed_in(block, placement):
+            setattr(block, name, norms.mixed(getattr(block, name).num_features))
+    if placement in _AFTER_SUM and stages:
         build = norms.instance if placement == "b" else norms.mixed
         network.bn1 = build(network.bn1.num_features)
         for stage in stages:
             last: Any = stage[-1]
             stage[-1] = NormalizedSum(last, build)
+
+
+def _mixed_in(block: nn.Module, placement: str) -> tuple[str, ...]:
+    """Names of the norms of a block that are mixed."""
+    last = "bn3" if isinstance(block, Bottleneck) else "bn2"
+    return {"a": ("bn1",), "a2": ("bn1", "bn2"), "c": (last,)}.get(placement, ())
 
 
 def _last_norm(block: Any) -> Any:  # noqa: ANN401 - a batch norm

@@ -88,8 +88,7 @@ class WrappedNetwork(nn.Module):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Computes the maps of `levels` for images (N, in_channels, H, W)."""
-        if self._levels is None:
-            self._levels = tuple(unit.name for unit in self.levels())
+        names = self.find_levels()
         found: dict[str, Tensor] = {}
 
         def collect(name: str) -> Any:  # noqa: ANN401 - torch's handle
@@ -98,13 +97,19 @@ class WrappedNetwork(nn.Module):
 
             return self.network.get_submodule(name).register_forward_hook(keep)
 
-        handles = [collect(name) for name in self._levels]
+        handles = [collect(name) for name in names]
         try:
             self.network(images)
         finally:
             for handle in handles:
                 handle.remove()
-        return [found[name] for name in self._levels]
+        return [found[name] for name in names]
+
+    def find_levels(self) -> tuple[str, ...]:
+        """Finds the names of the modules of `levels`, once."""
+        if self._levels is None:
+            self._levels = tuple(unit.name for unit in self.levels())
+        return self._levels
 
     def remove_head(self) -> None:
         """Removes what serves classification only; then only `features` can be used."""

@@ -17,8 +17,8 @@ from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
 from nas.models.presets import PRESETS
-from nas.models.replace_norms import replace_norms
 from nas.models.reference.names import ReferenceNetwork
+from nas.models.replace_norms import replace_norms
 from nas.models.resnet import ResidualNetwork
 from nas.models.stack import map_size
 from search_spaces.published import PUBLISHED
