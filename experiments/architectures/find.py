@@ -167,12 +167,8 @@ def _find(text: str) -> ArchitectureSource:
         return _from_weights(text, path) if weights else ArchitectureSource(text, read_architecture(path))
     if path.is_dir():
         return _from_folder(text, path, 1)
-    if text in PUBLISHED:
-        return ArchitectureSource(text, PUBLISHED[text])
-    if (form := library_name(text)) is not None:
-        check_library_network(form)
-    if form is not None or text in REFERENCE_NETWORKS:
-        return ArchitectureSource(text, ReferenceNetwork(text))
+    if (named := _named(text)) is not None:
+        return ArchitectureSource(text, named)
     folder, at, rank = text.rpartition("@")
     if at and Path(folder).is_dir():
         if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
@@ -183,6 +179,13 @@ def _find(text: str) -> ArchitectureSource:
     what = "architecture (there is no file, no folder and no published network of this name)"
     runs = [str(each) for each in Path("runs").glob("*") if each.is_dir()]
     raise unknown_name(what, text, [*PUBLISHED, *REFERENCE_NETWORKS, *runs], listed=[*PUBLISHED, *_SOME_REFERENCES])
+
+
+def _named(text: str) -> Buildable | None:
+    """The published architecture or reference network of a name; None if it is no such name."""
+    if (form := library_name(text)) is not None:
+        check_library_network(form)
+    return ReferenceNetwork(text) if form is not None or text in REFERENCE_NETWORKS else PUBLISHED.get(text)
 
 
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:

@@ -99,7 +99,8 @@ def _norm_roots(network: Network) -> list[Callable[..., Any]]:
 
 def _replaced_norm(spec: NetworkSpec) -> Iterator[str]:
     if spec.norm == "gn":
-        yield "\n# Group normalization takes the place of batch normalization everywhere in this network.\nbatch_norm = group_norm"
+        yield "\n# Group normalization takes the place of batch normalization everywhere in this network."
+        yield "batch_norm = group_norm"
 
 
 def _imports(norms: Iterable[str]) -> list[Import]:

@@ -1,8 +1,8 @@
 """DenseNets as baselines: torchvision's (1608.06993), with IBN-Net's norms (1807.09441).
 
 With ``ibn-a``, the first norm of every third dense layer of the first three blocks is mixed: batch normalization of the
-first channels, and instance normalization of the rest, which is `NetworkSpec.dense_instance_ratio` of them (the authors'
-code).
+first channels, and instance normalization of the rest, which is `NetworkSpec.dense_instance_ratio` of them (the
+authors' code).
 """
 
 from __future__ import annotations
