@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable, build
+from nas.models.reference.feature_maps import run
 from nas.models.reference.wrapped import WrappedNetwork
 
 
@@ -111,7 +112,7 @@ def _count_flops(network: nn.Module, images: Tensor) -> dict[str, int]:
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            network(images)
+            run(network, images)
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
     return {str(name): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}

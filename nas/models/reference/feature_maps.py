@@ -120,7 +120,7 @@ def _trace(network: nn.Module, in_channels: int, image_size: int) -> dict[str, _
 
 
 def run(network: nn.Module, images: Tensor) -> Any:  # noqa: ANN401 - what the network returns
-    """Runs a network; raises ValueError if the images have a size that it does not take."""
+    """Runs a network; raises ValueError if the images are too small for it, or of another size than it takes."""
     try:
         return network(images)
     except (RuntimeError, AssertionError, ValueError) as error:

@@ -18,7 +18,9 @@ from nas.models.sync_norm import SyncBatchNorm
 
 SPEC = NetworkSpec(num_classes=3, image_size=16, num_filters=4, num_repeats=1, num_stages=3, auxiliary=True)
 CELLS = Architecture(
-    Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity")), Block(Edge(1, "sep_conv_3x3"), Edge(2, "identity"))), (0, 3)),
+    Cell(
+        (Block(Edge(0, "conv_3x3"), Edge(1, "identity")), Block(Edge(1, "sep_conv_3x3"), Edge(2, "identity"))), (0, 3)
+    ),
     Cell((Block(Edge(0, "max_pool_3x3"), Edge(1, "conv_3x3")),)),
 )
 EDGES = EdgeCell.from_arch("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|")
@@ -39,7 +41,10 @@ def test_every_batch_norm_is_replaced(description, norm):
     torch.manual_seed(0)
     network = build(description, spec_of(description, norm))
     count = sum(isinstance(part, nn.BatchNorm2d) for part in plain.modules())
-    assert sum(type(part) in {KINDS[norm], SyncBatchNorm} or isinstance(part, KINDS[norm]) for part in network.modules()) == count
+    assert (
+        sum(type(part) in {KINDS[norm], SyncBatchNorm} or isinstance(part, KINDS[norm]) for part in network.modules())
+        == count
+    )
     assert norm == "syncbn" or not any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
     weights = [part.weight for part in network.modules() if isinstance(part, nn.Conv2d)]
     same = [part.weight for part in plain.modules() if isinstance(part, nn.Conv2d)]

@@ -88,7 +88,7 @@ def test_the_auxiliary_head_of_inception_is_used_in_training():
 
 
 def test_small_images_that_do_not_fit_are_refused_at_once():
-    with pytest.raises(ValueError, match="torchvision:inception_v3: images of 32 pixels do not fit the network: "):
+    with pytest.raises(ValueError, match="images of 32 pixels do not fit the network: "):
         made("torchvision:inception_v3", NetworkSpec())
 
 
