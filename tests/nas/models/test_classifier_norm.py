@@ -108,12 +108,12 @@ def test_a_setting_is_the_name_of_a_reference_network():
     assert instance_placement(replace(SPEC, norm="ibn_a"), None, name="resnet50") == "a"
     assert instance_placement(SPEC, "b", name="resnet50-ibn-b") == "b"
     assert instance_placement(replace(SPEC, norm="gn"), None, name="resnet50") is None
-    with pytest.raises(ValueError, match="network.norm must be bn or the norm of resnet50-ibn-b, got ibn_a"):
+    with pytest.raises(ValueError, match=r"network\.norm must be bn or the norm of resnet50-ibn-b, got ibn_a"):
         instance_placement(replace(SPEC, norm="ibn_a"), "b", name="resnet50-ibn-b")
 
 
 def test_edges_have_no_instance_normalization():
-    with pytest.raises(ValueError, match="network.norm must be bn, gn, syncbn or frozen_bn"):
+    with pytest.raises(ValueError, match=r"network\.norm must be bn, gn, syncbn or frozen_bn"):
         build(EDGES, replace(SPEC, norm="ibn_a", auxiliary=False))
 
 

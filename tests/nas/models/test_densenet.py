@@ -58,5 +58,5 @@ def test_small_images_and_settings():
 
 
 def test_other_placements_are_refused():
-    with pytest.raises(ValueError, match="network.norm must not be ibn_b for densenet121"):
+    with pytest.raises(ValueError, match=r"network\.norm must not be ibn_b for densenet121"):
         meta("densenet121", replace(IMAGENET_FORM, norm="ibn_b"))

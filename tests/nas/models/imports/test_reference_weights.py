@@ -173,7 +173,7 @@ def test_weights_of_another_network_are_refused(change, message):
 def test_a_state_dict_of_another_variant_is_refused_in_one_line():
     theirs = their_names(drawn("resnet18-ibn-b"))
     network = build(ReferenceNetwork("resnet18-ibn-a"), SPEC)
-    with pytest.raises(ValueError, match="the weights must be those of resnet18-ibn-a; .* are missing") as raised:
+    with pytest.raises(ValueError, match=r"the weights must be those of resnet18-ibn-a; .* are missing") as raised:
         load_reference(network, theirs)
     assert "\n" not in str(raised.value)
     assert sum(isinstance(part, InstanceBatchNorm) for part in network.modules()) == 6
