@@ -162,15 +162,8 @@ class _Run:
         self, space: SearchSpace, controller: Controller, plan: SearchPlan, ledger: SearchLedger | None
     ) -> None:
         self._space, self._controller, self._plan, self._ledger = space, controller, plan, ledger
-        self._teller = _Teller(controller, plan)
         contents = LedgerContents() if ledger is None else ledger.contents
-        for trial in (*(record.trial for record in contents.finished), *contents.pending):
-            self._teller.expect(trial)
-        for record in contents.finished:
-            try:
-                self._teller.take(record.trial, record.outcome)
-            except ValueError as error:
-                raise ValueError(f"trial {record.trial.id} of the ledger does not fit this search: {error}") from None
+        self._teller = tell_earlier(controller, plan, contents)
         self._waiting = deque(contents.pending)
         self._in_flight: dict[int, Trial] = {}
         self._num_asked = len(contents.finished) + len(contents.pending)
@@ -249,6 +242,23 @@ class _Teller:
         if reward is not None:
             self._controller.tell(trial.rollout, reward)
             del self._untold[trial.id]
+
+
+def tell_earlier(controller: Controller, plan: SearchPlan, contents: LedgerContents) -> _Teller:
+    """Tells a new controller the finished trials of a ledger, as the search did, and returns what tells the next ones.
+
+    Raises:
+        ValueError: if a trial does not fit the controller or the plan.
+    """
+    teller = _Teller(controller, plan)
+    for trial in (*(record.trial for record in contents.finished), *contents.pending):
+        teller.expect(trial)
+    for record in contents.finished:
+        try:
+            teller.take(record.trial, record.outcome)
+        except ValueError as error:
+            raise ValueError(f"trial {record.trial.id} of the ledger does not fit this search: {error}") from None
+    return teller
 
 
 make_callable(__name__, "nas.search:search")

@@ -40,6 +40,8 @@ def train_and_validate(trial, **arguments):
     """Returns the location of this code instead of a measurement."""
     import os
 
+    from nas.trial import Success
+
     Path(os.environ["MARKS"], f"{trial.id}-{Path(__file__).parents[2].name}").touch()
     return Success(trial.id, 0.5, metrics={"marked": 1.0})
 '''

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -96,7 +97,7 @@ class _Observed:
         self.points: list[tuple[int, list[list[float]]]] = []
         self._record()
 
-    def ask(self, trial_ids: Sequence[int], pending: Sequence[Any] = ()) -> list[Any]:  # noqa: ARG002
+    def ask(self, _trial_ids: Sequence[int], _pending: Sequence[Any] = ()) -> list[Any]:
         raise AssertionError("a replay asks for nothing")
 
     def tell(self, rollout: Any, reward: float) -> None:  # noqa: ANN401 - as a controller
@@ -113,50 +114,12 @@ class _Observed:
 
 
 def _replay(config: Any, observed: _Observed, contents: LedgerContents) -> None:  # noqa: ANN401 - a SearchConfig
-    """Tells the finished trials in the order of the search: as a resumed search does that stops at once."""
+    """Tells the finished trials in the order of the search."""
     from experiments.search.run import search_plan
-    from nas.search import search
+    from nas.search import tell_earlier
 
-    try:
-        for _ in search(config.space, observed, _NoPool(), search_plan(config), ledger=_Past(contents), stop=_stop):
-            raise AssertionError("a replay runs no trial")
-    except TimeoutError:
-        return
-
-
-def _stop() -> bool:
-    return True
-
-
-class _NoPool:
-    """A pool without room."""
-
-    capacity = 0
-
-    def submit(self, _trial: Any) -> None:  # noqa: ANN401 - as a pool
-        raise AssertionError("a replay runs no trial")
-
-    def next_outcome(self) -> Any:  # noqa: ANN401 - as a pool
-        raise AssertionError("a replay runs no trial")
-
-    def __enter__(self) -> Any:  # noqa: ANN401 - as a pool
-        return self
-
-    def __exit__(self, *_error: Any) -> None:  # noqa: ANN401 - as a pool
-        return None
-
-
-class _Past:
-    """The ledger of a run that is only read."""
-
-    def __init__(self, contents: LedgerContents) -> None:
-        self.contents = contents
-
-    def append_asked(self, _trials: Any) -> None:  # noqa: ANN401 - as a ledger
-        raise AssertionError("a replay records nothing")
-
-    def append_finished(self, _outcome: Any) -> None:  # noqa: ANN401 - as a ledger
-        raise AssertionError("a replay records nothing")
+    with suppress(TimeoutError):
+        tell_earlier(observed, search_plan(config), contents)
 
 
 def _labels(space: Any, kind: str, num_options: int) -> list[str]:  # noqa: ANN401 - any search space

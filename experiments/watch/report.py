@@ -73,19 +73,20 @@ def _details(run: WatchedRun) -> dict[int, Any]:
 
 
 def best_trials(run: WatchedRun, count: int) -> list[int]:
-    """Numbers of the best trials by reward, the first of each architecture; those without a reward come last."""
+    """Numbers of the best trials, as `LedgerContents.best` ranks them; those without a reward come last."""
     columns = run.follower.columns
-    order = sorted(range(run.follower.num_rows), key=lambda row: _rank(columns["reward"][row]))
-    first: dict[float, int] = {}
-    for row in order:
-        first.setdefault(columns["twin"][row], int(columns["trial"][row]))
-        if len(first) == count:
-            break
-    return list(first.values())
+    rewards, stopped = columns["reward"], columns["stopped"]
+    earliest: dict[float, int] = {}
+    for row in sorted(range(run.follower.num_rows), key=lambda row: math.isnan(rewards[row])):
+        earliest.setdefault(columns["twin"][row], row)
 
+    def rank(row: int) -> tuple[float, float, float]:
+        reward, epochs = rewards[row], stopped[row]
+        if math.isnan(reward):
+            return math.inf, 0.0, columns["trial"][row]
+        return -math.inf if math.isnan(epochs) else -epochs, -reward, columns["trial"][row]
 
-def _rank(reward: float) -> float:
-    return float("inf") if math.isnan(reward) else -reward
+    return [int(columns["trial"][row]) for row in sorted(earliest.values(), key=rank)[:count]]
 
 
 def _attempt(kind: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data

@@ -12,6 +12,7 @@ from nas.models.complexity import Complexity, measure
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
 _MOST_FILTERS = 2**20
+_MOST_GUESSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class Budget:
             if amount < 1:
                 raise ValueError(f"a budget of {name} must be at least 1, got {amount}")
 
+    def usage(self, cost: Complexity) -> float:
+        """Returns the largest share of a bound that a network of this cost takes; above 1 it exceeds the budget."""
+        bounds = ((cost.num_parameters, self.parameters), (cost.num_multiply_adds, self.multiply_adds))
+        return max(amount / bound for amount, bound in bounds if bound is not None)
+
     def holds(self, cost: Complexity) -> bool:
         """Returns whether a network of this cost is within the budget."""
-        return (self.parameters is None or cost.num_parameters <= self.parameters) and (
-            self.multiply_adds is None or cost.num_multiply_adds <= self.multiply_adds
-        )
+        return self.usage(cost) <= 1
 
     def __str__(self) -> str:
         """Returns text such as ``600,000,000 multiply-adds``."""
@@ -68,18 +72,20 @@ def widest(architecture: Buildable, spec: NetworkSpec, budget: Budget) -> tuple[
     def cost(number: int) -> Complexity:
         return measure(architecture, replace(spec, num_filters=number * step))
 
-    fits, too_many = 0, 1
-    while budget.holds(cost(too_many)):
-        fits, too_many = too_many, 2 * too_many
-        if too_many * step > _MOST_FILTERS:
-            raise ValueError(f"a budget must bound the width of the network, got {budget}")
-    if fits == 0:
-        least = cost(1)
-        raise ValueError(
-            f"a network with N = {spec.num_repeats} has at least {least.num_parameters:,} parameters and "
-            f"{least.num_multiply_adds:,} multiply-adds at {spec.image_size} pixels, got a budget of {budget}"
-        )
+    # the cost grows about with the square of the width, which tells where to look; bisection bounds the number of looks
+    known: dict[int, Complexity] = {}
+    fits, too_many, latest = 0, _MOST_FILTERS // step + 1, max(1, spec.num_filters // step)
     while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        fits, too_many = (middle, too_many) if budget.holds(cost(middle)) else (fits, middle)
-    return replace(spec, num_filters=fits * step), cost(fits)
+        known[latest] = cost(latest)
+        usage = budget.usage(known[latest])
+        fits, too_many = (latest, too_many) if usage <= 1 else (fits, latest)
+        guess = int(latest / math.sqrt(usage)) if len(known) < _MOST_GUESSES else (fits + too_many) // 2
+        latest = min(max(guess, fits + 1), too_many - 1)
+    if fits == 0:
+        raise ValueError(
+            f"a network with N = {spec.num_repeats} has at least {known[1].num_parameters:,} parameters and "
+            f"{known[1].num_multiply_adds:,} multiply-adds at {spec.image_size} pixels, got a budget of {budget}"
+        )
+    if too_many > _MOST_FILTERS // step:
+        raise ValueError(f"a budget must bound the width of the network, got {budget}")
+    return replace(spec, num_filters=fits * step), known[fits]

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from experiments.config.resolve import ConfigRequest
 from experiments.config.search_config import SearchConfig
+from experiments.runs.run_folder import RunFolder
 from experiments.search.run import run_search
 from nas.ledger.writer import read_ledger
 from nas.sharing.store import WeightStore
@@ -74,7 +75,7 @@ def torment(kind, options, folder):
     for lines in sorted(draw.randrange(2 * options.trials) for _ in range(options.kills)):
         kill(words, ledger, lines=lines, draw=draw)
         if (stored := run_folder / "shared.safetensors").exists():
-            WeightStore(stored, SearchConfig.parse(yaml.safe_load(config.read_text())).network)
+            WeightStore(stored, SearchConfig.parse(RunFolder(run_folder).document()).network)
     subprocess.run(words, check=True, timeout=600)
     rollouts = check_complete(ledger, options.trials)
     check_replay(config, read_ledger(ledger).finished)

@@ -86,7 +86,7 @@ class Run {
     });
   }
 
-  // Rows of the best trial of each architecture, best first: the order in which RUN@1, RUN@2, ... count.
+  // Rows of the earliest success of each architecture, best first, those that were stopped early last: RUN@1, RUN@2, ...
   get ranking() {
     return this.once("ranking", () => {
       const seen = new Set(), rows = [];
@@ -95,8 +95,8 @@ class Run {
         seen.add(this.columns.twin[row]);
         rows.push(row);
       }
-      const {reward, trial} = this.columns;
-      return rows.sort((a, b) => reward[b] - reward[a] || trial[a] - trial[b]);
+      const {reward, trial} = this.columns, epochs = row => this.columns.stopped[row] ?? Number.MAX_VALUE;
+      return rows.sort((a, b) => epochs(b) - epochs(a) || reward[b] - reward[a] || trial[a] - trial[b]);
     });
   }
 

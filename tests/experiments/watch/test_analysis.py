@@ -49,7 +49,7 @@ def test_a_replay_ends_at_the_policy_of_the_search(run):
     found = preferences(str(folder))
     assert found["told"] == list(range(8))
     assert found["until"] is None
-    for choice, probabilities in zip(found["choices"], controller.preferences(), strict=True):
+    for choice, probabilities in zip(found["choices"], controller.controller.preferences(), strict=True):
         assert choice["points"][-1] == pytest.approx(probabilities, abs=1e-3)
         assert sum(choice["points"][0]) == pytest.approx(1, abs=1e-2)
     first = found["choices"][0]

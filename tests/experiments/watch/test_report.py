@@ -10,6 +10,8 @@ import pytest
 from experiments.watch import analysis, payload
 from experiments.watch.payload import WatchedRun, open_runs
 from experiments.watch.report import best_trials, report_data, write_report
+from nas.ledger.writer import read_ledger
+from nas.trial import Failure, Success
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,16 @@ def test_the_best_come_first_each_architecture_once(make_run):
     run = WatchedRun(make_run())
     run.refresh()
     assert best_trials(run, 2) == [1, 3]
+
+
+def test_trials_rank_as_for_commands(make_run):
+    outcomes = [Success(0, 0.5), Success(1, 0.75), Failure(2, "diverged", "not finite"), Success(3, 0.625)]
+    repeated = Success(5, 0.9)  # of the architecture of trial 0, whose first measurement counts
+    stopped = Success(4, 0.8, stopped_after=1)
+    run = WatchedRun(make_run(outcomes=[*outcomes, repeated, stopped]))
+    run.refresh()
+    best = read_ledger(run.follower.path).best(9)
+    assert best_trials(run, 9) == [*(record.trial.id for record in best), 2] == [1, 3, 0, 4, 2]
 
 
 def test_the_file_holds_the_data(make_run, tmp_path):
