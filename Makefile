@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAST := not slow and not ray and not real_data and not gpu
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help install demo check test gpu lint docs clean
+.PHONY: help install demo check test coverage gpu lint docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -16,10 +16,13 @@ demo: install  ## search the embedded digits with PPO and at random through Ray,
 	$(BIN)/python -m experiments.demo
 
 check: install lint  ## lint, types and the tests that need no Ray and no training (about a minute)
-	$(BIN)/python -m pytest --quiet -m "$(FAST)" --numprocesses 2 --dist loadgroup --no-cov
+	$(BIN)/python -m pytest --quiet -m "$(FAST)" --numprocesses 2 --dist loadgroup
 
-test: install lint  ## lint, types and all tests with branch coverage
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term --durations=15
+test: install lint  ## lint, types and all tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations=15
+
+coverage: install  ## all tests with branch coverage, which takes longer
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
 
 gpu:  ## the tests and the benchmark of the GPU with $(PYTHON), in at most ten minutes; needs torch, no Ray and no data
 	timeout 200 $(PYTHON) -m pytest -m gpu tests/gpu --durations=10

@@ -22,17 +22,19 @@ RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0,
 PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
 
 
-def test_two_workers_train_and_are_watched_and_their_errors_are_one_line(ray_cluster, tmp_path):
+def test_two_workers_train_and_are_watched(ray_cluster, tmp_path):
     seen = []
-    settings = ParallelWorkers(2, WorkerResources(cpus=0.5))
-    result = train_in_parallel(PLAN, tmp_path, settings, seen.append)
+    result = train_in_parallel(PLAN, tmp_path, ParallelWorkers(2, WorkerResources(cpus=0.5)), seen.append)
     assert result["num_workers"] == 2
     assert result["test"]["raw"]["num_images"] == 360
     assert [record["epoch"] for record in seen[-1]] == [1, 2]
     assert json.loads((tmp_path / "result.json").read_text()) == result
-    other = TrainingPlan(PLAN.architecture, PLAN.fidelity, seed=2)
-    with pytest.raises(RuntimeError, match=r"the training failed: .*checkpoint of another training") as caught:
-        train_in_parallel(other, tmp_path, settings, seen.append)
+
+
+def test_the_error_of_a_worker_is_one_line(ray_cluster, tmp_path):
+    (tmp_path / "state.safetensors").write_bytes(b"no checkpoint")
+    with pytest.raises(RuntimeError, match=r"the training failed: .*is not a safetensors file") as caught:
+        train_in_parallel(PLAN, tmp_path, ParallelWorkers(1, WorkerResources(cpus=0.5)), print)
     assert "\n" not in str(caught.value)
 
 
