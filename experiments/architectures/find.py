@@ -61,8 +61,8 @@ class ArchitectureSource:
         """The architecture; raises ValueError if it has no cells."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
-                f"the architecture must have cells of blocks, got {self.name}; reference networks and cells with "
-                "operations on edges can only be counted and trained"
+                f"the architecture must have cells of blocks, got {self.name}: reference networks and cells with "
+                "operations on edges have no drawing and no stack"
             )
         return self.architecture
 

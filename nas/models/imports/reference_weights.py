@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +22,9 @@ from nas.models.reference.placement import NormalizedSum
 from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
 
-ReferenceModule = ResidualNetwork | WrappedNetwork
+ReferenceModule: TypeAlias = ResidualNetwork | WrappedNetwork
+"""Networks whose weights can be imported."""
+
 _COUNTER = "num_batches_tracked"
 _AUXILIARY = ("network.AuxLogits.", "network.aux1.", "network.aux2.")
 """Heads that serve training only, and that files of published weights have."""

@@ -38,7 +38,8 @@ class SqueezeBottleneck(Bottleneck):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, C, H, W) to the output of the block."""
-        return self.relu(residual_sum(self, x))
+        result: Tensor = self.relu(residual_sum(self, x))
+        return result
 
 
 def residual_sum(block: nn.Module, images: Tensor) -> Tensor:

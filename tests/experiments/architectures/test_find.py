@@ -181,6 +181,22 @@ def test_a_reference_network_is_counted_but_not_drawn():
         network_spec(source, NetworkOptions(stack="6@768"))
 
 
+def test_networks_of_libraries_are_found_in_their_published_form():
+    source = find_architecture("torchvision:inception_v3")
+    assert source.architecture == ReferenceNetwork("torchvision:inception_v3")
+    spec = network_spec(source, NetworkOptions())
+    assert (spec.image_size, spec.num_classes, spec.stem) == (299, 1000, "imagenet")
+    with pytest.raises(ValueError, match="timm has no classification network resnet51; did you mean resnet51q"):
+        find_architecture("timm:resnet51")
+
+
+def test_a_name_alone_is_a_published_size():
+    for name, filters, size in (("nasnet-a", 32, 32), ("pnasnet-5", 216, 331), ("amoebanet-a", 36, 32)):
+        spec = network_spec(find_architecture(name), NetworkOptions())
+        assert (spec.num_filters, spec.image_size) == (filters, size)
+    assert network_spec(find_architecture("pnasnet-5"), NetworkOptions(preset="cifar10")).image_size == 32
+
+
 def test_nothing_is_no_architecture(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "architecture.json").write_text(json.dumps(PUBLISHED["nasnet-a"].to_json()))
