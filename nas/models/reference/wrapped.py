@@ -43,8 +43,9 @@ class WrappedNetwork(nn.Module):
     @property
     def classifier(self) -> str:
         """Name of the last layer, which has one output for each class."""
-        layers = [(name, each) for name, each in self.named_modules() if isinstance(each, nn.Linear | nn.Conv2d)]
-        return [name for name, layer in layers if layer.weight.shape[0] == self.spec.num_classes][-1]
+        layers = ((name, each) for name, each in self.named_modules() if isinstance(each, nn.Linear | nn.Conv2d))
+        names: list[str] = [name for name, layer in layers if len(layer.weight) == self.spec.num_classes]
+        return names[-1]
 
     @property
     def parts(self) -> dict[str, list[nn.Module]]:

@@ -14,6 +14,7 @@ from nas.models.build import build
 from nas.models.classifier_norm import instance_placement, place_in_cells
 from nas.models.normalization import InstanceBatchNorm, InstanceNorm
 from nas.models.reference.names import ReferenceNetwork
+from nas.models.replace_norms import replace_norms
 from nas.models.sync_norm import SyncBatchNorm
 
 SPEC = NetworkSpec(num_classes=3, image_size=16, num_filters=4, num_repeats=1, num_stages=3, auxiliary=True)
@@ -61,8 +62,12 @@ def test_activations_of_timms_norms_are_kept():
     torch.manual_seed(0)
     network = build(ReferenceNetwork("timm:mobilenetv3_small_050"), replace(SPEC, norm="gn"))
     first = network.network.bn1
-    assert isinstance(first[0], nn.GroupNorm)
-    assert isinstance(first[-1], nn.Hardswish)
+    assert isinstance(first, nn.GroupNorm)
+    images = torch.randn(1, 16, 4, 4)
+    plain = nn.functional.group_norm(images, first.num_groups, first.weight, first.bias, first.eps)
+    assert torch.equal(first(images), nn.functional.hardswish(plain))
+    replace_norms(network, "gn")  # as a detector does
+    assert network.network.bn1 is first
 
 
 @pytest.mark.parametrize(
