@@ -44,6 +44,11 @@ class SurrogateSettings:
         improvement_over: what expected improvement is counted from: the best ``reward`` told, noise included, or the
             best posterior ``mean`` of what was told, which is lower.
         learn_from_chosen: whether a policy learns from its draws that the model chose as from its own proposals.
+
+    Example:
+        >>> import nas
+        >>> nas.SurrogateSettings(num_plain=10).plain_share
+        0.1
     """
 
     num_plain: Annotated[int, Field(ge=1)] = 20
@@ -76,6 +81,12 @@ class Surrogate:
         space: decodes decisions, for the fingerprints.
         settings: see `SurrogateSettings`.
         seed: seed of the run.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.Surrogate(nas.PPO(nas.TINY.choices, seed=0), nas.TINY, seed=0)
+        >>> (rollout,) = controller.ask([0])
+        >>> controller.tell(rollout, reward=0.9)
     """
 
     def __init__(

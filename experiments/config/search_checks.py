@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_settings import SearchSettings, ShiftSettings
-from nas.fidelity import NetworkSpec, TrainRecipe
+from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
@@ -81,3 +81,18 @@ def check_shared(recipe: TrainRecipe, shifts: ShiftSettings, search: SearchSetti
             "search.deterministic needs workers.pool serial with evaluator shared_weights: what a trial borrows "
             f"depends on those that run beside it, got {pool}"
         )
+
+
+def check_held_out(data: DataSpec) -> None:
+    """Raises ValueError if there are no held out images to select architectures or recipes by."""
+    if not data.validation_fraction:
+        raise ValueError(
+            "data.validation_fraction must be above 0, since validation images select; 0 is for `nas train` only"
+        )
+
+
+def check_within_search(recipe: TrainRecipe, data: DataSpec) -> None:
+    """Raises ValueError for settings of a recipe or of data that only `nas train` can follow."""
+    check_held_out(data)
+    if recipe.beyond_search:
+        raise ValueError(f"recipe.{recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it")

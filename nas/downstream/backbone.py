@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nas.downstream.output_stride import set_output_stride
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
@@ -49,6 +50,10 @@ class Backbone(nn.Module):
         self.channels, self.strides = _shapes(network)
         self.network = network
         _remove_heads(network)
+
+    def set_output_stride(self, output_stride: int) -> None:
+        """Removes larger strides of the last stages; see `nas.downstream.output_stride.set_output_stride`."""
+        self.strides = set_output_stride(self.network, self.strides, output_stride)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Computes the maps of all stages of images (N, in_channels, H, W).

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
+from nas.models.dense.shifted_copies import ShiftedCopies
 from nas.models.layers import Conv, Pool, Rectified, Unchanged
 from nas.models.normalization import NormSettings, batch_norm
 from nas.models.operations import EdgeLayers
@@ -122,6 +123,7 @@ class EdgeNetwork(nn.Module):
 
     Attributes:
         stages: the residual block that opens the stage, except in the first, and its cells.
+        dense_stages: numbers of stages that keep the size of the map, see `nas.models.dense.shifted_copies`.
     """
 
     def __init__(self, cell: EdgeCell, spec: NetworkSpec) -> None:
@@ -130,6 +132,7 @@ class EdgeNetwork(nn.Module):
         check_edge_spec(spec)
         self.architecture = cell
         self.spec = spec
+        self.dense_stages: frozenset[int] = frozenset()
         self.auxiliary_head: nn.Module | None = None
         norms = NormSettings(spec.norm_epsilon, spec.norm_momentum)
         widths = [spec.num_filters << stage for stage in range(spec.num_stages)]
@@ -162,10 +165,13 @@ class EdgeNetwork(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """Computes the output (N, C, H, W) of the last cell of each stage, before ReLU."""
         outputs = []
+        copies = ShiftedCopies()
         state = self.stem(images)
-        for stage in self.stages:
+        for index, stage in enumerate(self.stages):
+            if index in self.dense_stages:
+                (state,) = copies.spread(state)
             state = stage(state)
-            outputs.append(state)
+            outputs.append(copies.gather(state))
         return outputs
 
 

@@ -16,6 +16,7 @@ from nas.fidelity import NetworkSpec
 from nas.models.auxiliary import AuxiliaryHead
 from nas.models.cell import CellLayers, CellSettings, Matching
 from nas.models.classifier_norm import place_in_cells, use_norm
+from nas.models.dense.shifted_copies import ShiftedCopies
 from nas.models.drop_path import ScheduledDropPath
 from nas.models.layers import Conv, Rectified, Unchanged
 from nas.models.normalization import NORMALIZATIONS, NormBuilder, NormSettings, batch_norm, instance_norm
@@ -46,6 +47,7 @@ class Network(nn.Module):
     Attributes:
         places: place of each cell.
         shapes: output shape of each cell.
+        dense_cells: numbers of reduction cells that keep the size of the map, see `nas.models.dense.shifted_copies`.
     """
 
     def __init__(self, architecture: Architecture, spec: NetworkSpec) -> None:
@@ -53,6 +55,7 @@ class Network(nn.Module):
         self.architecture = architecture
         self.spec = spec
         self.places = cell_places(spec)
+        self.dense_cells: frozenset[int] = frozenset()
         norms = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
         stem_filters = spec.stem_filters or 3 * spec.num_filters
         stem: nn.Module = Conv(spec.in_channels, stem_filters, STEM_SIZE)
@@ -112,11 +115,17 @@ class Network(nn.Module):
         """Runs all cells and returns the wanted outputs; other outputs are freed as soon as no cell reads them."""
         factors = iter(self.drop_path.draw(images)) if self.training and self.drop_path is not None else None
         states = {}
+        copies = ShiftedCopies()
         recent = deque([HiddenState(self.stem(images))], maxlen=3)
         for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
+            if index in self.dense_cells:
+                spread = copies.spread(*(state.view(Unchanged()) for state in recent))
+                recent = deque(map(HiddenState, spread), maxlen=3)
             recent.append(cell(recent[-place.reads_back], recent[-1], factors))
             if index in wanted:
-                states[index] = recent[-1]
+                states[index] = (
+                    recent[-1] if not self.dense_cells else HiddenState(copies.gather(recent[-1].view(Unchanged())))
+                )
         return states
 
     def _classify(self, state: HiddenState) -> Tensor:

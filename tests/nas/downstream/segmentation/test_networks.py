@@ -62,6 +62,18 @@ def test_the_same_weights_give_torchvisions_logits(kind):
         torch.testing.assert_close(losses["auxiliary"], 0.5 * cross_entropy(expected["aux"], truth))
 
 
+def test_a_segmenter_at_output_stride_8():
+    """As in IBN-Net and Bag of Tricks; the description of the weights rebuilds the dilation."""
+    ours = make(HeadSpec(output_stride=8), NetworkSpec(stem="imagenet"), architecture=ReferenceNetwork("resnet18"))
+    assert ours.backbone.strides == (4, 8, 8, 8)
+    plain = make(HeadSpec(), NetworkSpec(stem="imagenet"), architecture=ReferenceNetwork("resnet18"))
+    assert ours.state_dict().keys() == plain.state_dict().keys()
+    with torch.no_grad():
+        images = torch.rand(1, 3, 65, 50)
+        assert list(ours.eval().backbone(images)["3"].shape[2:]) == [9, 7]
+        assert ours(images).shape == plain.eval()(images).shape
+
+
 @pytest.mark.parametrize("kind", ["fcn", "deeplab"])
 @pytest.mark.parametrize("norm", [None, "gn", "frozen_bn"])
 def test_every_norm_trains_with_a_single_image(kind, norm):
