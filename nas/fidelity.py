@@ -55,6 +55,12 @@ class NetworkSpec:
         norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
         instance_ratio: share of instance-normalized channels in norms mixed with batch norm (IBN-Net, 1807.09441).
         average_counts_padding: whether average pools of stride 2 count the padding (timm's NASNet-A, not the authors').
+        norm: ``gn``, ``syncbn`` and ``frozen_bn`` replace every batch normalization: in stem, cells, matching of shapes
+            and factorized reductions. ``ibn_a`` and ``ibn_b`` place instance normalization as IBN-Net does, in networks
+            of cells in all blocks with ``bn``. ``bn`` keeps the norms of the architecture.
+        appearance_stages: stages with norms that remove appearance, from the input; null is what the architecture says
+            or, with ``ibn_a`` and ``ibn_b``, what the paper says.
+        dense_instance_ratio: as `instance_ratio`, for DenseNets (0.4 in IBN-Net's code).
 
     Example:
         >>> import nas
@@ -80,6 +86,9 @@ class NetworkSpec:
     norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
     instance_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
     average_counts_padding: bool = False
+    norm: Literal["bn", "gn", "syncbn", "frozen_bn", "ibn_a", "ibn_b"] = "bn"
+    appearance_stages: Annotated[int | None, Field(ge=0, le=MAX_STAGES)] = None
+    dense_instance_ratio: Annotated[float, Field(ge=0, le=1)] = 0.4
 
     def __post_init__(self) -> None:
         if self.num_filters % 2 ** max(1, self.num_stem_cells):
@@ -176,6 +185,7 @@ class Fidelity:
         Settings added after version 0.1.0 are omitted at their defaults, so that existing fingerprints do not change.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        value["network"] = network_json(self.network)
         for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
             for name, default in later.items():
                 if value[section][name] == default:
@@ -199,6 +209,12 @@ class Fidelity:
             raise ValueError(f"a fidelity is not valid at {place or 'its top'}: {first['msg']}") from None
 
 
+def network_json(spec: NetworkSpec) -> dict[str, Any]:
+    """Returns a spec as plain data for JSON; settings added after version 0.1.0 are omitted at their defaults."""
+    value: dict[str, Any] = _NETWORK.dump_python(spec, mode="json")
+    return {name: each for name, each in value.items() if name not in _LATER_NETWORK or each != _LATER_NETWORK[name]}
+
+
 def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
     """Adds to the stored settings of a data set those that were introduced later, at their former values."""
     former = {"split": _FIRST_SPLIT} if section.get("name") == _WITH_NAMES else {}
@@ -206,6 +222,8 @@ def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _ADAPTER = TypeAdapter(Fidelity)
+_NETWORK = TypeAdapter(NetworkSpec)
+_LATER_NETWORK = {"norm": "bn", "appearance_stages": None, "dense_instance_ratio": 0.4}
 _LATER_DATA_SETTINGS = {"on_disk": False, "streamed": False, "statistics": "counted", "damaged": "stop"}
 
 

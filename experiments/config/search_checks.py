@@ -28,16 +28,24 @@ def check_names(settings: Mapping[str, Any]) -> None:
                 raise unknown_name(f"{what} in space.{what}s", each, known)
 
 
+def _check_norm(network: NetworkSpec) -> None:
+    """Raises ValueError for a norm that the networks of a search, which start from initial weights, cannot have."""
+    if network.norm == "frozen_bn":
+        raise ValueError("network.norm must not be frozen_bn in a search: its networks have no statistics to freeze")
+
+
 def check_edges(space: EdgeSpace, network: NetworkSpec) -> None:
     """Raises ValueError for an unknown operation of a space of edges, or a network that they cannot have."""
     for op in space.ops:
         if op not in EDGE_OPERATIONS:
             raise unknown_name("op in space.ops", op, EDGE_OPERATIONS)
+    _check_norm(network)
     check_edge_spec(network)
 
 
 def check_cells(space: CellSpace, network: NetworkSpec) -> None:
     """Raises ValueError for a plug-in that cannot be used, or norms in more stages than the network has."""
+    _check_norm(network)
     for names, table in ((space.ops, OPERATIONS), (space.norms, NORMALIZATIONS)):
         for name in filter(is_reference, names):
             table[name]  # raises ValueError if it cannot be used

@@ -18,6 +18,7 @@ from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network
+from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
 from nas.training.transfer import FREE_SETTINGS
 
@@ -62,7 +63,7 @@ class Backbone(nn.Module):
             strides[level] and rounded up, or one less behind the ``imagenet`` stem of networks of cells.
         """
         maps = self.network.features(images)
-        if not isinstance(self.network, ResidualNetwork):  # outputs of residual networks are rectified already
+        if isinstance(self.network, Network | EdgeNetwork):  # outputs of reference networks are rectified already
             maps = [torch.relu(each) for each in maps]
         return {str(level): each for level, each in enumerate(maps)}
 
@@ -165,6 +166,8 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
         stem = 1 if network.spec.stem == "cifar" else 2
         shapes = zip(network.shapes, network.places, strict=True)
         ends = [(shape.num_channels, stem * 2**shape.num_halvings) for shape, place in shapes if place.ends_stage]
+    elif isinstance(network, WrappedNetwork):
+        ends = [(unit.channels, unit.stride) for unit in network.levels()]
     elif isinstance(network, EdgeNetwork):
         ends = [(network.spec.num_filters << stage, 1 << stage) for stage in range(network.spec.num_stages)]
     else:
@@ -175,6 +178,9 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _remove_heads(network: AnyNetwork) -> None:
+    if isinstance(network, WrappedNetwork):
+        network.remove_head()
+        return
     network.auxiliary_head = None
     network.add_module("fc" if isinstance(network, ResidualNetwork) else "classifier", nn.Identity())
     network.add_module("dropout", nn.Identity())

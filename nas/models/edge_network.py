@@ -26,7 +26,7 @@ from nas.models.states import HiddenState
 
 _BuildEdge: TypeAlias = Callable[[int, NormSettings], EdgeLayers | None]
 _FREE = ("num_classes", "image_size", "in_channels", "num_filters", "num_repeats", "num_stages", "dropout")
-_FREE_NORMS = ("norm_epsilon", "norm_momentum")
+_FREE_NORMS = ("norm_epsilon", "norm_momentum", "norm")
 
 
 class PointwiseConv(Conv):
@@ -64,6 +64,8 @@ def check_ops(cell: EdgeCell) -> None:
 
 def check_edge_spec(spec: NetworkSpec) -> None:
     """Raises ValueError if a setting does not apply to networks of cells with operations on edges."""
+    if spec.norm in {"ibn_a", "ibn_b"}:
+        raise ValueError(f"network.norm must be bn, gn, syncbn or frozen_bn with operations on edges, got {spec.norm}")
     default = NetworkSpec()
     for field in fields(NetworkSpec):
         value = getattr(spec, field.name)

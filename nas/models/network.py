@@ -15,10 +15,11 @@ from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.auxiliary import AuxiliaryHead
 from nas.models.cell import CellLayers, CellSettings, Matching
+from nas.models.classifier_norm import place_in_cells, use_norm
 from nas.models.dense.shifted_copies import ShiftedCopies
 from nas.models.drop_path import ScheduledDropPath
 from nas.models.layers import Conv, Rectified, Unchanged
-from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
+from nas.models.normalization import NORMALIZATIONS, NormBuilder, NormSettings, batch_norm, instance_norm
 from nas.models.operations import OPERATIONS
 from nas.models.stack import STEM_SIZE, CellPlace, auxiliary_place, cell_places, map_size
 from nas.models.states import HiddenState, StateShape
@@ -28,7 +29,7 @@ from nas.names import check_known
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
     """Builds a network in training mode; initial weights are drawn from torch's generator. See `check_names`."""
     check_names(architecture)
-    return Network(architecture, spec)
+    return use_norm(Network(architecture, spec), spec.norm)
 
 
 def check_names(architecture: Architecture) -> None:
@@ -60,8 +61,9 @@ class Network(nn.Module):
         stem: nn.Module = Conv(spec.in_channels, stem_filters, STEM_SIZE)
         if spec.stem == "imagenet":
             stem = nn.Conv2d(spec.in_channels, stem_filters, STEM_SIZE, stride=2, bias=False)
-        self.stem = nn.Sequential(stem, batch_norm(stem_filters, norms))
-        cells = _build_cells(architecture, spec, norms, StateShape(stem_filters, 0))
+        placed = place_in_cells(architecture, spec)
+        self.stem = nn.Sequential(stem, stem_norm(placed, spec)(stem_filters, norms))
+        cells = _build_cells(placed, spec, norms, StateShape(stem_filters, 0))
         self.shapes = tuple(cell.shape for cell in cells)
         self.cells = nn.ModuleList(cells)
         _join_readers(cells, self.places)
@@ -129,6 +131,11 @@ class Network(nn.Module):
     def _classify(self, state: HiddenState) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(state.view(Rectified()).mean((2, 3))))
         return logits
+
+
+def stem_norm(architecture: Architecture, spec: NetworkSpec) -> NormBuilder:
+    """Returns the builder of the stem's norm: instance normalization with ``ibn_b``, as in IBN-Net."""
+    return instance_norm if spec.norm == "ibn_b" and architecture.appearance_stages != 0 else batch_norm
 
 
 def _build_cells(

@@ -155,6 +155,8 @@ def read_records(out: Path) -> list[Record]:
 
 
 def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
+    if plan.start is None and plan.fidelity.network.norm == "frozen_bn":
+        raise ValueError("network.norm frozen_bn needs the statistics of a trained network, got none to start from")
     network = build_initial(plan.architecture, plan.fidelity.network, plan.fidelity.recipe, seed=plan.seed)
     if plan.start is not None:
         checkpoint = load_checkpoint(plan.start)

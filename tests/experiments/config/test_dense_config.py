@@ -6,7 +6,7 @@ from experiments.config.kinds import DETECTION, SEGMENTATION
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import ImageForm
 from nas.downstream.schedule import COCO_IMAGES, learning_rate, with_length
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
 MINIMAL = {"detection": {}}

@@ -10,7 +10,7 @@ from nas.downstream.detection.settings import DetectionData, DetectorSettings, I
 from nas.downstream.later_settings import plain
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.fidelity import NetworkSpec
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 
 @dataclass

@@ -20,7 +20,7 @@ from nas.downstream.detection.training import DETECTOR_FILE, run_detection
 from nas.downstream.training import Draw
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 IMAGE = AnnotatedImage(1, None, 40, 30)
 LABELLED = [5, 6, 2] + 16 * [0, 0, 0]

@@ -17,7 +17,7 @@ from nas.downstream.segmentation.networks import build_segmenter, pixel_loss
 from nas.downstream.segmentation.settings import HeadSpec
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import BatchNorm, GroupNorm
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity")),))
 SMALL = NetworkSpec(num_filters=8, num_repeats=1, num_stages=2)
