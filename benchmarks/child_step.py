@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
-from nas.models.import_timm import describe_timm, load_timm
+from nas.models.imports.timm_cells import describe_timm, load_timm
 from nas.models.network import build_network
 from nas.models.presets import PRESETS
 from search_spaces.published import PUBLISHED

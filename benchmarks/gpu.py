@@ -40,7 +40,7 @@ from nas.downstream.training import start_dense
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.models.network import build_network
 from nas.models.presets import PRESETS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.training.batches import choose_batches
 from nas.training.cuda_graph import choose_caller
 from nas.training.device import autocast, build_scaler, choose_device, choose_dtype

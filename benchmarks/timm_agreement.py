@@ -16,7 +16,7 @@ import timm
 import torch
 from torch import nn
 
-from nas.models.import_timm import describe_timm, load_timm
+from nas.models.imports.timm_cells import describe_timm, load_timm
 from nas.models.network import build_network
 from search_spaces.published import PUBLISHED
 

@@ -31,6 +31,11 @@ class FreshSettings:
     Attributes:
         num_draws: how many times the wrapped controller is asked again for another architecture, before decisions of
             its proposal are changed at random.
+
+    Example:
+        >>> import nas
+        >>> nas.FreshSettings(num_draws=5).num_draws
+        5
     """
 
     num_draws: Annotated[int, Field(ge=0, le=1000)] = 20
@@ -98,6 +103,12 @@ class Fresh:
         space: decodes decisions, for the fingerprints.
         settings: see `FreshSettings`.
         seed: seed of the run.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.Fresh(nas.RandomSearch(nas.TINY.choices, seed=0), nas.TINY, seed=0)
+        >>> len({rollout.decisions for rollout in controller.ask(range(50))})
+        50
     """
 
     def __init__(

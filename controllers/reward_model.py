@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, special, stats
+from scipy import linalg, special
 
 from nas.decisions import Choice
 
@@ -120,7 +120,9 @@ def fit_hyperparameters(features: Features, decisions: Sequence[tuple[int, ...]]
 
 def normal_scores(rewards: Sequence[float]) -> _Array:
     """Normal quantiles of the ranks of rewards: their scale and outliers do not matter, and equal ones stay equal."""
-    ranks = stats.rankdata(rewards)
+    from scipy.stats import rankdata  # takes a second to import
+
+    ranks = rankdata(rewards)
     return np.asarray(special.ndtri((ranks - 0.5) / len(ranks)))
 
 

@@ -45,6 +45,11 @@ class SurrogateSettings:
         improvement_over: what expected improvement is counted from: the best ``reward`` told, noise included, or the
             best posterior ``mean`` of what was told, which is lower.
         learn_from_chosen: whether a policy learns from its draws that the model chose as from its own proposals.
+
+    Example:
+        >>> import nas
+        >>> nas.SurrogateSettings(num_plain=10).plain_share
+        0.1
     """
 
     num_plain: Annotated[int, Field(ge=1)] = 20
@@ -82,6 +87,12 @@ class Surrogate:
         seed: seed of the run.
         accepts: whether some decisions keep the bounds of the search, as far as is known before they are evaluated;
             others are not proposed.
+
+    Example:
+        >>> import nas
+        >>> controller = nas.Surrogate(nas.PPO(nas.TINY.choices, seed=0), nas.TINY, seed=0)
+        >>> (rollout,) = controller.ask([0])
+        >>> controller.tell(rollout, reward=0.9)
     """
 
     def __init__(

@@ -48,6 +48,8 @@ _PUBLIC = {
     "CellSpace": "search_spaces.cell_space:CellSpace",
     "NASNET": "search_spaces.nasnet:NASNET",
     "TINY": "search_spaces.tiny:TINY",
+    "EdgeSpace": "search_spaces.nasbench201:EdgeSpace",
+    "NASBENCH201": "search_spaces.nasbench201:NASBENCH201",
     "PUBLISHED": "search_spaces.published:PUBLISHED",
     # controllers
     "PPO": "controllers.ppo:PPO",
@@ -57,6 +59,10 @@ _PUBLIC = {
     "RegularizedEvolution": "controllers.regularized_evolution:RegularizedEvolution",
     "EvolutionSettings": "controllers.regularized_evolution:EvolutionSettings",
     "RandomSearch": "controllers.random_search:RandomSearch",
+    "Fresh": "controllers.fresh:Fresh",
+    "FreshSettings": "controllers.fresh:FreshSettings",
+    "Surrogate": "controllers.surrogate:Surrogate",
+    "SurrogateSettings": "controllers.surrogate:SurrogateSettings",
     # trials
     "Fidelity": "nas.fidelity:Fidelity",
     "NetworkSpec": "nas.fidelity:NetworkSpec",
@@ -69,7 +75,10 @@ _PUBLIC = {
     "CostedAccuracy": "nas.rewards:CostedAccuracy",
     "ShiftedAccuracy": "nas.rewards:ShiftedAccuracy",
     "Objectives": "nas.objectives:Objectives",
+    "Metric": "nas.rewards:Metric",
     "train_and_validate": "workers.evaluators.train_and_validate:train_and_validate",
+    "zero_cost": "workers.evaluators.zero_cost:zero_cost",
+    "ZeroCostSettings": "workers.evaluators.zero_cost:ZeroCostSettings",
     # the loop
     "search": "nas.search:search",
     "SearchPlan": "nas.search:SearchPlan",

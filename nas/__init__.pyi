@@ -1,5 +1,7 @@
 """Types of the public names, for editors and type checkers; `nas/__init__.py` imports them when they are used."""
 
+from controllers.fresh import Fresh as Fresh
+from controllers.fresh import FreshSettings as FreshSettings
 from controllers.ppo import PPO as PPO
 from controllers.ppo import PPOSettings as PPOSettings
 from controllers.random_search import RandomSearch as RandomSearch
@@ -7,6 +9,8 @@ from controllers.regularized_evolution import EvolutionSettings as EvolutionSett
 from controllers.regularized_evolution import RegularizedEvolution as RegularizedEvolution
 from controllers.reinforce import Reinforce as Reinforce
 from controllers.reinforce import ReinforceSettings as ReinforceSettings
+from controllers.surrogate import Surrogate as Surrogate
+from controllers.surrogate import SurrogateSettings as SurrogateSettings
 from experiments.library.data import data_set as data_set
 from experiments.library.drawing import Drawing as Drawing
 from experiments.library.drawing import draw as draw
@@ -43,6 +47,7 @@ from nas.plugins import plug_in as plug_in
 from nas.recipe import TrainRecipe as TrainRecipe
 from nas.rewards import Accuracy as Accuracy
 from nas.rewards import CostedAccuracy as CostedAccuracy
+from nas.rewards import Metric as Metric
 from nas.rewards import ShiftedAccuracy as ShiftedAccuracy
 from nas.search import SearchPlan as SearchPlan
 from nas.search import search as search
@@ -50,11 +55,15 @@ from nas.trial import Failure as Failure
 from nas.trial import Success as Success
 from nas.trial import Trial as Trial
 from search_spaces.cell_space import CellSpace as CellSpace
+from search_spaces.nasbench201 import NASBENCH201 as NASBENCH201
+from search_spaces.nasbench201 import EdgeSpace as EdgeSpace
 from search_spaces.nasnet import NASNET as NASNET
 from search_spaces.published import PUBLISHED as PUBLISHED
 from search_spaces.tiny import TINY as TINY
 from workers.cluster.connection import connect as connect
 from workers.evaluators.train_and_validate import train_and_validate as train_and_validate
+from workers.evaluators.zero_cost import ZeroCostSettings as ZeroCostSettings
+from workers.evaluators.zero_cost import zero_cost as zero_cost
 from workers.pools.caching_pool import CachingPool as CachingPool
 from workers.pools.ray_pool import RayPool as RayPool
 from workers.pools.serial_pool import SerialPool as SerialPool

@@ -26,6 +26,7 @@ MAX_REPEATS = 1000
 MAX_STAGES = 16
 """Generous upper bounds that keep parameter counts and memory sizes within 64-bit integers."""
 
+_FIRST_SPLIT, _WITH_NAMES = "shuffled", "image_folder"
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -54,6 +55,12 @@ class NetworkSpec:
         norm_momentum: weight of the current batch in the running statistics (PyTorch's convention).
         instance_ratio: share of instance-normalized channels in norms mixed with batch norm (IBN-Net, 1807.09441).
         average_counts_padding: whether average pools of stride 2 count the padding (timm's NASNet-A, not the authors').
+        norm: ``gn``, ``syncbn`` and ``frozen_bn`` replace every batch normalization: in stem, cells, matching of shapes
+            and factorized reductions. ``ibn_a`` and ``ibn_b`` place instance normalization as IBN-Net does, in networks
+            of cells in all blocks with ``bn``. ``bn`` keeps the norms of the architecture.
+        appearance_stages: stages with norms that remove appearance, from the input; null is what the architecture says
+            or, with ``ibn_a`` and ``ibn_b``, what the paper says.
+        dense_instance_ratio: as `instance_ratio`, for DenseNets (0.4 in IBN-Net's code).
 
     Example:
         >>> import nas
@@ -79,6 +86,9 @@ class NetworkSpec:
     norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
     instance_ratio: Annotated[float, Field(ge=0, le=1)] = 0.5
     average_counts_padding: bool = False
+    norm: Literal["bn", "gn", "syncbn", "frozen_bn", "ibn_a", "ibn_b"] = "bn"
+    appearance_stages: Annotated[int | None, Field(ge=0, le=MAX_STAGES)] = None
+    dense_instance_ratio: Annotated[float, Field(ge=0, le=1)] = 0.4
 
     def __post_init__(self) -> None:
         if self.num_filters % 2 ** max(1, self.num_stem_cells):
@@ -99,11 +109,19 @@ class DataSpec:
         image_size: height and width to which images are resized; None keeps their size.
         num_train: images used from the training set, validation included, drawn evenly from all classes; None: all.
         validation_fraction: share of those held out for validation: 5,000 of CIFAR-10's 50,000 (1707.07012, A.1).
+            With 0 all are trained on, and validated on 1 % of them: for a training whose result selects nothing.
         split_seed: seed of the draw and the split.
         split: ``hashed`` draws the split of an image folder by a hash of each image's name, so that added images move
             no other; ``shuffled`` is that of version 0.1.0, which also read `nas.data.image_files.FIRST_SUFFIXES` only.
             Data sets without names, such as CIFAR-10, are always shuffled.
-        on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory.
+        on_disk: whether decoded images stay on disk and are read when needed, for data sets larger than memory. Only
+            the center square of a photograph is kept.
+        streamed: whether photographs of an image folder are decoded whole whenever they are needed, for ImageNet.
+            `image_size` is then the length of the shorter side before the center crop of validation and test.
+        statistics: ``imagenet`` normalizes with the mean and deviation that ImageNet's networks use; ``counted`` with
+            those of the training images.
+        damaged: what happens to a streamed photograph that cannot be decoded: ``stop`` ends the training with its
+            name, ``skip`` takes the next photograph in its place, or leaves it out of validation and test.
 
     Example:
         >>> import nas
@@ -115,10 +133,22 @@ class DataSpec:
     root: str | None = None
     image_size: Annotated[int | None, Field(ge=8, le=MAX_IMAGE_SIZE)] = None
     num_train: Annotated[int | None, Field(ge=2)] = None
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     split_seed: Annotated[int, Field(ge=0)] = 0
     split: Literal["hashed", "shuffled"] = "hashed"
     on_disk: bool = False
+    streamed: bool = False
+    statistics: Literal["counted", "imagenet"] = "counted"
+    damaged: Literal["stop", "skip"] = "stop"
+
+    def __post_init__(self) -> None:
+        if self.streamed and (self.name != _WITH_NAMES or self.on_disk or self.image_size is None):
+            raise ValueError(
+                f"streamed needs the data set {_WITH_NAMES} with an image_size, and on_disk false, got {self.name}, "
+                f"{self.image_size} and {str(self.on_disk).lower()}"
+            )
+        if self.damaged == "skip" and not self.streamed:
+            raise ValueError("damaged: skip needs streamed: true, since other images are decoded before the training")
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -155,6 +185,7 @@ class Fidelity:
         Settings added after version 0.1.0 are omitted at their defaults, so that existing fingerprints do not change.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        value["network"] = network_json(self.network)
         for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
             for name, default in later.items():
                 if value[section][name] == default:
@@ -178,15 +209,22 @@ class Fidelity:
             raise ValueError(f"a fidelity is not valid at {place or 'its top'}: {first['msg']}") from None
 
 
+def network_json(spec: NetworkSpec) -> dict[str, Any]:
+    """Returns a spec as plain data for JSON; settings added after version 0.1.0 are omitted at their defaults."""
+    value: dict[str, Any] = _NETWORK.dump_python(spec, mode="json")
+    return {name: each for name, each in value.items() if name not in _LATER_NETWORK or each != _LATER_NETWORK[name]}
+
+
 def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
     """Adds to the stored settings of a data set those that were introduced later, at their former values."""
     former = {"split": _FIRST_SPLIT} if section.get("name") == _WITH_NAMES else {}
     return {**former, **section}
 
 
-_FIRST_SPLIT, _WITH_NAMES = "shuffled", "image_folder"
 _ADAPTER = TypeAdapter(Fidelity)
-_LATER_DATA_SETTINGS = {"on_disk": False}
+_NETWORK = TypeAdapter(NetworkSpec)
+_LATER_NETWORK = {"norm": "bn", "appearance_stages": None, "dense_instance_ratio": 0.4}
+_LATER_DATA_SETTINGS = {"on_disk": False, "streamed": False, "statistics": "counted", "damaged": "stop"}
 
 
 @lru_cache(maxsize=256)

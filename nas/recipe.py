@@ -24,7 +24,7 @@ class TrainRecipe:
         epochs: number of passes over the training split.
         batch_size: images per step, summed over all workers. A smaller last batch of an epoch is dropped.
         learning_rate: peak learning rate, for a batch of `reference_batch` images if that is set.
-        momentum: momentum of SGD (with Nesterov's correction) or RMSProp (without).
+        momentum: momentum of SGD or RMSProp.
         weight_decay: L2 penalty.
         gradient_clip: maximum global norm of the gradient (1707.07012, appendix A.7); 0 disables clipping.
         label_smoothing: share of the target distributed uniformly over all classes, including the true one (1512.00567,
@@ -35,7 +35,7 @@ class TrainRecipe:
         cutout: side in pixels of the square set to zero (1708.04552, section 3); 0 disables it.
         precision: ``auto`` selects float16 with loss scaling on CUDA and float32 elsewhere (1812.01187, section 3.2).
         channels_last: whether tensors use the channels-last memory format.
-        compile: whether the network is compiled with torch.compile; worthwhile for long runs only, with one worker.
+        compile: whether the network is compiled with torch.compile; worthwhile for long runs only.
         num_threads: CPU threads per process, at most `MAX_THREADS`.
         device: ``auto`` selects CUDA if available.
         schedule: ``cosine`` decays the learning rate to 0 (1608.03983; 1812.01187, section 5.1). ``step`` and
@@ -67,6 +67,9 @@ class TrainRecipe:
             (224 of images resized to 256 in 1812.01187, section 2.1).
         sync_norms: whether batch normalization is synchronized over all workers.
         num_loaders: data loading processes per worker; 0 loads images in the worker's own process.
+        nesterov: whether the momentum of SGD has Nesterov's correction, as in 1812.01187's code; RMSProp's never has.
+        accumulate: parts into which a worker divides its images of a batch, to need less memory: their gradients are
+            added before the step. Batch normalization sees a part at a time, as with several workers.
         cuda_graph: whether steps are captured as CUDA graphs. ``auto``: on a GPU with a single worker, unless `compile`
             is set; ``always`` makes it an error where that is not possible; ``never``.
 
@@ -113,11 +116,15 @@ class TrainRecipe:
     test_crop: Annotated[int | None, Field(ge=8)] = None
     sync_norms: bool = False
     num_loaders: Annotated[int, Field(ge=0)] = 0
+    nesterov: bool = True
+    accumulate: Annotated[int, Field(ge=1)] = 1
     cuda_graph: Literal["auto", "always", "never"] = "auto"
 
     def __post_init__(self) -> None:
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(f"warmup_epochs must be below epochs, {self.epochs}, got {self.warmup_epochs:g}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate must divide batch_size, {self.batch_size}, got {self.accumulate}")
 
     @property
     def peak_rate(self) -> float:

@@ -92,6 +92,11 @@ class Metric:
 
     Attributes:
         metric: name of the metric; higher must be better.
+
+    Example:
+        >>> import nas
+        >>> nas.Metric("naswot")(nas.Success(0, accuracy=0.0, metrics={"naswot": 412.5}))
+        412.5
     """
 
     metric: Annotated[str, Field(min_length=1)]

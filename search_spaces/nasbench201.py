@@ -23,6 +23,11 @@ class EdgeSpace:
     Attributes:
         ops: names of the operations.
         num_nodes: number of nodes, input and output included.
+
+    Example:
+        >>> import nas
+        >>> len(nas.EdgeSpace(("skip_connect", "nor_conv_3x3"), num_nodes=3).choices)
+        3
     """
 
     ops: tuple[str, ...] = NASBENCH201_OPS
@@ -68,4 +73,10 @@ class EdgeSpace:
 
 
 NASBENCH201 = EdgeSpace()
-"""The space of NAS-Bench-201 and of the topology search space of NATS-Bench: 15,625 cells."""
+"""The space of NAS-Bench-201 and of the topology search space of NATS-Bench: 15,625 cells.
+
+Example:
+    >>> import nas
+    >>> nas.NASBENCH201.decode((3, 1, 3, 1, 1, 3)).arch
+    '|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|skip_connect~0|skip_connect~1|nor_conv_3x3~2|'
+"""

@@ -53,10 +53,14 @@ SLOW = (
     "nas/export",
     "nas/models/test_build.py",
     "nas/models/test_complexity.py",
-    "nas/models/test_import_timm.py",
+    "nas/models/imports",
+    "nas/models/reference",
+    "nas/models/test_classifier_norm.py",
+    "nas/models/test_densenet.py",
     "nas/models/test_edge_network.py",
     "nas/models/test_network.py",
     "nas/models/test_operations.py",
+    "nas/models/test_published_networks.py",
     "nas/models/test_resnet.py",
     "nas/models/test_scaling.py",
     "nas/scores",
@@ -247,3 +251,166 @@ def counted_nodes(monkeypatch):
 
     monkeypatch.setattr(canonical._Search, "descend", counted)
     return nodes
+
+
+VOC_SETS = {
+    "VOC2007": {"train": ["000005", "000007"], "val": ["000009"], "test": ["000001", "000002"]},
+    "VOC2012": {"train": ["2008_000008", "2008_000015"], "val": ["2008_000002", "2008_000003"]},
+}
+_VOC_XML = """<annotation>
+\t<folder>{year}</folder>
+\t<filename>{name}.jpg</filename>
+\t<source>
+\t\t<database>The VOC Database</database>
+\t\t<annotation>PASCAL {year}</annotation>
+\t\t<image>flickr</image>
+\t</source>
+\t<size>
+\t\t<width>{width}</width>
+\t\t<height>{height}</height>
+\t\t<depth>3</depth>
+\t</size>
+\t<segmented>1</segmented>
+{objects}</annotation>
+"""
+_VOC_OBJECT = """\t<object>
+\t\t<name>{name}</name>
+\t\t<pose>Unspecified</pose>
+\t\t<truncated>0</truncated>
+\t\t<difficult>{difficult}</difficult>
+\t\t<bndbox>
+\t\t\t<xmin>{0}</xmin>
+\t\t\t<ymin>{1}</ymin>
+\t\t\t<xmax>{2}</xmax>
+\t\t\t<ymax>{3}</ymax>
+\t\t</bndbox>
+\t\t<part>
+\t\t\t<name>head</name>
+\t\t\t<bndbox>
+\t\t\t\t<xmin>1</xmin>
+\t\t\t\t<ymin>1</ymin>
+\t\t\t\t<xmax>2</xmax>
+\t\t\t\t<ymax>2</ymax>
+\t\t\t</bndbox>
+\t\t</part>
+\t</object>
+"""
+
+
+@pytest.fixture
+def voc_folder(tmp_path) -> Path:
+    """A ``VOCdevkit`` of 2007 and 2012 as it is unpacked: a dog, a person and a difficult person in each image."""
+    import numpy as np
+    from PIL import Image
+
+    random, root = np.random.default_rng(0), tmp_path / "VOCdevkit"
+    palette = voc_palette()
+    for year, sets in VOC_SETS.items():
+        folder = root / year
+        for part in ("JPEGImages", "Annotations", "SegmentationClass", "ImageSets/Main", "ImageSets/Segmentation"):
+            (folder / part).mkdir(parents=True)
+        for task in ("Main", "Segmentation"):
+            lists = {**sets, "trainval": sorted(sets["train"] + sets["val"])}
+            for name, images in lists.items():
+                (folder / "ImageSets" / task / f"{name}.txt").write_text("".join(f"{each}\n" for each in images))
+        for place, name in enumerate(sorted({each for images in sets.values() for each in images})):
+            width, height = 60 + place, 48
+            boxes = [("dog", 0, (5, 6, 24 + place, 30)), ("person", 0, (30, 8, 50, 40)), ("person", 1, (52, 2, 58, 9))]
+            pixels = random.integers(90, 130, (height, width, 3), dtype=np.uint8)
+            mask = np.zeros((height, width), dtype=np.uint8)
+            for (kind, _, (left, top, right, bottom)), colour in zip(boxes, (200, 30, 40), strict=True):
+                inside = slice(top - 1, bottom), slice(left - 1, right)
+                pixels[inside], mask[inside] = colour, {"dog": 12, "person": 15}[kind]
+                mask[top - 1, left - 1 : right] = 255
+            Image.fromarray(pixels).save(folder / "JPEGImages" / f"{name}.jpg", quality=95)
+            image = Image.fromarray(mask)
+            image.putpalette(palette)
+            image.save(folder / "SegmentationClass" / f"{name}.png")
+            objects = "".join(_VOC_OBJECT.format(*box, name=kind, difficult=hard) for kind, hard, box in boxes)
+            text = _VOC_XML.format(year=year, name=name, width=width, height=height, objects=objects)
+            (folder / "Annotations" / f"{name}.xml").write_text(text)
+    return root
+
+
+def voc_palette() -> list[int]:
+    """Colours of the values 0 to 255 in Pascal VOC's masks, from their bits as in the devkit's VOClabelcolormap.m."""
+    colours = []
+    for number in range(256):
+        colour = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                colour[channel] |= (number >> (3 * bit + channel) & 1) << (7 - bit)
+        colours += colour
+    return colours
+
+
+def paint(image_path, mask_path, mask, *, palette=None, seed=0):
+    """Saves a mask, and an image in which each value of the mask has its own grey."""
+    import numpy as np
+    from PIL import Image
+
+    for path in (image_path, mask_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 20, (*mask.shape, 3), dtype=np.uint8)
+    Image.fromarray(noise + (mask.astype(int) * 37 % 200)[..., None].astype(np.uint8)).save(image_path)
+    image = Image.fromarray(mask)
+    if palette is not None:
+        image.putpalette(palette)
+    image.save(mask_path)
+
+
+def stripes(*values, height=24, width=40):
+    """A mask of vertical stripes of equal width."""
+    import numpy as np
+
+    return np.repeat(np.array(values, dtype=np.uint8), -(-width // len(values)))[None, :width].repeat(height, 0)
+
+
+@pytest.fixture
+def cityscapes_folder(tmp_path) -> Path:
+    """Cityscapes as it is unpacked: road, car, sky, and the ignored ids 1 (ego vehicle) and 4 (static)."""
+    root = tmp_path / "cityscapes"
+    for split, cities in (("train", ("aachen", "bochum")), ("val", ("frankfurt",)), ("test", ("berlin",))):
+        for city in cities:
+            for frame in range(2):
+                name = f"{city}/{city}_{frame:06}_000019"
+                masks = root / "gtFine" / split
+                image = root / "leftImg8bit" / split / f"{name}_leftImg8bit.png"
+                paint(image, masks / f"{name}_gtFine_labelIds.png", stripes(7, 26, 23, 1, 4), seed=frame)
+                for other in ("color", "instanceIds"):
+                    (masks / f"{name}_gtFine_{other}.png").write_bytes(b"not read")
+                (masks / f"{name}_gtFine_polygons.json").write_text("{}")
+    return root
+
+
+@pytest.fixture
+def gta5_folder(tmp_path) -> Path:
+    """GTA5 as it is unpacked: masks with Cityscapes' colours as palette, and the split of its authors."""
+    import numpy as np
+    from scipy.io import savemat
+
+    from nas.downstream.segmentation.street_scenes import TRAIN_IDS
+
+    root, palette = tmp_path / "gta5", [0] * 768
+    for label, (_, colour) in TRAIN_IDS.items():
+        palette[3 * label : 3 * label + 3] = colour
+    for number in range(1, 6):
+        mask = stripes(7, 26, 23, 0, 34)
+        paint(root / "images" / f"{number:05}.png", root / "labels" / f"{number:05}.png", mask, palette=palette)
+    splits = {"trainIds": [[1], [2], [3]], "valIds": [[4]], "testIds": [[5]]}
+    savemat(root / "split.mat", {name: np.array(each, dtype=np.uint16) for name, each in splits.items()})
+    return root
+
+
+@pytest.fixture
+def ade20k_folder(tmp_path) -> Path:
+    """The folder of ADE20K's scene parsing benchmark as it is unpacked: wall, building, flag and other pixels."""
+    root = tmp_path / "ADEChallengeData2016"
+    for split, short, number in (("training", "train", 3), ("validation", "val", 2)):
+        for index in range(1, number + 1):
+            name = f"ADE_{short}_{index:08}"
+            image = root / "images" / split / f"{name}.jpg"
+            paint(image, root / "annotations" / split / f"{name}.png", stripes(0, 1, 2, 150))
+    (root / "objectInfo150.txt").write_text("Idx\tRatio\tTrain\tVal\tName\n")
+    (root / "sceneCategories.txt").write_text("")
+    return root

@@ -13,7 +13,8 @@ from experiments.runs.printing import say
 from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import Complexity, StageCost, measure
-from nas.models.presets import PRESETS, format_stack, parse_stack
+from nas.models.presets import PRESETS, PUBLISHED_SIZES, format_stack, parse_stack
+from nas.models.reference.names import library_name
 from search_spaces.published import PUBLISHED
 
 
@@ -53,6 +54,10 @@ FIGURES = (
     PaperFigure(_A, _LARGE, "6@4032", 331, "88.9M", "23.8B", "17.3 % top-1 on ImageNet", _TABLE_2),
     PaperFigure(_A, _LARGE, "5@1536", 299, "10.9M", "2.35B", "21.4 % top-1 on ImageNet", _ODD, _UNKNOWN),
     PaperFigure(_A, _LARGE, "7@1920", 299, "22.6M", "4.93B", "19.2 % top-1 on ImageNet", _TABLE_2, _UNKNOWN),
+    PaperFigure(
+        "pnasnet-5", "pnasnet-large", "4@4320", 331, "86.1M", "25.0B", "17.1 % top-1 on ImageNet", "1712.00559"
+    ),
+    PaperFigure("amoebanet-a", _CIFAR, "6@576", 32, "3.2M", None, "3.34 % on CIFAR-10", "1802.01548"),
 )
 """Networks and what the papers report of them."""
 
@@ -62,6 +67,12 @@ _FORMS = {
     "cifar": "CIFAR form (a 3x3 stem of stride 1, without pool)",
 }
 """What a stem of `NetworkSpec` means in a reference network."""
+
+_LIBRARY_FORMS = {
+    "imagenet": "the library's form",
+    "cifar": "the library's form, but the first convolution has stride 1 if it had 2",
+}
+"""What it means in a network of a library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +176,9 @@ def _heading(value: NetworkCount) -> str:
     spec = value.spec
     size = f"{spec.image_size} x {spec.image_size} pixels, {spec.num_classes} classes"
     if value.stack is None:
-        return f"{_FORMS[spec.stem]}, {size}"
+        is_ours = library_name(value.architecture) is None
+        form = _FORMS[spec.stem] if is_ours else _LIBRARY_FORMS[spec.stem]
+        return f"{form}, {size}"
     cells = f"cell{'s' * (spec.num_repeats != 1)} per stage"
     kinds = f"{cells} (the first a reduction from stage 2 on)" if spec.reduction_in_stage else f"normal {cells}"
     return f"{value.stack}, {spec.num_repeats} {kinds}, {spec.num_filters} filters, {size}"
@@ -184,6 +197,9 @@ def _remarks(value: NetworkCount) -> list[str]:
     lines = [_bound(value)] if value.budget else []
     if auxiliary := value.complexity.auxiliary_num_parameters:
         lines.append(f"auxiliary head, used in training only: {auxiliary:,} more parameters")
+    published = PUBLISHED_SIZES.get(value.architecture)
+    if published is not None and published.spec == value.spec:
+        lines.append(f"size: {published.source}")
     if paper := value.paper:
         costs = f", {paper.multiply_adds} multiply-adds" if paper.multiply_adds else ""
         lines.append(f"reported: {paper.parameters} parameters{costs}, {paper.error} ({paper.source})")

@@ -12,6 +12,7 @@ from nas.export.folder import export_checkpoint, export_untrained
 from nas.export.model_source import WEIGHTS_FILE
 from nas.export.programs import PROGRAMS
 from nas.models.checkpoint import load_checkpoint
+from nas.models.reference.names import ReferenceNetwork
 
 CELLS_FILE = "cells.svg"
 
@@ -25,6 +26,8 @@ def export_architecture(
     normalize: bool = False,
 ) -> list[Path]:
     """Writes a self-contained folder with ``model.py``, ``architecture.json``, ``README.md`` and ``cells.svg``.
+
+    Of a reference network it has no ``model.py`` and ``cells.svg``.
 
     A trained architecture also has its ``weights.safetensors``, unless options are given, which change the network.
     The folder is made if missing; files of the same names are replaced.
@@ -59,7 +62,10 @@ def _write(
         files = export_checkpoint(trained, out, name=source.name)
         files += _write_programs(programs, out / WEIGHTS_FILE, normalize=normalize)
     else:
-        files = export_untrained(source.cells, network_spec(source, options), out, name=source.name)
+        described = source.architecture if isinstance(source.architecture, ReferenceNetwork) else source.cells
+        files = export_untrained(described, network_spec(source, options), out, name=source.name)
+    if isinstance(source.architecture, ReferenceNetwork):
+        return files
     draw_architecture(source.cells, out / CELLS_FILE, title=source.name)
     return [*files, out / CELLS_FILE]
 

@@ -2,7 +2,8 @@
 
 It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), ``RUN@front`` (the knee of its
 front) or ``RUN@front3`` (the third on its front), the folder of a training, a checkpoint, an exported folder, the name
-of a published architecture or of a reference network, or a cell of NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
+of a published architecture or of a reference network (also ``torchvision:NAME`` and ``timm:NAME``), or a cell of
+NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from experiments.search.front import front_of
 from nas.architecture import Architecture
-from nas.descriptions import CellDescription, cells_from_json
 from nas.edge_cell import EdgeCell
 from nas.export.folder import ARCHITECTURE_FILE, read_network
 from nas.export.folder import NETWORK_FILE as SPEC_FILE
@@ -27,12 +27,13 @@ from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, Networ
 from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
-from nas.models.build import Buildable
+from nas.models.build import Buildable, description_from_json
 from nas.models.checkpoint import load_checkpoint
 from nas.models.edge_network import check_ops
 from nas.models.network import check_names
-from nas.models.presets import PRESETS, parse_stack
-from nas.models.resnet import IMAGENET_FORM, REFERENCE_NETWORKS, ReferenceNetwork
+from nas.models.presets import PRESETS, PUBLISHED_SIZES, parse_stack
+from nas.models.reference.library import check_library_network, library_spec
+from nas.models.reference.names import IMAGENET_FORM, REFERENCE_NETWORKS, LibraryForm, ReferenceNetwork, library_name
 from nas.models.scaling import Budget, parse_amount, widest
 from nas.records import Record
 from nas.training.run import NETWORK_FILE
@@ -63,8 +64,8 @@ class ArchitectureSource:
         """The architecture; raises ValueError if it has no cells."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
-                f"the architecture must have cells of blocks, got {self.name}; reference networks and cells with "
-                "operations on edges can only be counted and trained"
+                f"the architecture must have cells of blocks, got {self.name}: reference networks and cells with "
+                "operations on edges have no drawing and no stack"
             )
         return self.architecture
 
@@ -116,24 +117,28 @@ def find_architecture(text: str) -> ArchitectureSource:
     return source
 
 
-def _default_spec(architecture: Buildable) -> NetworkSpec:
-    if isinstance(architecture, ReferenceNetwork):
-        return IMAGENET_FORM
-    return PRESETS[EDGE_PRESET if isinstance(architecture, EdgeCell) else DEFAULT_PRESET]
+def _default_spec(source: ArchitectureSource) -> NetworkSpec:
+    """The published form of what a name means, or the default preset."""
+    if isinstance(source.architecture, ReferenceNetwork):
+        form = source.architecture.form
+        return library_spec(form) if isinstance(form, LibraryForm) else IMAGENET_FORM
+    if source.name in PUBLISHED_SIZES:
+        return PUBLISHED_SIZES[source.name].spec
+    return PRESETS[EDGE_PRESET if isinstance(source.architecture, EdgeCell) else DEFAULT_PRESET]
 
 
 def network_spec(source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
     """Applies the options to the preset, the network of the run or the default; raises ValueError if not possible.
 
-    The default is ``cifar10`` for cells of blocks, ``nasbench201`` for cells of edges, and the published form for
-    ImageNet for reference networks.
+    The default is the published form of a named network (`nas.models.presets.PUBLISHED_SIZES`; for ImageNet if it is a
+    reference network), ``cifar10`` for other cells of blocks, and ``nasbench201`` for cells of edges.
     """
     if options.preset is not None:
         spec = find_preset(options.preset)
     elif source.fidelity is not None:
         spec = source.fidelity.network
     else:
-        spec = _default_spec(source.architecture)
+        spec = _default_spec(source)
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
     if image_size < 8 or num_classes < 2:
@@ -165,10 +170,8 @@ def _find(text: str) -> ArchitectureSource:
         return _from_weights(text, path) if weights else ArchitectureSource(text, read_architecture(path))
     if path.is_dir():
         return _from_folder(text, path, 1)
-    if text in PUBLISHED:
-        return ArchitectureSource(text, PUBLISHED[text])
-    if text in REFERENCE_NETWORKS:
-        return ArchitectureSource(text, ReferenceNetwork(text))
+    if (named := _named(text)) is not None:
+        return ArchitectureSource(text, named)
     folder, at, rank = text.rpartition("@")
     if at and Path(folder).is_dir():
         return _from_run(text, Path(folder), rank)
@@ -179,20 +182,27 @@ def _find(text: str) -> ArchitectureSource:
     raise unknown_name(what, text, [*PUBLISHED, *REFERENCE_NETWORKS, *runs], listed=[*PUBLISHED, *_SOME_REFERENCES])
 
 
+def _named(text: str) -> Buildable | None:
+    """The published architecture or reference network of a name; None if it is no such name."""
+    if (form := library_name(text)) is not None:
+        check_library_network(form)
+    return ReferenceNetwork(text) if form is not None or text in REFERENCE_NETWORKS else PUBLISHED.get(text)
+
+
 def _from_weights(text: str, path: Path, data: DataSpec | None = None) -> ArchitectureSource:
     network = load_checkpoint(path).network
     fidelity = Fidelity(network.spec, data=data or DataSpec())
     return ArchitectureSource(text, network.architecture, fidelity, path)
 
 
-def read_architecture(path: Path) -> CellDescription:
+def read_architecture(path: Path) -> Buildable:
     """Reads an architecture from a JSON file, for example one of `nas export`; raises ValueError if there is none."""
     content = read_bytes(path, max_bytes=MAX_BYTES)
     try:
         value = parse_json(content)
         if isinstance(value, dict) and "architecture" in value:
             value = value["architecture"]
-        return cells_from_json(value)
+        return description_from_json(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON: {error.msg} in line {error.lineno}") from None
     except ValueError as error:

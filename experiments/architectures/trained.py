@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from experiments.architectures.find import find_architecture
 from experiments.config.parsing.sections import validate_section
 from experiments.config.search_settings import ShiftSettings
 from experiments.runs.run_folder import RunFolder
+from nas.data.class_folders import describe_test_images
 from nas.data.data_set import Split
 from nas.data.load import DATA_SETS, load_data
 from nas.export.model_source import WEIGHTS_FILE
@@ -57,8 +59,10 @@ def find_trained_file(text: str) -> Path:
     return source.weights
 
 
-def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, most: int | None = None) -> Split:
-    """Loads test images to evaluate several networks on.
+def load_test_images(
+    networks: Sequence[TrainedNetwork], data: str | None, *, most: int | None = None
+) -> tuple[Split, dict[str, Any] | None]:
+    """Loads test images to evaluate several networks on, with what is used and left out of a folder.
 
     Args:
         networks: at least one; classes, channels and image size must be the same for all.
@@ -85,9 +89,10 @@ def load_test_images(networks: Sequence[TrainedNetwork], data: str | None, *, mo
     split = loaded.load_test()
     if most is not None and most < 2:
         raise ValueError(f"there must be at least 2 images, got {most}")
+    counts = describe_test_images(spec, first.class_names)
     if most is None or most >= len(split):
-        return split
-    return split.take(np.sort(np.random.default_rng(0).permutation(len(split))[:most]))
+        return split, counts
+    return split.take(np.sort(np.random.default_rng(0).permutation(len(split))[:most])), counts
 
 
 def _data_spec(network: TrainedNetwork, data: str | None) -> DataSpec:

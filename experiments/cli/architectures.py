@@ -110,7 +110,7 @@ def count(  # noqa: PLR0913 - one argument for each option
     print_result(value, print_count, as_json=as_json)
 
 
-@app.command(epilog="Example: nas score nasnet-a pnasnet-5 --image-size 32 --scores naswot,synflow")
+@app.command(epilog="Example: nas score nasnet-a pnasnet-5 --preset cifar10 --scores naswot,synflow")
 def score(  # noqa: PLR0913 - one argument for each option
     archs: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Architectures, as for nas count.")],
     *,
@@ -143,13 +143,21 @@ def score(  # noqa: PLR0913 - one argument for each option
 
 @app.command("import-weights", epilog="Example: nas import-weights nasnetalarge --accuracy 0.827 --out nasnet_large")
 def import_timm_weights(
-    source: Annotated[str, typer.Argument(help="A safetensors file of timm's, or nasnetalarge or pnasnet5large.")],
+    source: Annotated[
+        str, typer.Argument(help="A file of weights, safetensors or torch's; or nasnetalarge or pnasnet5large.")
+    ],
     *,
+    arch: Annotated[
+        str | None, typer.Option(help="Reference network of the file; default timm's NASNet-A or PNASNet-5.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Text file of class names, one a line.")] = None,
     out: Annotated[Path, options.folder("Folder for model.py, weights.safetensors and the other files of nas export.")],
-    accuracy: Annotated[float, typer.Option(help="Published with the weights, between 0 and 1; stored with them.")],
+    accuracy: Annotated[
+        float | None, typer.Option(help="Published with the weights, between 0 and 1; stored with them.")
+    ] = None,
 ) -> None:
-    """Import timm's weights of NASNet-A or PNASNet-5."""
+    """Import weights of NASNet-A, PNASNet-5 or a reference network, published by timm, torchvision or IBN-Net."""
     from experiments.architectures.import_weights import import_weights
 
-    files = import_weights(source, out, accuracy=accuracy)
+    files = import_weights(source, out, accuracy=accuracy, arch=arch, classes=classes)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))

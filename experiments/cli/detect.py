@@ -10,7 +10,9 @@ import typer
 from experiments.cli import options
 
 app = typer.Typer()
-CocoData = Annotated[Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format.")]
+DetectionData = Annotated[
+    Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format, or VOCdevkit.")
+]
 
 
 @app.command(epilog="Example: nas detect coco_small --backbone nasnet-a --data DIR --out runs/detector")
@@ -19,7 +21,7 @@ def detect(  # noqa: PLR0913 - one argument for each option
     *,
     backbone: options.Backbone = None,
     scratch: options.Scratch = False,
-    data: CocoData = None,
+    data: DetectionData = None,
     out: options.Out = None,
     seed: options.Seed = None,
     workers: options.Workers = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.detect import CocoData
+from experiments.cli.detect import DetectionData
 from experiments.cli.options import AcceptData, Address, Config, Out, Quick, Settings, Workers, config_request
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,7 +28,7 @@ def pretraining(  # noqa: PLR0913 - one argument for each option
         str | None,
         typer.Option(metavar="CHECKPOINT", help="A trained classifier: a folder of nas train or nas export."),
     ] = None,
-    data: CocoData = None,
+    data: DetectionData = None,
     out: Out = None,
     seeds: Annotated[int | None, typer.Option(help="Trainings of each kind.")] = None,
     schedules: Annotated[

@@ -13,10 +13,12 @@ from experiments.config.kinds import DETECTION, SEGMENTATION, ConfigKind
 from experiments.config.workers import TrainingWorkers
 from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan
-from nas.downstream.recipe import DenseRecipe
+from nas.downstream.detection.views import Views
+from nas.downstream.recipe import MAX_SIDE, DenseRecipe
 from nas.downstream.schedule import parse_length
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
+from nas.downstream.segmentation.views import Views as SegmentationViews
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
 from nas.shifts.table import check_shifts
@@ -42,7 +44,8 @@ class DetectionSettings(SegmentationSettings):
     """The start of a training, and its length.
 
     Attributes:
-        schedule: A schedule of the papers, ``1x``, ``2x``, ..., instead of the recipe's length; null for none.
+        schedule: A schedule of the papers, ``1x``, ``2x``, .., or iterations, ``60k``, ``600it``, .., instead of the
+            recipe's length; null for none.
     """
 
     schedule: str | None = None
@@ -53,15 +56,39 @@ class DetectionSettings(SegmentationSettings):
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class DetectionTest:
+    """Views of the images to evaluate, in which a trained detector is evaluated beside its own.
+
+    Attributes:
+        scales: Shorter sides in pixels, whose boxes are joined and whose masks are averaged; empty for none.
+        flip: Whether each of them is mirrored too.
+    """
+
+    scales: tuple[Annotated[int, Field(ge=8, le=MAX_SIDE)], ...] = ()
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.flip and not self.scales:
+            raise ValueError("test.flip needs test.scales, the sides of the images that are mirrored, got none")
+
+    @property
+    def views(self) -> Views | None:
+        """The views; None for none."""
+        return Views(self.scales, self.flip) if self.scales else None
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class SegmentationTest:
     """Where a trained segmenter is evaluated, beside the validation images.
 
     Attributes:
-        root: Another folder of images with masks of the same classes, whose ``val`` is used; null for none.
+        root: Another folder or data set of the same classes, whose ``val`` is used; null for none.
         shifts: Distribution shifts of the validation images; null for all.
         severity: Of the shifts, 1 to 5.
         seed: Of the random numbers of the shifts.
         training: Whether to evaluate on the training images too.
+        scales: Factors of the size of images; the predicted probabilities of several are averaged.
+        flip: Whether the predictions of mirrored images are averaged too.
     """
 
     root: str | None = None
@@ -69,6 +96,13 @@ class SegmentationTest:
     severity: Annotated[int, Field(ge=1, le=5)] = 3
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     training: bool = True
+    scales: Annotated[tuple[Annotated[float, Field(gt=0, le=8)], ...], Field(min_length=1)] = (1.0,)
+    flip: bool = False
+
+    @property
+    def views(self) -> SegmentationViews:
+        """Views of each image."""
+        return SegmentationViews(self.scales, self.flip)
 
     def __post_init__(self) -> None:
         check_shifts(self.shifts or ())
@@ -96,6 +130,12 @@ class DetectionConfig(_Dense):
     detection: DetectionSettings
     detector: DetectorSettings
     data: DetectionData
+    test: DetectionTest
+
+    def __post_init__(self) -> None:
+        super(DetectionConfig, self).__post_init__()
+        if self.test.scales and self.detector.keypoints:
+            raise ValueError("test.scales is for boxes and masks, but detector.keypoints is set")
 
     def plan(self, architecture: Buildable) -> DetectionPlan:
         """Everything that determines the outcome of the training."""

@@ -54,6 +54,7 @@ class ConfigKind:
 def _study_from_detection(document: Document) -> Document:
     """Takes seed, start and the resources of a worker from a detector's configuration."""
     start = document.pop("detection")
+    document.pop("test", None)
     workers = {key: value for key, value in document["workers"].items() if key in ("address", "cpus", "gpus")}
     return {"study": {"seed": start.get("seed", 0), "pretrained": start.get("start")}, **document, "workers": workers}
 
@@ -116,7 +117,11 @@ _DENSE_FREE = (
     *(f"recipe.{name}" for name in ("device", "num_threads")),
     *(f"recipe.{name}_iterations" for name in ("record", "checkpoint", "evaluation")),
 )
-DETECTION = ConfigKind("detect", ("detection", "network", "detector", "recipe", "data", "workers"), free=_DENSE_FREE)
+DETECTION = ConfigKind(
+    "detect",
+    ("detection", "network", "detector", "recipe", "data", "test", "workers"),
+    free=(*_DENSE_FREE, "test."),
+)
 SEGMENTATION = ConfigKind(
     "segment", ("segmentation", "network", "head", "recipe", "data", "test", "workers"), free=(*_DENSE_FREE, "test.")
 )

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from experiments.config.kinds import ConfigKind, Document
 
 Values = Mapping[str, Any]
-_EPOCHS = {"recipe.epochs": 1, "recipe.batch_size": 16}
+_EPOCHS = {"recipe.epochs": 1, "recipe.batch_size": 16, "recipe.accumulate": 1}
 _ITERATIONS = {
     "recipe.iterations": 6,
     "recipe.batch_size": 2,

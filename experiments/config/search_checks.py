@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_settings import SearchSettings, ShiftSettings
-from nas.fidelity import NetworkSpec, TrainRecipe
+from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
 from nas.models.edge_network import EDGE_OPERATIONS, check_edge_spec
 from nas.models.normalization import NORMALIZATIONS
 from nas.models.operations import OPERATIONS
@@ -28,16 +28,24 @@ def check_names(settings: Mapping[str, Any]) -> None:
                 raise unknown_name(f"{what} in space.{what}s", each, known)
 
 
+def _check_norm(network: NetworkSpec) -> None:
+    """Raises ValueError for a norm that the networks of a search, which start from initial weights, cannot have."""
+    if network.norm == "frozen_bn":
+        raise ValueError("network.norm must not be frozen_bn in a search: its networks have no statistics to freeze")
+
+
 def check_edges(space: EdgeSpace, network: NetworkSpec) -> None:
     """Raises ValueError for an unknown operation of a space of edges, or a network that they cannot have."""
     for op in space.ops:
         if op not in EDGE_OPERATIONS:
             raise unknown_name("op in space.ops", op, EDGE_OPERATIONS)
+    _check_norm(network)
     check_edge_spec(network)
 
 
 def check_cells(space: CellSpace, network: NetworkSpec) -> None:
     """Raises ValueError for a plug-in that cannot be used, or norms in more stages than the network has."""
+    _check_norm(network)
     for names, table in ((space.ops, OPERATIONS), (space.norms, NORMALIZATIONS)):
         for name in filter(is_reference, names):
             table[name]  # raises ValueError if it cannot be used
@@ -73,3 +81,18 @@ def check_shared(recipe: TrainRecipe, shifts: ShiftSettings, search: SearchSetti
             "search.deterministic needs workers.pool serial with evaluator shared_weights: what a trial borrows "
             f"depends on those that run beside it, got {pool}"
         )
+
+
+def check_held_out(data: DataSpec) -> None:
+    """Raises ValueError if there are no held out images to select architectures or recipes by."""
+    if not data.validation_fraction:
+        raise ValueError(
+            "data.validation_fraction must be above 0, since validation images select; 0 is for `nas train` only"
+        )
+
+
+def check_within_search(recipe: TrainRecipe, data: DataSpec) -> None:
+    """Raises ValueError for settings of a recipe or of data that only `nas train` can follow."""
+    check_held_out(data)
+    if recipe.beyond_search:
+        raise ValueError(f"recipe.{recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it")

@@ -13,7 +13,14 @@ from experiments.config.named import optional_settings, parse_reward, split_name
 from experiments.config.objective_settings import ObjectiveSettings
 from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
-from experiments.config.search_checks import check_cells, check_edges, check_names, check_scored, check_shared
+from experiments.config.search_checks import (
+    check_cells,
+    check_edges,
+    check_names,
+    check_scored,
+    check_shared,
+    check_within_search,
+)
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
 from experiments.config.strategies import CONTROLLERS, build_controller, parse_controller, parse_wrapper
 from experiments.config.workers import SearchWorkers
@@ -143,10 +150,7 @@ class SearchConfig(Config):
     def __post_init__(self) -> None:
         if self.data.name not in DATA_SETS:
             raise unknown_name("data set in data.name", self.data.name, DATA_SETS)
-        if self.recipe.beyond_search:
-            raise ValueError(
-                f"recipe.{self.recipe.beyond_search[0]} is for `nas train`; children of a search cannot use it"
-            )
+        check_within_search(self.recipe, self.data)
         if isinstance(self.space, CellSpace):
             check_cells(self.space, self.network)
         elif isinstance(self.space, EdgeSpace):

@@ -15,7 +15,7 @@ from experiments.config.kinds import STUDY, ConfigKind
 from experiments.config.workers import StudyWorkers
 from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.schedule import parse_length
+from nas.downstream.schedule import check_lengths
 from nas.fidelity import NetworkSpec
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -31,7 +31,7 @@ class StudySettings:
         pretrained: A trained classifier whose weights initialize the backbone.
         seed: The first seed.
         num_seeds: Trainings of each kind, with consecutive seeds.
-        schedules: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`.
+        schedules: ``1x``, ``2x``, .. or ``60k``, ``600it``, .., see `nas.downstream.schedule.with_length`.
         fractions: Shares of the training images; smaller ones are subsets of larger ones, the same for all trainings.
         num_known: Training images on which detectors are evaluated at the end, beside those of ``data.evaluate``.
     """
@@ -44,9 +44,7 @@ class StudySettings:
     num_known: Annotated[int, Field(ge=1)] = 500
 
     def __post_init__(self) -> None:
-        lengths = [parse_length(schedule) for schedule in self.schedules]
-        if not lengths or sorted(set(lengths)) != lengths:
-            raise ValueError(f"schedules must be one or more, the shortest first, got {', '.join(self.schedules)}")
+        check_lengths(self.schedules)
         if not self.fractions or sorted(set(self.fractions)) != list(self.fractions):
             raise ValueError(
                 f"fractions must be one or more, the smallest first, got {', '.join(map(str, self.fractions))}"

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from experiments.config.config import Config
 from experiments.config.kinds import ABLATION, TOURNAMENT, TRAINING, ConfigKind
 from experiments.config.parsing.unknown_names import unknown_name
+from experiments.config.search_checks import check_held_out
 from experiments.config.workers import StudyWorkers, TrainingWorkers
 from nas.data.load import DATA_SETS
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
@@ -26,11 +27,14 @@ class TrainingSettings:
         seed: Of initial weights, order of images, augmentation and dropout.
         start: A checkpoint to fine-tune; null starts from random weights.
         teacher: The network that is distilled: a checkpoint, a run, RUN@k, or ``torchvision:resnet50``; null for none.
+        checkpoint_minutes: Time between checkpoints within an epoch, from any of which the training can be resumed;
+            null writes one after each epoch only.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     start: str | None = None
     teacher: str | None = None
+    checkpoint_minutes: Annotated[float | None, Field(gt=0)] = None
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -99,9 +103,7 @@ class TrainingConfig(_OfTraining):
 
     def __post_init__(self) -> None:
         _OfTraining.__post_init__(self)
-        self.workers.check_batch(self.recipe.batch_size)
-        if self.recipe.compile and self.workers.num_workers > 1:
-            raise ValueError(f"recipe.compile must be false with several workers, got {self.workers.num_workers}")
+        self.workers.check_batch(self.recipe.batch_size, self.recipe.accumulate)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ class AblationConfig(TrainingConfig):
 
     ablation: AblationSettings
 
+    def __post_init__(self) -> None:
+        TrainingConfig.__post_init__(self)
+        check_held_out(self.data)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TournamentConfig(_OfTraining):
@@ -121,3 +127,7 @@ class TournamentConfig(_OfTraining):
 
     tournament: TournamentSettings
     workers: StudyWorkers
+
+    def __post_init__(self) -> None:
+        _OfTraining.__post_init__(self)
+        check_held_out(self.data)

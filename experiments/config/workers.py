@@ -142,11 +142,16 @@ class TrainingWorkers:
 
         return ParallelWorkers(self.num_workers, WorkerResources(cpus=self.cpus, gpus=_gpus(self.gpus)), self.address)
 
-    def check_batch(self, batch_size: int) -> None:
-        """Raises ValueError if the workers cannot share a batch evenly."""
+    def check_batch(self, batch_size: int, accumulate: int = 1) -> None:
+        """Raises ValueError if the workers cannot share a batch evenly, or divide their share into equal parts."""
         if batch_size % self.num_workers:
             raise ValueError(
                 f"recipe.batch_size must be divisible by the number of workers, {self.num_workers}, got {batch_size}"
+            )
+        part = batch_size // self.num_workers
+        if part % accumulate:
+            raise ValueError(
+                f"recipe.accumulate must divide a worker's part of recipe.batch_size, {part}, got {accumulate}"
             )
 
 

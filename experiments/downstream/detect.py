@@ -14,16 +14,18 @@ from experiments.config.kinds import DETECTION
 from experiments.config.resolve import ConfigRequest
 from experiments.config.workers import TrainingWorkers
 from experiments.downstream.detect_figures import draw_curves, draw_pictures
+from experiments.downstream.detect_views import measure_views, stored_views
 from experiments.downstream.inputs import BackboneRequest, resolve_dense
 from experiments.runs.live_iterations import RecordLines
 from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
-from nas.downstream.detection.data import DetectionSet, load_detection_data
+from nas.downstream.detection.data import DetectionSet
 from nas.downstream.detection.metrics import NAMES
 from nas.downstream.detection.training import (
     DETECTOR_FILE,
     DetectionPlan,
     build_task,
+    load_data,
     resolve_recipe,
     run_detection,
     train_member,
@@ -52,7 +54,10 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
     root, stored = config.data.root, (folder.stored_document() or {}).get("data")
     if not Path(str(root)).is_dir() and request.changes.get(("data", "root")) is not None:
         raise ValueError(f"there is no folder {root}")
-    done = read_result(path) is not None and (path / CURVES_FILE).is_file()  # the curves are written last
+    views = config.test.views
+    seen = None if views is None else stored_views(path, views)
+    trained = read_result(path) is not None and (path / CURVES_FILE).is_file()  # the curves are written last
+    done = trained and (views is None or seen is not None)
     data = None if done and isinstance(stored, Mapping) and root == stored.get("root") else load_checked(plan, console)
     report = None if data is None else data.report
     binding = Binding(folder, config, architecture, data=report, accept_data=request.accept_data)
@@ -61,8 +66,13 @@ def run_detect(request: ConfigRequest, backbone: BackboneRequest, out: Path | No
             say(console, notice)
         result = read_result(path)
         if result is None or not done:
-            result = detect_folder(path, plan, data or load_checked(plan, console), config.workers, console)
-    for line in result_lines(path, result):
+            data = data or load_checked(plan, console)
+            if result is None or not trained:
+                result = detect_folder(path, plan, data, config.workers, console)
+            if views is not None:
+                with console.status("evaluating several views"):
+                    seen = measure_views(path, plan, data, views)
+    for line in [*result_lines(path, result), *([] if seen is None else views_lines(seen))]:
         say(console, line)
     return 0
 
@@ -74,7 +84,7 @@ def load_checked(plan: DetectionPlan, console: Console) -> DetectionSet:
     """
     choose_dtype(plan.recipe, choose_device(plan.recipe))
     with console.status("reading the images"):
-        data = load_detection_data(plan.data, masks=plan.detector.masks)
+        data = load_data(plan)
     say_report(console, data.report)
     build_task(plan, data)
     return data
@@ -106,11 +116,10 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
     """Formats the result of a training as lines of text."""
     scores = result["evaluation"]
     measured = f"on {scores['num_pictures']} images ({result['data']['evaluate']})"
-    table = [
-        f"{name} {measured}: " + ", ".join(f"{_LABELS[key]} {_percent(scores[name][key])}" for key in NAMES)
-        for name in ("box", "mask")
-        if name in scores
-    ]
+    table = [f"{name} {measured}: " + _row(scores[name]) for name in ("box", "mask", "keypoints") if name in scores]
+    if voc := scores.get("voc"):
+        points, area = (_percent(voc[key]) for key in ("eleven_points", "area"))
+        table.append(f"Pascal VOC {measured}: AP at 0.5 {points} with eleven points, {area} as area under the curve")
     return [
         f"{result['num_parameters']:,} parameters, {result['num_backbone_parameters']:,} of them in the backbone",
         *table,
@@ -119,14 +128,26 @@ def result_lines(folder: Path, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def views_lines(scores: Mapping[str, Any]) -> list[str]:
+    """Formats the scores in several views as lines of text."""
+    views = scores["views"]
+    sides = ", ".join(map(str, views["scales"])) + " pixels" + (", mirrored too" if views["flip"] else "")
+    return [f"{name} in views of {sides}: " + _row(scores[name]) for name in ("box", "mask") if name in scores]
+
+
 def describe_scores(record: Record) -> str:
     """Summarizes an evaluation in a few words."""
     scores = record["evaluation"]
-    return ", ".join(
+    found = [
         f"{name} AP {_percent(scores[name]['ap'])} (AP50 {_percent(scores[name]['ap50'])})"
-        for name in ("box", "mask")
+        for name in ("box", "mask", "keypoints")
         if name in scores
-    )
+    ]
+    return ", ".join([*found, *([f"VOC AP {_percent(scores['voc']['ap'])}"] if "voc" in scores else [])])
+
+
+def _row(scores: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{_LABELS[key]} {_percent(value)}" for key, value in scores.items())
 
 
 def _percent(share: float | None) -> str:

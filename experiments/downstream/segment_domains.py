@@ -16,6 +16,7 @@ from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSpl
 from nas.downstream.segmentation.evaluation import Look, evaluate
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.training import SegmentationPlan
+from nas.downstream.segmentation.views import SINGLE, Views
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.shifts.table import SHIFTS
@@ -32,6 +33,7 @@ class Domain:
         counts: Numbers of pixels by class.
         look: The shift of the images, if any.
         fingerprint: Identifies the images; None if unknown.
+        views: Of each image, whose predictions are averaged.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Domain:
     counts: Counts
     look: Look | None = None
     fingerprint: str | None = None
+    views: Views = SINGLE
 
 
 def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: SegmentationTest) -> list[Domain]:
@@ -56,8 +59,9 @@ def find_domains(plan: SegmentationPlan, folder: SegmentationFolder, test: Segme
         Domain(
             name,
             plan.split(folder, split),
-            folder.classes.count(split.counts),
+            (split.classes or folder.classes).count(split.counts),
             fingerprint=own if name in {VALIDATION, TRAINING} else other,
+            views=test.views,
         )
         for name, split in splits.items()
     ]
@@ -93,15 +97,22 @@ def measure_domains(
             continue
         progress(domain.name)
         network = network or load()
-        scores = evaluate(network, domain.pictures, train, domain.counts, look=domain.look)
-        known[domain.name] = {**scores, "look": _describe(domain.look), "fingerprint": domain.fingerprint}
+        scores = evaluate(network, domain.pictures, train, domain.counts, look=domain.look, views=domain.views)
+        known[domain.name] = {
+            **scores,
+            **({} if domain.views.is_single else {"views": domain.views.to_json()}),
+            "look": _describe(domain.look),
+            "fingerprint": domain.fingerprint,
+        }
         write_text(path, json.dumps(known, indent=2, allow_nan=False) + "\n")
     return {domain.name: known[domain.name] for domain in domains}
 
 
 def _is_known(value: Any, domain: Domain) -> bool:  # noqa: ANN401 - plain data
-    """Whether a result is of the same images under the same shift; those of version 0.1.0 say only how many pixels."""
+    """Whether a result is of the same images, views and shift; version 0.1.0 stored the numbers of pixels only."""
     if value is None or value.get("fingerprint", domain.fingerprint) != domain.fingerprint:
+        return False
+    if value.get("views") != domain.views.to_json():
         return False
     return bool(value["look"] == _describe(domain.look) and value["pixels"] == domain.counts.tolist())
 

@@ -24,8 +24,8 @@ from experiments.comparison.figure_style import (
 from experiments.comparison.formatting import plural
 from experiments.downstream.norm_results import NormStudy
 from nas.downstream.segmentation.classes import IGNORED
-from nas.downstream.segmentation.evaluation import predict
 from nas.downstream.segmentation.images import SegmentationImages
+from nas.downstream.segmentation.views import predict
 from nas.training.run import Record
 
 NUM_PICTURES = 4

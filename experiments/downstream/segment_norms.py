@@ -34,7 +34,7 @@ from nas.files.atomic_write import write_text
 from nas.files.storage import make_folder
 from nas.models.build import Buildable
 from nas.models.normalization import NORMALIZATIONS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 TABLE_FILE = "norms"
 _PLACEMENTS = {"bn": "", "ibn_a": "-ibn-a", "ibn_b": "-ibn-b"}

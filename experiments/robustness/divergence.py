@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.architectures.trained import TrainedNetwork, find_trained, load_test_images
@@ -48,8 +48,8 @@ def run_divergence(names: Sequence[str], out: Path, options: DivergenceOptions) 
     """
     check_shifts([options.shift])
     networks = [find_trained(name) for name in names]
-    split = load_test_images(networks, options.data, most=options.most)
-    result = measure_divergence(networks, split, options)
+    split, images = load_test_images(networks, options.data, most=options.most)
+    result = replace(measure_divergence(networks, split, options), images=images)
     make_folder(out)
     text = json.dumps(result.to_json(), indent=2, allow_nan=False)
     write_text(out / "divergence.json", text + "\n")

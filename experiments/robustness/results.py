@@ -66,7 +66,11 @@ class RobustnessDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness(PlainData):
-    """Robustness of several networks on the same images, with intervals bootstrapped over images."""
+    """Robustness of several networks on the same images, with intervals bootstrapped over images.
+
+    Attributes:
+        images: numbers of images of a folder that are used and left out, see `DataReport.counts`.
+    """
 
     num_images: int
     seed: int
@@ -75,6 +79,7 @@ class Robustness(PlainData):
     networks: tuple[NetworkRobustness, ...]
     differences: tuple[RobustnessDifference, ...]
     confidence: float = CONFIDENCE
+    images: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,14 @@ class NetworkDivergence:
 
 @dataclass(frozen=True, slots=True)
 class Divergence(PlainData):
-    """Divergences of several networks on the same images, for one shift and for the named classes."""
+    """Divergences of several networks on the same images, for one shift and for the named classes.
+
+    Attributes:
+        images: numbers of images of a folder that are used and left out, see `DataReport.counts`.
+    """
 
     num_images: int
     shift: str
     classes: str
     networks: tuple[NetworkDivergence, ...]
+    images: Mapping[str, Any] | None = None

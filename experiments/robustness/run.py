@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -66,11 +66,12 @@ def run_robustness(names: Sequence[str], out: Path, options: RobustnessOptions) 
     networks = [find_trained(name) for name in names]
     asked = options.shifts or networks[0].shifts.test
     check_shifts(asked)  # before reading the images, which may take long
-    split = load_test_images(networks, options.data, most=options.most)
+    split, images = load_test_images(networks, options.data, most=options.most)
     num_channels = split.images.shape[1]
     shifts = check_shifts(asked or shifts_for(num_channels), num_channels=num_channels)
     palettes = read_palettes(options.pictures, num_channels=num_channels) if "style" in shifts else None
-    result = measure_robustness(networks, split, ShiftGrid(shifts, options.severities, options.seed, palettes))
+    measured = measure_robustness(networks, split, ShiftGrid(shifts, options.severities, options.seed, palettes))
+    result = replace(measured, images=images)
     make_folder(out)
     text = json.dumps(result.to_json(), indent=2, allow_nan=False)
     write_text(out / "robustness.json", text + "\n")

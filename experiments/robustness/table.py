@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -10,10 +13,12 @@ from experiments.comparison.tables import terminal_table
 from experiments.robustness.figure import short_names
 from experiments.robustness.results import Divergence, NetworkRobustness, Robustness
 from experiments.runs.printing import say
+from nas.data.report import describe_counts
 
 
 def print_robustness(result: Robustness, console: Console) -> None:
     """Prints accuracies by shift and a summary, with half-widths of the intervals."""
+    _say_images(result.images, console)
     for network in result.networks:
         say(console, f"{network.name}: accuracy (%) on {result.num_images:,} images")
         console.print(_shift_table(network, result.severities))
@@ -29,10 +34,16 @@ def print_robustness(result: Robustness, console: Console) -> None:
 
 def print_divergence(result: Divergence, console: Console) -> None:
     """Prints the divergences of each layer."""
+    _say_images(result.images, console)
     for network in result.networks:
         say(console, f"{network.name}: divergence of features on {result.num_images:,} images")
         rows = [(each.name, f"{each.appearance:.4f}", f"{each.content:.4f}") for each in network.layers]
         console.print(terminal_table(("layer", f"appearance ({result.shift})", "content"), rows))
+
+
+def _say_images(images: Mapping[str, Any] | None, console: Console) -> None:
+    if images is not None:
+        say(console, describe_counts(images))
 
 
 def _shift_table(network: NetworkRobustness, severities: tuple[int, ...]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group
 from rich.table import Column, Table
@@ -12,6 +12,8 @@ from nas.training.run import EMA_WEIGHTS, RAW_WEIGHTS, Record
 
 NUM_SHOWN = 15
 """Number of epochs in the table: the last ones."""
+MUCH_WAITING = 0.2
+"""Share of an epoch without images from which more loaders are advised."""
 
 
 class EpochTable(TrainingDisplay):
@@ -31,7 +33,10 @@ class EpochTable(TrainingDisplay):
     def after_epoch(self, records: Sequence[Record]) -> None:
         """Shows the new epochs; the first call gets those of earlier sessions."""
         for record, left in self.take(records):
-            if not self.is_live:
+            if self.is_live:
+                for problem in problems(record):
+                    self.say(f"epoch {record['epoch']}: {problem}")
+            else:
                 self.say(f"{describe_epoch(record, self._total)}, {left}")
 
     def finish(self) -> None:
@@ -54,11 +59,21 @@ def describe_epoch(record: Record, num_epochs: int) -> str:
     """Formats an epoch as a line of text."""
     cells = _cells(record)
     average = f" (average {cells['average']})" if "average" in cells else ""
+    speed = f", {record['images_per_second']:,.0f} images/s" if "images_per_second" in record else ""
     return (
         f"epoch {cells['epoch']} of {num_epochs}: rate {cells['rate']}, loss {cells['loss']}, "
         f"training {cells['training']}, validation {cells['validation']}{average}, top-5 {cells['top-5']}, "
-        f"{cells['seconds']} s"
+        f"{cells['seconds']} s{speed}{''.join(f', {problem}' for problem in problems(record))}"
     )
+
+
+def problems(record: Record) -> Iterator[str]:
+    """Says what slowed an epoch down, and which images could not be decoded."""
+    waited = record.get("wait_seconds", 0.0) / max(record["seconds"], 1e-9)
+    if waited > MUCH_WAITING:
+        yield f"{waited:.0%} of the time spent waiting for images: raise recipe.num_loaders"
+    if record.get("num_damaged"):
+        yield f"{record['num_damaged']:,} training images could not be decoded and were replaced"
 
 
 def _cells(record: Record) -> dict[str, str]:

@@ -51,7 +51,7 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
     folder = RunFolder(out or request.default_folder.with_name(f"{request.default_folder.name}_study"))
     config, architecture = _resolve(request, backbone, folder)
     with console.status("reading the images"):
-        data = load_detection_data(config.data, masks=config.detector.masks)
+        data = load_detection_data(config.data, masks=config.detector.masks, keypoints=config.detector.keypoints)
     say_report(console, data.report)
     trainings = plan_trainings(config, architecture, data)
     if request.accept_data:

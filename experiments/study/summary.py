@@ -23,6 +23,7 @@ from experiments.study.results import (
     measured,
 )
 from experiments.study.verdict import verdict
+from nas.downstream.schedule import parse_length
 
 
 def summarize(results: Sequence[Result], *, split: str) -> StudySummary:
@@ -30,8 +31,8 @@ def summarize(results: Sequence[Result], *, split: str) -> StudySummary:
     done = [each for each in results if "error" not in each]
     if not done:
         raise RuntimeError(f"all {len(results)} trainings failed; the first: {results[0]['error']}")
-    kinds = tuple(kind for kind in ("box", "mask") if kind in done[0]["scores"][split])
-    places = {(each["fraction"], int(each["schedule"].removesuffix("x"))): each["schedule"] for each in results}
+    kinds = tuple(kind for kind in ("box", "mask", "keypoints") if kind in done[0]["scores"][split])
+    places = {(each["fraction"], parse_length(each["schedule"])): each["schedule"] for each in results}
     keys = [".".join(names) for names in product(SPLITS, kinds, SCORES)] + [LOSS]
     settings = tuple(_setting(places[place], place[0], results, keys) for place in sorted(places))
     counts = {name: max(each["scores"][name]["num_pictures"] for each in done) for name in SPLITS}

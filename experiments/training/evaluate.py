@@ -16,9 +16,12 @@ from typing import Any
 from torch import nn
 
 from experiments.architectures.trained import find_trained_file
+from nas.data.class_folders import describe_test_images
 from nas.data.data_set import DataSet, Split
 from nas.data.image_folder import load_image_folder_test
 from nas.data.load import DATA_SETS, load_data
+from nas.data.report import describe_counts
+from nas.data.streamed_folder import load_streamed_test
 from nas.export.folder import MODEL_FILE
 from nas.fidelity import DataSpec, TrainRecipe
 from nas.models.checkpoint import Checkpoint, load_checkpoint
@@ -46,8 +49,9 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
     """Evaluates a trained network, given as for `find_trained_file`, on the test images.
 
     Returns:
-        Plain data: `crops`, scores by size; `recorded`, the score stored with the network, or None; `reproduced`,
-        whether the first score equals it; `ran`, the evaluated file.
+        Plain data: `crops`, scores by size; `images`, the numbers of images of a folder that are used and left out, or
+        None; `recorded`, the score stored with the network, or None; `reproduced`, whether the first score equals it;
+        `ran`, the evaluated file.
 
     Raises:
         ValueError: If there is no such network, or the images do not match it.
@@ -57,7 +61,8 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
     how = checkpoint.evaluation
     spec = checkpoint.network.spec
     resize = options.resize or how.get("resize") or spec.image_size
-    split = load_test(_data_spec(options.data, how, resize), checkpoint)
+    spec_of_data = _data_spec(options.data, how, resize)
+    split = load_test(spec_of_data, checkpoint)
     network, ran = _network(checkpoint, path, code=options.code)
     recipe = TrainRecipe(batch_size=how.get("batch_size", 64), precision=how.get("precision", "auto"))
     images = DataSet(split, split, lambda: split, checkpoint.class_names, checkpoint.mean, checkpoint.std)
@@ -69,6 +74,7 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
         "ran": ran,
         "resize": resize,
         "crops": scores,
+        "images": describe_test_images(spec_of_data, checkpoint.class_names),
         "recorded": recorded,
         "reproduced": None if recorded is None else next(iter(scores.values())) == recorded,
     }
@@ -78,7 +84,7 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
     """Loads test images, with classes in the order of the network; ValueError if they do not match the network."""
     names = checkpoint.class_names
     if spec.name == "image_folder":
-        split = load_image_folder_test(spec, names)
+        split = (load_streamed_test if spec.streamed else load_image_folder_test)(spec, names)
     else:
         data = load_data(spec)
         if data.class_names != names:
@@ -93,7 +99,8 @@ def load_test(spec: DataSpec, checkpoint: Checkpoint) -> Split:
 
 def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
     """Formats the scores as lines of text."""
-    lines = [
+    lines = [] if value["images"] is None else [describe_counts(value["images"])]
+    lines += [
         f"{size} pixels: top-1 {score['top1']:.2%}, top-5 {score['top5']:.2%}, {score['num_images']:,} images"
         for size, score in value["crops"].items()
     ]
@@ -105,7 +112,7 @@ def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
 
 def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpec:
     if data is not None and (Path(data).is_dir() or data not in DATA_SETS):
-        return DataSpec("image_folder", data, image_size=resize)
+        return DataSpec("image_folder", data, image_size=resize, streamed=how.get("streamed") is True)
     name = data or how.get("data")
     if name is None or name == "image_folder":
         raise ValueError("--data must name the folder of the images, or a data set that needs none, such as digits")

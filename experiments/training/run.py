@@ -53,7 +53,14 @@ def train_folder(
         RuntimeError: If the folder is in use or cannot be written, or the training fails.
     """
     folder, settings = run.path, config.training
-    plan = TrainingPlan(architecture, config.fidelity, settings.seed, settings.start, settings.teacher)
+    plan = TrainingPlan(
+        architecture,
+        config.fidelity,
+        settings.seed,
+        settings.start,
+        settings.teacher,
+        checkpoint_minutes=settings.checkpoint_minutes,
+    )
     with Binding(run, config, architecture, data=data.report, accept_data=accept_data).hold() as notices:
         for notice in notices:
             table.say(notice)

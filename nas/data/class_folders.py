@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nas.data.data_set import Labels
 from nas.data.image_cache import FileList
 from nas.data.image_files import HIDDEN, NO_IMAGE, composed, find_folders, find_images, image_suffixes, is_hidden
-from nas.data.report import MAX_EXAMPLES, LeftOut, LeftOutTally, join_left_out
+from nas.data.label_lists import GROUND_TRUTH, KAGGLE, TEXT, find_label_list, read_label_list
+from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut, LeftOutTally, join_left_out
 from nas.fidelity import DataSpec
 
 TRAIN_FOLDER, TEST_FOLDERS = "train", ("test", "val")
 FLAT = "images without class folders"
+KAGGLE_FOLDER = Path("ILSVRC/Data/CLS-LOC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Layout:
     """Where a data set is.
 
     Attributes:
-        test: the folder of test images; None if there is none with a folder for each class.
+        test: the folder of test images; None if there is none with a folder for each class or a list of labels.
         left_out: folders that are not used.
         notices: sentences on what is unusual.
     """
@@ -48,12 +51,12 @@ class ClassFolders:
 def find_layout(spec: DataSpec) -> Layout:
     """Finds the folders of a data set; raises ValueError if they are missing or hold other classes."""
     root = named_root(spec)
-    if (train := root / TRAIN_FOLDER).is_dir():
+    if (train := data_folder(root) / TRAIN_FOLDER).is_dir():
         names = _class_names(train, spec)
         test, left_out = _find_test(root)
-        if test is not None:
+        if test is not None and find_folders(test):
             check_same_classes(test, names, spec)
-        return Layout(root, train, test, names, left_out)
+        return Layout(train.parent, train, test, names, left_out)
     _check_flat(root, spec)
     notice = (
         f"{root} has no folder {TRAIN_FOLDER}: its class folders are split into training and validation images, and "
@@ -69,14 +72,41 @@ def named_root(spec: DataSpec) -> Path:
     return Path(spec.root).expanduser()
 
 
+def data_folder(root: Path) -> Path:
+    """Returns the folder that holds ``train``: that of Kaggle's archive of ImageNet where the root is its top."""
+    there = root / KAGGLE_FOLDER
+    return there if not (root / TRAIN_FOLDER).is_dir() and (there / TRAIN_FOLDER).is_dir() else root
+
+
+def list_test_images(root: Path, class_names: Sequence[str], spec: DataSpec) -> ClassFolders:
+    """Lists the test images, in class folders or with a list of labels; raises ValueError if there are none."""
+    folder = find_test_folder(root)
+    if find_folders(folder):
+        check_same_classes(folder, class_names, spec)
+        return list_images(folder, class_names, spec)
+    found = find_images(folder)
+    if (labels := find_label_list(root, folder)) is None:
+        raise ValueError(f"{folder} has no list of labels")
+    numbers = read_label_list(labels, found.names, class_names)
+    return ClassFolders(FileList(folder, found.names), np.array(numbers, dtype=np.int64), found.left_out)
+
+
+def describe_test_images(spec: DataSpec, class_names: Sequence[str]) -> dict[str, Any] | None:
+    """Returns `DataReport.counts` of the test images of a folder; None for another data set."""
+    if spec.name != "image_folder":
+        return None
+    found = list_test_images(named_root(spec), class_names, spec)
+    return DataReport({TEST_IMAGES: len(found.labels)}, found.left_out).counts
+
+
 def find_test_folder(root: Path) -> Path:
-    """Returns the folder of test images; raises ValueError if there is none with a folder for each class."""
+    """Returns the folder of test images; raises ValueError if there is none with class folders or labels."""
     test, flat = _find_test(root)
     if test is None:
         came = ", ".join(str(each) for each in flat if each.reason == FLAT) or "neither"
         raise ValueError(
             f"there must be a folder of test images, {root / 'test'} or {root / 'val'}, with a folder for each class, "
-            f"got {came}"
+            f"or a list of labels ({TEXT}, {KAGGLE} or {GROUND_TRUTH}), got {came}"
         )
     return test
 
@@ -110,17 +140,18 @@ def list_images(folder: Path, class_names: Sequence[str], spec: DataSpec) -> Cla
 
 
 def _find_test(root: Path) -> tuple[Path | None, tuple[LeftOut, ...]]:
-    """Returns the first test folder that has class folders, and what else is beside the training folder."""
+    """Returns the first test folder with class folders or labels, and what else is beside the training folder."""
     tally: list[LeftOut] = []
     chosen: Path | None = None
-    for folder in (root / name for name in TEST_FOLDERS if (root / name).is_dir()):
-        if chosen is None and find_folders(folder):
+    place = data_folder(root)
+    for folder in (place / name for name in TEST_FOLDERS if (place / name).is_dir()):
+        if chosen is None and (find_folders(folder) or find_label_list(root, folder) is not None):
             chosen = folder
             continue
         reason = "images of a second test folder" if find_folders(folder) else FLAT
         if number := len(find_images(folder).names):
             tally.append(LeftOut(reason, number, (f"{folder.name}/",)))
-    others = [f"{name}/" for name in find_folders(root) if name not in {TRAIN_FOLDER, *TEST_FOLDERS}]
+    others = [f"{name}/" for name in find_folders(place) if name not in {TRAIN_FOLDER, *TEST_FOLDERS}]
     if others:
         tally.append(LeftOut("folders beside train, test and val", len(others), tuple(others[:MAX_EXAMPLES])))
     return chosen, tuple(tally)

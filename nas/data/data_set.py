@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.data.report import DataReport
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and deviation of ImageNet's colors, as in torchvision's and most other networks."""
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -51,6 +54,10 @@ class Split:
     def image(self, index: int) -> Images:
         """Returns one image, of shape (channels, height, width)."""
         return cast("Images", self.images[index])
+
+    def part(self, places: slice) -> Split:
+        """Returns some of the images, as a view."""
+        return Split(self.images[places], self.labels[places])
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Returns a copy of the images with these indices, in the given order."""
@@ -118,10 +125,23 @@ def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, 
     Computed exactly from the histogram of each channel. The deviation of a constant channel is set to the step between
     two gray levels, since images are divided by it. For 200,000 or more images, an evenly spaced subset is used.
     """
-    images = images[:: max(1, len(images) // _MAX_COUNTED)]
+    return _moments(_histograms(images[:: max(1, len(images) // _MAX_COUNTED)]))
+
+
+def streamed_statistics(blocks: Iterable[Images]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Computes the same of blocks of images that are not kept; raises ValueError if there is none."""
+    counts: Labels | None = None
+    for images in blocks:
+        counts = _histograms(images) if counts is None else counts + _histograms(images)
+    if counts is None:
+        raise ValueError("there must be an image of which to count the colors, got none that can be decoded")
+    return _moments(counts)
+
+
+def _moments(histograms: Labels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     values = np.arange(256) / 255
     means, deviations = [], []
-    for counts in _histograms(images):
+    for counts in histograms:
         mean = float(counts @ values / counts.sum())
         variance = float(counts @ (values - mean) ** 2 / counts.sum())
         means.append(mean)

@@ -30,7 +30,7 @@ def decode_image(path: Path, size: int | None, *, annotated: tuple[int, int] | N
             if size is not None:
                 # Lets the JPEG decoder downscale large images; twice the size leaves the rest to the filter.
                 image.draft("RGB", (2 * size, 2 * size))
-            color = turn_upright(image, _to_rgb(image), annotated=annotated)
+            color = turn_upright(image, to_rgb(image), annotated=annotated)
             pixels = np.asarray(color if size is None else _resize_and_crop(color, size))
     except Exception as error:  # Pillow raises half a dozen types for damaged files
         raise ValueError(f"{path} is not an image that can be decoded: {error}") from None
@@ -61,7 +61,8 @@ def _decode_to(path: Path, size: int | None, shape: tuple[int, ...]) -> Images:
     return pixels
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Converts an opened image to RGB of 8 bits; raises ValueError for pixels of other depths than 8 or 16."""
     if "transparency" in image.info:  # converting directly to RGB would make Pillow warn
         image = image.convert("RGBA")
     if has_16_bits(image):  # Pillow would clip values above 255

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from unicodedata import normalize
 
 from PIL import Image
@@ -41,9 +41,9 @@ def find_images(folder: Path, *, as_first_version: bool = False) -> FoundImages:
     suffixes = FIRST_SUFFIXES if as_first_version else image_suffixes()
     names, tally = [], LeftOutTally()
     for path, name in _walk(folder, tally):
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - a million paths
             tally.add(NO_FILE, name)
-        elif path.suffix.lower() not in suffixes:
+        elif os.path.splitext(name)[1].lower() not in suffixes:  # noqa: PTH122
             tally.add(NO_IMAGE, name)
         elif as_first_version and "/" in name:
             tally.add("images in folders within class folders", name)
@@ -78,18 +78,19 @@ def composed(name: str) -> str:
     return normalize("NFC", name)
 
 
-def _walk(folder: Path, tally: LeftOutTally) -> Iterator[tuple[Path, str]]:
-    """Yields all files but hidden ones, in order; links to folders are followed once."""
+def _walk(folder: Path, tally: LeftOutTally) -> Iterator[tuple[str, str]]:
+    """Yields all files but hidden ones, as paths and names below the folder; links to folders are followed once."""
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
-        relative = PurePosixPath(Path(place).relative_to(folder).as_posix())
+        relative = Path(place).relative_to(folder).as_posix()
+        prefix = "" if relative == "." else f"{relative}/"
         if (real := os.path.realpath(place)) in seen:
             folders.clear()
             continue
         seen.add(real)
         for name in filter(is_hidden, sorted((*folders, *files))):
-            tally.add(HIDDEN, str(relative / name))
+            tally.add(HIDDEN, prefix + name)
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in sorted(files):
             if not is_hidden(name):
-                yield Path(place) / name, str(relative / name)
+                yield f"{place}/{name}", prefix + name

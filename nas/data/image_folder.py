@@ -12,10 +12,9 @@ import numpy as np
 from nas.data.class_folders import (
     ClassFolders,
     Layout,
-    check_same_classes,
     find_layout,
-    find_test_folder,
     list_images,
+    list_test_images,
     named_root,
 )
 from nas.data.data_set import DataSet, Progress, Split, channel_statistics
@@ -44,7 +43,7 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
     names = layout.class_names
     check_classes(names)
     train = list_images(layout.train, names, spec)
-    test = None if layout.test is None else list_images(layout.test, names, spec)
+    test = None if layout.test is None else list_test_images(named_root(spec), names, spec)
     train = replace(train, files=train.files.with_digests())
     source = _describe(layout, train, test)
     load_test = partial(load_image_folder_test, spec, names)
@@ -59,9 +58,7 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
 
 def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Split:
     """Loads all images of the test folder; raises ValueError if there is none, or it is invalid."""
-    folder = find_test_folder(named_root(spec))
-    check_same_classes(folder, class_names, spec)
-    found = list_images(folder, class_names, spec)
+    found = list_test_images(named_root(spec), class_names, spec)
     images = cached_images(found.files, spec.image_size)
     return Split(images if spec.on_disk else np.array(images), found.labels)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nas.data.cifar10 import load_cifar10
-from nas.data.data_set import DataSet, Progress
+from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Progress
 from nas.data.digits import load_digits
 from nas.data.image_folder import load_image_folder
+from nas.data.streamed_folder import load_streamed_folder
 from nas.fidelity import DataSpec
 from nas.plugins import Table
 
@@ -60,4 +62,11 @@ def load_data(spec: DataSpec, *, progress: Progress | None = None) -> DataSet:
     """
     if spec.name not in DATA_SETS:
         raise ValueError(f"the data set must be one of {', '.join(DATA_SETS)}, got {spec.name!r:.100}")
-    return DATA_SETS[spec.name](spec, progress=progress)
+    if spec.streamed:
+        return load_streamed_folder(spec, progress=progress)
+    data = DATA_SETS[spec.name](spec, progress=progress)
+    if spec.statistics == "counted":
+        return data
+    if data.num_channels != len(IMAGENET_MEAN):
+        raise ValueError(f"statistics: imagenet needs images of 3 channels, got {data.num_channels}")
+    return replace(data, mean=IMAGENET_MEAN, std=IMAGENET_STD)

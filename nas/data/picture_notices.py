@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,27 +18,43 @@ def has_16_bits(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
 
 
+def loses_bits(image: Image.Image) -> bool:
+    """Whether an opened image has several channels of 16 bits, which Pillow reads as 8 bits."""
+    return not has_16_bits(image) and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
 def picture_notices(paths: Sequence[Path]) -> Iterator[str]:
     """Looks at up to 32 evenly spaced pictures.
 
-    Yields a sentence if all 16-bit ones hold fewer bits, and one if a file has several frames. Files that cannot be
-    opened are for the decoder to report.
+    Yields a sentence if all 16-bit ones hold fewer bits, one if a file has several channels of 16 bits, and one if a
+    file has several frames. Files that cannot be opened are for the decoder to report.
     """
-    highest, several = 0, []
     chosen = [paths[place] for place in np.linspace(0, len(paths) - 1, min(len(paths), _MAX_READ), dtype=int)]
-    for path in chosen:
-        try:
-            with Image.open(path) as image:
-                if getattr(image, "n_frames", 1) > 1:
-                    several.append(path)
-                if has_16_bits(image):
-                    highest = max(highest, int(np.asarray(image).max()))
-        except Exception:  # noqa: S112 - Pillow raises half a dozen types for damaged files
-            continue
+    looked = [(path, found) for path in chosen if (found := _look(path)) is not None]
+    several = [path for path, found in looked if found.num_frames > 1]
+    deep = [path for path, found in looked if found.loses_bits]
+    highest = max((found.highest for _, found in looked), default=0)
     if 0 < highest < 2**_FEW_BITS:
         yield (
             f"the 16-bit pictures hold values up to {highest:,} of 65,535 ({highest.bit_length()} bits) and appear "
             "dark; rescale them to 16 bits to use the full range"
         )
+    if deep:
+        yield f"of several channels of 16 bits, such as those of {deep[0].name}, the upper 8 bits are used"
     if several:
         yield f"of files with several frames, such as {several[0].name}, only the first is used"
+
+
+class _Found(NamedTuple):
+    num_frames: int
+    loses_bits: bool
+    highest: int
+
+
+def _look(path: Path) -> _Found | None:
+    try:
+        with Image.open(path) as image:
+            highest = int(np.asarray(image).max()) if has_16_bits(image) else 0
+            return _Found(getattr(image, "n_frames", 1), loses_bits(image), highest)
+    except Exception:
+        return None

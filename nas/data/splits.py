@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from nas.fidelity import DataSpec
 
 Indices = npt.NDArray[np.int64]
 MIN_CLASSES = 2
+_LOOKED_AT = 0.01
+"""Share of the training images that are validated on where none are held out."""
 
 
 def split_training_set(
@@ -73,7 +75,12 @@ class ImageSource:
         return [LeftOut("images that num_train leaves out", len(names), tuple(names[:MAX_EXAMPLES]))] if names else []
 
     def _copies(self, train: Indices, validation: Indices) -> list[str]:
-        """Says how many validation images are trained on too, as another file with the same contents."""
+        """Says how many validation images are trained on too, by themselves or as a file with the same contents."""
+        if len(validation) and np.isin(validation, train).all():
+            return [
+                f"no images are held out (data.validation_fraction: 0): the validation accuracy is that of "
+                f"{len(validation):,} training images and must not select anything"
+            ]
         if self.digests is None or self.names is None:
             return []
         trained = {self.digests[index] for index in train}
@@ -102,8 +109,14 @@ def draw_splits(
     an image into one of the splits, so that the other images of the set make no difference, but where a class would
     have none in one of them. Otherwise images are shuffled, which gives exact shares.
 
+    With a `validation_fraction` of 0 all images are trained on, and some of them are the validation images.
+
     Raises ValueError if there are too few images in total, or fewer than two of a class; it names the class.
     """
+    if not spec.validation_fraction:
+        some = replace(spec, validation_fraction=_LOOKED_AT)
+        rest, validation = draw_splits(labels, some, names=names, class_names=class_names)
+        return np.sort(np.concatenate([rest, validation])), validation
     classes = np.unique(labels)
     members = [np.flatnonzero(labels == label) for label in classes]
     sizes = np.array([len(each) for each in members])

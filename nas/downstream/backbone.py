@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nas.downstream.output_stride import set_output_stride
 from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
@@ -17,6 +18,7 @@ from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network
+from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
 from nas.training.transfer import FREE_SETTINGS
 
@@ -49,6 +51,10 @@ class Backbone(nn.Module):
         self.network = network
         _remove_heads(network)
 
+    def set_output_stride(self, output_stride: int) -> None:
+        """Removes larger strides of the last stages; see `nas.downstream.output_stride.set_output_stride`."""
+        self.strides = set_output_stride(self.network, self.strides, output_stride)
+
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Computes the maps of all stages of images (N, in_channels, H, W).
 
@@ -57,7 +63,7 @@ class Backbone(nn.Module):
             strides[level] and rounded up, or one less behind the ``imagenet`` stem of networks of cells.
         """
         maps = self.network.features(images)
-        if not isinstance(self.network, ResidualNetwork):  # outputs of residual networks are rectified already
+        if isinstance(self.network, Network | EdgeNetwork):  # outputs of reference networks are rectified already
             maps = [torch.relu(each) for each in maps]
         return {str(level): each for level, each in enumerate(maps)}
 
@@ -160,6 +166,8 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
         stem = 1 if network.spec.stem == "cifar" else 2
         shapes = zip(network.shapes, network.places, strict=True)
         ends = [(shape.num_channels, stem * 2**shape.num_halvings) for shape, place in shapes if place.ends_stage]
+    elif isinstance(network, WrappedNetwork):
+        ends = [(unit.channels, unit.stride) for unit in network.levels()]
     elif isinstance(network, EdgeNetwork):
         ends = [(network.spec.num_filters << stage, 1 << stage) for stage in range(network.spec.num_stages)]
     else:
@@ -170,6 +178,9 @@ def _shapes(network: AnyNetwork) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _remove_heads(network: AnyNetwork) -> None:
+    if isinstance(network, WrappedNetwork):
+        network.remove_head()
+        return
     network.auxiliary_head = None
     network.add_module("fc" if isinstance(network, ResidualNetwork) else "classifier", nn.Identity())
     network.add_module("dropout", nn.Identity())

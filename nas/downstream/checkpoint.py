@@ -14,7 +14,8 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from torch import Tensor, nn
 
 from nas.downstream.backbone import Backbone
-from nas.fidelity import NetworkSpec
+from nas.downstream.later_settings import plain
+from nas.fidelity import NetworkSpec, network_json
 from nas.files.strict_json import parse_json
 from nas.models.build import Buildable, description_from_json
 from nas.models.checkpoint import read_tensors, write_tensors
@@ -39,8 +40,7 @@ class Description(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
-        data: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
-        return data
+        return {**plain(self), "network": network_json(self.network)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

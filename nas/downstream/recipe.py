@@ -24,7 +24,7 @@ class DenseRecipe:
     The defaults are those of Rethinking ImageNet Pre-training (1811.08883, section 4).
 
     Attributes:
-        iterations: optimizer steps; see `nas.downstream.schedule.with_length` for those of ``1x``, ``2x``, ...
+        iterations: optimizer steps; see `nas.downstream.schedule.with_length` for those of ``1x``, ``60k``, ...
         batch_size: images per iteration over all workers.
         learning_rate: after the warm-up, for a batch of `reference_batch`.
         reference_batch: multiplies the rate by `batch_size` / `reference_batch` (1706.02677, section 2.1); 0: by 1.

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 
 from nas.architecture import fingerprint_json
 from nas.downstream.backbone import weights_digest
+from nas.downstream.later_settings import plain
 from nas.downstream.recipe import RUN_SETTINGS, DenseRecipe
 from nas.downstream.training import DenseImages, DenseTraining, start_dense
 from nas.files.atomic_write import write_text
@@ -32,11 +32,6 @@ def training_fingerprint(parts: Mapping[str, Any], recipe: DenseRecipe, start: s
     """
     settings = {name: value for name, value in plain(recipe).items() if name not in RUN_SETTINGS}
     return fingerprint_json({**parts, "recipe": settings, "start": None if start is None else weights_digest(start)})
-
-
-def plain(settings: object) -> Any:  # noqa: ANN401 - plain data
-    """Returns a dataclass of settings as plain data."""
-    return TypeAdapter(type(settings)).dump_python(settings, mode="json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,9 @@ PLAIN_FORMS: Mapping[Callable[..., Any], str] = MappingProxyType(
         FactorizedReduction.forward: '''\
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, in_channels, H, W) to (N, out_channels, ceil(H / 2), ceil(W / 2))."""
-        height, width = images.shape[2:]
         halves = [self.even(images[:, :, ::2, ::2])]
         if self.odd is not None:
-            odd = F.pad(images[:, :, 1::2, 1::2], (0, width % 2, 0, height % 2))
+            odd = F.pad(images[:, :, 1::2, 1::2], (0, images.shape[3] % 2, 0, images.shape[2] % 2))
             halves.append(self.odd(odd))
         return self.norm(torch.cat(halves, dim=1))
 ''',

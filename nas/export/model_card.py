@@ -12,6 +12,7 @@ from nas.export.feeding import Feeding
 from nas.export.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
 from nas.models.complexity import measure
+from nas.models.reference.names import ReferenceNetwork
 from nas.recipe import TrainRecipe
 
 _ALWAYS_NAMED = ("batch_size", "learning_rate", "schedule", "optimizer", "weight_decay")
@@ -20,7 +21,7 @@ _MAX_NAMES = 20
 _CARD = """\
 # {title}
 
-An image classifier made of cells as in NASNet (1707.07012), exported by nas-engine as plain PyTorch.
+{what}
 
 | | |
 |---|---|
@@ -30,6 +31,9 @@ An image classifier made of cells as in NASNet (1707.07012), exported by nas-eng
 | multiply-adds of an image | {num_multiply_adds:,} |
 | validation accuracy | {accuracy} |
 {measured}
+{body}"""
+_CELLS = "An image classifier made of cells as in NASNet (1707.07012), exported by nas-engine as plain PyTorch."
+_CELLS_BODY = """\
 `model.py` contains the network as code and imports nothing but torch. `architecture.json` describes its two cells.
 {weights}
 
@@ -43,10 +47,22 @@ import model
 replaces the classifier. `features(images)` returns the outputs of the stages; `FEATURE_CHANNELS` and `FEATURE_STRIDES`
 are their channels and strides.
 """
+_REFERENCE = "The image classifier {name}, a reference network of nas-engine."
+_REFERENCE_BODY = """\
+`architecture.json` names the network. {weights}
+
+```python
+import nas
+
+{use}
+```
+
+Programs of the other formats (`.pt2`, `.onnx`), if there are any, need nothing of nas-engine.
+"""
 
 
 def model_card(
-    architecture: Architecture,
+    architecture: Architecture | ReferenceNetwork,
     spec: NetworkSpec,
     *,
     name: str = "",
@@ -61,12 +77,12 @@ def model_card(
     `feeding` says what a trained network must be given.
     """
     complexity = measure(architecture, bare_spec(spec))
-    weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
     trained = trained or accuracy is not None
-    if trained:
-        weights = "`weights.safetensors` contains its weights; `load()` reads them with the package safetensors."
-        use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
+    is_reference = isinstance(architecture, ReferenceNetwork)
+    what = _REFERENCE.format(name=architecture.name) if isinstance(architecture, ReferenceNetwork) else _CELLS
     return _CARD.format(
+        what=what,
+        body=_reference_body(trained=trained) if is_reference else _cells_body(trained=trained),
         title=plain_title(name),
         channels=spec.in_channels,
         size=spec.image_size,
@@ -75,9 +91,22 @@ def model_card(
         num_multiply_adds=complexity.num_multiply_adds,
         accuracy=f"{accuracy:.2%}" if accuracy is not None else "not recorded" if trained else "untrained",
         measured="".join(f"| {what} | {text} |\n" for what, text in (*_fed(feeding), *_measured(evaluation or {}))),
-        weights=weights,
-        use=use,
     )
+
+
+def _cells_body(*, trained: bool) -> str:
+    weights, use = "It has no weights yet.", "network = model.Network()\nlogits = network(images)"
+    if trained:
+        weights = "`weights.safetensors` contains its weights; `load()` reads them with the package safetensors."
+        use = "network = model.load()\nlogits = network(model.normalize(images))  # images (N, C, H, W), values 0 to 1"
+    return _CELLS_BODY.format(weights=weights, use=use)
+
+
+def _reference_body(*, trained: bool) -> str:
+    if not trained:
+        return _REFERENCE_BODY.format(weights="It has no weights yet.", use='network = nas.build_network("FOLDER")')
+    weights = "`weights.safetensors` is a checkpoint: its weights, normalization and class names."
+    return _REFERENCE_BODY.format(weights=weights, use='network = nas.load("FOLDER")')
 
 
 def _fed(feeding: Feeding | None) -> Iterator[tuple[str, str]]:

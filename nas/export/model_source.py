@@ -17,9 +17,10 @@ from nas.export.definitions import Definitions, Import
 from nas.export.network_source import LOAD_SOURCE, NORMALIZE_SOURCE, has_appearance, network_source, stack_constants
 from nas.fidelity import NetworkSpec
 from nas.models.cell import Matching
+from nas.models.classifier_norm import SAME_STATISTICS, place_in_cells
 from nas.models.layers import Conv, Rectified, Unchanged
-from nas.models.network import Network, build_network
-from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm
+from nas.models.network import Network, build_network, stem_norm
+from nas.models.normalization import NORMALIZATIONS, Normalization, NormSettings, OperationNorms, batch_norm, group_norm
 from nas.models.operations import Site
 from nas.models.states import HiddenState, StateShape
 
@@ -41,18 +42,20 @@ def model_source(architecture: Architecture, spec: NetworkSpec, *, name: str = "
     Parts used in training only are left out. Raises ValueError if an operation or norm is unknown or cannot be exported
     as source.
     """
+    spec = replace(spec, norm="bn") if spec.norm in SAME_STATISTICS else spec
     with torch.device("meta"):
-        network = build_network(architecture, bare_spec(spec))
+        network = build_network(place_in_cells(architecture, spec), bare_spec(spec))
     cells = _used_cells(network)
     used = {block.norm for source in cells.values() for block in source.cell.blocks}
     norms = sorted(used | {"bn"} if any(source.varies for source in cells.values()) else used)
-    definitions = Definitions.of(_roots(source.cell for source in cells.values()))
+    definitions = Definitions.of([*_roots(source.cell for source in cells.values()), *_norm_roots(network)])
     blocks = [
         _docstring(network, name, labels),
         "from __future__ import annotations\n",
         definitions.import_lines(_imports(norms)) + "\n",
         "\n".join(_constants(network, labels)),
         *(f"\n\n# {title}\n\n\n{text}" for title, text in definitions.sections()),
+        *_replaced_norm(network.spec),
         "\n\n# This network: norms, cells and the network itself\n\n" + "\n".join(_norms(norms, network.spec)),
         *_classes(network, cells, labels),
     ]
@@ -87,6 +90,17 @@ def _roots(cells: Iterable[Cell]) -> list[Callable[..., Any]]:
     frame: list[Callable[..., Any]] = [Matching, Conv, HiddenState, StateShape, Rectified, Unchanged]
     frame += [Normalization, NormSettings, OperationNorms, Site, batch_norm]
     return [*frame, *(function for cell in cells for function in builder_functions(cell))]
+
+
+def _norm_roots(network: Network) -> list[Callable[..., Any]]:
+    builders = [stem_norm(network.architecture, network.spec)]
+    return [*builders, group_norm] if network.spec.norm == "gn" else builders
+
+
+def _replaced_norm(spec: NetworkSpec) -> Iterator[str]:
+    if spec.norm == "gn":
+        yield "\n# Group normalization takes the place of batch normalization everywhere in this network."
+        yield "batch_norm = group_norm"
 
 
 def _imports(norms: Iterable[str]) -> list[Import]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nas.export.cell_source import CellSource
-from nas.models.network import Network
+from nas.models.network import Network, stem_norm
 from nas.models.stack import STEM_SIZE, CellPlace
 
 NETWORK_METHODS = '''\
@@ -107,7 +107,8 @@ def _stem(network: Network) -> str:
         conv = f"Conv({spec.in_channels}, {filters}, {STEM_SIZE})"
     else:
         conv = f"nn.Conv2d({spec.in_channels}, {filters}, {STEM_SIZE}, stride=2, bias=False)"
-    return f"nn.Sequential({conv}, batch_norm({filters}, NORMS))"
+    norm = stem_norm(network.architecture, spec).__name__
+    return f"nn.Sequential({conv}, {norm}({filters}, NORMS))"
 
 
 def _cells(network: Network, cells: dict[bool, CellSource]) -> Iterator[str]:

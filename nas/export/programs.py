@@ -22,7 +22,8 @@ from nas.export.feeding import Feeding, Normalized
 from nas.export.model_source import bare_spec
 from nas.files.atomic_write import write_bytes
 from nas.files.storage import make_folder
-from nas.models.network import Network, build_network
+from nas.models.build import AnyNetwork, build
+from nas.models.reference.wrapped import WrappedNetwork
 
 BATCH_SIZES = (1, 7)
 TOLERANCE = 1e-4
@@ -33,7 +34,7 @@ METADATA_FILE = "nas-engine.json"
 """Name of the extra file of a ``torch.export`` program that holds its metadata as a JSON object."""
 
 
-def write_program(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
+def write_program(network: AnyNetwork, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Writes a ``torch.export`` program of a network, without parts used in training only, usually to a ``.pt2`` file.
 
     Args:
@@ -53,7 +54,7 @@ def write_program(network: Network, path: Path, feeding: Feeding | None = None, 
 class FeaturePyramid(nn.Module):
     """Returns the outputs of a network's stages, from the finest map to the coarsest, as detectors read them."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: AnyNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -62,9 +63,11 @@ class FeaturePyramid(nn.Module):
         return tuple(self.network.features(images))
 
 
-def write_features(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
+def write_features(network: AnyNetwork, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Like `write_program`, but the program returns the outputs of the stages instead of the logits."""
     bare = bare_network(network)
+    if isinstance(bare, WrappedNetwork):
+        bare.find_levels()  # not while it is traced
     module = _fed(FeaturePyramid(bare).eval(), feeding, normalize=normalize)
     _write(module, bare, path, feeding, what=f"the maps of {path.name}")
 
@@ -77,7 +80,7 @@ def _fed(module: nn.Module, feeding: Feeding | None, *, normalize: bool) -> nn.M
     return Normalized(module, feeding).eval()
 
 
-def _write(module: nn.Module, network: Network, path: Path, feeding: Feeding | None, *, what: str) -> None:
+def _write(module: nn.Module, network: AnyNetwork, path: Path, feeding: Feeding | None, *, what: str) -> None:
     program = torch.export.export(module, (_images(network, 2),), dynamic_shapes=_DYNAMIC)
     _compare(program.module(), module, network, what)
     metadata = {} if feeding is None else feeding.to_metadata(inside=isinstance(module, Normalized))
@@ -93,7 +96,7 @@ def onnx_bytes(module: nn.Module, images: Tensor) -> bytes:
     return bytes(_onnx_model(module, images, dynamic=None).SerializeToString())
 
 
-def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - a message of protobuf
+def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: Mapping[str, Any] | None) -> Any:  # noqa: ANN401
     with warnings.catch_warnings():  # the converter warns about itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -108,7 +111,7 @@ def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: Mapping[str, Any]
     return cast("torch.onnx.ONNXProgram", program).model_proto  # None without dynamo only
 
 
-def write_onnx(network: Network, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
+def write_onnx(network: AnyNetwork, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Writes an ONNX model of a network, without parts used in training only, from ``images`` to ``logits``.
 
     The arguments are those of `write_program`; the metadata are properties of the model.
@@ -155,23 +158,23 @@ def _import_onnx() -> ModuleType:
         raise RuntimeError(f"ONNX needs the packages onnx, onnxscript and onnxruntime, got no {error.name}") from None
 
 
-def bare_network(network: Network) -> Network:
+def bare_network(network: AnyNetwork) -> AnyNetwork:
     """Returns a copy in evaluation mode on the CPU, without parts used in training only."""
     with torch.random.fork_rng([]):  # the initial weights are drawn but not used
-        bare = build_network(network.architecture, bare_spec(network.spec))
+        bare = build(network.architecture, bare_spec(network.spec))
     state = network.state_dict()
     bare.load_state_dict({name: state[name].detach().cpu() for name in bare.state_dict()})
     return bare.eval()
 
 
-def _images(network: Network, num_images: int) -> Tensor:
+def _images(network: AnyNetwork, num_images: int) -> Tensor:
     spec = network.spec
     generator = torch.Generator().manual_seed(0)
     return torch.randn(num_images, spec.in_channels, spec.image_size, spec.image_size, generator=generator)
 
 
 @torch.no_grad()
-def _compare(program: Callable[..., Any], expected: Callable[..., Any], network: Network, what: str) -> None:
+def _compare(program: Callable[..., Any], expected: Callable[..., Any], network: AnyNetwork, what: str) -> None:
     """Compares the outputs, a tensor or a tuple of tensors, for images that the network takes."""
     for num_images in BATCH_SIZES:
         images = _images(network, num_images)

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nas.data.data_set import DataSet
-from nas.fidelity import NetworkSpec
+from nas.fidelity import NetworkSpec, network_json
 from nas.files.atomic_write import write_bytes
 from nas.files.storage import make_folder
 from nas.files.strict_json import parse_json
@@ -67,7 +67,7 @@ def save_checkpoint(
     metadata = {
         "format": FORMAT,
         "architecture": json.dumps(network.architecture.to_json()),
-        "network": json.dumps(_SPEC.dump_python(network.spec, mode="json")),
+        "network": json.dumps(network_json(network.spec)),
         "mean": json.dumps(data.mean),
         "std": json.dumps(data.std),
         "class_names": json.dumps(data.class_names),

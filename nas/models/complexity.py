@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable, build
+from nas.models.reference.feature_maps import run
+from nas.models.reference.wrapped import WrappedNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
     with torch.device("meta"):
         network = build(architecture, spec).eval()
         images = torch.empty(1, spec.in_channels, spec.image_size, spec.image_size)
+    if isinstance(network, WrappedNetwork):
+        return _measure_wrapped(network, images)
     num_outputs: Counter[nn.Module] = Counter()
 
     def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:  # noqa: ANN401 - torch's signature
@@ -71,6 +77,45 @@ def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
         0 if auxiliary is None else _num_parameters(auxiliary),
         stages,
     )
+
+
+def _measure_wrapped(network: WrappedNetwork, images: Tensor) -> Complexity:
+    """Counts the products of matrices too, such as those of attention, with torch's counter."""
+    num_outputs: Counter[str] = Counter()
+    parts = {name: modules[0] for name, modules in network.parts.items()}
+    handles = [
+        layer.register_forward_hook(partial(_count_outputs, num_outputs, name))
+        for name, part in parts.items()
+        for layer in part.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    flops = _count_flops(network, images)
+    for handle in handles:
+        handle.remove()
+    prefix = f"{type(network).__name__}.network."
+    stages = tuple(
+        StageCost(name, _num_parameters(part), flops.get(f"{prefix}{name}", 0) // 2, num_outputs[name])
+        for name, part in parts.items()
+    )
+    auxiliary = 0 if network.auxiliary_head is None else _num_parameters(network.auxiliary_head)
+    total = _num_parameters(network) - auxiliary
+    return Complexity(total, flops.get("Global", 0) // 2, sum(num_outputs.values()), auxiliary, stages)
+
+
+def _count_outputs(counter: Counter[str], name: str, _layer: nn.Module, _inputs: Any, output: Tensor) -> None:  # noqa: ANN401
+    counter[name] += output.numel()
+
+
+def _count_flops(network: nn.Module, images: Tensor) -> dict[str, int]:
+    """Counts operations by the names of the modules; attention takes no kernel that hides its products."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            run(network, images)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+    return {str(name): sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
 
 
 def _stage_cost(name: str, modules: list[nn.Module], num_outputs: Mapping[nn.Module, int]) -> StageCost:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
+from nas.models.dense.shifted_copies import ShiftedCopies
 from nas.models.layers import Conv, Pool, Rectified, Unchanged
 from nas.models.normalization import NormSettings, batch_norm
 from nas.models.operations import EdgeLayers
@@ -25,7 +26,7 @@ from nas.models.states import HiddenState
 
 _BuildEdge: TypeAlias = Callable[[int, NormSettings], EdgeLayers | None]
 _FREE = ("num_classes", "image_size", "in_channels", "num_filters", "num_repeats", "num_stages", "dropout")
-_FREE_NORMS = ("norm_epsilon", "norm_momentum")
+_FREE_NORMS = ("norm_epsilon", "norm_momentum", "norm")
 
 
 class PointwiseConv(Conv):
@@ -63,6 +64,8 @@ def check_ops(cell: EdgeCell) -> None:
 
 def check_edge_spec(spec: NetworkSpec) -> None:
     """Raises ValueError if a setting does not apply to networks of cells with operations on edges."""
+    if spec.norm in {"ibn_a", "ibn_b"}:
+        raise ValueError(f"network.norm must be bn, gn, syncbn or frozen_bn with operations on edges, got {spec.norm}")
     default = NetworkSpec()
     for field in fields(NetworkSpec):
         value = getattr(spec, field.name)
@@ -120,6 +123,7 @@ class EdgeNetwork(nn.Module):
 
     Attributes:
         stages: the residual block that opens the stage, except in the first, and its cells.
+        dense_stages: numbers of stages that keep the size of the map, see `nas.models.dense.shifted_copies`.
     """
 
     def __init__(self, cell: EdgeCell, spec: NetworkSpec) -> None:
@@ -128,6 +132,7 @@ class EdgeNetwork(nn.Module):
         check_edge_spec(spec)
         self.architecture = cell
         self.spec = spec
+        self.dense_stages: frozenset[int] = frozenset()
         self.auxiliary_head: nn.Module | None = None
         norms = NormSettings(spec.norm_epsilon, spec.norm_momentum)
         widths = [spec.num_filters << stage for stage in range(spec.num_stages)]
@@ -160,10 +165,13 @@ class EdgeNetwork(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """Computes the output (N, C, H, W) of the last cell of each stage, before ReLU."""
         outputs = []
+        copies = ShiftedCopies()
         state = self.stem(images)
-        for stage in self.stages:
+        for index, stage in enumerate(self.stages):
+            if index in self.dense_stages:
+                (state,) = copies.spread(state)
             state = stage(state)
-            outputs.append(state)
+            outputs.append(copies.gather(state))
         return outputs
 
 

@@ -1,4 +1,7 @@
-"""Convolutions and views of hidden states, padded as TensorFlow's SAME: stride s divides a size by s, rounding up."""
+"""Convolutions and views of hidden states, padded as TensorFlow's SAME: stride s divides a size by s, rounding up.
+
+What depends on the size of a map is in functions that `torch.fx` does not look into, so that networks can be traced.
+"""
 
 from __future__ import annotations
 
@@ -58,14 +61,20 @@ class Pool:
 
     def __call__(self, state: Tensor, /) -> Tensor:
         """Returns (N, C, ceil(H / stride), ceil(W / stride))."""
-        (top, bottom), (left, right) = (same_padding(length, self.size, self.stride) for length in state.shape[2:])
-        if self.kind == "max":
-            if self.size == 2 and self.stride == 1:  # for all other windows ceil_mode reaches the padding
-                state = F.pad(state, (left, right, top, bottom), value=-math.inf)
-            return F.max_pool2d(state, self.size, self.stride, (top, left), ceil_mode=True)
-        if self.counts_padding:
-            return F.avg_pool2d(F.pad(state, (left, right, top, bottom)), self.size, self.stride)
-        return F.avg_pool2d(state, self.size, self.stride, (top, left), ceil_mode=True, count_include_pad=False)
+        return pool_same(state, self.kind, self.size, self.stride, counts_padding=self.counts_padding)
+
+
+@torch.fx.wrap
+def pool_same(state: Tensor, kind: str, size: int, stride: int, *, counts_padding: bool) -> Tensor:
+    """Pools a map as `Pool` says."""
+    (top, bottom), (left, right) = (same_padding(length, size, stride) for length in state.shape[2:])
+    if kind == "max":
+        if size == 2 and stride == 1:  # for all other windows ceil_mode reaches the padding
+            state = F.pad(state, (left, right, top, bottom), value=-math.inf)
+        return F.max_pool2d(state, size, stride, (top, left), ceil_mode=True)
+    if counts_padding:
+        return F.avg_pool2d(F.pad(state, (left, right, top, bottom)), size, stride)
+    return F.avg_pool2d(state, size, stride, (top, left), ceil_mode=True, count_include_pad=False)
 
 
 class Conv(nn.Conv2d):
@@ -100,14 +109,27 @@ class Conv(nn.Conv2d):
             if self.stride != (1, 1):  # oneDNN's gradient of a strided one corrupts memory on CPUs without AVX-512
                 input = input[:, :, :: self.stride[0], :: self.stride[1]]  # noqa: A001
             return pointwise(input, self.weight)
-        (top, bottom), (left, right) = (
-            same_padding(length, extent, stride)
-            for length, extent, stride in zip(input.shape[2:], self._extent, self.stride, strict=True)
-        )
-        if (top, left) != (bottom, right):
-            input = F.pad(input, (left, right, top, bottom))  # noqa: A001
-            top = left = 0
-        return F.conv2d(input, self.weight, None, self.stride, (top, left), self.dilation, self.groups)
+        return convolve_same(input, self.weight, self._extent, self.stride, self.dilation, self.groups)
+
+
+@torch.fx.wrap
+def convolve_same(
+    images: Tensor,
+    weight: Tensor,
+    extents: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """Convolves without bias, padded as TensorFlow's SAME for windows of the given extents in pixels."""
+    (top, bottom), (left, right) = (
+        same_padding(length, extent, stride)
+        for length, extent, stride in zip(images.shape[2:], extents, strides, strict=True)
+    )
+    if (top, left) != (bottom, right):
+        images = F.pad(images, (left, right, top, bottom))
+        top = left = 0
+    return F.conv2d(images, weight, None, strides, (top, left), dilation, groups)
 
 
 class DepthwiseConv(Conv):

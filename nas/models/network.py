@@ -15,9 +15,11 @@ from nas.architecture import Architecture
 from nas.fidelity import NetworkSpec
 from nas.models.auxiliary import AuxiliaryHead
 from nas.models.cell import CellLayers, CellSettings, Matching
+from nas.models.classifier_norm import place_in_cells, use_norm
+from nas.models.dense.shifted_copies import ShiftedCopies
 from nas.models.drop_path import ScheduledDropPath
 from nas.models.layers import Conv, Rectified, Unchanged
-from nas.models.normalization import NORMALIZATIONS, NormSettings, batch_norm
+from nas.models.normalization import NORMALIZATIONS, NormBuilder, NormSettings, batch_norm, instance_norm
 from nas.models.operations import OPERATIONS
 from nas.models.stack import STEM_SIZE, CellPlace, auxiliary_place, cell_places, map_size
 from nas.models.states import HiddenState, StateShape
@@ -27,7 +29,7 @@ from nas.names import check_known
 def build_network(architecture: Architecture, spec: NetworkSpec) -> Network:
     """Builds a network in training mode; initial weights are drawn from torch's generator. See `check_names`."""
     check_names(architecture)
-    return Network(architecture, spec)
+    return use_norm(Network(architecture, spec), spec.norm)
 
 
 def check_names(architecture: Architecture) -> None:
@@ -45,6 +47,7 @@ class Network(nn.Module):
     Attributes:
         places: place of each cell.
         shapes: output shape of each cell.
+        dense_cells: numbers of reduction cells that keep the size of the map, see `nas.models.dense.shifted_copies`.
     """
 
     def __init__(self, architecture: Architecture, spec: NetworkSpec) -> None:
@@ -52,13 +55,15 @@ class Network(nn.Module):
         self.architecture = architecture
         self.spec = spec
         self.places = cell_places(spec)
+        self.dense_cells: frozenset[int] = frozenset()
         norms = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
         stem_filters = spec.stem_filters or 3 * spec.num_filters
         stem: nn.Module = Conv(spec.in_channels, stem_filters, STEM_SIZE)
         if spec.stem == "imagenet":
             stem = nn.Conv2d(spec.in_channels, stem_filters, STEM_SIZE, stride=2, bias=False)
-        self.stem = nn.Sequential(stem, batch_norm(stem_filters, norms))
-        cells = _build_cells(architecture, spec, norms, StateShape(stem_filters, 0))
+        placed = place_in_cells(architecture, spec)
+        self.stem = nn.Sequential(stem, stem_norm(placed, spec)(stem_filters, norms))
+        cells = _build_cells(placed, spec, norms, StateShape(stem_filters, 0))
         self.shapes = tuple(cell.shape for cell in cells)
         self.cells = nn.ModuleList(cells)
         _join_readers(cells, self.places)
@@ -110,16 +115,27 @@ class Network(nn.Module):
         """Runs all cells and returns the wanted outputs; other outputs are freed as soon as no cell reads them."""
         factors = iter(self.drop_path.draw(images)) if self.training and self.drop_path is not None else None
         states = {}
+        copies = ShiftedCopies()
         recent = deque([HiddenState(self.stem(images))], maxlen=3)
         for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
+            if index in self.dense_cells:
+                spread = copies.spread(*(state.view(Unchanged()) for state in recent))
+                recent = deque(map(HiddenState, spread), maxlen=3)
             recent.append(cell(recent[-place.reads_back], recent[-1], factors))
             if index in wanted:
-                states[index] = recent[-1]
+                states[index] = (
+                    recent[-1] if not self.dense_cells else HiddenState(copies.gather(recent[-1].view(Unchanged())))
+                )
         return states
 
     def _classify(self, state: HiddenState) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(state.view(Rectified()).mean((2, 3))))
         return logits
+
+
+def stem_norm(architecture: Architecture, spec: NetworkSpec) -> NormBuilder:
+    """Returns the builder of the stem's norm: instance normalization with ``ibn_b``, as in IBN-Net."""
+    return instance_norm if spec.norm == "ibn_b" and architecture.appearance_stages != 0 else batch_norm
 
 
 def _build_cells(

@@ -42,12 +42,24 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over N, H and W."""
-        has_variance = input.size(0) * input.size(2) * input.size(3) > 1
-        if self.running_mean is None and not has_variance:
-            return torch.zeros_like(input) + self.bias.view(-1, 1, 1)
-        use_batch = (self.training or self.running_mean is None) and has_variance
         statistics = self.running_mean, self.running_var
-        return F.batch_norm(input, *statistics, self.weight, self.bias, use_batch, self.momentum or 0.0, self.eps)
+        use_batch = self.training or self.running_mean is None
+        return normalize_batch(input, statistics, (self.weight, self.bias), (self.momentum or 0.0, self.eps), use_batch)
+
+
+@torch.fx.wrap
+def normalize_batch(
+    images: Tensor,
+    statistics: tuple[Tensor | None, Tensor | None],
+    affine: tuple[Tensor, Tensor],
+    constants: tuple[float, float],
+    use_batch: bool,
+) -> Tensor:
+    """Normalizes (N, C, H, W) as `BatchNorm` says, with scale and shift, and momentum and epsilon."""
+    has_variance = images.size(0) * images.size(2) * images.size(3) > 1
+    if statistics[0] is None and not has_variance:
+        return torch.zeros_like(images) + affine[1].view(-1, 1, 1)
+    return F.batch_norm(images, *statistics, *affine, use_batch and has_variance, *constants)
 
 
 def use_batch_statistics(network: nn.Module) -> None:
@@ -62,9 +74,15 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Normalizes (N, C, H, W) over H, W and the channels of each group."""
-        if self.num_channels // self.num_groups * input.size(2) * input.size(3) == 1:
-            return torch.addcmul(self.bias.view(-1, 1, 1), input, self.weight.view(-1, 1, 1))
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        return normalize_groups(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+@torch.fx.wrap
+def normalize_groups(images: Tensor, num_groups: int, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """Normalizes (N, C, H, W) as `GroupNorm` says."""
+    if images.size(1) // num_groups * images.size(2) * images.size(3) == 1:
+        return torch.addcmul(bias.view(-1, 1, 1), images, weight.view(-1, 1, 1))
+    return F.group_norm(images, num_groups, weight, bias, epsilon)
 
 
 class InstanceNorm(GroupNorm):

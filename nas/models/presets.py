@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from nas.architecture import Architecture
@@ -53,6 +53,29 @@ PRESETS: Mapping[str, NetworkSpec] = MappingProxyType(
 )
 """With NASNet-A's cells, the first three are its 6 @ 768, 4 @ 1056 and 6 @ 4032; ``nasbench201`` is for cells with
 operations on edges. All constants are the authors'."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSize:
+    """A size in which cells were published: the network around them, and whose it is."""
+
+    spec: NetworkSpec
+    source: str
+
+
+_AMOEBANET_A = replace(PRESETS["cifar10"], num_filters=36)
+PUBLISHED_SIZES: Mapping[str, PublishedSize] = MappingProxyType(
+    {
+        "nasnet-a": PublishedSize(PRESETS["cifar10"], "NASNet-A for CIFAR-10 (1707.07012, table 1)"),
+        "pnasnet-5": PublishedSize(PRESETS["pnasnet-large"], "PNASNet-5 for ImageNet, large (1712.00559)"),
+        "amoebanet-a": PublishedSize(_AMOEBANET_A, "AmoebaNet-A for CIFAR-10, N = 6 and F = 36 (1802.01548)"),
+    }
+    | {
+        f"amoebanet-{letter}": PublishedSize(_AMOEBANET_A, "that of AmoebaNet-A for CIFAR-10 (1802.01548)")
+        for letter in "bcd"
+    }
+)
+"""The size that the name of a published architecture means, a key of `search_spaces.published.PUBLISHED`."""
 
 
 def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture, *, nearest: bool = False) -> NetworkSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -46,11 +46,24 @@ def _replaced(module: nn.Module, build: Callable[[_Replaceable], nn.Module]) -> 
     if isinstance(module, _Replaceable) and not isinstance(module, InstanceNorm):
         weight = _tensor(module, "weight")
         with torch.device("cpu" if weight is None else weight.device):
-            return build(module).train(module.training)
+            return _with_activation(build(module), module).train(module.training)
     for name, child in list(module.named_children()):
         if (new := _replaced(child, build)) is not child:
             module.add_module(name, new)
     return module
+
+
+def _with_activation(new: nn.Module, old: nn.Module) -> nn.Module:
+    """Lets a norm apply the activation of the one that it replaces, as timm's norms do; names of weights are kept."""
+    if new is not old and isinstance(getattr(old, "act", None), nn.Module):
+        for name in ("drop", "act"):
+            new.add_module(name, cast("nn.Module", getattr(old, name)))
+        new.register_forward_hook(_activate)
+    return new
+
+
+def _activate(norm: nn.Module, _inputs: Any, output: Tensor) -> Any:  # noqa: ANN401 - torch's signature
+    return norm.act(norm.drop(output))  # type: ignore[operator]
 
 
 def _frozen(old: _Replaceable) -> nn.Module:

@@ -1,32 +1,25 @@
 """Residual networks as baselines: torchvision's ResNet, with IBN-Net's norms and the variants of Bag of Tricks.
 
-Names are, for example, ``resnet50``, ``resnet50-ibn-a``, ``resnet50-d`` or ``resnet50-d-ibn-b``:
-
-- ``ibn-a``: in all stages but the last, the norm after the first convolution of each residual branch mixes instance and
-  batch normalization. ``ibn-b``: instance normalization after the stem's convolution, and after the addition in the
-  last block of each of the first two stages (IBN-Net, 1807.09441, section 3.2, and its authors' code).
-- ``b``: stride in the 3x3 convolution, which is torchvision's default. ``c``: three 3x3 convolutions instead of the
-  stem's 7x7. ``d``: c, and average pooling before the projection of the shortcut (Bag of Tricks, 1812.01187, section
-  4).
+`nas.models.reference.names` explains the names, `nas.models.reference.placement` where the norms are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from types import MappingProxyType
-from typing import Any, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from nas.architecture import fingerprint_json
 from nas.fidelity import NetworkSpec
-from nas.models.normalization import BatchNorm, NormSettings, batch_norm, instance_batch_norm, instance_norm
+from nas.models.classifier_norm import instance_placement
+from nas.models.normalization import NormSettings, batch_norm, instance_batch_norm, instance_norm
+from nas.models.reference.names import ReferenceNetwork, ResNetForm
+from nas.models.reference.placement import AppearanceNorms, place_instance_norms
+from nas.models.reference.squeeze import SqueezeBottleneck
 
 _BLOCKS: Mapping[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = MappingProxyType(
     {
@@ -34,51 +27,9 @@ _BLOCKS: Mapping[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = Mapping
         34: (BasicBlock, [3, 4, 6, 3]),
         50: (Bottleneck, [3, 4, 6, 3]),
         101: (Bottleneck, [3, 4, 23, 3]),
+        152: (Bottleneck, [3, 8, 36, 3]),
     }
 )
-REFERENCE_NETWORKS: Mapping[str, tuple[int, str, str | None]] = MappingProxyType(
-    {
-        f"resnet{depth}{variant}{placement}": (depth, variant[-1:] or "b", placement[-1:] or None)
-        for depth in _BLOCKS
-        for variant in ("", "-b", "-c", "-d")
-        for placement in ("", "-ibn-a", "-ibn-b")
-    }
-)
-"""Depth, variant of Bag of Tricks and placement of instance normalization of all reference networks by name."""
-
-IMAGENET_FORM = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
-"""The form in which these networks are published (1512.03385, section 4.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceNetwork:
-    """Describes a reference network by a name of `REFERENCE_NETWORKS`; a trial can hold it like an architecture."""
-
-    name: str
-
-    def __post_init__(self) -> None:
-        if self.name not in tuple(REFERENCE_NETWORKS):  # a tuple, since a name from JSON may be of any type
-            raise ValueError(
-                "a reference network must be resnet18, resnet34, resnet50 or resnet101, then -b, -c, -d or nothing, "
-                f"then -ibn-a, -ibn-b or nothing, got {self.name!r:.100}"
-            )
-
-    @property
-    def fingerprint(self) -> str:
-        """32 hexadecimal digits, equal if and only if the networks are: ``resnet50-b`` equals ``resnet50``."""
-        depth, variant, placement = REFERENCE_NETWORKS[self.name]
-        return fingerprint_json({"depth": depth, "variant": variant, "placement": placement})
-
-    def to_json(self) -> dict[str, str]:
-        """Returns plain data for JSON."""
-        return {"reference": self.name}
-
-    @classmethod
-    def from_json(cls, value: Any) -> ReferenceNetwork:  # noqa: ANN401 - any JSON value
-        """Rebuilds a description; raises ValueError if the value does not describe a reference network."""
-        if not isinstance(value, dict) or set(value) != {"reference"}:
-            raise ValueError(f"a reference network must be an object with reference, got {value!r:.100}")
-        return cls(value["reference"])
 
 
 class ResidualNetwork(TorchvisionResNet):
@@ -89,22 +40,33 @@ class ResidualNetwork(TorchvisionResNet):
     """
 
     def __init__(self, reference: ReferenceNetwork, spec: NetworkSpec) -> None:
+        form = reference.form
+        if not isinstance(form, ResNetForm):
+            raise ValueError(f"a residual network must be named, got {reference.name}")
         settings = NormSettings(spec.norm_epsilon, spec.norm_momentum, spec.instance_ratio)
-        depth, variant, placement = REFERENCE_NETWORKS[reference.name]
-        block, num_blocks = _BLOCKS[depth]
-        super().__init__(block, num_blocks, spec.num_classes, norm_layer=partial(batch_norm, settings=settings))
+        block, num_blocks = _BLOCKS[form.depth]
+        super().__init__(
+            SqueezeBottleneck if form.squeezes else block,
+            num_blocks,
+            spec.num_classes,
+            groups=form.groups,
+            width_per_group=form.width,
+            norm_layer=partial(batch_norm, settings=settings),
+        )
         self.architecture = reference
         self.auxiliary_head: nn.Module | None = None
         self.spec = spec
         self.dropout = nn.Dropout(spec.dropout)
-        self.add_module("conv1", _build_stem(variant, spec, settings))
+        self.add_module("conv1", _build_stem(form.variant, spec, settings))
         if spec.stem == "cifar":
             self.add_module("maxpool", nn.Identity())
-        if variant == "d":
+        if form.variant == "d":
             for stage in self.stages:
                 _average_on_shortcut(stage)
+        placement = instance_placement(spec, form.placement, name=reference.name)
         if placement is not None:
-            self._place_instance_norms(placement, settings)
+            mixed, instance = (partial(build, settings=settings) for build in (instance_batch_norm, instance_norm))
+            place_instance_norms(self, placement, AppearanceNorms(mixed, instance), spec.appearance_stages)
 
     @property
     def stages(self) -> tuple[nn.Sequential, ...]:
@@ -134,34 +96,6 @@ class ResidualNetwork(TorchvisionResNet):
 
     def set_progress(self, fraction: float) -> None:
         """Does nothing, since there is no drop path."""
-
-    def _place_instance_norms(self, placement: str, settings: NormSettings) -> None:
-        if placement == "a":
-            for block in chain(*self.stages[:-1]):
-                block.bn1 = instance_batch_norm(cast("BatchNorm", block.bn1).num_features, settings)
-        else:
-            self.bn1 = instance_norm(cast("BatchNorm", self.bn1).num_features, settings)
-            for stage in self.stages[:2]:
-                stage[-1] = NormalizedSum(cast("Bottleneck", stage[-1]), settings)
-
-
-class NormalizedSum(nn.Module):
-    """A residual block of torchvision with instance normalization between the addition and the last ReLU."""
-
-    def __init__(self, block: BasicBlock | Bottleneck, settings: NormSettings) -> None:
-        super().__init__()
-        self.block = block
-        last: nn.Conv2d = block.conv3 if isinstance(block, Bottleneck) else block.conv2
-        self.norm = instance_norm(last.out_channels, settings)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Maps (N, C, H, W) to the output of the block, normalized one instance at a time."""
-        block = self.block
-        branch = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(images)))))
-        if isinstance(block, Bottleneck):
-            branch = block.bn3(block.conv3(block.relu(branch)))
-        shortcut = images if block.downsample is None else block.downsample(images)
-        return torch.relu(self.norm(branch + shortcut))
 
 
 def _build_stem(variant: str, spec: NetworkSpec, settings: NormSettings) -> nn.Module:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.transforms import functional as vision
 
 _LEVELS = 255
 
@@ -31,6 +30,8 @@ def divide_contrast(images: Tensor, divisor: float) -> Tensor:
 
 def grey(images: Tensor, share: float) -> Tensor:
     """Blends every pixel with its gray value; a share of 1 removes all color."""
+    from torchvision.transforms import functional as vision
+
     return torch.lerp(images, vision.rgb_to_grayscale(images, num_output_channels=3), share)
 
 

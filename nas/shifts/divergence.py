@@ -24,6 +24,7 @@ from nas.data.data_set import Images, Labels
 from nas.models.build import AnyNetwork
 from nas.models.layers import Rectified
 from nas.models.network import Network
+from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
 from nas.models.states import HiddenState
 from nas.shifts.measure import batch_logits
@@ -105,6 +106,8 @@ def content_divergence(
 
 
 def _layers(network: AnyNetwork) -> dict[str, nn.Module]:
+    if isinstance(network, WrappedNetwork):
+        return {unit.name: network.network.get_submodule(unit.name) for unit in network.units()}
     if not isinstance(network, Network):
         blocks = {
             f"stage {stage} block {number}": block

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import functional as vision
 
 REFERENCE_SIDE = 32
 """Image size in pixels for which lengths are given; they scale with the image."""
@@ -25,6 +24,8 @@ _FOG_GRIDS = (2, 4, 8)
 
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Blurs with a Gaussian of standard deviation `sigma` pixels for images of 32x32, scaled for other sizes."""
+    from torchvision.transforms import functional as vision
+
     side = min(images.shape[2:])
     scaled = sigma * side / REFERENCE_SIDE
     radius = min(math.ceil(3 * scaled), side - 1)  # reflection padding must be smaller than the image

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torchvision.transforms import functional as vision
 
 from nas.data.data_set import Split
 from nas.shifts import color, optics
@@ -53,6 +52,18 @@ def _plain(function: Callable[[Tensor, float], Tensor]) -> Apply:
     return lambda images, strength, _: function(images, strength)
 
 
+def _library(name: str) -> Apply:
+    """Returns a function of torchvision, which takes seconds to import."""
+
+    def apply(images: Tensor, strength: float, _: Source) -> Tensor:
+        from torchvision.transforms import functional
+
+        changed: Tensor = getattr(functional, name)(images, strength)
+        return changed
+
+    return apply
+
+
 def _drawn(function: Callable[[Tensor, float, torch.Generator], Tensor]) -> Apply:
     return lambda images, strength, source: function(images, strength, source.generator)
 
@@ -69,19 +80,19 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
         "add_all": Shift(_plain(color.add_all), (15, 30, 50, 70, 90), "levels of 255 added to all channels"),
         "add_red": Shift(_plain(color.add_red), (15, 30, 50, 70, 90), "levels of 255 added to red", needs_color=True),
         "divide_contrast": Shift(_plain(color.divide_contrast), (1.15, 1.3, 1.5, 2.0, 3.0), "divisor of contrast"),
-        "brightness": Shift(_plain(vision.adjust_brightness), (0.8, 0.65, 0.5, 0.35, 0.2), "factor of all values"),
-        "contrast": Shift(_plain(vision.adjust_contrast), (1.25, 1.5, 2.0, 2.75, 4.0), "factor of contrast"),
+        "brightness": Shift(_library("adjust_brightness"), (0.8, 0.65, 0.5, 0.35, 0.2), "factor of all values"),
+        "contrast": Shift(_library("adjust_contrast"), (1.25, 1.5, 2.0, 2.75, 4.0), "factor of contrast"),
         "saturation": Shift(
-            _plain(vision.adjust_saturation), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
+            _library("adjust_saturation"), (1.5, 2.0, 3.0, 5.0, 8.0), "factor of saturation", needs_color=True
         ),
         "hue": Shift(
-            _plain(vision.adjust_hue), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the color circle", needs_color=True
+            _library("adjust_hue"), (0.05, 0.1, 0.2, 0.35, 0.5), "share of the color circle", needs_color=True
         ),
         "grey": Shift(_plain(color.grey), (0.2, 0.4, 0.6, 0.8, 1.0), "share of color taken away", needs_color=True),
         "temperature": Shift(
             _plain(color.temperature), (0.1, 0.2, 0.3, 0.45, 0.6), "more red, less blue", needs_color=True
         ),
-        "gamma": Shift(_plain(vision.adjust_gamma), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
+        "gamma": Shift(_library("adjust_gamma"), (1.2, 1.5, 2.0, 2.7, 3.5), "exponent of all values"),
         "blur": Shift(_plain(optics.blur), (0.5, 0.75, 1.0, 1.5, 2.0), "deviation in pixels of 32"),
         "noise": Shift(_drawn(optics.noise), (0.02, 0.04, 0.07, 0.11, 0.16), "deviation, for values from 0 to 1"),
         "jpeg": Shift(_plain(optics.jpeg), (60, 40, 25, 15, 8), "quality"),

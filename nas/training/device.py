@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import nn
@@ -55,10 +55,13 @@ def build_scaler(device: torch.device, dtype: torch.dtype) -> GradScaler:
     return GradScaler(device.type, enabled=dtype == torch.float16)
 
 
-def compile_network(network: nn.Module, device: torch.device) -> Callable[..., Any]:
-    """Compiles a network; on GPUs with CUDA graphs, since cells consist of many small kernels."""
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    return torch.compile(network, dynamic=False, mode=mode)
+def compile_network(network: nn.Module, device: torch.device, *, alone: bool = True) -> nn.Module:
+    """Compiles a network; on a GPU with CUDA graphs, since cells consist of many small kernels, but not among others.
+
+    Gradients of a CUDA graph are in memory that it uses again, from which they cannot be exchanged.
+    """
+    mode = "reduce-overhead" if device.type == "cuda" and alone else "default"
+    return cast("nn.Module", torch.compile(network, dynamic=False, mode=mode))
 
 
 @contextmanager

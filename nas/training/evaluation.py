@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import DataSet, Split
+from nas.data.photograph_split import PhotographSplit
 from nas.recipe import TrainRecipe
+from nas.streaming.batches import evaluation_batches
 from nas.training.augmentation import ImageSource
 from nas.training.cuda_graph import choose_caller, graph_obstacle
 from nas.training.device import autocast, choose_device, choose_dtype, num_threads
@@ -57,9 +59,9 @@ def evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecip
     members = current_members()
     part = center_crop(split, crop)
     if members.count > 1:
-        part = Split(part.images[members.part], part.labels[members.part])
-    best, among_best = sum_over_members(_evaluate(network, part, data, recipe).double()).tolist()
-    return Score(best / len(split), among_best / len(split), len(split))
+        part = part.part(members.part)
+    best, among_best, number = sum_over_members(_evaluate(network, part, data, recipe).double()).tolist()
+    return Score(best / number, among_best / number, int(number))
 
 
 def center_crop(split: Split, size: int | None) -> Split:
@@ -69,12 +71,14 @@ def center_crop(split: Split, size: int | None) -> Split:
         return split
     if size > min(height, width):
         raise ValueError(f"a crop must be at most as large as the images, {width} x {height}, got {size}")
+    if isinstance(split, PhotographSplit):
+        return split.center_crop(size)
     top, left = (height - size) // 2, (width - size) // 2
     return Split(split.images[:, :, top : top + size, left : left + size], split.labels)
 
 
 def _evaluate(network: nn.Module, split: Split, data: DataSet, recipe: TrainRecipe) -> Tensor:
-    """Counts the images whose class has the largest logit, and those whose class is among the largest."""
+    """Counts the images whose class has the largest logit, those whose class is among the largest, and all."""
     device = choose_device(recipe)
     was_training = network.training
     call, tally = choose_caller(graph_obstacle(recipe, device), device), _Tally(network, recipe, device)
@@ -94,7 +98,7 @@ class _Tally:
     def __init__(self, network: nn.Module, recipe: TrainRecipe, device: torch.device) -> None:
         self._network = network
         self._device, self._dtype = device, choose_dtype(recipe, device)
-        self.counts = torch.zeros(2, dtype=torch.int64, device=device)
+        self.counts = torch.zeros(3, dtype=torch.int64, device=device)
         self.finite = torch.ones((), dtype=torch.bool, device=device)
 
     def add(self, images: Tensor, labels: Tensor) -> None:
@@ -103,10 +107,16 @@ class _Tally:
             logits = self._network(images)
         self.finite &= torch.isfinite(logits).all()
         among_best = logits.topk(min(TOP, logits.size(1)), dim=1).indices == labels
-        self.counts += torch.stack([(logits.argmax(1, keepdim=True) == labels).sum(), among_best.sum()])
+        self.counts[:2] += torch.stack([(logits.argmax(1, keepdim=True) == labels).sum(), among_best.sum()])
+        self.counts[2] += len(labels)
 
 
 def _batches(split: Split, data: DataSet, recipe: TrainRecipe, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields normalized images (N, C, H, W) and labels (N, 1)."""
+    if isinstance(split, PhotographSplit):
+        for images, labels in evaluation_batches(split, data, recipe, device):
+            yield images, labels[:, None]
+        return
     for piece in _pieces(split, recipe.batch_size):
         source = ImageSource(piece, data, device=device, channels_last=recipe.channels_last)
         for first in range(0, len(source), recipe.batch_size):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from nas.data.data_set import DataSet
 from nas.recipe import TrainRecipe
+from nas.streaming.batches import StreamedBatches
 from nas.training.augmentation import num_batches
 from nas.training.average import MovingAverage
 from nas.training.batches import choose_batches
@@ -27,15 +28,17 @@ from nas.training.device import (
 )
 from nas.training.evaluation import accuracy, move
 from nas.training.mixing import build_mixer
-from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
-from nas.training.optimizer import build_optimizer, step
-from nas.training.parallel import current_members, distribute, share_buffers, synchronize_norms
+from nas.training.objective import DivergedError, EpochSums, split_output, training_loss
+from nas.training.optimizer import add_gradients, build_optimizer, update
+from nas.training.parallel import current_members, distribute, exchanging, share_buffers, synchronize_norms
 from nas.training.photographs import seed_of
-from nas.training.results import EpochResult, TrainResult
+from nas.training.results import EpochProgress, EpochResult, Stopwatch, TrainResult
 from nas.training.schedule import learning_rate, set_learning_rate
 from nas.training.state import TrainingState, load_optimizer, optimizer_tensors, prefixed, without_prefix
 
 __all__ = ["DivergedError", "EpochResult", "TrainResult", "Training", "accuracy", "start_training", "train"]
+
+_EPOCH = "epoch"
 
 
 class Trainable(Protocol):
@@ -46,10 +49,10 @@ class Trainable(Protocol):
 
 
 class Training:
-    """State of a training run between two epochs; create it with `start_training`.
+    """State of a training run between two steps; create it with `start_training`.
 
     For a given seed, device, number of threads and a single worker, the result is reproducible, and bit-identical on a
-    CPU, even if the run is stopped after any epoch with `state` and resumed by another process with `restore`.
+    CPU, even if the run is stopped after any step with `state` and resumed by another process with `restore`.
 
     Args:
         network: a `Trainable`, trained in place on the recipe's device. It may return (logits, auxiliary logits).
@@ -80,9 +83,7 @@ class Training:
             raise ValueError(f"distillation must be above 0 with a teacher and 0 without, got {recipe.distillation:g}")
         device = choose_device(recipe)
         self._members = current_members()
-        self._members.check_batch(recipe.batch_size)
-        if recipe.compile and self._members.count > 1:  # compiled gradients would not be averaged
-            raise ValueError(f"compile must be false with several workers, got {self._members.count}")
+        self._members.check_batch(recipe.batch_size, recipe.accumulate)
         self._dtype = choose_dtype(recipe, device)
         self._recipe = recipe
         self._seed = seed
@@ -90,9 +91,8 @@ class Training:
             synchronize_norms(network, device, everywhere=recipe.sync_norms)
         self.network = move(network, device, recipe).train()
         self._teacher = None if teacher is None else move(teacher, device, recipe).eval()
-        self._forward = (
-            compile_network(network, device) if recipe.compile else distribute(network, device, self._members)
-        )
+        computed = compile_network(network, device, alone=self._members.count == 1) if recipe.compile else network
+        self._forward = distribute(computed, device, self._members)  # the gradients of compiled networks, too
         self._optimizer = build_optimizer(network, recipe)
         self._scaler = build_scaler(device, self._dtype)
         self._batches = choose_batches(data, recipe, seed=seed, size=image_size, device=device, members=self._members)
@@ -103,6 +103,12 @@ class Training:
         generators = [] if self._batches.generator is None else [self._batches.generator]
         self._call = choose_caller(self.graph_obstacle, device, generators)
         self.num_epochs = 0
+        self._epoch = EpochProgress()
+
+    @property
+    def num_damaged(self) -> int:
+        """Number of training images that could not be decoded so far, of a data set that skips them."""
+        return self._batches.num_damaged if isinstance(self._batches, StreamedBatches) else 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -123,26 +129,37 @@ class Training:
 
         Raises DivergedError if the loss is not finite; detected immediately on a CPU, within 50 steps on a GPU.
         """
-        started = time.perf_counter()
-        look_every = _look_every(self._batches.device)
-        self._sums.reset()
+        clock, now, look_every = Stopwatch(), self._epoch, _look_every(self._batches.device)
         first = self.num_epochs * self.steps_per_epoch
-        if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
-            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank))
-        for number, batch in enumerate(self._batches.epoch(self.num_epochs), start=first):
-            self._step(batch, number=number)
-            if number % look_every == 0:
+        self._begin(now)
+        for batch in clock.waiting_for(self._batches.epoch(self.num_epochs, now.done)):
+            self._step(batch, number=first + now.done)
+            if (first + now.done) % look_every == 0:
                 self._sums.check()
+            now.done += 1
+            clock.add_to(now)
             if after_step is not None:
-                after_step(number - first + 1)
+                after_step(now.done)
         share_buffers(self.network)
         if self.average is not None:
             share_buffers(self.average)
         last = (first + self.steps_per_epoch - 1) / self.num_steps
         loss, share = self._sums.means()
+        clock.add_to(now)
         self.num_epochs += 1
+        self._epoch = EpochProgress()
         rate = learning_rate(self._recipe, last, step_share=1 / self.num_steps)
-        return EpochResult(loss, share, rate, time.perf_counter() - started)
+        return EpochResult(loss, share, rate, now.seconds, now.wait_seconds)
+
+    def _begin(self, now: EpochProgress) -> None:
+        """Prepares an epoch, or the rest of one."""
+        if not now.done:
+            self._sums.reset()
+        if self._members.count > 1:  # members draw different dropout masks, independent of interruptions
+            step = (now.done,) if now.done else ()
+            torch.manual_seed(seed_of(self._seed, self.num_epochs, self._members.rank, *step))
+        if self._batches.generator is not None:
+            now.generator_state = self._batches.generator.get_state()
 
     def _step(self, batch: tuple[Tensor, ...], *, number: int) -> None:
         """Trains on one batch, given its number within the run."""
@@ -163,16 +180,16 @@ class Training:
 
     def _learn(self, images: Tensor, targets: Tensor, labels: Tensor) -> None:
         """Takes an optimization step; a CUDA graph may replay it, so everything that changes is a tensor."""
-        recipe = self._recipe
-        with autocast(self._batches.device, self._dtype):
-            output = self._forward(images)
-            loss = classification_loss(output, targets, recipe)
-            if self._teacher is not None:
-                with torch.no_grad():
-                    taught = self._teacher(images)
-                loss = distilled_loss(loss, split_output(output)[0], taught, recipe)
-        step(self._optimizer, loss, scaler=self._scaler, gradient_clip=recipe.gradient_clip)
-        self._sums.add(loss, split_output(output)[0], labels)
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = [each.chunk(self._recipe.accumulate) for each in (images, targets, labels)]
+        for place, (part, target, own) in enumerate(zip(*parts, strict=True), start=1):
+            with exchanging(self._forward, now=place == len(parts[0])):
+                with autocast(self._batches.device, self._dtype):
+                    output = self._forward(part)
+                    loss = training_loss(output, part, target, self._recipe, teacher=self._teacher)
+                add_gradients(loss, scaler=self._scaler, share=len(part) / len(images))
+            self._sums.add(loss, split_output(output)[0], own)
+        update(self._optimizer, scaler=self._scaler, gradient_clip=self._recipe.gradient_clip)
 
     def state(self) -> TrainingState:
         """Returns the state from which another process can resume."""
@@ -183,7 +200,10 @@ class Training:
         }
         if self.average is not None:
             tensors |= prefixed("average", self.average.state_dict())
-        return TrainingState(tensors, {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()})
+        values: dict[str, Any] = {"num_epochs": self.num_epochs, "scaler": self._scaler.state_dict()}
+        if self._epoch.done:
+            values[_EPOCH] = {**self._epoch.to_json(), **self._sums.to_json()}
+        return TrainingState(tensors, values)
 
     def restore(self, state: TrainingState) -> None:
         """Resumes from a state; raises ValueError if it does not match this run."""
@@ -197,12 +217,17 @@ class Training:
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(state.values["scaler"])
         self.num_epochs = int(state.values["num_epochs"])
+        within = state.values.get(_EPOCH, {})
+        self._epoch = EpochProgress.from_json(within)
+        if within:
+            self._sums.restore(within)
         self._set_random_states(without_prefix("random", state.tensors))
 
     def _random_states(self) -> dict[str, Tensor]:
         states = {"torch": torch.get_rng_state()}
         if self._batches.generator is not None:
-            states["batches"] = self._batches.generator.get_state()
+            before = self._epoch.generator_state if self._epoch.done else None  # the first batches are drawn again
+            states["batches"] = self._batches.generator.get_state() if before is None else before
         if self._batches.device.type == "cuda":
             states["cuda"] = torch.cuda.get_rng_state(self._batches.device)
         return states

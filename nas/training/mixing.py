@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from nas.recipe import TrainRecipe
 
@@ -19,11 +18,13 @@ def build_mixer(recipe: TrainRecipe, num_classes: int) -> Mixer | None:
     Maps images (N, C, H, W) and labels (N,) to mixed images and targets (N, num_classes); None if neither is set.
     Neighbours in the batch are paired, since batches are in random order. Uses torch's global generator of the CPU.
     """
+    if not recipe.mixup and not recipe.cutmix:
+        return None
+    from torchvision.transforms import v2
+
     mixings: list[nn.Module] = []
     if recipe.mixup:
         mixings.append(v2.MixUp(alpha=recipe.mixup, num_classes=num_classes))
     if recipe.cutmix:
         mixings.append(v2.CutMix(alpha=recipe.cutmix, num_classes=num_classes))
-    if not mixings:
-        return None
     return v2.RandomChoice(mixings) if len(mixings) > 1 else mixings[0]

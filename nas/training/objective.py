@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.recipe import TrainRecipe
 from nas.training.parallel import sum_over_members
@@ -48,6 +49,23 @@ def distilled_loss(loss: Tensor, logits: Tensor, teacher: Tensor, recipe: TrainR
     return (1 - share) * loss + share * temperature**2 * soft
 
 
+def training_loss(
+    output: Tensor | tuple[Tensor, Tensor],
+    images: Tensor,
+    targets: Tensor,
+    recipe: TrainRecipe,
+    *,
+    teacher: nn.Module | None,
+) -> Tensor:
+    """Computes `classification_loss`, with that of distillation if there is a teacher, which sees the images."""
+    loss = classification_loss(output, targets, recipe)
+    if teacher is None:
+        return loss
+    with torch.no_grad():
+        taught = teacher(images)
+    return distilled_loss(loss, split_output(output)[0], taught, recipe)
+
+
 class EpochSums:
     """Accumulates loss and accuracy of an epoch on the device, so that GPUs need not synchronize after each step."""
 
@@ -66,6 +84,17 @@ class EpochSums:
         self._loss += loss.detach().double() * len(labels)
         self._num_correct += (logits.detach().argmax(1) == labels).sum()
         self._num_images += len(labels)
+
+    def to_json(self) -> dict[str, float]:
+        """Returns the sums as plain data."""
+        counts = {"num_correct": int(self._num_correct), "num_images": int(self._num_images)}
+        return {"loss": float(self._loss), **counts}
+
+    def restore(self, value: Mapping[str, float]) -> None:
+        """Goes on from the result of `to_json`."""
+        self._loss.fill_(value["loss"])
+        self._num_correct.fill_(int(value["num_correct"]))
+        self._num_images.fill_(int(value["num_images"]))
 
     def check(self) -> None:
         """Raises DivergedError if any loss so far was not finite."""

@@ -15,7 +15,7 @@ from nas.recipe import TrainRecipe
 
 
 def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
-    """Builds SGD with Nesterov momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with weight decay."""
+    """Builds SGD with momentum, or RMSProp (1707.07012, appendices A.1 and A.7), with weight decay."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups: Any = parameters if recipe.decay_biases else decay_groups(parameters, recipe.weight_decay)
     rate = _on_device(recipe.peak_rate, parameters)
@@ -33,7 +33,7 @@ def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
         lr=rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
         fused=True,  # networks of cells have hundreds of small tensors: one call for all of them
     )
 
@@ -64,7 +64,17 @@ def decay_groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> lis
 def step(optimizer: Optimizer, loss: Tensor, *, scaler: GradScaler, gradient_clip: float) -> None:
     """Computes gradients, clips their global norm (unless `gradient_clip` is 0) and updates the parameters."""
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(scaler.scale(loss))
+    add_gradients(loss, scaler=scaler)
+    update(optimizer, scaler=scaler, gradient_clip=gradient_clip)
+
+
+def add_gradients(loss: Tensor, *, scaler: GradScaler, share: float = 1.0) -> None:
+    """Adds the gradients of a part of a batch, of which it is the given share, to those of its other parts."""
+    torch.autograd.backward(scaler.scale(loss if share == 1 else loss * share))
+
+
+def update(optimizer: Optimizer, *, scaler: GradScaler, gradient_clip: float) -> None:
+    """Clips the global norm of the gradients (unless `gradient_clip` is 0) and updates the parameters."""
     scaler.unscale_(optimizer)
     if gradient_clip > 0:
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -7,6 +7,7 @@ the same images as one would. Without a process group there is a single member, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -29,10 +30,15 @@ class Members:
         """Selects this member's images of a batch."""
         return slice(self.rank, None, self.count)
 
-    def check_batch(self, batch_size: int) -> None:
+    def check_batch(self, batch_size: int, accumulate: int = 1) -> None:
         """Raises ValueError unless the batch can be divided evenly, as averaging the gradients requires."""
         if batch_size % self.count:
             raise ValueError(f"batch_size must be divisible by the number of workers, {self.count}, got {batch_size}")
+        if batch_size // self.count % accumulate:
+            raise ValueError(
+                f"a worker's part of batch_size, {batch_size // self.count}, must be divisible by accumulate, "
+                f"got {accumulate}"
+            )
 
 
 def current_members() -> Members:
@@ -51,6 +57,11 @@ def distribute(network: nn.Module, device: torch.device, members: Members) -> Ca
         network, device_ids=[device] if device.type == "cuda" else None, find_unused_parameters=True
     )
     return parallel
+
+
+def exchanging(forward: Callable[..., Tensor], *, now: bool) -> AbstractContextManager[object]:
+    """Returns the context of a forward and backward pass, after which gradients are averaged over members or kept."""
+    return nullcontext() if now or not isinstance(forward, DistributedDataParallel) else forward.no_sync()
 
 
 def sum_over_members(values: Tensor) -> Tensor:

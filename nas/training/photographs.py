@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
 
 from nas.data.data_set import DataSet, Split
 from nas.recipe import TrainRecipe
@@ -21,7 +20,7 @@ from nas.training.augmentation import cutout, from_numpy, shuffled_batches
 from nas.training.parallel import Members
 
 ASPECTS = (3 / 4, 4 / 3)
-_MAX_FOR_AXES = 2000
+MAX_FOR_AXES = 2000
 
 
 class PhotographBatches:
@@ -46,14 +45,17 @@ class PhotographBatches:
     def __len__(self) -> int:
         return len(self._photographs)
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, ...]]:
-        """Yields images (N, C, size, size) and labels (N,), this member's part of each batch: arguments of `load`."""
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """Yields the arguments of `load` for each batch from the first on: images (N, C, size, size) and labels (N,).
+
+        They are this member's part of the batch.
+        """
         generator = torch.Generator().manual_seed(seed_of(self._seed, number))
         order = shuffled_batches(len(self), self._recipe.batch_size, generator)
         prepared = _Prepared(self._photographs, self._transform, seed=self._seed, epoch=number)
         loader = DataLoader(
             prepared,
-            batch_sampler=[batch[self._members.part].tolist() for batch in order],
+            batch_sampler=[batch[self._members.part].tolist() for batch in order][first:],
             num_workers=self._recipe.num_loaders,
             pin_memory=self.device.type == "cuda",
             generator=generator,
@@ -91,6 +93,8 @@ def training_transform(photographs: Split, data: DataSet, recipe: TrainRecipe, *
 
     Uses the recipe's `min_crop_area`, `crop_padding`, `flip`, `color_jitter`, `lighting` and `cutout`.
     """
+    from torchvision.transforms import v2
+
     steps: list[nn.Module] = []
     if recipe.min_crop_area:
         steps.append(v2.RandomResizedCrop(size, scale=(recipe.min_crop_area, 1), ratio=ASPECTS, antialias=True))
@@ -131,7 +135,7 @@ def _cut_out(image: Tensor, *, size: int) -> Tensor:
 
 def color_axes(photographs: Split) -> Tensor:
     """Computes principal axes of color from up to 2,000 photographs: (C, C), columns scaled by variance, ascending."""
-    indices = np.linspace(0, len(photographs) - 1, min(len(photographs), _MAX_FOR_AXES)).astype(int)
+    indices = np.linspace(0, len(photographs) - 1, min(len(photographs), MAX_FOR_AXES)).astype(int)
     num_pixels, total, products = 0, np.zeros(()), np.zeros(())
     for index in indices:
         image = photographs.image(int(index))

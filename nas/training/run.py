@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from nas.training.evaluation import center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
+from nas.training.results import Timer
 from nas.training.state import TrainingState, check_room, resume_state, write_state
 from nas.training.teacher import load_teacher
 from nas.training.transfer import check_same_architecture, transfer_weights
@@ -50,6 +52,7 @@ class TrainingPlan:
         seed: seed of initial weights, batch order, augmentation and dropout.
         start: checkpoint to start from; None starts from random weights.
         teacher: see `nas.training.teacher.load_teacher`; None for a recipe without distillation.
+        checkpoint_minutes: time between checkpoints within an epoch; None writes them after each epoch only.
     """
 
     architecture: Buildable
@@ -57,6 +60,7 @@ class TrainingPlan:
     seed: int = 0
     start: str | None = None
     teacher: str | None = None
+    checkpoint_minutes: float | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -87,7 +91,8 @@ def run_training(
 ) -> dict[str, Any]:
     """Trains from the folder's checkpoint, if any, to the last epoch, and tests.
 
-    The checkpoint in the folder is replaced atomically after each epoch, so that the same call resumes the run after an
+    The checkpoint in the folder is replaced atomically after each epoch, and within it every
+    `plan.checkpoint_minutes`, so that the same call resumes the run after an
     interruption; with one worker on a CPU, the final weights are bit-identical. Validation chooses between the weights
     and their moving average; afterwards the test images are loaded once.
 
@@ -114,7 +119,8 @@ def run_training(
             _write_metrics(out, records)
             callbacks.after_epoch(records)
         while training.num_epochs < recipe.epochs:
-            records = [*records, _run_epoch(training, plan, data, callbacks)]
+            save = partial(_write, training, plan, records, out)
+            records = [*records, _run_epoch(training, plan, data, callbacks, save=save if first else None)]
             if first:
                 _write(training, plan, records, out)
                 callbacks.after_epoch(records)
@@ -149,6 +155,8 @@ def read_records(out: Path) -> list[Record]:
 
 
 def _build(plan: TrainingPlan, data: DataSet) -> AnyNetwork:
+    if plan.start is None and plan.fidelity.network.norm == "frozen_bn":
+        raise ValueError("network.norm frozen_bn needs the statistics of a trained network, got none to start from")
     network = build_initial(plan.architecture, plan.fidelity.network, plan.fidelity.recipe, seed=plan.seed)
     if plan.start is not None:
         checkpoint = load_checkpoint(plan.start)
@@ -172,13 +180,29 @@ def _check_room(network: nn.Module, plan: TrainingPlan, out: Path) -> None:
     check_room(out, copies * sum(weight.numel() * weight.element_size() for weight in network.state_dict().values()))
 
 
-def _run_epoch(training: Training, plan: TrainingPlan, data: DataSet, callbacks: TrainingCallbacks) -> Record:
+def _run_epoch(
+    training: Training,
+    plan: TrainingPlan,
+    data: DataSet,
+    callbacks: TrainingCallbacks,
+    *,
+    save: Callable[[], None] | None,
+) -> Record:
     number, num_steps = training.num_epochs + 1, training.steps_per_epoch
-    result = training.run_epoch(lambda done: callbacks.after_step(number, done, num_steps))
+    timer = Timer(plan.checkpoint_minutes)
+
+    def after_step(done: int) -> None:
+        if save is not None and done < num_steps and timer.is_due():
+            save()
+        callbacks.after_step(number, done, num_steps)
+
+    result = training.run_epoch(after_step)
     started = time.perf_counter()
     scores = _evaluate(training, plan, data.validation, data)
     seconds = time.perf_counter() - started
-    return {"epoch": number, **asdict(result), "validation": scores, "validation_seconds": seconds}
+    damaged = {"num_damaged": training.num_damaged} if training.num_damaged else {}
+    speed = {"images_per_second": _images_per_epoch(plan, data) / result.seconds}
+    return {"epoch": number, **asdict(result), **speed, **damaged, "validation": scores, "validation_seconds": seconds}
 
 
 def _evaluate(training: Training, plan: TrainingPlan, split: Split, data: DataSet) -> dict[str, dict[str, float]]:
@@ -233,6 +257,7 @@ def _evaluation(plan: TrainingPlan, result: Mapping[str, Any]) -> dict[str, Any]
         **{name: getattr(recipe, name) for name in ("batch_size", "precision", "epochs")},
         "recipe": plan.fidelity.to_json()["recipe"],
         "fine_tuned": plan.start is not None,
+        **({"streamed": True} if plan.fidelity.data.streamed else {}),
         "seconds": result["seconds"],
         "device": result["device"],
         "weights": chosen,
@@ -245,7 +270,7 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
     complexity = measure(plan.architecture, plan.fidelity.network)
     training_seconds = sum(record["seconds"] for record in records)
     recipe = plan.fidelity.recipe
-    per_epoch = num_batches(len(data.train), recipe.batch_size) * min(recipe.batch_size, len(data.train))
+    per_epoch = _images_per_epoch(plan, data)
     device = choose_device(recipe)
     obstacle = graph_obstacle(recipe, device, num_members=current_members().count)
     return {
@@ -264,3 +289,8 @@ def _describe(plan: TrainingPlan, data: DataSet, records: list[Record]) -> dict[
         **({} if data.report is None else {"images": data.report.counts}),
         **plan.fidelity.to_json(),
     }
+
+
+def _images_per_epoch(plan: TrainingPlan, data: DataSet) -> int:
+    batch_size, number = plan.fidelity.recipe.batch_size, len(data.train)
+    return num_batches(number, batch_size) * min(batch_size, number)

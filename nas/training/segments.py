@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
@@ -77,5 +78,5 @@ def _restore(training: Training, path: Path, plan: str, epoch: int) -> EpochResu
 def _store(training: Training, path: Path, plan: str, last: EpochResult) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = training.state()
-    result = {name: getattr(last, name) for name in ("loss", "accuracy", "learning_rate", "seconds")}
-    write_state(path, TrainingState(stored.tensors, {**stored.values, "plan": plan, "last": result}))
+    values = {**stored.values, "plan": plan, "last": asdict(last)}
+    write_state(path, TrainingState(stored.tensors, values))

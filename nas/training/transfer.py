@@ -8,17 +8,31 @@ from dataclasses import replace
 from nas.fidelity import NetworkSpec
 from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import Checkpoint
+from nas.models.classifier_norm import SAME_STATISTICS
+from nas.models.reference.wrapped import WrappedNetwork
 
 CLASSIFIERS = ("classifier.", "fc.")
-AUXILIARY = "auxiliary_head."
+AUXILIARIES = ("auxiliary_head.", "network.AuxLogits.")
+AUXILIARY_CLASSIFIERS = ("auxiliary_head.classifier.", "network.AuxLogits.fc.")
+_COUNTER = ".num_batches_tracked"
 _MOST_NAMES = 4
 FREE_SETTINGS = ("num_classes", "image_size", "auxiliary", "drop_path", "dropout")
 """Settings that may differ from those of the checkpoint, since the weights of the cells do not depend on them."""
 
 
 def transfer_spec(checkpoint: Checkpoint, spec: NetworkSpec) -> NetworkSpec:
-    """Returns the checkpoint's network settings, with `FREE_SETTINGS` as in `spec`."""
-    return replace(checkpoint.network.spec, **{name: getattr(spec, name) for name in FREE_SETTINGS})
+    """Returns the checkpoint's network settings, with `FREE_SETTINGS` as in `spec`.
+
+    The norm too is that of `spec` if it has the statistics of the checkpoint's. Raises ValueError if it cannot have its
+    weights.
+    """
+    theirs = checkpoint.network.spec
+    norm = theirs.norm
+    if theirs.norm in SAME_STATISTICS and spec.norm in SAME_STATISTICS:
+        norm = spec.norm
+    elif spec.norm not in {NetworkSpec().norm, theirs.norm}:
+        raise ValueError(f"network.norm must be {theirs.norm}, that of the checkpoint, got {spec.norm}")
+    return replace(theirs, norm=norm, **{name: getattr(spec, name) for name in FREE_SETTINGS})
 
 
 def check_same_architecture(checkpoint: Checkpoint, architecture: Buildable, *, name: str) -> None:
@@ -35,7 +49,7 @@ def transfer_weights(network: AnyNetwork, checkpoint: Checkpoint, class_names: S
     """Copies a checkpoint's weights to a network, in place, except `weights_anew`, whose names are returned."""
     own, given = network.state_dict(), checkpoint.network.state_dict()
     anew = weights_anew(network, checkpoint, class_names)
-    network.load_state_dict({name: own[name] if name in anew else given[name] for name in own})
+    network.load_state_dict({name: own[name] if name in anew else given.get(name, own[name]) for name in own})
     return anew
 
 
@@ -46,13 +60,18 @@ def weights_anew(network: AnyNetwork, checkpoint: Checkpoint, class_names: Seque
     do not fit. Raises ValueError if other weights differ. The network may be on the meta device.
     """
     own, given = network.state_dict(), checkpoint.network.state_dict()
-    unfit = {name for name, weight in own.items() if name not in given or given[name].shape != weight.shape}
+    unfit = {
+        name
+        for name, weight in own.items()
+        if not name.endswith(_COUNTER) and (name not in given or given[name].shape != weight.shape)
+    }
     differ = checkpoint.class_names != tuple(class_names)
-    anew = [name for name in own if differ and name.startswith(CLASSIFIERS)]
+    classifiers = (f"{network.classifier}.",) if isinstance(network, WrappedNetwork) else CLASSIFIERS
+    anew = [name for name in own if differ and name.startswith(classifiers)]
     anew += [
         name
         for name in own
-        if name.startswith(AUXILIARY) and (name in unfit or (anew and name.startswith(f"{AUXILIARY}classifier.")))
+        if name.startswith(AUXILIARIES) and (name in unfit or (anew and name.startswith(AUXILIARY_CLASSIFIERS)))
     ]
     if wrong := unfit - set(anew):
         name = min(wrong)

@@ -51,7 +51,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"recipe": {"learning_rate": float("inf")}}, "learning_rate"),
         ({"recipe": {"device": "tpu"}}, "device"),
         ({"recipe": None}, "not valid at recipe"),
-        ({"data": {"validation_fraction": 0}}, r"not valid at data.validation_fraction"),
+        ({"data": {"validation_fraction": -0.1}}, r"not valid at data.validation_fraction"),
         ({"data": {"split_seed": -1}}, "split_seed"),
     ],
 )
@@ -107,5 +107,15 @@ def test_the_split_of_version_0_1_0_is_kept_where_none_is_stored() -> None:
     assert Fidelity.from_json(hashed.to_json()) == hashed
     assert hashed.fingerprint != former.fingerprint
     assert "split" not in Fidelity().to_json()["data"]
+
+
+def test_settings_of_streamed_photographs_are_stored_where_they_are_used() -> None:
+    spec = DataSpec("image_folder", "/data", image_size=256, split="shuffled")
+    later = {"on_disk", "streamed", "statistics", "damaged"}
+    assert not later & {*Fidelity(data=spec).to_json()["data"]}
+    fidelity = Fidelity(data=replace(spec, streamed=True, statistics="imagenet", damaged="skip"))
+    value = fidelity.to_json()
+    assert later & {*value["data"]} == {"streamed", "statistics", "damaged"}
+    assert Fidelity.from_json(value) == fidelity
     assert complete_stored_data({"name": "image_folder", "split": "hashed"})["split"] == "hashed"
     assert complete_stored_data({"name": "digits"}) == {"name": "digits"}

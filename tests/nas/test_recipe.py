@@ -40,6 +40,8 @@ def test_a_later_setting_that_is_used_is_part_of_the_fingerprint(name):
         "zero_gamma": True,
         "sync_norms": True,
         "test_crop": 24,
+        "nesterov": False,
+        "accumulate": 2,
         "cuda_graph": "never",
     }
     value = other.get(name, 1 if name in {"reference_batch", "num_loaders"} else 0.5)

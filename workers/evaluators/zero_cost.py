@@ -27,6 +27,11 @@ class ZeroCostSettings:
         scores: Names of scores, keys of `nas.scores.table.ALL_SCORES`; each becomes a metric of that name.
         batch_size: Images, drawn from the training split.
         seed: Of the draw of the images; the initial weights follow from the seed of the trial.
+
+    Example:
+        >>> import nas
+        >>> nas.ZeroCostSettings(("naswot", "synflow")).batch_size
+        64
     """
 
     scores: tuple[str, ...] = ("naswot",)
@@ -57,6 +62,16 @@ def zero_cost(
         max_multiply_adds: networks with more multiply-adds per image are not scored.
         costs: costs to measure before it, and bounds on them, see `CostPlan`.
         settings: scores and images.
+
+    Example:
+        >>> import nas
+        >>> data = nas.load_data(nas.DataSpec("digits", num_train=100, validation_fraction=0.2))
+        >>> spec = nas.NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=1)
+        >>> (rollout,) = nas.RandomSearch(nas.TINY.choices, seed=0).ask([0])
+        >>> trial = nas.Trial(0, rollout, nas.TINY.decode(rollout.decisions), nas.Fidelity(spec), seed=0)
+        >>> scores = nas.ZeroCostSettings(("num_parameters",))
+        >>> nas.zero_cost(trial, data=data, settings=scores).metrics["num_parameters"] > 0
+        True
     """
     return network_outcome(
         trial,

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from nas.data.report import LeftOut, LeftOutTally
 from nas.downstream.detection.annotations import AnnotatedImage, Annotation
+from nas.downstream.detection.keypoints import read_keypoints
 from nas.downstream.detection.masks import encode_segmentation
 
 TOLERANCE = 1.0
@@ -51,12 +52,14 @@ class Reading:
     Attributes:
         folder: of the images.
         need_masks: whether every object must have a mask; otherwise masks are not looked at.
+        need_keypoints: whether every object but crowds must have keypoints; otherwise they are not looked at.
         drop_bad_objects: whether objects that cannot be trained on are left out; otherwise they are errors.
         is_truth: whether detectors are evaluated on these objects: of them none is dropped.
     """
 
     folder: Path
     need_masks: bool = False
+    need_keypoints: bool = False
     drop_bad_objects: bool = False
     is_truth: bool = False
 
@@ -121,6 +124,8 @@ class ObjectReader:
             raise ValueError(f"its box, x, y, width, height, must {fault}, got {entry['bbox']!r:.60}")
         if self._reading.need_masks:
             mask = self._mask(entry, image)
+        is_crowd = bool(shape.get("iscrowd"))
+        keypoints = read_keypoints(entry, image) if self._reading.need_keypoints and not is_crowd else ()
         self._count(entry, box, clipped, fault)
         kept, area = (clipped if fault is None else box), shape.get("area")
         return Annotation(
@@ -129,8 +134,9 @@ class ObjectReader:
             entry["category_id"],
             kept,
             kept[2] * kept[3] if area is None else area,
-            is_crowd=bool(shape.get("iscrowd")),
+            is_crowd=is_crowd,
             mask=mask,
+            keypoints=keypoints,
             is_trained=fault is None,
         )
 

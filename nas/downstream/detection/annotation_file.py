@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from nas.data.identity import shorten
 from nas.downstream.detection.annotated_objects import ObjectReader, Reading, first_fault
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
+from nas.downstream.detection.keypoints import check_names
 from nas.files.strict_json import parse_json
 
 __all__ = ["Reading", "read_annotations"]
@@ -42,6 +43,7 @@ _Name = Annotated[str, Field(min_length=1)]
 class _Category(TypedDict):
     id: _Id
     name: _Name
+    keypoints: NotRequired[list[str]]
 
 
 class _Image(TypedDict):
@@ -88,6 +90,8 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
     }
     stored = [image.path.name for image in images.values() if check(path, image)]
     categories = {each["id"]: each["name"] for each in file["categories"]}
+    if reading.need_keypoints:
+        _check_keypoint_names(path, file)
     notices = [*_number_objects(file), *_describe_stored(stored)]
     reader = ObjectReader(path, images, categories, reading)
     objects = reader.read(file["annotations"])
@@ -102,6 +106,14 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
         left_out=reader.left_out,
         notices=tuple(notices),
     )
+
+
+def _check_keypoint_names(path: Path, file: _File) -> None:
+    for each in file["categories"]:
+        try:
+            check_names(each.get("keypoints"))
+        except ValueError as error:
+            raise ValueError(f"{path}, category {each['id']}: {error}") from None
 
 
 def _describe_stored(names: Sequence[str]) -> Iterator[str]:

@@ -31,6 +31,8 @@ class Annotation:
         is_crowd: whether it is a group of objects, which is not trained on and ignored in evaluation.
         mask: compressed run lengths; None without a mask.
         is_trained: whether it may be trained on; an object whose box is empty is evaluation truth only.
+        keypoints: x, y and visibility of each keypoint, see `nas.downstream.detection.keypoints`; empty if not read.
+        is_difficult: marked as difficult in Pascal VOC: not trained on, and ignored in evaluation.
     """
 
     id: int
@@ -41,6 +43,13 @@ class Annotation:
     is_crowd: bool
     mask: bytes | None = None
     is_trained: bool = True
+    is_difficult: bool = False
+    keypoints: tuple[float, ...] = ()
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether evaluation ignores it: neither a detection nor a miss of it counts."""
+        return self.is_crowd or self.is_difficult
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,10 @@ class Annotations:
         categories: names by id.
         digest: SHA-256 of the file.
         folder: of the images.
-        listed: paths of all images in the folder, even if only some are selected.
+        listed: paths of all images in the folder, even if only some are selected; empty if the folder holds others too.
         left_out: objects that are not used, or not as they are.
         notices: sentences on what is unusual in the file.
+        eleven_points: whether Pascal VOC's average precision has eleven points; None if the images are not VOC's.
     """
 
     path: Path
@@ -66,6 +76,7 @@ class Annotations:
     listed: frozenset[str] = frozenset()
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
+    eleven_points: bool | None = None
 
     @property
     def num_objects(self) -> int:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,10 @@ from nas.data.report import DataReport
 from nas.downstream.detection.annotation_file import Reading, read_annotations
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.describe import describe_data
+from nas.downstream.detection.keypoints import num_labelled
 from nas.downstream.detection.settings import DetectionData
+from nas.downstream.detection.voc_annotations import read_voc
+from nas.downstream.voc_folder import find_sets, find_years
 
 YEARS = ("", "2017")
 """Suffixes of folders and annotation files: none, or that of COCO's own."""
@@ -52,8 +56,12 @@ class DetectionSet:
         )
 
 
-def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True) -> DetectionSet:
-    """Loads and checks the images and annotations of both splits; with `masks` every object must have a mask.
+def load_detection_data(
+    data: DetectionData, *, masks: bool, keypoints: bool = False, check: bool = True
+) -> DetectionSet:
+    """Loads and checks the images and annotations of both splits.
+
+    With `masks` every object must have a mask, with `keypoints` keypoints; then images without any are not trained on.
 
     Without `check` no image file is opened: workers skip what the process that started them has checked.
 
@@ -64,7 +72,8 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     """
     if data.root is None:
         raise ValueError("the folder of the images must be named with --data, or data.root, got none")
-    train = _read_split(Path(data.root), "train", data, masks=masks, check=check)
+    read = partial(_read_split, Path(data.root), data=data, need=_Need(masks, keypoints), check=check)
+    train = read("train")
     if data.num_train is not None and data.num_train > len(train.images):
         raise ValueError(
             f"data.num_train must be at most {len(train.images)}, the number of training images, got {data.num_train}"
@@ -73,7 +82,7 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
     check_training(chosen)
     measured = chosen
     if data.evaluate == "val":
-        measured = _read_split(Path(data.root), "val", data, masks=masks, check=check)
+        measured = read("val")
         _check_same_categories(train, measured)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
     measured = choose_images(measured, number, seed=data.subset_seed)
@@ -84,8 +93,8 @@ def load_detection_data(data: DetectionData, *, masks: bool, check: bool = True)
 
 
 def has_objects(annotations: Annotations) -> bool:
-    """Whether there is an object that is not a crowd."""
-    return any(not each.is_crowd for objects in annotations.objects.values() for each in objects)
+    """Whether there is an object that evaluation does not ignore."""
+    return any(not each.is_ignored for objects in annotations.objects.values() for each in objects)
 
 
 def has_trained_objects(annotations: Annotations) -> bool:
@@ -111,25 +120,68 @@ def choose_images(annotations: Annotations, number: int | None, *, seed: int) ->
     return replace(annotations, images=images, objects=objects)
 
 
-def _read_split(root: Path, name: str, data: DetectionData, *, masks: bool, check: bool) -> Annotations:
-    path, folder = _find_split(root, name)
-    is_truth = name == data.evaluate
-    reading = Reading(folder, need_masks=masks, drop_bad_objects=data.drop_bad_objects, is_truth=is_truth)
-    annotations = read_annotations(path, reading, _check_size if check else lambda *_: False)
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What every object must have beside a box."""
+
+    masks: bool
+    keypoints: bool
+
+
+def _read_split(
+    root: Path, name: Literal["train", "val"], *, data: DetectionData, need: _Need, check: bool
+) -> Annotations:
+    reading = Reading(
+        root,
+        need_masks=need.masks,
+        need_keypoints=need.keypoints,
+        drop_bad_objects=data.drop_bad_objects,
+        is_truth=name == data.evaluate,
+    )
+    examine = _check_size if check else lambda *_: False
+    if _is_voc(root, data):
+        chosen = data.train_sets if name == "train" else data.evaluation_sets
+        annotations = read_voc(root, find_sets(root, "Main", name, chosen), reading, examine)
+    else:
+        path, folder = _find_split(root, name, "person_keypoints" if need.keypoints else "instances")
+        annotations = read_annotations(path, replace(reading, folder=folder), examine)
     if check and data.check_pictures == "decode":
         _decode_all(annotations)
-    return annotations
+    return _with_keypoints(annotations) if need.keypoints and name == "train" else annotations
 
 
-def _find_split(root: Path, name: str) -> tuple[Path, Path]:
-    """Returns the annotation file and the folder of the images."""
+def _with_keypoints(annotations: Annotations) -> Annotations:
+    """Leaves out images without a labelled keypoint, as Detectron does in training."""
+    labelled = {image for image, some in annotations.objects.items() if any(map(num_labelled, some))}
+    images = tuple(image for image in annotations.images if image.id in labelled)
+    if not images:
+        raise ValueError(f"{annotations.path}: the training images must hold a labelled keypoint, got none")
+    if not (missing := len(annotations.images) - len(images)):
+        return annotations
+    objects = {image: some for image, some in annotations.objects.items() if image in labelled}
+    notice = f"{missing:,} training images without a labelled keypoint are not used"
+    return replace(annotations, images=images, objects=objects, notices=(*annotations.notices, notice))
+
+
+def _is_voc(root: Path, data: DetectionData) -> bool:
     if not root.is_dir():
         raise ValueError(f"there is no folder {root}")
-    paths = [root / "annotations" / f"instances_{name}{year}.json" for year in YEARS]
+    years = find_years(root)
+    if data.format == "voc" and not years:
+        raise ValueError(f"{root} must be VOCdevkit or hold VOC2007 or another year of Pascal VOC, got neither")
+    is_voc = data.format == "voc" or (data.format == "auto" and bool(years))
+    if not is_voc and (data.train_sets or data.evaluation_sets):
+        raise ValueError(f"data.train_sets and data.evaluation_sets are for Pascal VOC's layout, which {root} has not")
+    return is_voc
+
+
+def _find_split(root: Path, name: str, kind: str) -> tuple[Path, Path]:
+    """Returns the annotation file and the folder of the images."""
+    paths = [root / "annotations" / f"{kind}_{name}{year}.json" for year in YEARS]
     folders = [root / f"{name}{year}" for year in YEARS]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
-        raise ValueError(f"{root} must hold annotations/instances_{name}.json, or instances_{name}2017.json")
+        raise ValueError(f"{root} must hold annotations/{kind}_{name}.json, or {kind}_{name}2017.json")
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise ValueError(f"{root} must hold the images of {path.name} in {name} or {name}2017, got neither")

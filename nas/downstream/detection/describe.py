@@ -44,7 +44,9 @@ def _digests(root: Path, annotations: Annotations) -> dict[str, FileDigest]:
 
 
 def _unlisted(annotations: Annotations) -> tuple[LeftOut, ...]:
-    """Files of the folder that the annotations do not list."""
+    """Files of the folder that the annotations do not list, if it is one of images only."""
+    if not annotations.listed:
+        return ()
     found = find_images(annotations.folder)
     listed = {composed(name) for name in annotations.listed}
     names = [name for name in found.names if composed(name) not in listed]
@@ -56,12 +58,14 @@ def _notices(annotations: Annotations) -> Iterator[str]:
     yield from picture_notices([image.path for image in annotations.images])
     if empty := sum(not annotations.objects.get(image.id) for image in annotations.images):
         yield f"{empty:,} of {len(annotations.images):,} images of {annotations.path.name} have no object"
+    if hard := sum(each.is_difficult for some in annotations.objects.values() for each in some):
+        yield f"{hard:,} difficult objects of {annotations.path.name} are neither trained on nor evaluated"
 
 
 def _untrained(train: Annotations, evaluation: Annotations) -> Iterator[str]:
     """Says which categories cannot be learnt, and which are not evaluated."""
     trained, tested = (
-        {each.category for some in split.objects.values() for each in some if each.is_trained and not each.is_crowd}
+        {each.category for some in split.objects.values() for each in some if each.is_trained and not each.is_ignored}
         for split in (train, evaluation)
     )
     names = train.categories

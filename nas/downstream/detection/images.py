@@ -13,6 +13,7 @@ from torch import Tensor
 from nas.data.data_set import Images
 from nas.data.image_decoding import decode_image
 from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
+from nas.downstream.detection.keypoints import keypoint_targets, mirror_keypoints
 from nas.downstream.detection.masks import decode_mask
 from nas.downstream.training import Draw
 
@@ -38,18 +39,21 @@ class ImageStore:
 class TrainingImages:
     """Training images of a detector, mirrored at random with `flip`; see `nas.downstream.training.DenseImages`."""
 
-    def __init__(self, annotations: Annotations, store: ImageStore, *, flip: bool, masks: bool) -> None:
+    def __init__(
+        self, annotations: Annotations, store: ImageStore, *, flip: bool, masks: bool, keypoints: bool = False
+    ) -> None:
         self._annotations = annotations
         self._labels = annotations.labels
         self._store = store
         self._flip = flip
         self._masks = masks
+        self._keypoints = keypoints
 
     def __len__(self) -> int:
         return len(self._annotations.images)
 
     def batch(self, draws: Sequence[Draw], device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-        """Returns images (3, height, width), and boxes (x1, y1, x2, y2), labels and masks of objects but crowds."""
+        """Returns images (3, height, width), and boxes (x1, y1, x2, y2), labels, masks and keypoints of objects."""
         pairs = [self._draw(draw) for draw in draws]
         return (
             [image.to(device) for image, _ in pairs],
@@ -74,6 +78,8 @@ class TrainingImages:
             shape = (image.height, image.width)
             masks: list[Any] = [decode_mask(each.mask or b"", *shape) for each in objects]
             target["masks"] = torch.from_numpy(np.stack(masks) if masks else np.zeros((0, *shape), np.uint8))
+        if self._keypoints:
+            target["keypoints"] = keypoint_targets(objects)
         return target
 
 
@@ -84,10 +90,12 @@ def corners(annotation: Annotation, image: AnnotatedImage) -> tuple[float, float
 
 
 def mirror(image: Tensor, target: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mirrors an image (3, H, W), its boxes and its masks left to right."""
+    """Mirrors an image (3, H, W), its boxes, masks and keypoints left to right."""
     width = image.size(-1)
     mirrored = {**target, "boxes": target["boxes"][:, [2, 1, 0, 3]]}
     mirrored["boxes"][:, [0, 2]] = width - mirrored["boxes"][:, [0, 2]]
     if "masks" in target:
         mirrored["masks"] = target["masks"].flip(-1)
+    if "keypoints" in target:
+        mirrored["keypoints"] = mirror_keypoints(target["keypoints"], width)
     return image.flip(-1), mirrored

@@ -8,21 +8,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from nas.downstream.detection.annotations import Annotation, Annotations
+from nas.downstream.detection.keypoints import KEYPOINTS, num_labelled
 from nas.downstream.detection.masks import import_pycocotools
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+KEYPOINT_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large")
 """Over ten thresholds of overlap, at 0.5, at 0.75, and for objects up to 32 x 32 pixels, up to 96 x 96, and larger."""
 
 
 def average_precision(
-    annotations: Annotations, found: Sequence[Mapping[str, Any]], kind: Literal["bbox", "segm"]
+    annotations: Annotations, found: Sequence[Mapping[str, Any]], kind: Literal["bbox", "segm", "keypoints"]
 ) -> dict[str, float | None]:
-    """Computes COCO's average precision of boxes or masks.
+    """Computes COCO's average precision of boxes, masks or keypoints.
 
-    Detections have COCO's results format, with ``bbox`` or ``segmentation`` as the kind says.
+    Detections have COCO's results format, with ``bbox``, ``segmentation`` or ``keypoints`` as the kind says.
+    Objects that are difficult in Pascal VOC are ignored as crowds are.
 
     Returns:
-        A number from 0 to 1 for each of `NAMES`; None where there are no true objects (pycocotools' -1).
+        A number from 0 to 1 for each of `NAMES`, or of `KEYPOINT_NAMES`; None where there are no true objects
+        (pycocotools' -1).
 
     Raises:
         RuntimeError: if pycocotools is missing.
@@ -36,8 +40,9 @@ def average_precision(
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    numbers = [float(number) for number in evaluation.stats[: len(NAMES)]]
-    return {name: None if number == -1 else number for name, number in zip(NAMES, numbers, strict=True)}
+    names = KEYPOINT_NAMES if kind == "keypoints" else NAMES
+    numbers = [float(number) for number in evaluation.stats[: len(names)]]
+    return {name: None if number == -1 else number for name, number in zip(names, numbers, strict=True)}
 
 
 def _index(entries: list[dict[str, Any]], annotations: Annotations) -> Any:  # noqa: ANN401 - it has no types
@@ -58,10 +63,13 @@ def _truth(annotation: Annotation, sizes: Mapping[int, list[int]], kind: str) ->
         "category_id": annotation.category,
         "bbox": list(annotation.box),
         "area": annotation.area,
-        "iscrowd": int(annotation.is_crowd),
+        "iscrowd": int(annotation.is_ignored),
     }
     if kind == "bbox":
         return entry
+    if kind == "keypoints":
+        points = annotation.keypoints or (0.0,) * 3 * len(KEYPOINTS)  # of crowds
+        return {**entry, "keypoints": list(points), "num_keypoints": num_labelled(annotation)}
     if annotation.mask is None:
         raise ValueError(f"annotation {annotation.id} must have a mask, got none")
     return {**entry, "segmentation": {"size": sizes[annotation.image], "counts": annotation.mask}}

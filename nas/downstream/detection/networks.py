@@ -9,15 +9,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN, MaskRCNN
+from torchvision.models.detection import FasterRCNN, KeypointRCNN, MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.keypoint_rcnn import KeypointRCNNHeads, KeypointRCNNPredictor
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
-from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes, resize_keypoints
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 
 from nas.downstream.backbone import Backbone
+from nas.downstream.detection.keypoints import KEYPOINTS
 from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.downstream.norms import NormLayer, norm_layer
 from nas.models.replace_norms import replace_norms
@@ -25,6 +27,7 @@ from nas.models.replace_norms import replace_norms
 ASPECTS = (0.5, 1.0, 2.0)
 _BOX_SIDE, _MASK_SIDE, _SAMPLING = 7, 14, 2
 _NUM_CONVOLUTIONS = 4
+_NUM_KEYPOINT_CONVOLUTIONS = 8
 _MIN_DIVISOR = 32
 
 
@@ -32,7 +35,8 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
     """Builds a detector with initial weights, without changing torch's global generator.
 
     It takes a list of images (3, H, W) of any sizes with values from 0 to 1, and in training a list of targets, see
-    torchvision's `FasterRCNN`. It returns losses by name in training, otherwise boxes, labels, scores and masks.
+    torchvision's `FasterRCNN`. It returns losses by name in training, otherwise boxes, labels, scores, and masks or
+    keypoints.
 
     The backbone becomes part of it; its norms are replaced as the settings say.
 
@@ -46,7 +50,7 @@ def build_detector(backbone: Backbone, settings: DetectorSettings, form: ImageFo
         norm = norm_layer(settings.norm_of_heads)
         pyramid = Pyramid(backbone, settings.channels, norm=norm, min_stride=settings.min_stride)
         anchors = tuple((settings.anchor_scale * stride,) for stride in pyramid.strides)
-        kind: type[FasterRCNN] = MaskRCNN if settings.masks else FasterRCNN
+        kind: type[FasterRCNN] = KeypointRCNN if settings.keypoints else MaskRCNN if settings.masks else FasterRCNN
         network: FasterRCNN = kind(
             pyramid,
             rpn_anchor_generator=AnchorGenerator(anchors, (ASPECTS,) * len(anchors)),
@@ -138,6 +142,8 @@ class ImageTransform(GeneralizedRCNNTransform):
             target["boxes"] = resize_boxes(target["boxes"], [height, width], list(size))
             if "masks" in target:
                 target["masks"] = F.interpolate(target["masks"][:, None].float(), size)[:, 0].byte()
+            if "keypoints" in target:
+                target["keypoints"] = resize_keypoints(target["keypoints"], [height, width], list(size))
         return image, target
 
 
@@ -157,4 +163,8 @@ def _heads(
         heads["mask_roi_pool"] = MultiScaleRoIAlign(levels, _MASK_SIDE, _SAMPLING)
         heads["mask_head"] = MaskRCNNHeads(width, layers, 1, norm)
         heads["mask_predictor"] = MaskRCNNPredictor(width, width, num_classes)
+    if settings.keypoints:
+        heads["keypoint_roi_pool"] = MultiScaleRoIAlign(levels, _MASK_SIDE, _SAMPLING)
+        heads["keypoint_head"] = KeypointRCNNHeads(width, (2 * width,) * _NUM_KEYPOINT_CONVOLUTIONS)
+        heads["keypoint_predictor"] = KeypointRCNNPredictor(2 * width, len(KEYPOINTS))
     return heads

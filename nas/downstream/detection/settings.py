@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -16,7 +16,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectorSettings:
-    """Faster R-CNN or Mask R-CNN on a feature pyramid; the defaults are torchvision's.
+    """Faster R-CNN, Mask R-CNN or Keypoint R-CNN on a feature pyramid; the defaults are torchvision's.
 
     Sources: Faster R-CNN 1506.01497, FPN 1612.03144, Mask R-CNN 1703.06870, GN 1803.08494, and 1811.08883.
 
@@ -38,6 +38,8 @@ class DetectorSettings:
         roi_batch: proposals per image in the loss of the heads.
         min_score: boxes with lower scores are dropped.
         max_detections: boxes per image in the output.
+        keypoints: whether the 17 keypoints of persons are predicted too (1703.06870, section 5), instead of masks. The
+            head that predicts them has no norms, and twice the channels.
     """
 
     masks: bool = False
@@ -55,6 +57,13 @@ class DetectorSettings:
     roi_batch: Annotated[int, Field(ge=1)] = 512
     min_score: Annotated[float, Field(ge=0, lt=1)] = 0.05
     max_detections: Annotated[int, Field(ge=1)] = 100
+    keypoints: bool = False
+
+    def __post_init__(self) -> None:
+        if self.masks and self.keypoints:
+            raise ValueError("detector.masks and detector.keypoints must not both be set")
+
+    LATER: ClassVar[tuple[str, ...]] = ("keypoints",)
 
     @property
     def norm_of_heads(self) -> str:
@@ -89,11 +98,11 @@ class ImageForm:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DetectionData:
-    """Images and annotations in COCO's layout to train and evaluate a detector on.
+    """Images and annotations in COCO's or Pascal VOC's layout to train and evaluate a detector on.
 
     Attributes:
         root: folder with ``train/``, ``val/`` and ``annotations/instances_{train,val}.json``, or with COCO's own names,
-            ``train2017/`` and so on.
+            ``train2017/`` and so on; or Pascal VOC's ``VOCdevkit``, or the folder of one of its years.
         num_train: number of training images; null means all. A smaller selection is part of a larger one.
         subset_seed: of the selection.
         evaluate: images on which average precision is measured: ``val``, or the selected ones of ``train``.
@@ -103,6 +112,10 @@ class DetectionData:
             they are an error. Of the images to evaluate none is dropped: empty boxes stay as truth that no detection
             matches, and anything else that is invalid is an error.
         cache_mib: memory of each worker for decoded images, in MiB.
+        format: of the folder: ``coco``, ``voc``, or ``auto`` to find out.
+        train_sets: image sets of Pascal VOC to train on, such as [VOC2007/trainval, VOC2012/trainval]. Null: trainval
+            of all years where there is VOC2007/test, otherwise train.
+        evaluation_sets: image sets to evaluate on as ``val``. Null: VOC2007/test if there is one, otherwise val.
     """
 
     root: str | None = None
@@ -113,3 +126,8 @@ class DetectionData:
     check_pictures: Literal["decode", "size"] = "decode"
     drop_bad_objects: bool = False
     cache_mib: Annotated[int, Field(ge=0)] = 512
+    format: Literal["auto", "coco", "voc"] = "auto"
+    train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    LATER: ClassVar[tuple[str, ...]] = ("format", "train_sets", "evaluation_sets")

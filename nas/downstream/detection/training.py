@@ -13,8 +13,9 @@ from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
 from nas.downstream.detection.images import ImageStore, TrainingImages
 from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
+from nas.downstream.later_settings import plain
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.run import SILENT, DenseTask, DenseWatch, plain, run_dense, training_fingerprint
+from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense, training_fingerprint
 from nas.downstream.schedule import with_length
 from nas.fidelity import NetworkSpec
 from nas.models.build import Buildable
@@ -27,7 +28,7 @@ class DetectionPlan:
     """Everything that determines the outcome of a detector's training.
 
     Attributes:
-        length: ``1x``, ``2x`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's iterations.
+        length: ``1x``, ``60k`` and so on, see `nas.downstream.schedule.with_length`; None keeps the recipe's.
         start: a trained classifier to start from, see `nas.downstream.backbone.load_backbone`; None for random weights.
         accept_data: whether a training is resumed although its images have changed.
     """
@@ -57,14 +58,19 @@ def run_detection(
         ValueError: if backbone, pyramid and images do not fit together.
         RuntimeError: if pycocotools is missing.
     """
-    data = data or load_detection_data(plan.data, masks=plan.detector.masks)
+    data = data or load_data(plan)
     task = build_task(plan, data, folder=out)
     return run_dense(task, resolve_recipe(plan, data), out, seed=plan.seed, watch=watch)
 
 
 def train_member(plan: DetectionPlan, out: Path) -> None:
     """Trains as one of several workers; the images must have been checked already."""
-    run_detection(plan, out, data=load_detection_data(plan.data, masks=plan.detector.masks, check=False))
+    run_detection(plan, out, data=load_data(plan, check=False))
+
+
+def load_data(plan: DetectionPlan, *, check: bool = True) -> DetectionSet:
+    """Loads the images that a plan needs, see `nas.downstream.detection.data.load_detection_data`."""
+    return load_detection_data(plan.data, masks=plan.detector.masks, keypoints=plan.detector.keypoints, check=check)
 
 
 def resolve_recipe(plan: DetectionPlan, data: DetectionSet) -> DenseRecipe:
@@ -78,7 +84,7 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     Raises:
         ValueError: if backbone and pyramid do not fit together, or the weights to start from belong to another network.
     """
-    recipe, masks = resolve_recipe(plan, data), plan.detector.masks
+    recipe, masks, keypoints = resolve_recipe(plan, data), plan.detector.masks, plan.detector.keypoints
     backbone = start_backbone(
         plan.architecture, plan.network, start=plan.start, norm=plan.detector.norm, seed=plan.seed
     )
@@ -91,8 +97,10 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     return DenseTask(
         fingerprints=_fingerprints(description, recipe, plan, data),
         network=network,
-        images=TrainingImages(data.train, store, flip=recipe.flip, masks=masks),
-        evaluate=lambda given: evaluate_detector(given, data.evaluation, store, recipe, masks=masks, folder=folder),
+        images=TrainingImages(data.train, store, flip=recipe.flip, masks=masks, keypoints=keypoints),
+        evaluate=lambda given: evaluate_detector(
+            given, data.evaluation, store, recipe, masks=masks, keypoints=keypoints, folder=folder
+        ),
         save=lambda out: save_detector(out / DETECTOR_FILE, network, description),
         description=_describe(plan, recipe, data, backbone),
         without_images=training_fingerprint(description.to_json(), recipe, plan.start),

@@ -56,8 +56,10 @@ class Classes:
         return [value for value in np.flatnonzero(counts).tolist() if value not in known]
 
 
-def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation: Counts) -> Classes:
-    """Determines the classes of a folder.
+def choose_classes(
+    root: Path, spec: SegmentationData, train: Counts, validation: Counts, *, known: Classes | None = None
+) -> Classes:
+    """Determines the classes of a folder: those of a `known` data set, or of a folder of masks.
 
     They are listed in ``classes.txt``, one name a line. Without that file they are the values that occur, named by the
     categories of COCO annotations in the folder, or by number. The counts are of pixels per value in the masks.
@@ -65,7 +67,7 @@ def choose_classes(root: Path, spec: SegmentationData, train: Counts, validation
     Raises:
         ValueError: if there are less than two classes or less than requested, or ``classes.txt`` is not valid.
     """
-    listed = listed_classes(root, spec)
+    listed = known or listed_classes(root, spec)
     if listed is None:
         values = [value for value in np.flatnonzero(train + validation).tolist() if value != spec.unlabelled]
         names = _categories(root)
@@ -116,7 +118,7 @@ def _most_frequent(listed: Classes, train: Counts, number: int, root: Path) -> C
         raise ValueError(f"the training masks of {root} must hold most_frequent = {number} classes, got {there}")
     chosen = sorted(np.argsort(-pixels, kind="stable")[:number].tolist())
     values, names = (tuple(each[place] for place in chosen) for each in (listed.values, listed.names))
-    return Classes(values, names, listed.unlabelled, is_part=number < len(listed))
+    return Classes(values, names, listed.unlabelled, is_part=listed.is_part or number < len(listed))
 
 
 def _categories(root: Path) -> Mapping[int, str]:

@@ -17,7 +17,7 @@ from nas.models.replace_norms import replace_norms
 class Segmenter(nn.Module):
     """A semantic segmentation network; use `build_segmenter` to create it.
 
-    The head reads the last stage of the backbone, without dilation; `spec` says how the backbone's norms are replaced.
+    The head reads the last stage of the backbone; `spec` says how the backbone's norms and strides are changed.
     """
 
     mean: Tensor
@@ -28,6 +28,8 @@ class Segmenter(nn.Module):
         _check_fits(backbone, spec)
         if spec.norm is not None:
             replace_norms(backbone, spec.norm)
+        if spec.output_stride is not None:
+            backbone.set_output_stride(spec.output_stride)
         self.backbone = backbone
         self.spec = spec
         self.num_classes = num_classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -16,7 +16,7 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class HeadSpec:
-    """Heads on a backbone: torchvision's, on the last stage at its own stride.
+    """Heads on a backbone: torchvision's, on the last stage.
 
     Attributes:
         kind: ``fcn`` (1411.4038), a convolution and the classifier, or ``deeplab`` (1706.05587), parallel convolutions
@@ -26,6 +26,7 @@ class HeadSpec:
         auxiliary_weight: of its loss.
         norm: replaces the norms of backbone and heads, see `nas.models.replace_norms`; null keeps them. With
             ``frozen_bn`` the heads have batch norms that are trained, since they have no statistics to freeze.
+        output_stride: largest stride of a stage: later ones are dilated. Null keeps the strides of the backbone.
     """
 
     kind: Literal["fcn", "deeplab"] = "fcn"
@@ -33,6 +34,9 @@ class HeadSpec:
     auxiliary: bool = False
     auxiliary_weight: Annotated[float, Field(gt=0)] = 0.5
     norm: NormName | None = None
+    output_stride: Literal[8, 16] | None = None
+
+    LATER: ClassVar[tuple[str, ...]] = ("output_stride",)
 
     @property
     def norm_of_heads(self) -> str:
@@ -45,13 +49,23 @@ class SegmentationData:
     """Images to train on, and the classes in their masks.
 
     Attributes:
-        root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names.
-        unlabelled: value in the masks of pixels without a class, which are ignored: 0, or 255 as in PASCAL VOC.
+        root: folder with ``{train,val}/*.jpg`` and masks ``semantic/{train,val}/*.png`` of the same names; or that of
+            Cityscapes, GTA5, ADE20K or Pascal VOC as it is downloaded.
+        unlabelled: value in such masks of pixels without a class, which are ignored: 0, or 255. A downloaded data set
+            has its own.
         most_frequent: classes to learn, those with the most training pixels; others become unlabelled. Null: all.
         crop: height and width in pixels of training crops. Other sizes are in the recipe: `scales` and `max_side`.
+        format: of the folder: ``folder``, ``cityscapes``, ``gta5``, ``ade20k``, ``voc``, or ``auto`` to find out.
+        train_sets: image sets of Pascal VOC to train on, such as [VOC2012/train]. Null: train of the last year.
+        evaluation_sets: image sets to evaluate on as ``val``. Null: val of the last year.
     """
 
     root: str | None = None
     unlabelled: Literal[0, 255] = 0
     most_frequent: Annotated[int | None, Field(ge=2, le=255)] = None
     crop: Annotated[int, Field(ge=8, le=MAX_SIDE)] = 480
+    format: Literal["auto", "folder", "cityscapes", "gta5", "ade20k", "voc"] = "auto"
+    train_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    evaluation_sets: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    LATER: ClassVar[tuple[str, ...]] = ("format", "train_sets", "evaluation_sets")

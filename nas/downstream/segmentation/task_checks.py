@@ -13,8 +13,8 @@ from nas.downstream.segmentation.classes import NAMES_FILE, Classes, Counts
 MIN_CLASSES = 2
 
 
-def check_task(root: Path, classes: Classes, train: Counts, validation: Counts) -> None:
-    """Raises ValueError unless both splits hold pixels of two classes, and every listed class occurs.
+def check_task(root: Path, classes: Classes, train: Counts, validation: Counts, *, all_occur: bool = True) -> None:
+    """Raises ValueError unless both splits hold pixels of two classes, and with `all_occur` every class occurs.
 
     The counts are of pixels per value in the masks of each split. Where a class of ``classes.txt`` never occurs, its
     names may be shifted by one against the values.
@@ -23,7 +23,7 @@ def check_task(root: Path, classes: Classes, train: Counts, validation: Counts) 
     check_choice(f"validation masks of {root}", classes, validation)
     pixels = classes.count(train + validation)
     missing = [name for name, number in zip(classes.names, pixels, strict=True) if number == 0]
-    if missing:
+    if missing and all_occur:
         largest = len(classes) - len(missing)
         raise ValueError(
             f"each class must occur in the masks of {root}, got no pixel of {shorten(missing)} ({NAMES_FILE} gives the "

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nas.downstream.backbone import start_backbone
+from nas.downstream.later_settings import plain
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.run import SILENT, DenseTask, DenseWatch, plain, run_dense, training_fingerprint
+from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense, training_fingerprint
 from nas.downstream.segmentation.checkpoint import SegmenterDescription, save_segmenter
 from nas.downstream.segmentation.data import SegmentationFolder, SegmentationSplit
 from nas.downstream.segmentation.evaluation import evaluate
@@ -40,7 +41,7 @@ class SegmentationPlan:
 
     def split(self, folder: SegmentationFolder, split: SegmentationSplit) -> SegmentationImages:
         """Returns the images of a split, of this folder or another one, with this plan's sizes."""
-        return SegmentationImages(split.pairs, folder.classes, self.recipe, crop=self.data.crop)
+        return SegmentationImages(split.pairs, split.classes or folder.classes, self.recipe, crop=self.data.crop)
 
 
 def run_segmentation(

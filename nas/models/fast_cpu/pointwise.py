@@ -13,6 +13,7 @@ from nas.models.fast_cpu.memory import is_eager_cpu, memory_format_of
 _SMALL_BATCH = 16
 
 
+@torch.fx.wrap
 def pointwise(images: Tensor, weight: Tensor) -> Tensor:
     """Applies a 1x1 convolution.
 

@@ -69,6 +69,20 @@ def test_pnasnets_stages_begin_with_a_reduction():
     assert "4 cells per stage (the first a reduction from stage 2 on), 216 filters" in text
 
 
+def test_the_published_size_is_named():
+    text = _print(count_architecture(find_architecture("amoebanet-a"), NetworkOptions()))
+    assert "size: AmoebaNet-A for CIFAR-10, N = 6 and F = 36 (1802.01548)" in text
+    assert "reported: 3.2M parameters, 3.34 % on CIFAR-10 (1802.01548)" in text
+    assert "size: " not in _print(count_architecture(find_architecture("amoebanet-a"), NetworkOptions(stack="1@64")))
+
+
+def test_a_network_of_a_library_is_counted_by_its_parts():
+    text = _print(count_architecture(find_architecture("torchvision:squeezenet1_1"), NetworkOptions()))
+    assert "torchvision:squeezenet1_1: the library's form, 224 x 224 pixels, 1000 classes" in text
+    assert "features.12" in text
+    assert "1,235,496" in text
+
+
 def test_a_reference_network_has_no_stack():
     value = count_architecture(find_architecture("resnet18"), NetworkOptions(preset="imagenet-mobile"))
     assert not {"num_repeats", "num_filters", "reduction_in_stage", "stack"} & value.to_json().keys()

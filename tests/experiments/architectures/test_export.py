@@ -21,8 +21,10 @@ from nas.architecture import Architecture
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import NetworkSpec
 from nas.ledger.writer import read_ledger
+from nas.models.build import build
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.network import build_network
+from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
 SPEC = NetworkSpec(num_classes=2, image_size=8, num_filters=4, num_repeats=1, num_stages=2, auxiliary=True)
@@ -154,3 +156,35 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "export_untrained", full)
     with pytest.raises(RuntimeError, match=r"the folder .*out cannot be written: No space left on device"):
         export_architecture(find_architecture("nasnet-a"), tmp_path / "out", NetworkOptions(stack="2@192"))
+
+
+def test_reference_networks_are_exported_without_code(tmp_path):
+    files = export_architecture(find_architecture("torchvision:squeezenet1_1"), tmp_path / "plain")
+    assert [path.name for path in files] == ["architecture.json", "README.md", "network.json"]
+    described = find_architecture(str(tmp_path / "plain"))
+    assert described.architecture == ReferenceNetwork("torchvision:squeezenet1_1")
+    assert described.fidelity.network.image_size == 224
+    assert "The image classifier torchvision:squeezenet1_1" in (tmp_path / "plain" / "README.md").read_text()
+
+
+def test_a_trained_reference_network_is_exported_as_programs(tmp_path):
+    spec = NetworkSpec(num_classes=2, image_size=32, stem="imagenet", norm="frozen_bn")
+    split = Split(np.zeros((2, 3, 8, 8), np.uint8), np.array([0, 1]))
+    data = DataSet(split, split, lambda: split, ("cat", "dog"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    network = build(ReferenceNetwork("timm:mobilenetv3_small_050"), spec).eval()
+    save_checkpoint(tmp_path / "trained.safetensors", network, data=data, accuracy=0.5)
+    programs = ("torch-export", "features")
+    files = export_architecture(
+        find_architecture(str(tmp_path / "trained.safetensors")), tmp_path / "out", programs=programs
+    )
+    names = {path.name for path in files}
+    assert names == {"architecture.json", "README.md", "weights.safetensors", "model.pt2", "features.pt2"}
+    exported = load_checkpoint(tmp_path / "out" / "weights.safetensors").network
+    assert exported.spec.norm == "bn"  # frozen norms are written as batch norms, which compute the same
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(exported(images), network(images))
+        program = torch.export.load(tmp_path / "out" / "model.pt2").module()
+        torch.testing.assert_close(program(images), network(images))
+        maps = torch.export.load(tmp_path / "out" / "features.pt2").module()(images)
+    assert [each.shape[-1] for each in maps] == [8, 4, 2, 1]

@@ -11,7 +11,7 @@ from experiments.runs.run_folder import RunFolder
 from nas.edge_cell import EdgeCell
 from nas.ledger.writer import Ledger
 from nas.models.presets import PRESETS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.models.scaling import Budget, widest
 from nas.trial import Failure, Success
 from search_spaces.published import PUBLISHED
@@ -179,6 +179,22 @@ def test_a_reference_network_is_counted_but_not_drawn():
         _ = source.cells
     with pytest.raises(ValueError, match="the architecture must have cells"):
         network_spec(source, NetworkOptions(stack="6@768"))
+
+
+def test_networks_of_libraries_are_found_in_their_published_form():
+    source = find_architecture("torchvision:inception_v3")
+    assert source.architecture == ReferenceNetwork("torchvision:inception_v3")
+    spec = network_spec(source, NetworkOptions())
+    assert (spec.image_size, spec.num_classes, spec.stem) == (299, 1000, "imagenet")
+    with pytest.raises(ValueError, match="timm has no classification network resnet51; did you mean resnet51q"):
+        find_architecture("timm:resnet51")
+
+
+def test_a_name_alone_is_a_published_size():
+    for name, filters, size in (("nasnet-a", 32, 32), ("pnasnet-5", 216, 331), ("amoebanet-a", 36, 32)):
+        spec = network_spec(find_architecture(name), NetworkOptions())
+        assert (spec.num_filters, spec.image_size) == (filters, size)
+    assert network_spec(find_architecture("pnasnet-5"), NetworkOptions(preset="cifar10")).image_size == 32
 
 
 def test_nothing_is_no_architecture(tmp_path, monkeypatch):

@@ -6,12 +6,17 @@ import sys
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file, save_file
 from timm.models.nasnet import NASNetALarge
 
 from experiments.architectures import import_weights as module
+from experiments.architectures.find import find_architecture
 from experiments.architectures.import_weights import import_weights
+from nas.fidelity import NetworkSpec
+from nas.models.build import build
 from nas.models.checkpoint import load_checkpoint
+from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
 
@@ -89,4 +94,49 @@ def test_other_files_are_refused(tmp_path, content, accuracy, message):
         save_file(content, path)
     with pytest.raises(ValueError, match=message):
         import_weights(str(path), tmp_path / "out", accuracy=accuracy)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_a_reference_network_become_a_trained_network(tmp_path):
+    theirs = torchvision.models.squeezenet1_1(num_classes=3).eval()
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    (tmp_path / "names.txt").write_text("cat\ndog\nowl\n")
+    files = import_weights(
+        str(tmp_path / "weights.pth"),
+        tmp_path / "out",
+        accuracy=None,
+        arch="torchvision:squeezenet1_1",
+        classes=tmp_path / "names.txt",
+    )
+    assert {path.name for path in files} == {"architecture.json", "README.md", "weights.safetensors"}
+    checkpoint = load_checkpoint(tmp_path / "out" / "weights.safetensors")
+    assert (checkpoint.class_names, checkpoint.accuracy, checkpoint.mean[0]) == (("cat", "dog", "owl"), None, 0.485)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(checkpoint.network(images), theirs(images))
+    source = find_architecture(str(tmp_path / "out"))
+    assert source.architecture == ReferenceNetwork("torchvision:squeezenet1_1")
+    assert source.weights == tmp_path / "out" / "weights.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("arch", "names", "message"),
+    [
+        ("resnet18-ibn-a", None, "weights.safetensors: the weights must be those of resnet18-ibn-a; .* are missing"),
+        ("nasnet-a", None, "--arch must be a reference network such as resnet50 or timm:NAME, got nasnet-a"),
+        ("resnet18-ibn-b", "cat\n", "names.txt must name 3 classes, one in each line, got 1"),
+    ],
+)
+def test_weights_that_do_not_belong_to_a_reference_network_are_refused(tmp_path, arch, names, message):
+    network = build(ReferenceNetwork("resnet18-ibn-b"), NetworkSpec(num_classes=3, stem="imagenet"))
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    classes = None
+    if names is not None:
+        classes = tmp_path / "names.txt"
+        classes.write_text(names)
+    with pytest.raises(ValueError, match=message) as raised:
+        import_weights(
+            str(tmp_path / "weights.safetensors"), tmp_path / "out", accuracy=0.5, arch=arch, classes=classes
+        )
+    assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()

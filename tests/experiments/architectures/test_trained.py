@@ -46,7 +46,7 @@ def test_a_run_brings_its_images_and_its_shifts(run):
     assert found.data.name == "digits"
     assert found.shifts.test == ("noise", "add_all")
     assert found.shifts.reward == ("blur",)
-    assert len(load_test_images([found], None)) == 360
+    assert len(load_test_images([found], None)[0]) == 360
 
 
 def test_a_trial_without_weights_and_what_is_not_trained_are_refused(run):
@@ -57,10 +57,10 @@ def test_a_trial_without_weights_and_what_is_not_trained_are_refused(run):
 
 def test_images_can_be_named_and_limited(checkpoints):
     network = find_trained(str(checkpoints[0]))
-    complete, few = (load_test_images([network], "digits", most=most) for most in (None, 50))
+    complete, few = (load_test_images([network], "digits", most=most)[0] for most in (None, 50))
     assert (len(complete), len(few)) == (360, 50)
-    assert np.array_equal(few.images, load_test_images([network], "digits", most=50).images)
-    assert len(load_test_images([network], "digits", most=9999)) == 360
+    assert np.array_equal(few.images, load_test_images([network], "digits", most=50)[0].images)
+    assert len(load_test_images([network], "digits", most=9999)[0]) == 360
     with pytest.raises(ValueError, match="at least 2 images, got 1"):
         load_test_images([network], "digits", most=1)
 

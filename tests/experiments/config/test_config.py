@@ -13,7 +13,7 @@ def test_a_document_is_parsed_and_written_out_in_full():
     config = TrainingConfig.parse({"training": {"seed": 3}})
     document = config.to_document()
     assert list(document) == list(TrainingConfig.kind.sections)
-    assert document["training"] == {"seed": 3, "start": None, "teacher": None}
+    assert document["training"] == {"seed": 3, "start": None, "teacher": None, "checkpoint_minutes": None}
     assert TrainingConfig.parse(json.loads(json.dumps(document))) == config
 
 

@@ -3,13 +3,26 @@ import pytest
 from experiments.config.documents import config_names, load_document
 from experiments.config.kinds import TRAINING
 from experiments.config.parsing.yaml_file import parse_yaml
-from experiments.config.training_config import TrainingConfig
+from experiments.config.search_config import SearchConfig
+from experiments.config.training_config import AblationConfig, TournamentConfig, TrainingConfig
 
 
 @pytest.mark.parametrize("name", config_names(TRAINING))
 def test_each_configuration_is_valid_and_comes_back_from_its_plain_data(name):
     config = TrainingConfig.parse(load_document(name, TRAINING))
     assert TrainingConfig.parse(config.to_document()) == config
+
+
+def test_only_what_selects_nothing_may_hold_nothing_out():
+    text = "data: {validation_fraction: 0}"
+    assert TrainingConfig.parse({"training": None, **parse_yaml(text)}).data.validation_fraction == 0
+    for kind, first in (
+        (AblationConfig, {"ablation": None, "training": None}),
+        (TournamentConfig, {"tournament": {"run": "r"}}),
+        (SearchConfig, {"search": {"num_trials": 2}}),
+    ):
+        with pytest.raises(ValueError, match=r"data\.validation_fraction must be above 0, since validation images sel"):
+            kind.parse({**first, **parse_yaml(text)})
 
 
 @pytest.mark.parametrize(

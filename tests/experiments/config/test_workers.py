@@ -68,6 +68,9 @@ def test_the_workers_of_a_training_share_it():
     workers.check_batch(4)
     with pytest.raises(ValueError, match=r"recipe\.batch_size must be divisible by the number of workers, 2, got 3"):
         workers.check_batch(3)
+    workers.check_batch(12, 3)
+    with pytest.raises(ValueError, match=r"must divide a worker's part of recipe\.batch_size, 6, got 4"):
+        workers.check_batch(12, 4)
 
 
 @pytest.mark.parametrize("available", [True, False])

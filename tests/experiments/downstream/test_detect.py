@@ -118,10 +118,19 @@ def tensors(path):
 
 
 def test_masks_are_measured_too(arrange, run_cli, tmp_path):
-    code, out, _ = run_cli(*arrange("masks", "--set", "detector.masks=true", "--set", "data.evaluate=train"))
+    words = arrange("masks", "--set", "detector.masks=true", "--set", "data.evaluate=train")
+    code, out, _ = run_cli(*words)
     assert code == 0
     assert "mask on 4 images (train): AP " in out
     assert "loss_mask" in (tmp_path / "masks" / "metrics.jsonl").read_text()
+    weights = tmp_path / "masks" / "detector.safetensors"
+    before = weights.stat().st_mtime_ns
+    more = ["--set", "test.scales=[32,40]", "--set", "test.flip=true"]
+    code, out, err = run_cli(*words, *more)
+    assert (code, err) == (0, "")
+    assert "mask in views of 32, 40 pixels, mirrored too: AP " in out
+    assert json.loads((tmp_path / "masks" / "views.json").read_text())["views"] == {"scales": [32, 40], "flip": True}
+    assert weights.stat().st_mtime_ns == before
 
 
 def test_a_batch_of_one_trains_with_group_norm(arrange, run_cli):
@@ -216,3 +225,18 @@ def test_several_workers_are_started_once_all_fits_together(arrange, run_cli, mo
     code, out, _ = run_cli(*arrange("run", *words))
     assert (code, started) == (0, [(2, 0.5, 0, "auto")])
     assert "box on 2 images (val): AP" in out
+
+
+def test_pascal_voc_is_read_as_it_is_unpacked(arrange, run_cli, tmp_path, voc_folder):
+    words = arrange(
+        "voc", "--set", "recipe.iterations=2", "--set", "recipe.cuts=[1]", "--set", "recipe.warmup_iterations=0"
+    )
+    words[words.index("--data") + 1] = voc_folder
+    code, out, err = run_cli(*words)
+    assert (code, err) == (0, "")
+    assert re.search(r"Pascal VOC on 2 images \(val\): AP at 0\.5 [0-9.]+ with eleven points, [0-9.]+ as area", out)
+    result = json.loads((tmp_path / "voc" / "result.json").read_text())
+    assert result["num_categories"] == 20
+    voc = result["evaluation"]["voc"]
+    assert [name for name, number in voc["categories"].items() if number is not None] == ["dog", "person"]
+    assert (voc["ap"], set(voc)) == (voc["eleven_points"], {"ap", "eleven_points", "area", "categories"})

@@ -115,3 +115,26 @@ def test_several_workers_are_given_plan_and_pictures(run, tmp_path, monkeypatch)
     assert seen == [data_parallel.ParallelWorkers(2, WorkerResources(cpus=0.5), None)]
     assert "resuming after iteration 6 of 6" in said
     assert (tmp_path / "out" / "segmenter.safetensors").is_file()
+
+
+def test_street_scenes_are_tested_across_domains(run, cityscapes_folder, gta5_folder, tmp_path):
+    said = run("test.training=false", data=cityscapes_folder, test_data=gta5_folder)
+    assert "4 training images, 2 validation images, 19 classes" in said
+    domains = json.loads((tmp_path / "out" / "domains.json").read_text())
+    assert list(domains) == ["validation", "val of gta5", "add_red"]
+    assert domains["val of gta5"]["pixels"][0] == 24 * 8  # road, in a fifth of one image
+    classes = load_segmenter(tmp_path / "out" / "segmenter.safetensors")[1].classes
+    assert (classes.values[:2], classes.names[:2]) == ((7, 8), ("road", "sidewalk"))
+
+
+def test_more_views_at_test_time_are_measured_again(run, tmp_path):
+    run()
+    path = tmp_path / "out" / "domains.json"
+    plain = json.loads(path.read_text())
+    run("test.scales=[0.75,1,1.25]", "test.flip=true")
+    views = json.loads(path.read_text())
+    assert "views" not in plain["validation"]
+    assert views["validation"]["views"] == {"scales": [0.75, 1, 1.25], "flip": True}
+    assert views["validation"]["iou"] != plain["validation"]["iou"]
+    run()
+    assert json.loads(path.read_text()) == plain

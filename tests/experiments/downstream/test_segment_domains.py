@@ -14,7 +14,7 @@ from experiments.config.documents import load_document
 from experiments.config.kinds import SEGMENTATION
 from experiments.downstream.segment_domains import find_domains, measure_domains
 from nas.downstream.segmentation.data import read_folder
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.shifts.table import SHIFTS
 
 

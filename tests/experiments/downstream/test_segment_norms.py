@@ -13,7 +13,7 @@ from experiments.downstream.inputs import BackboneRequest
 from experiments.downstream.segment import SegmentResult
 from experiments.downstream.segment_norms import markdown_norms, norms_table, run_norms, summarize, with_norm
 from nas.fidelity import NetworkSpec
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
 SPEC = NetworkSpec(num_stages=3)

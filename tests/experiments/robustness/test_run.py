@@ -19,7 +19,7 @@ def networks(checkpoints):
 
 @pytest.fixture(scope="module")
 def split(networks):
-    return load_test_images(networks, "digits")
+    return load_test_images(networks, "digits")[0]
 
 
 @pytest.fixture(scope="module")

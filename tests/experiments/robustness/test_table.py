@@ -35,7 +35,9 @@ def test_two_networks_with_their_difference(make_network, make_robustness):
 
 def test_divergence():
     networks = (NetworkDivergence("runs/a", (LayerDivergence("stem", 1.25, 0.5),)),)
-    text = printed(print_divergence, Divergence(7, "add_red 3", "all", networks))
+    images = {"used": {"test images": 7}, "left_out": [], "notices": []}
+    text = printed(print_divergence, Divergence(7, "add_red 3", "all", networks, images))
+    assert text.startswith("data: 7 test images; left out: nothing\n")
     assert "appearance (add_red 3)" in text
     assert "1.2500" in text
     assert "0.5000" in text

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments.runs.live_training import EpochTable, describe_epoch, epoch_table
+from experiments.runs.live_training import EpochTable, describe_epoch, epoch_table, problems
 
 
 def record(epoch, *, average=False):
@@ -75,3 +75,17 @@ def test_one_of_many_trainings_leaves_nothing_behind(plain):
     shown = console.file.getvalue()
     assert "of 3 epochs" in shown
     assert shown.endswith("\x1b[2K")  # the last line is wiped out
+
+
+def test_slow_loaders_and_damaged_images_are_said(plain):
+    slow = {**record(1), "images_per_second": 1234.4, "wait_seconds": 18.6, "num_damaged": 2}
+    waiting, damaged = problems(slow)
+    assert waiting == "31% of the time spent waiting for images: raise recipe.num_loaders"
+    assert damaged == "2 training images could not be decoded and were replaced"
+    assert f"60.0 s, 1,234 images/s, {waiting}, {damaged}" in describe_epoch(slow, 3)
+    assert list(problems({**slow, "wait_seconds": 11.9, "num_damaged": 0})) == []
+    live = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with EpochTable(3, live) as table:
+        table.after_epoch([])
+        table.after_epoch([slow])
+    assert f"epoch 1: {waiting}" in live.file.getvalue()

@@ -50,6 +50,14 @@ def options(folder, **settings):
     return EvaluateOptions(data=str(folder / "images"), **settings)
 
 
+def test_files_that_are_not_used_are_named(folder):
+    (folder / "images" / "val" / "dark" / "notes.txt").write_text("no image")
+    value = run_evaluate(str(folder / "export"), options(folder))
+    (folder / "images" / "val" / "dark" / "notes.txt").unlink()
+    said = "data: 8 test images; left out: 1 files without the suffix of an image (dark/notes.txt)"
+    assert evaluation_lines(value)[0] == said
+
+
 @pytest.mark.parametrize("code", [False, True])
 def test_an_export_alone_gives_the_recorded_accuracy(folder, code):
     value = run_evaluate(str(folder / "export"), options(folder, code=code))

@@ -14,7 +14,7 @@ from experiments.config.training_config import TrainingConfig
 from experiments.runs.run_folder import RunFolder
 from experiments.training.inputs import NetworkRequest, load_training, resolve_training
 from nas.models.presets import PRESETS
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 CONFIG = """\
 training: {}

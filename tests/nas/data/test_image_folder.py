@@ -65,7 +65,7 @@ def test_without_a_test_folder_only_the_test_is_missing(root):
     data = load(root)
     with pytest.raises(
         ValueError,
-        match=r"there must be a folder of test images, .*/test or .*/val, with a folder for each class, got neither",
+        match=r"there must be a folder of test images, .*/test or .*/val, with a folder for each .*, got neither",
     ):
         data.load_test()
 

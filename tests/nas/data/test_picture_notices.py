@@ -1,5 +1,8 @@
 """Notices on pictures that may hold something else than expected."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,6 +28,18 @@ def test_8_bit_pictures_and_damaged_files_get_none(tmp_path, kind):
     (tmp_path / "damaged.png").write_text("")
     assert [*picture_notices([save(tmp_path / "a.png", 3, kind), tmp_path / "damaged.png"])] == []
     assert [*picture_notices([])] == []
+
+
+def test_color_of_16_bits_gets_a_notice(tmp_path):
+    rows = b"".join(b"\0" + bytes([200, 99] * 6) for _ in range(2))  # two pixels a row, without a filter
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    parts = (
+        struct.pack(">I", len(each)) + kind + each + struct.pack(">I", zlib.crc32(kind + each)) for kind, each in chunks
+    )
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    (notice,) = picture_notices([tmp_path / "a.png"])
+    assert notice == "of several channels of 16 bits, such as those of a.png, the upper 8 bits are used"
+    assert set(decode_image(tmp_path / "a.png", None).flatten().tolist()) == {200}
 
 
 def test_files_with_several_frames_get_a_notice(tmp_path):

@@ -19,6 +19,21 @@ def test_the_split_is_that_of_cifar10_at_every_size(num_train):
     assert len(set(train)) + len(set(validation)) == total
 
 
+def test_without_a_validation_fraction_all_images_are_trained_on_and_some_are_looked_at():
+    labels = np.repeat(np.arange(2), 300)
+    spec = DataSpec(validation_fraction=0)
+    train, validation = draw_splits(labels, spec)
+    assert train.tolist() == [*range(600)]
+    assert np.bincount(labels[validation]).tolist() == [3, 3]
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 1, 8, 8), dtype=np.uint8)
+    data = split_training_set(Split(pixels, labels), spec, class_names=("a", "b"), test=lambda: None)
+    assert (len(data.train), len(data.validation)) == (600, 6)
+    assert [*data.report.notices] == [
+        "no images are held out (data.validation_fraction: 0): the validation accuracy is that of 6 training images "
+        "and must not select anything"
+    ]
+
+
 def test_the_draw_depends_on_its_seed_alone():
     draws = [draw_splits(CIFAR_LABELS, DataSpec(num_train=200, split_seed=seed)) for seed in (3, 3, 4)]
     assert all(np.array_equal(first, second) for first, second in zip(draws[0], draws[1], strict=True))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torchvision
+from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture, Block, Cell, Edge
@@ -17,8 +18,9 @@ from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
 from nas.models.presets import PRESETS
+from nas.models.reference.names import ReferenceNetwork
 from nas.models.replace_norms import replace_norms
-from nas.models.resnet import ReferenceNetwork, ResidualNetwork
+from nas.models.resnet import ResidualNetwork
 from nas.models.stack import map_size
 from search_spaces.published import PUBLISHED
 
@@ -195,3 +197,17 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     save_checkpoint(tmp_path / "net.safetensors", network, data=load_digits(DataSpec()), accuracy=0.5)
     with pytest.raises(ValueError, match=r"the weights in .*net\.safetensors must be finite numbers"):
         load_backbone(tmp_path / "net.safetensors")
+
+
+def test_a_backbone_trained_with_group_norm_is_taken_over_as_it_is(tmp_path):
+    description, spec = ReferenceNetwork("resnet18"), NetworkSpec(norm="gn", stem="imagenet", in_channels=1)
+    network = build(description, spec)
+    save_checkpoint(tmp_path / "gn.safetensors", network, data=load_digits(DataSpec()), accuracy=None)
+    backbone = start_backbone(description, spec, start=str(tmp_path / "gn.safetensors"), norm="gn", seed=0)
+    norms = [part for part in backbone.modules() if isinstance(part, nn.GroupNorm)]
+    replace_norms(backbone, "gn")  # as a detector does
+    assert [part for part in backbone.modules() if isinstance(part, nn.GroupNorm)] == norms
+    assert len(norms) == 20
+    assert torch.equal(backbone.network.conv1.weight, network.conv1.weight)
+    with pytest.raises(ValueError, match="weights of the network that the section network describes"):
+        start_backbone(description, replace(spec, norm="bn"), start=str(tmp_path / "gn.safetensors"), norm=None, seed=0)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from nas.downstream.recipe import DenseRecipe
-from nas.downstream.schedule import COCO_IMAGES, learning_rate, parse_length, with_length
+from nas.downstream.schedule import COCO_IMAGES, check_lengths, learning_rate, parse_length, with_length
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,13 @@ def test_a_schedule_of_nothing_is_refused():
         with_length(DenseRecipe(), "1x", 3)
 
 
-@pytest.mark.parametrize("text", ["", "x", "0x", "1", "1.5x", "-1x", "100x", "1X", "²x"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "0x", "1", "1.5x", "-1x", "100x", "1X", "²x", "60", "60K", "0k", "6.5k", "1000000k", "it"]
+)
 def test_what_is_no_length_is_refused(text):
-    with pytest.raises(ValueError, match=r"a schedule must be 1x, 2x, \.\. 99x, got"):
+    with pytest.raises(
+        ValueError, match=r"a schedule must be 1x, 2x, \.\. 99x, or iterations such as 60k or 600it, got"
+    ):
         parse_length(text)
 
 
@@ -64,3 +68,29 @@ def test_other_schedules_at_a_quarter(schedule, expected):
     recipe = DenseRecipe(iterations=100, warmup_iterations=0, schedule=schedule)
     assert learning_rate(recipe, 25) == pytest.approx(expected)
     assert learning_rate(recipe, 0) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "iterations", "cuts"),
+    [
+        ("220k", 220_000, (60_000, 20_000)),
+        ("90k", 90_000, (60_000, 20_000)),
+        ("60k", 60_000, (40_000, 13_333)),  # the rate cannot fall 60,000 iterations before the end
+        ("900it", 900, (600, 200)),
+    ],
+)
+def test_iterations_are_the_same_for_any_number_of_images(text, iterations, cuts):
+    for num_images, batch_size in ((10_000, 16), (100, 2)):
+        recipe = with_length(DenseRecipe(batch_size=batch_size), text, num_images)
+        assert (recipe.iterations, recipe.cuts) == (iterations, cuts)
+
+
+def test_iterations_keep_the_cuts_of_the_recipe():
+    assert with_length(DenseRecipe(iterations=300, warmup_iterations=0, cuts=(100,)), "900it", 5).cuts == (100,)
+
+
+def test_lengths_of_a_study_are_of_one_kind():
+    check_lengths(["60k", "100000it", "220k"])
+    check_lengths(["1x", "3x"])
+    with pytest.raises(ValueError, match="must all be such as 2x, or all be such as 60k or 600it, got 99x, 60k"):
+        check_lengths(["99x", "60k"])

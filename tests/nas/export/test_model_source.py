@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from nas.export.model_source import Labels, bare_spec, model_source, plain_title
 from nas.fidelity import NetworkSpec
+from nas.models.network import build_network
 from nas.models.presets import PRESETS
 from search_spaces.published import PUBLISHED
 
@@ -76,3 +84,40 @@ def test_a_network_of_one_stage_has_no_reduction_cell() -> None:
 
 def test_equal_networks_give_equal_source() -> None:
     assert model_source(NASNET_A, SMALL, name="x") == model_source(NASNET_A, SMALL, name="x")
+
+
+def load(text: str, path: Path) -> Any:
+    """Imports exported code."""
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("norm", ["gn", "syncbn", "frozen_bn", "ibn_a", "ibn_b"])
+def test_the_norm_of_the_classifier_is_part_of_the_code(norm: str, tmp_path: Path) -> None:
+    spec = replace(SMALL, norm=norm, num_stages=2, image_size=16)
+    torch.manual_seed(0)
+    network = build_network(NASNET_A, spec).eval()
+    exported = load(model_source(NASNET_A, spec), tmp_path / f"exported_{norm}.py").Network().eval()
+    state = network.state_dict()
+    if norm == "frozen_bn":  # written as batch norms
+        state = exported.state_dict() | state
+    exported.load_state_dict(state)
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(exported(images), network(images), rtol=1e-5, atol=1e-5)
+    assert any(type(part).__name__ == "GroupNorm" for part in exported.modules()) == (norm == "gn")
+
+
+def test_features_of_exported_code_can_be_extracted(tmp_path: Path) -> None:
+    spec = replace(SMALL, num_stages=2, image_size=16)
+    network = load(model_source(PUBLISHED["amoebanet-b"], spec), tmp_path / "exported_traced.py").Network()
+    extractor = create_feature_extractor(network, ["relu", "classifier"]).eval()
+    images = torch.randn(2, 3, 17, 20)  # another size than that of the code, and odd
+    with torch.no_grad():
+        torch.testing.assert_close(extractor(images)["classifier"], network.eval()(images))

@@ -1,5 +1,7 @@
 """Whatever a trial may hold is built, counted, trained, saved and rebuilt alike."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,7 +13,8 @@ from nas.models.build import build, description_from_json
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
 from nas.models.network import Network
-from nas.models.resnet import ReferenceNetwork, ResidualNetwork
+from nas.models.reference.names import ReferenceNetwork
+from nas.models.resnet import ResidualNetwork
 from nas.shifts.measure import ShiftPlan
 from nas.trial import Success, Trial
 from search_spaces.published import PUBLISHED
@@ -51,21 +54,25 @@ def test_reference_networks_are_counted(name, num_parameters):
     assert complexity.auxiliary_num_parameters == 0
 
 
-def test_a_reference_network_is_trained_under_the_same_recipe_saved_and_rebuilt(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "norm"), [("resnet18-ibn-a", "bn"), ("resnet18", "gn"), ("timm:mobilenetv3_small_050", "bn")]
+)
+def test_a_reference_network_is_trained_under_the_same_recipe_saved_and_rebuilt(name, norm, tmp_path):
     data = load_data(DataSpec(num_train=300))
     recipe = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.05, flip=False, crop_padding=0, device="cpu")
-    fidelity = Fidelity(SMALL, recipe, DataSpec(num_train=300))
-    trial = Trial(3, Rollout((), 0.0), ReferenceNetwork("resnet18-ibn-a"), fidelity, seed=0)
+    spec = replace(SMALL, norm=norm)
+    fidelity = Fidelity(spec, recipe, DataSpec(num_train=300))
+    trial = Trial(3, Rollout((), 0.0), ReferenceNetwork(name), fidelity, seed=0)
     plan = ShiftPlan(("gamma",))
     outcome = train_and_validate(trial, data=data, weights_dir=str(tmp_path), shifts=plan)
     assert isinstance(outcome, Success)
-    assert outcome.num_parameters == measure(trial.architecture, SMALL).num_parameters
+    assert outcome.num_parameters == measure(trial.architecture, spec).num_parameters
     assert set(outcome.metrics) >= {"shifted_accuracy", "accuracy_gamma"}
     checkpoint = load_checkpoint(tmp_path / "trial-3.safetensors")
     assert checkpoint.network.architecture == trial.architecture
     assert checkpoint.accuracy == outcome.accuracy
-    with pytest.raises(ValueError, match="can be exported as code, got resnet18-ibn-a"):
-        export_checkpoint(tmp_path / "trial-3.safetensors", tmp_path / "out")
+    files = export_checkpoint(tmp_path / "trial-3.safetensors", tmp_path / "out")
+    assert [path.name for path in files] == ["architecture.json", "README.md", "weights.safetensors"]
     save_checkpoint(tmp_path / "again.safetensors", checkpoint.network, data=data, accuracy=0.5)
     images = torch.randn(2, 1, 8, 8)
     with torch.no_grad():

@@ -1,14 +1,13 @@
 """Reference networks: counts of IBN-Net's and the Bag of Tricks' variants, and that they behave like any network."""
 
-import json
-
 import pytest
 import torch
 from torch import nn
 
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import InstanceBatchNorm, InstanceNorm
-from nas.models.resnet import REFERENCE_NETWORKS, ReferenceNetwork, ResidualNetwork
+from nas.models.reference.names import ReferenceNetwork
+from nas.models.resnet import ResidualNetwork
 
 IMAGENET = NetworkSpec(num_classes=1000, image_size=224, stem="imagenet")
 SMALL = NetworkSpec(num_classes=7, image_size=16, in_channels=1)
@@ -109,29 +108,6 @@ def test_settings_reach_the_network():
     assert network.layer1[0].bn1.split == (16, 48)
     assert network.spec == spec
     assert network.architecture == ReferenceNetwork("resnet18-ibn-a")
-
-
-def test_names():
-    assert len(REFERENCE_NETWORKS) == len(set(REFERENCE_NETWORKS)) == 48
-    network = ReferenceNetwork("resnet101-d-ibn-b")
-    assert REFERENCE_NETWORKS[network.name] == (101, "d", "b")
-    assert ReferenceNetwork("resnet50").fingerprint == ReferenceNetwork("resnet50-b").fingerprint
-    fingerprints = {ReferenceNetwork(name).fingerprint for name in REFERENCE_NETWORKS}
-    assert len(fingerprints) == 36  # -b is the same as no variant
-
-
-def test_json_round_trip():
-    network = ReferenceNetwork("resnet50-ibn-a")
-    assert ReferenceNetwork.from_json(json.loads(json.dumps(network.to_json()))) == network
-    for bad in ({}, [], {"reference": "resnet50", "more": 1}):
-        with pytest.raises(ValueError, match="an object with reference"):
-            ReferenceNetwork.from_json(bad)
-
-
-@pytest.mark.parametrize("name", ["resnet51", "resnet50-a", "resnet50-ibn", "resnet50-ibn-a-d", "", None, "resnet50\n"])
-def test_unknown_names_are_refused(name):
-    with pytest.raises(ValueError, match="resnet18, resnet34, resnet50 or resnet101"):
-        ReferenceNetwork(name)
 
 
 def test_a_trial_can_hold_one():

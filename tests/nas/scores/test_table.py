@@ -8,7 +8,7 @@ import torch
 
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.scores.table import ALL_SCORES, SCORES, UnscorableError, check_scores, score_network
 from search_spaces.published import PUBLISHED
 

@@ -9,7 +9,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.sharing.keys import shared_tensors
 
 SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=4, num_repeats=1, num_stages=2)

@@ -8,7 +8,8 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.load import load_data
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.network import build_network
-from nas.models.resnet import ReferenceNetwork, ResidualNetwork
+from nas.models.reference.names import ReferenceNetwork
+from nas.models.resnet import ResidualNetwork
 from nas.shifts.divergence import appearance_divergence, content_divergence, layer_means, symmetric_divergence
 from nas.shifts.table import shift_split
 from search_spaces.published import PUBLISHED

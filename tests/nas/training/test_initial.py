@@ -3,7 +3,7 @@ import torch
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec, TrainRecipe
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.training.initial import build_initial, zero_gamma
 
 SPEC = NetworkSpec(num_classes=3, image_size=8, num_filters=4, num_repeats=1, num_stages=2)

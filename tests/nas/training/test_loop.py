@@ -208,6 +208,27 @@ def test_a_network_is_compiled_only_when_asked_for(monkeypatch):
     assert compiled == [(network, "default")]
 
 
+def test_the_gradients_of_four_parts_are_those_of_the_whole_batch():
+    class Grouped(Small):
+        def __init__(self):
+            super().__init__()
+            self.layers[1], self.dropout = nn.GroupNorm(2, 4), nn.Identity()
+
+    networks = Grouped(), Grouped()
+    recipe = dataclasses.replace(QUICK, epochs=1, gradient_clip=0, momentum=0, weight_decay=0)
+    for network, accumulate in zip(networks, (1, 4), strict=True):
+        result = train(network, make_data(16), dataclasses.replace(recipe, accumulate=accumulate), seed=3)
+        assert result.num_steps == 1
+        assert [len(images) for images in network.given] == [16 // accumulate] * accumulate
+    for whole, parts in zip(*(network.parameters() for network in networks), strict=True):
+        torch.testing.assert_close(parts.grad, whole.grad, atol=1e-6, rtol=0)
+
+
+def test_parts_must_divide_the_batch():
+    with pytest.raises(ValueError, match="accumulate must divide batch_size, 16, got 3"):
+        TrainRecipe(batch_size=16, accumulate=3)
+
+
 def test_the_test_images_stay_closed():
     def fail():
         raise AssertionError

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from nas.fidelity import TrainRecipe
-from nas.training.objective import DivergedError, EpochSums, classification_loss, distilled_loss, split_output
+from nas.training.objective import (
+    DivergedError,
+    EpochSums,
+    classification_loss,
+    distilled_loss,
+    split_output,
+    training_loss,
+)
 
 LOGITS = torch.tensor([[math.log(3.0), 0.0]])  # probabilities 3/4 and 1/4
 LABELS = torch.tensor([0])
@@ -81,3 +88,21 @@ def test_totals_of_several_workers_are_added_up(monkeypatch):
     sums = EpochSums(CPU)
     sums.add(torch.tensor(1.0), torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
     assert sums.means() == (3.0, 0.5)
+
+
+def test_sums_go_on_where_they_were_stored():
+    first, second = EpochSums(CPU), EpochSums(CPU)
+    batch = torch.tensor(0.1), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1])
+    first.add(*batch)
+    assert first.to_json() == {"loss": pytest.approx(0.2), "num_correct": 1, "num_images": 2}
+    second.restore(first.to_json())
+    for sums in (first, second):
+        sums.add(*batch)
+    assert second.means() == first.means() == (pytest.approx(0.1), 0.5)
+
+
+def test_a_teacher_sees_the_images_and_has_no_gradient():
+    recipe, images = TrainRecipe(distillation=0.5), torch.ones(1, 2, requires_grad=True)
+    assert training_loss(LOGITS, images, LABELS, recipe, teacher=None) == classification_loss(LOGITS, LABELS, recipe)
+    loss = training_loss(LOGITS, images, LABELS, recipe, teacher=torch.nn.Linear(2, 2))
+    assert not loss.requires_grad

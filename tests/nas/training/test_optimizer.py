@@ -72,6 +72,18 @@ def test_a_step_that_overflows_changes_nothing(kind, gradient_clip):
     assert all(torch.equal(plain, skipping) for plain, skipping in zip(*ends, strict=True))
 
 
+@pytest.mark.parametrize(("nesterov", "expected"), [(True, -0.1 * (1.9 + 2.71)), (False, -0.1 * (1 + 1.9))])
+def test_momentum_has_nesterovs_correction_unless_it_is_plain(nesterov, expected):
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(layer.weight)
+    recipe = TrainRecipe(learning_rate=0.1, momentum=0.9, weight_decay=0, nesterov=nesterov)
+    optimizer = build_optimizer(layer, recipe)
+    for _ in range(2):
+        layer.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert layer.weight.item() == pytest.approx(expected)
+
+
 def test_with_the_reference_batch_the_rate_is_scaled():
     optimizer = build_optimizer(Point(), make_recipe(batch_size=32, reference_batch=64))
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)

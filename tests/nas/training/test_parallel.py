@@ -49,12 +49,20 @@ def test_two_workers_have_the_loss_of_one_over_twenty_steps(found, kind):
     assert not torch.allclose(first, second, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["plain", "sync"])
+@pytest.mark.parametrize("kind", ["plain", "sync", "compiled"])
 def test_they_end_with_the_weights_of_one(found, kind):
     for name in ("weights", "running_var"):
         first, second, alone = (each[f"{kind}.{name}"] for each in found)
         assert torch.equal(first, second)
         torch.testing.assert_close(first, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_the_gradients_of_parts_are_those_of_the_whole_batch(found):
+    first, second, alone = found
+    assert torch.equal(first["parts.weights"], second["parts.weights"])
+    for each in found:
+        torch.testing.assert_close(each["parts.weights"], alone["plain.weights"], atol=1e-6, rtol=1e-5)
+        assert len(each["parts.losses"]) == 2 * len(each["plain.losses"])
 
 
 def test_the_result_of_an_epoch_is_that_of_all_images(found):
@@ -93,6 +101,8 @@ def test_a_batch_is_shared_out_evenly_or_not_at_all():
     Members(0, 3).check_batch(6)
     with pytest.raises(ValueError, match="batch_size must be divisible by the number of workers, 4, got 6"):
         Members(0, 4).check_batch(6)
+    with pytest.raises(ValueError, match="a worker's part of batch_size, 6, must be divisible by accumulate, got 4"):
+        Members(0, 2).check_batch(12, 4)
 
 
 @pytest.mark.parametrize(("everywhere", "kinds"), [(False, [BatchNorm, SyncBatchNorm]), (True, [SyncBatchNorm] * 2)])

@@ -81,6 +81,42 @@ def test_the_network_that_is_kept_is_the_one_that_validation_chose(tmp_path, dat
     assert kept.evaluation["seconds"] == result["seconds"]
 
 
+def kill_within(epoch, step):
+    def after_step(*now):
+        if now[:2] == (epoch, step):
+            raise KilledError
+
+    return TrainingCallbacks(after_step)
+
+
+OFTEN = dataclasses.replace(PLAN, checkpoint_minutes=1e-9)
+
+
+def test_a_training_killed_within_epochs_goes_on_to_the_same_weights(tmp_path, data):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    run_training(PLAN, data, whole)
+    for place in ((1, 2), (2, 1), (2, 3)):
+        with pytest.raises(KilledError):
+            run_training(OFTEN, data, broken, kill_within(*place))
+    steps = []
+    run_training(OFTEN, data, broken, TrainingCallbacks(lambda *step: steps.append(step)))
+    assert steps[0] == (2, 4, 4)  # the first step after the last checkpoint, which was written after step 3
+    ours, theirs = (load_file(folder / "state.safetensors") for folder in (whole, broken))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    records = [(folder / "metrics.jsonl").read_text().splitlines() for folder in (whole, broken)]
+    for mine, other in zip(*([*map(json.loads, lines)] for lines in records), strict=True):
+        assert (mine["loss"], mine["accuracy"]) == (other["loss"], other["accuracy"])
+
+
+def test_checkpoints_within_epochs_are_written_when_they_are_due_only(tmp_path, data):
+    with pytest.raises(KilledError):
+        run_training(dataclasses.replace(PLAN, checkpoint_minutes=60), data, tmp_path, kill_within(1, 3))
+    assert not (tmp_path / "state.safetensors").exists()
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, data, epoch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"

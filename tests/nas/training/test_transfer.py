@@ -4,7 +4,7 @@ import torch
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.fidelity import NetworkSpec, TrainRecipe
 from nas.models.checkpoint import Checkpoint
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 from nas.training.initial import build_initial
 from nas.training.transfer import (
     check_same_architecture,
@@ -102,3 +102,29 @@ def test_what_will_be_taken_over_is_told_without_doing_it():
     assert network.classifier.weight.is_meta
     same = describe_transfer(build(), checkpoint(), ("a", "b", "c"))
     assert same.endswith(" parameters are taken over")
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("bn", "frozen_bn"), ("frozen_bn", "bn"), ("syncbn", "bn")])
+def test_a_norm_with_the_same_statistics_can_be_chosen_anew(theirs, ours):
+    source = checkpoint(norm=theirs)
+    spec = transfer_spec(source, NetworkSpec(**SPEC_VALUES, norm=ours))
+    assert spec.norm == ours
+    network = build(norm=ours)
+    assert transfer_weights(network, source, ("a", "b", "c")) == ()
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(images), source.network.eval()(images), rtol=1e-4, atol=1e-5)
+
+
+def test_group_norm_is_taken_over_and_never_made_of_batch_norm():
+    assert transfer_spec(checkpoint(norm="gn"), NetworkSpec(**SPEC_VALUES)).norm == "gn"
+    with pytest.raises(ValueError, match=r"network\.norm must be bn, that of the checkpoint, got gn"):
+        transfer_spec(checkpoint(), NetworkSpec(**SPEC_VALUES, norm="gn"))
+
+
+def test_the_classifier_of_a_library_is_new_for_other_classes():
+    described = ReferenceNetwork("torchvision:squeezenet1_1")
+    network = build(architecture=described, num_classes=4, stem="imagenet", image_size=32)
+    source = Checkpoint(build(1, architecture=described, stem="imagenet", image_size=32), (), (), ("a", "b", "c"), 0.5)
+    anew = weights_anew(network, source, ("a", "b", "c", "d"))
+    assert anew == ("network.classifier.1.weight", "network.classifier.1.bias")

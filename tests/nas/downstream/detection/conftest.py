@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.downstream.detection.keypoints import KEYPOINTS
 from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan
 from nas.downstream.recipe import DenseRecipe
@@ -46,3 +49,24 @@ def plan(coco_folder) -> DetectionPlan:
         DetectionData(root=str(coco_folder)),
         seed=3,
     )
+
+
+@pytest.fixture
+def keypoint_folder(coco_folder):
+    """The squares as persons: eyes at the upper corners, ankles at the lower ones, a nose between."""
+    for split in ("train", "val"):
+        path = coco_folder / "annotations" / f"instances_{split}.json"
+        value = json.loads(path.read_text())
+        value["categories"] = [{"id": 1, "name": "person", "keypoints": list(KEYPOINTS), "skeleton": []}]
+        for each in value["annotations"]:
+            x, y, width, height = each["bbox"]
+            corners = {"left_eye": (x + width, y), "right_eye": (x, y), "nose": (x + width / 2, y + 1)}
+            corners |= {"left_ankle": (x + width, y + height), "right_ankle": (x, y + height)}
+            points = [[*corners[name], 2] if name in corners else [0, 0, 0] for name in KEYPOINTS]
+            each |= {
+                "category_id": 1,
+                "keypoints": [number for point in points for number in point],
+                "num_keypoints": len(corners),
+            }
+        (path.parent / f"person_keypoints_{split}.json").write_text(json.dumps(value))
+    return coco_folder

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from nas.downstream.detection.checkpoint import FORMAT, DetectorDescription, load_detector, save_detector
 from nas.downstream.detection.settings import ImageForm
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from nas.downstream.detection.settings import DetectorSettings, ImageForm
 from nas.downstream.norms import norm_layer
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import GroupNorm
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 SPEC = NetworkSpec(stem="imagenet", num_classes=1000, image_size=224)
 COCO_FORM = ImageForm(tuple((number, str(number)) for number in range(1, 91)))

@@ -13,7 +13,7 @@ from nas.downstream.segmentation.checkpoint import SegmenterDescription, load_se
 from nas.downstream.segmentation.classes import Classes
 from nas.downstream.segmentation.settings import HeadSpec
 from nas.fidelity import NetworkSpec
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity"), norm="ibn_a"),))
 CLASSES = Classes((1, 7), ("sky", "7"), 0, is_part=True)

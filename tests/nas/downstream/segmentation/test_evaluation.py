@@ -14,11 +14,11 @@ from nas.downstream.segmentation.evaluation import (
     constant_confusion,
     count_pixels,
     evaluate,
-    predict,
     scores,
 )
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.settings import SegmentationData
+from nas.downstream.segmentation.views import predict
 from nas.training.parallel import Members
 
 TRUTH = torch.tensor([[0, 0, 0, 1], [1, 1, 2, IGNORED]], dtype=torch.uint8)

@@ -17,7 +17,7 @@ from nas.downstream.segmentation.networks import build_segmenter, pixel_loss
 from nas.downstream.segmentation.settings import HeadSpec
 from nas.fidelity import NetworkSpec
 from nas.models.normalization import BatchNorm, GroupNorm
-from nas.models.resnet import ReferenceNetwork
+from nas.models.reference.names import ReferenceNetwork
 
 CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "identity")),))
 SMALL = NetworkSpec(num_filters=8, num_repeats=1, num_stages=2)
@@ -60,6 +60,18 @@ def test_the_same_weights_give_torchvisions_logits(kind):
         cross_entropy = nn.functional.cross_entropy
         torch.testing.assert_close(losses["pixels"], cross_entropy(expected["out"], truth))
         torch.testing.assert_close(losses["auxiliary"], 0.5 * cross_entropy(expected["aux"], truth))
+
+
+def test_a_segmenter_at_output_stride_8():
+    """As in IBN-Net and Bag of Tricks; the description of the weights rebuilds the dilation."""
+    ours = make(HeadSpec(output_stride=8), NetworkSpec(stem="imagenet"), architecture=ReferenceNetwork("resnet18"))
+    assert ours.backbone.strides == (4, 8, 8, 8)
+    plain = make(HeadSpec(), NetworkSpec(stem="imagenet"), architecture=ReferenceNetwork("resnet18"))
+    assert ours.state_dict().keys() == plain.state_dict().keys()
+    with torch.no_grad():
+        images = torch.rand(1, 3, 65, 50)
+        assert list(ours.eval().backbone(images)["3"].shape[2:]) == [9, 7]
+        assert ours(images).shape == plain.eval()(images).shape
 
 
 @pytest.mark.parametrize("kind", ["fcn", "deeplab"])

@@ -7,7 +7,7 @@ import torch
 from timm.models.nasnet import NASNetALarge
 from timm.models.pnasnet import PNASNet5Large
 
-from nas.models.import_timm import describe_timm, load_timm
+from nas.models.imports.timm_cells import describe_timm, load_timm
 from nas.models.network import build_network
 from search_spaces.published import PUBLISHED
 

@@ -1,0 +1,1 @@
+"""Dense computation of stages whose stride would be too large for segmentation."""

@@ -1,0 +1,1 @@
+"""Weights published by others, converted to the networks of this project."""

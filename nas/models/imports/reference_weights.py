@@ -1,0 +1,109 @@
+"""Imports weights of reference networks: state dicts of torchvision, timm and IBN-Net's code.
+
+Only names differ. In IBN-Net's code the parts of a mixed norm are ``IN`` and ``BN``, and ``IN`` is also the norm after
+an addition; its files may have been written from several GPUs (``module.``) or before norms counted their batches.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TypeAlias
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from nas.models.reference.placement import NormalizedSum
+from nas.models.reference.wrapped import WrappedNetwork
+from nas.models.resnet import ResidualNetwork
+
+ReferenceModule: TypeAlias = ResidualNetwork | WrappedNetwork
+"""Networks whose weights can be imported."""
+
+_COUNTER = "num_batches_tracked"
+_AUXILIARY = ("network.AuxLogits.", "network.aux1.", "network.aux2.")
+"""Heads that serve training only, and that files of published weights have."""
+
+_RENAMES = (
+    (r"^module\.", ""),
+    (r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2."),  # torchvision's and IBN-Net's first files
+    (r"(bn1|norm1)\.IN\.", r"\1.instance."),
+    (r"(bn1|norm1)\.BN\.", r"\1.batch."),
+)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Reads tensors by name from a safetensors file, or from one of `torch.save` without running code that it holds.
+
+    Raises:
+        ValueError: if the file is missing, cannot be read or holds anything else.
+    """
+    if not path.is_file():
+        raise ValueError(f"weights must be a file, got {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with warnings.catch_warnings():  # about formats that it then refuses or reads
+            warnings.simplefilter("ignore")
+            value = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, UnpicklingError, RuntimeError, OSError, EOFError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"weights must be a safetensors file, or a state dict of torch, got {path}: {first:.200}"
+        ) from None
+    value = value.get("state_dict", value) if isinstance(value, dict) else value
+    if not isinstance(value, dict) or not all(isinstance(each, Tensor) for each in value.values()):
+        raise ValueError(f"weights must be a state dict, tensors by name, got something else in {path}")
+    return {str(name): tensor for name, tensor in value.items()}
+
+
+def count_classes(state_dict: Mapping[str, Tensor], network: ReferenceModule) -> int:
+    """Returns the classes of a state dict by the shape of its classifier; those of the network if it has none."""
+    layer = network.classifier if isinstance(network, WrappedNetwork) else "fc"
+    weight = rename(state_dict, network).get(f"{layer}.weight")
+    return network.spec.num_classes if weight is None else len(weight)
+
+
+def rename(state_dict: Mapping[str, Tensor], network: ReferenceModule) -> dict[str, Tensor]:
+    """Names the tensors as the network does."""
+    sums = [name for name, part in network.named_modules() if isinstance(part, NormalizedSum)]
+    return {_rename(name, network, sums): tensor for name, tensor in state_dict.items()}
+
+
+def load_reference(network: ReferenceModule, state_dict: Mapping[str, Tensor]) -> None:
+    """Copies a state dict, with the names of its library or ours, to a network in place.
+
+    Raises:
+        ValueError: if a weight is missing, unknown or of another shape.
+    """
+    given, ours = rename(state_dict, network), network.state_dict()
+    name = network.architecture.name
+    counters = {key for key in ours if key.endswith(_COUNTER)}
+    if missing := [key for key in ours if key not in given and key not in counters]:
+        raise ValueError(f"the weights must be those of {name}; {len(missing)} are missing, among them {missing[0]}")
+    unknown = [key for key in given if key not in ours and not key.startswith(_AUXILIARY)]
+    if unknown := [key for key in unknown if not key.endswith(_COUNTER)]:
+        raise ValueError(f"the weights must be those of {name}; {len(unknown)} are unknown, among them {unknown[0]}")
+    for key in ours:
+        if key in given and given[key].shape != ours[key].shape:
+            shapes = f"{tuple(ours[key].shape)}, got {tuple(given[key].shape)}"
+            raise ValueError(f"the weights must be those of {name}; {key} must be of shape {shapes}")
+    network.load_state_dict({key: given.get(key, tensor) for key, tensor in ours.items()})
+
+
+def _rename(name: str, network: ReferenceModule, sums: list[str]) -> str:
+    for pattern, replacement in _RENAMES:
+        name = re.sub(pattern, replacement, name)
+    for each in sums:
+        if name.startswith(f"{each}.IN."):
+            return f"{each}.norm.{name.removeprefix(f'{each}.IN.')}"
+        if name.startswith(f"{each}.") and not name.startswith((f"{each}.norm.", f"{each}.block.")):
+            return f"{each}.block.{name.removeprefix(f'{each}.')}"
+    if isinstance(network, WrappedNetwork) and not name.startswith("network."):
+        return f"network.{name}"
+    return name

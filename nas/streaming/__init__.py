@@ -1,0 +1,1 @@
+"""Training and evaluation on photographs that are decoded by loader processes and augmented as whole batches."""
