@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from nas.architecture import fingerprint_json
+from nas.later_settings import plain
 from nas.recipe import LATER_SETTINGS, TrainRecipe
 
 __all__ = ["DataSpec", "Fidelity", "NetworkSpec", "TrainRecipe"]
@@ -67,6 +68,8 @@ class NetworkSpec:
         >>> nas.NetworkSpec(num_filters=8, num_repeats=1, num_classes=100).num_stages
         3
     """
+
+    LATER: ClassVar[tuple[str, ...]] = ("norm", "appearance_stages", "dense_instance_ratio")
 
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] = 10
     image_size: Annotated[int, Field(ge=8, le=MAX_IMAGE_SIZE)] = 32
@@ -185,7 +188,7 @@ class Fidelity:
         Settings added after version 0.1.0 are omitted at their defaults, so that existing fingerprints do not change.
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        value["network"] = network_json(self.network)
+        value["network"] = plain(self.network)
         for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
             for name, default in later.items():
                 if value[section][name] == default:
@@ -209,12 +212,6 @@ class Fidelity:
             raise ValueError(f"a fidelity is not valid at {place or 'its top'}: {first['msg']}") from None
 
 
-def network_json(spec: NetworkSpec) -> dict[str, Any]:
-    """Returns a spec as plain data for JSON; settings added after version 0.1.0 are omitted at their defaults."""
-    value: dict[str, Any] = _NETWORK.dump_python(spec, mode="json")
-    return {name: each for name, each in value.items() if name not in _LATER_NETWORK or each != _LATER_NETWORK[name]}
-
-
 def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
     """Adds to the stored settings of a data set those that were introduced later, at their former values."""
     former = {"split": _FIRST_SPLIT} if section.get("name") == _WITH_NAMES else {}
@@ -222,8 +219,6 @@ def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _ADAPTER = TypeAdapter(Fidelity)
-_NETWORK = TypeAdapter(NetworkSpec)
-_LATER_NETWORK = {"norm": "bn", "appearance_stages": None, "dense_instance_ratio": 0.4}
 _LATER_DATA_SETTINGS = {"on_disk": False, "streamed": False, "statistics": "counted", "damaged": "stop"}
 
 

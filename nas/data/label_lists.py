@@ -9,8 +9,11 @@ sorted file names.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from nas.files.guarded_read import read_text
 
 TEXT, KAGGLE, GROUND_TRUTH = "val.txt", "LOC_val_solution.csv", "ILSVRC2012_validation_ground_truth.txt"
 META = "meta.mat"
@@ -50,7 +53,7 @@ def read_label_list(path: Path, names: Sequence[str], class_names: Sequence[str]
 
 def _read_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """Yields file names without suffix and labels."""
-    with path.open(encoding="utf-8", newline="") as file:
+    with io.StringIO(read_text(path), newline="") as file:
         if path.suffix == ".csv":
             for row in csv.reader(file):
                 if row and row[0] != "ImageId":
@@ -76,7 +79,7 @@ def _match(path: Path, labels: Mapping[str, int], names: Sequence[str]) -> list[
 
 
 def _read_ground_truth(path: Path, names: Sequence[str], class_names: Sequence[str]) -> list[int]:
-    lines = path.read_text(encoding="utf-8").split()
+    lines = read_text(path).split()
     if len(lines) != len(names):
         raise ValueError(f"{path} must hold a label for every image, {len(names):,}, got {len(lines):,}")
     wnids = _read_meta(path.with_name(META))

@@ -14,9 +14,9 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationErr
 from torch import Tensor, nn
 
 from nas.downstream.backbone import Backbone
-from nas.downstream.later_settings import plain
-from nas.fidelity import NetworkSpec, network_json
+from nas.fidelity import NetworkSpec
 from nas.files.strict_json import parse_json
+from nas.later_settings import plain
 from nas.models.build import Buildable, description_from_json
 from nas.models.checkpoint import read_tensors, write_tensors
 
@@ -40,7 +40,7 @@ class Description(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain data for JSON."""
-        return {**plain(self), "network": network_json(self.network)}
+        return plain(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

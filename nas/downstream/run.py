@@ -14,10 +14,10 @@ from torch import nn
 
 from nas.architecture import fingerprint_json
 from nas.downstream.backbone import weights_digest
-from nas.downstream.later_settings import plain
 from nas.downstream.recipe import RUN_SETTINGS, DenseRecipe
 from nas.downstream.training import DenseImages, DenseTraining, start_dense
 from nas.files.atomic_write import write_text
+from nas.later_settings import plain
 from nas.training.device import choose_device
 from nas.training.parallel import current_members
 from nas.training.run import METRICS_FILE, RESULT_FILE, STATE_FILE, Record

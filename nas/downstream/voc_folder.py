@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nas.files.guarded_read import read_text
+
 VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
     *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
@@ -82,10 +84,10 @@ def _read_set(root: Path, years: dict[str, Path], task: Task, label: str) -> Voc
         raise ValueError(f"an image set of {root} must be YEAR/NAME with YEAR of {', '.join(years)}, got {label!r:.60}")
     path = years[year] / SETS_FOLDER / task / f"{name}.txt"
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except FileNotFoundError:
         raise ValueError(f"{root} must hold {path.relative_to(root)} for the set {label}, got no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     images = tuple(line.split()[0] for line in lines if line.strip())
     if bad := next((each for each in images if not each.replace("_", "").isalnum()), None):

@@ -16,10 +16,11 @@ from nas.edge_cell import EdgeCell
 from nas.export.feeding import Feeding
 from nas.export.model_card import model_card
 from nas.export.model_source import WEIGHTS_FILE, Labels, model_source
-from nas.fidelity import NetworkSpec, network_json
+from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
+from nas.later_settings import plain
 from nas.models.build import AnyNetwork
 from nas.models.checkpoint import Checkpoint, load_checkpoint, write_tensors
 from nas.models.reference.names import ReferenceNetwork
@@ -44,7 +45,7 @@ def export_untrained(
         raise ValueError(f"{out} holds {WEIGHTS_FILE} of another network; choose another folder for an untrained one")
     source = None if isinstance(architecture, ReferenceNetwork) else model_source(architecture, spec, name=name)
     written = _write_texts(out, architecture, source, model_card(architecture, spec, name=name))
-    write_text(out / NETWORK_FILE, json.dumps(network_json(spec), indent=2) + "\n")
+    write_text(out / NETWORK_FILE, json.dumps(plain(spec), indent=2) + "\n")
     return [*written, out / NETWORK_FILE]
 
 

@@ -16,10 +16,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nas.data.data_set import DataSet
-from nas.fidelity import NetworkSpec, network_json
+from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_bytes
 from nas.files.storage import make_folder
 from nas.files.strict_json import parse_json
+from nas.later_settings import plain
 from nas.models.build import AnyNetwork, Buildable, build, description_from_json
 
 FORMAT = "nas-engine checkpoint 1"
@@ -67,7 +68,7 @@ def save_checkpoint(
     metadata = {
         "format": FORMAT,
         "architecture": json.dumps(network.architecture.to_json()),
-        "network": json.dumps(network_json(network.spec)),
+        "network": json.dumps(plain(network.spec)),
         "mean": json.dumps(data.mean),
         "std": json.dumps(data.std),
         "class_names": json.dumps(data.class_names),

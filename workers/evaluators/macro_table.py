@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
 from workers.evaluators.table import Columns, Measurement, Table
 
@@ -31,7 +32,7 @@ def read_macro_table(
     if rungs or columns not in (Columns(), _COLUMNS):
         raise ValueError(f"the columns of {path} cannot be chosen: it has one accuracy")
     try:
-        value = parse_json(path.read_bytes())
+        value = parse_json(read_bytes(path))
         if not isinstance(value, dict):
             raise ValueError(f"it must hold an object, got {json.dumps(value)[:100]}")  # noqa: TRY301
         return Table({name: _measurement(name, row) for name, row in value.items()}, _COLUMNS)

@@ -18,10 +18,12 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from io import TextIOWrapper
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from nas.files.guarded_read import open_regular
 from nas.trial import Failure, Outcome, Success, Trial
 
 _MAX_NUMBER = 1e300
@@ -131,7 +133,7 @@ def read_table(
         ValueError: if the file is not valid; the message names the line.
         OSError: if the file cannot be read.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a byte order mark
+    with TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
         reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
             header = _header(reader)

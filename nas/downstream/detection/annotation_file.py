@@ -16,6 +16,7 @@ from nas.data.identity import shorten
 from nas.downstream.detection.annotated_objects import ObjectReader, Reading, first_fault
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations
 from nas.downstream.detection.keypoints import check_names
+from nas.files.guarded_read import open_regular
 from nas.files.strict_json import parse_json
 
 __all__ = ["Reading", "read_annotations"]
@@ -80,7 +81,8 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
         OSError: if the file cannot be read.
         RuntimeError: if it has masks and pycocotools is missing.
     """
-    content = path.read_bytes()
+    with open_regular(path) as file_of_annotations:
+        content = file_of_annotations.read()
     file = _parse(path, content)
     images = {
         each["id"]: AnnotatedImage(

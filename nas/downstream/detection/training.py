@@ -13,11 +13,11 @@ from nas.downstream.detection.data import DetectionSet, load_detection_data
 from nas.downstream.detection.evaluation import evaluate_detector
 from nas.downstream.detection.images import ImageStore, TrainingImages
 from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
-from nas.downstream.later_settings import plain
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense, training_fingerprint
 from nas.downstream.schedule import with_length
 from nas.fidelity import NetworkSpec
+from nas.later_settings import plain
 from nas.models.build import Buildable
 
 DETECTOR_FILE = "detector.safetensors"

@@ -13,6 +13,7 @@ from nas.data.report import join_left_out
 from nas.downstream.detection.annotated_objects import ObjectReader, Reading
 from nas.downstream.detection.annotations import AnnotatedImage, Annotation, Annotations
 from nas.downstream.voc_folder import BOXES_FOLDER, IMAGES_FOLDER, SETS_FOLDER, VOC_CLASSES, VocSet, is_eleven_points
+from nas.files.guarded_read import read_bytes
 
 _MAX_LENGTH = 65_535
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -70,7 +71,7 @@ def _names(sets: Sequence[VocSet]) -> Iterator[tuple[Path, str]]:
 
 def _parse(path: Path) -> tuple[ET.Element, bytes]:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}, which must hold the boxes of a listed image") from None
     if b"<!" in content.replace(b"<!--", b""):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.downstream.segmentation.settings import SegmentationData
+from nas.files.guarded_read import open_regular, read_text
 from nas.files.strict_json import parse_json
 
 IGNORED = 255
@@ -89,8 +90,8 @@ def listed_classes(root: Path, spec: SegmentationData) -> Classes | None:
     if not path.is_file():
         return None
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{path} must name each class once, got {twice[0]!r:.60} more than once")
@@ -127,7 +128,8 @@ def _categories(root: Path) -> Mapping[int, str]:
     if path is None:
         return {}
     try:
-        value = parse_json(path.read_bytes())
+        with open_regular(path) as file:
+            value = parse_json(file.read())
         categories = value.get("categories", ()) if isinstance(value, dict) else ()
         return {int(each["id"]): str(each["name"]) for each in categories}
     except (ValueError, KeyError, TypeError, OSError) as error:

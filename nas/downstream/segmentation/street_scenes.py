@@ -11,6 +11,7 @@ from nas.data.report import LeftOut
 from nas.downstream.segmentation.classes import Classes
 from nas.downstream.segmentation.layout import Colour, Layout, Split, pair_files, refuse_sets
 from nas.downstream.segmentation.pairs import FoundPairs
+from nas.files.guarded_read import read_text
 
 _IMAGES, _MASKS = "leftImg8bit", "gtFine"
 _IMAGE_SUFFIX, _MASK_SUFFIX = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -67,7 +68,7 @@ def _gta5_names(root: Path, split: Split) -> list[str]:
     """Returns the images of a split: those of ``split.mat``, which is published with the images, or a list of names."""
     listed, published = root / f"{split}.txt", root / _SPLITS_FILE
     if listed.is_file():
-        lines = listed.read_text(encoding="utf-8").split()
+        lines = read_text(listed).split()
         return [Path(line).with_suffix(".png").name for line in lines]
     if not published.is_file():
         raise ValueError(f"{root} must hold {_SPLITS_FILE} of GTA5, or {split}.txt with a name a line, got neither")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from nas.downstream.backbone import start_backbone
-from nas.downstream.later_settings import plain
 from nas.downstream.recipe import DenseRecipe
 from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense, training_fingerprint
 from nas.downstream.segmentation.checkpoint import SegmenterDescription, save_segmenter
@@ -16,6 +15,7 @@ from nas.downstream.segmentation.evaluation import evaluate
 from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.fidelity import NetworkSpec
+from nas.later_settings import plain
 from nas.models.build import Buildable
 
 SEGMENTER_FILE = "segmenter.safetensors"

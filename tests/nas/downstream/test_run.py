@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nas.downstream.backbone import weights_digest
-from nas.downstream.later_settings import plain
 from nas.downstream.recipe import RUN_SETTINGS, DenseRecipe
 from nas.downstream.run import DenseTask, DenseWatch, run_dense, training_fingerprint
+from nas.later_settings import plain
 from nas.training.state import TrainingState, read_state, write_state
 
 _SPEC = importlib.util.spec_from_file_location("toy", Path(__file__).with_name("test_training.py"))

@@ -9,7 +9,8 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.edge_cell import EdgeCell
-from nas.fidelity import Fidelity, NetworkSpec, network_json
+from nas.fidelity import Fidelity, NetworkSpec
+from nas.later_settings import plain
 from nas.models.build import build
 from nas.models.classifier_norm import instance_placement, place_in_cells
 from nas.models.normalization import InstanceBatchNorm, InstanceNorm
@@ -123,7 +124,7 @@ def test_edges_have_no_instance_normalization():
 
 
 def test_the_settings_are_left_out_of_json_at_their_defaults():
-    assert not {"norm", "appearance_stages", "dense_instance_ratio"} & set(network_json(NetworkSpec()))
+    assert not {"norm", "appearance_stages", "dense_instance_ratio"} & set(plain(NetworkSpec()))
     spec = NetworkSpec(norm="gn", appearance_stages=2, dense_instance_ratio=0.3)
     value = Fidelity(spec).to_json()
     assert value["network"]["norm"] == "gn"

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 
-def plain(settings: object) -> Any:  # noqa: ANN401 - plain data
+def plain(settings: object) -> dict[str, Any]:
     """Returns a dataclass of settings as plain data for JSON.
 
     Fields that the class names in `LATER`, and those of settings within it, are omitted where they have their default.

@@ -7,9 +7,9 @@ import pytest
 
 from nas.downstream.detection.checkpoint import DetectorDescription
 from nas.downstream.detection.settings import DetectionData, DetectorSettings, ImageForm
-from nas.downstream.later_settings import plain
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.fidelity import NetworkSpec
+from nas.later_settings import plain
 from nas.models.reference.names import ReferenceNetwork
 
 
