@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
@@ -41,7 +43,7 @@ def draw_front(run: Path, out: Path, names: Sequence[str] = ()) -> None:
     line = [(point.numbers[1], point.numbers[0]) for point in found.points]
     figure = Figure(figsize=(8.0, 5.2), layout="constrained", facecolor="white")
     axes = figure.subplots()
-    axes.scatter(*zip(*everything, strict=True), s=10, color=_GREY, label="trials")
+    axes.scatter([x for x, _ in everything], [y for _, y in everything], s=10, color=_GREY, label="trials")
     axes.plot(*zip(*line, strict=True), "o-", color=_BLUE, ms=5, lw=1.2, label="front")
     axes.plot(*line[found.knee], "o", color=_BLUE, ms=10, mfc="none", label="knee")
     axes.set_xlabel(_label(second.name, second.unit))
@@ -63,11 +65,11 @@ def _spread(records: list[Record], line: list[tuple[float, float]]) -> list[tupl
     return [(records[place], line[place]) for place in dict.fromkeys(places)]
 
 
-def _cell_image(architecture: Architecture) -> object:
+def _cell_image(architecture: Architecture) -> npt.NDArray[np.float32]:
     buffer = io.BytesIO()
     next(iter(cell_figures(architecture).values())).savefig(buffer, format="png", dpi=150)
     buffer.seek(0)
-    return matplotlib.image.imread(buffer)
+    return np.asarray(matplotlib.image.imread(buffer), np.float32)
 
 
 def _label(name: str, unit: str) -> str:

@@ -234,7 +234,7 @@ def run_job(job: Job, folder: Path) -> None:
         for trial, outcome in search(space, controller, CachingPool(evaluating), plan):
             rows.append(_row(trial, outcome, pool.now_seconds))
             values.append(objectives(outcome) if objectives and isinstance(outcome, Success) else None)
-    result = {"key": job.key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    result: dict[str, Any] = {"key": job.key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
     if objectives is not None:
         result["values"] = values
     write_text(job.file(folder), json.dumps(result) + "\n")

@@ -75,8 +75,8 @@ def export(  # noqa: PLR0913 - one argument for each option
     if front:
         from experiments.architectures.export_front import export_front
 
-        given = {"names": options.split(objectives), "programs": programs, "normalize": normalize}
-        files = export_front(Path(arch), out, network, **given)
+        names = options.split(objectives)
+        files = export_front(Path(arch), out, network, names=names, programs=programs, normalize=normalize)
         typer.echo(f"{out}: " + ", ".join(path.name for path in files))
         return
     source = find_architecture(arch)

@@ -96,7 +96,7 @@ def onnx_bytes(module: nn.Module, images: Tensor) -> bytes:
     return bytes(_onnx_model(module, images, dynamic=None).SerializeToString())
 
 
-def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: Mapping[str, Any] | None) -> Any:  # noqa: ANN401
+def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: dict[str, Any] | None) -> Any:  # noqa: ANN401
     with warnings.catch_warnings():  # the converter warns about itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

@@ -95,7 +95,7 @@ def _cuda_sample(network: nn.Module, images: Tensor) -> Callable[[], tuple[float
     torch.cuda.synchronize()
 
     def sample() -> tuple[float, bool]:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record()
         network(images)
         end.record()

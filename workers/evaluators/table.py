@@ -206,7 +206,7 @@ def add_metrics(table: Table, path: Path, metrics: Sequence[str]) -> Table:
         OSError: if the file cannot be read.
     """
     found = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True, skipinitialspace=True)
         try:
             header = _header(reader)
