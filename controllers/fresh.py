@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nas.decisions import Rollout
-from nas.protocols import Controller, SearchSpace
+from nas.protocols import Controller, FrontController, SearchSpace
 
 FIRST_EXTRA_ID = 2**40
 """Further draws of the wrapped controller for a trial have ids from here on; see `extra_ids`."""
@@ -138,6 +138,11 @@ class Fresh:
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Tells the wrapped controller."""
         self.controller.tell(rollout, reward)
+        self.visited.tell(rollout.decisions)
+
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Tells the wrapped controller, which must be a `nas.protocols.FrontController`."""
+        cast("FrontController", self.controller).tell_values(trial_id, rollout, values)
         self.visited.tell(rollout.decisions)
 
     def _replace(self, trial_id: int, repeat: Rollout, pending: Sequence[Rollout], taken: Taken) -> Rollout:

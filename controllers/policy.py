@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nas.decisions import Choice, Rollout, check_decisions
+from nas.fronts import preference
 
 NUM_UNITS = 100
 EMBEDDING_SIZE = 32
 INITIAL_RANGE = 0.1
+_MIXTURE_GAIN = 3.0  # so that the weights of the objectives count as much as the last decision from the start
 _MASKED = -1e9  # finite, so that a probability of 0 times its logarithm is 0 and not NaN
 _Array: TypeAlias = NDArray[Any]
 
@@ -35,7 +37,8 @@ class Policy(nn.Module):
 
     Initial weights are uniform within -0.1..0.1 (1707.07012, A.2). With `choice_embedding` the LSTM reads which choice
     is current; the paper names no such input. With `shared`, choices of a kind share decision embeddings and heads; the
-    paper has one softmax for each choice.
+    paper has one softmax for each choice. With `num_objectives` it reads the weights of the objectives at every step,
+    so that one policy proposes for every mixture of them.
 
     Attributes:
         choices: the decisions to be made, in order.
@@ -44,23 +47,34 @@ class Policy(nn.Module):
     """
 
     def __init__(
-        self, choices: Sequence[Choice], *, seed: int, choice_embedding: bool = True, shared: bool = True
+        self,
+        choices: Sequence[Choice],
+        *,
+        seed: int,
+        choice_embedding: bool = True,
+        shared: bool = True,
+        num_objectives: int = 0,
     ) -> None:
         if not choices:
             raise ValueError("a policy needs at least 1 choice, got none")
         super().__init__()
         self.choices = tuple(choices)
+        self.num_objectives = num_objectives
         self.options, total = _option_slices(self.choices, shared=shared)
         with torch.device("meta"):  # so that construction draws nothing from torch's global generator
             self.decision = nn.Embedding(total + 1, EMBEDDING_SIZE)  # the last row is read at the first step
             self.choice = nn.Embedding(len(self.choices), EMBEDDING_SIZE)
             self.lstm = nn.LSTM(EMBEDDING_SIZE, NUM_UNITS)
             self.heads = nn.Linear(NUM_UNITS, total)
+            if num_objectives:
+                self.mixture = nn.Linear(num_objectives, EMBEDDING_SIZE, bias=False)
         self.to_empty(device="cpu")
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for weight in self.parameters():
                 weight.uniform_(-INITIAL_RANGE, INITIAL_RANGE, generator=generator)
+            if num_objectives:
+                self.mixture.weight *= _MIXTURE_GAIN
             if not choice_embedding:
                 self.choice.weight.zero_()
                 self.choice.weight.requires_grad = False
@@ -69,13 +83,14 @@ class Policy(nn.Module):
         for step, options in enumerate(self.options):
             self._mask[step, 0, options] = 0.0
 
-    def sample(self, seeds: Sequence[Sequence[int]]) -> list[Rollout]:
+    def sample(self, seeds: Sequence[Sequence[int]], weights: _Array | None = None) -> list[Rollout]:
         """Draws one rollout per seed, all in one batch.
 
         Rounding depends on the size of the batch: bit-identical rollouts need batches of equal size.
 
         Args:
             seeds: seeds of numpy generators, such as (run seed, trial id).
+            weights: of the objectives, of shape (number of seeds, objectives); None without objectives.
 
         Raises:
             RuntimeError: if the weights are no longer finite.
@@ -83,13 +98,14 @@ class Policy(nn.Module):
         if not seeds:
             return []
         uniforms = np.array([np.random.default_rng(seed).random((len(self.choices), 1)) for seed in seeds])
-        weights = self._numpy_weights()
-        of_decision, of_choice = _input_terms(weights)
-        recurrent, heads, bias = weights["lstm.weight_hh_l0"].T, weights["heads.weight"].T, weights["heads.bias"]
+        tensors = self._numpy_weights()
+        of_decision, of_choice = _input_terms(tensors)
+        of_mixture = 0.0 if weights is None else _mixture_terms(tensors, weights)
+        recurrent, heads, bias = tensors["lstm.weight_hh_l0"].T, tensors["heads.weight"].T, tensors["heads.bias"]
         state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
         read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
         for step, options in enumerate(self.options):
-            state, cell = _lstm_cell(of_decision[read] + of_choice[step] + state @ recurrent, cell)
+            state, cell = _lstm_cell(of_decision[read] + of_choice[step] + of_mixture + state @ recurrent, cell)
             read = options.start + _draw(state @ heads[:, options] + bias[options], uniforms[:, step])
             states.append(state)
             rows.append(read)
@@ -100,30 +116,39 @@ class Policy(nn.Module):
         decisions = (chosen - self._starts).T
         return [Rollout(tuple(row), total) for row, total in zip(decisions.tolist(), totals.tolist(), strict=True)]
 
-    def score(self, decisions: Tensor) -> tuple[Tensor, Tensor]:
+    def score(self, decisions: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Returns log-probabilities and entropies of decisions, of shape (num_rollouts, num_choices), in nats.
 
-        Both have the shape (num_choices, num_rollouts) and are differentiable.
+        Both have the shape (num_choices, num_rollouts) and are differentiable; `weights` are as in `sample`.
         """
         rows = decisions.T + self._starts
-        log_probs = self._log_probs_along(rows)
+        log_probs = self._log_probs_along(rows, weights)
         return log_probs.gather(2, rows[:, :, None]).squeeze(2), -(log_probs.exp() * log_probs).sum(dim=-1)
+
+    def weights_of(self, trial_ids: Sequence[int]) -> _Array | None:
+        """Weights of the objectives for trials, of shape (trials, objectives); None without objectives."""
+        if not self.num_objectives:
+            return None
+        return np.array([preference(trial_id, self.num_objectives) for trial_id in trial_ids])
 
     def preferences(self, *, num_rollouts: int, seed: int) -> list[list[float]]:
         """Estimates the probability of each option of each choice, over all ways to make the decisions before it.
 
         It is the mean of the conditional probabilities along rollouts that the policy draws.
         """
-        drawn = self.sample([(seed, number) for number in range(num_rollouts)])
+        weights = self.weights_of(range(num_rollouts))
+        drawn = self.sample([(seed, number) for number in range(num_rollouts)], weights)
         rows = torch.tensor([rollout.decisions for rollout in drawn]).T + self._starts
         with torch.no_grad():
-            means = self._log_probs_along(rows).exp().mean(dim=1)
+            means = self._log_probs_along(rows, as_tensor(weights)).exp().mean(dim=1)
         return [mean[options].tolist() for mean, options in zip(means, self.options, strict=True)]
 
-    def _log_probs_along(self, rows: Tensor) -> Tensor:
+    def _log_probs_along(self, rows: Tensor, weights: Tensor | None = None) -> Tensor:
         """Log-probabilities as of `_log_probs`, given the rows of decisions (num_choices, num_rollouts)."""
         start = torch.full_like(rows[:1], self.decision.num_embeddings - 1)
         inputs = self.decision(torch.cat([start, rows[:-1]])) + self.choice.weight[:, None]
+        if weights is not None:
+            inputs = inputs + self.mixture(2 * weights - 1)
         states, _ = self.lstm(math.sqrt(EMBEDDING_SIZE) * inputs)
         return self._log_probs(states)
 
@@ -154,6 +179,11 @@ class Policy(nn.Module):
         return weights
 
 
+def as_tensor(weights: _Array | None) -> Tensor | None:
+    """Weights of the objectives as `Policy.score` takes them."""
+    return None if weights is None else torch.tensor(weights, dtype=torch.float32)
+
+
 @contextmanager
 def flush_denormals() -> Iterator[None]:
     """Makes torch treat subnormal numbers, which slow updates of a nearly deterministic policy, as 0 in this thread."""
@@ -169,6 +199,13 @@ def _input_terms(weights: Mapping[str, _Array]) -> tuple[_Array, _Array]:
     inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
     of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
     return weights["decision.weight"] @ inputs, of_choice
+
+
+def _mixture_terms(tensors: Mapping[str, _Array], weights: _Array) -> _Array:
+    """What the LSTM's gates get from the weights of the objectives, of shape (rollouts, objectives)."""
+    inputs = tensors["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
+    terms: _Array = (2 * weights.astype(np.float32) - 1) @ tensors["mixture.weight"].T @ inputs
+    return terms
 
 
 def _lstm_cell(gates: _Array, cell: _Array) -> tuple[_Array, _Array]:

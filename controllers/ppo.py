@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from controllers.archive import Archive, Told
 from controllers.baseline import Baseline
-from controllers.policy import Policy, flush_denormals
+from controllers.policy import Policy, as_tensor, flush_denormals
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
+from nas.fronts import Values
 
+_FRONT_REPLAYS = 4  # times `replay_size`: a front has a best rollout for each mixture of the objectives
 _MAX_LOG_RATIO = 20.0  # larger ones overflow float32, and infinity times 0 is NaN
 
 
@@ -94,6 +98,9 @@ class PPO:
     may come late. Rollouts that something else proposed count in the policy gradient by their importance weight
     (`nas.decisions.Rollout.weight`); all are ranked, and the best of all are replayed.
 
+    In a search for a front of `num_objectives`, the policy reads the weights of the objectives, which differ from trial
+    to trial (`nas.fronts.preference`), and so learns to propose for each mixture of them.
+
     Example:
         >>> import nas
         >>> controller = nas.PPO(nas.TINY.choices, seed=0)
@@ -101,22 +108,25 @@ class PPO:
         >>> controller.tell(rollout, 0.9)
     """
 
-    def __init__(self, choices: Sequence[Choice], settings: PPOSettings = PPOSettings(), *, seed: int) -> None:
+    def __init__(
+        self, choices: Sequence[Choice], settings: PPOSettings = PPOSettings(), *, seed: int, num_objectives: int = 0
+    ) -> None:
         self.settings = settings
         self._seed = seed
-        self._policy = Policy(choices, seed=seed, choice_embedding=settings.choice_embedding, shared=settings.shared)
+        inputs = {"choice_embedding": settings.choice_embedding, "shared": settings.shared}
+        self._policy = Policy(choices, seed=seed, num_objectives=num_objectives, **inputs)
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=settings.learning_rate, fused=True)
-        self._judge: Baseline | Ranking
-        if settings.advantage == "rank":
-            self._judge = Ranking(settings.rank_window, settings.rank_greed)
-        else:
-            self._judge = Baseline(settings.baseline_decay)
+        self._judge = self._new_judge()
         self._batch: list[tuple[Rollout, float]] = []
         self._best: dict[tuple[int, ...], float] = {}
+        self._archive = Archive()
+        self._front_batch: list[Told] = []
 
     def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        return self._policy.sample([(self._seed, trial_id, 0) for trial_id in trial_ids])
+        return self._policy.sample(
+            [(self._seed, trial_id, 0) for trial_id in trial_ids], self._policy.weights_of(trial_ids)
+        )
 
     def preferences(self) -> list[list[float]]:
         """Estimates the probability of each option of each choice; changes nothing, see `Policy.preferences`."""
@@ -131,31 +141,68 @@ class PPO:
             del self._best[min(self._best, key=self._best.__getitem__)]
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            with flush_denormals():
-                self._learn()
+            advantages = [self._advantage(self._judge, reward) for _, reward in self._batch]
+            self._learn([rollout for rollout, _ in self._batch], advantages, list(self._best))
             self._batch.clear()
 
-    def _learn(self) -> None:
-        new = len(self._batch)
-        decisions = torch.tensor([*(rollout.decisions for rollout, _ in self._batch), *self._best])
-        old_log_probs = torch.tensor([rollout.log_prob for rollout, _ in self._batch])
-        weights = [rollout.weight for rollout, _ in self._batch]
-        advantages = torch.tensor(
-            [w * self._advantage(reward) for w, (_, reward) in zip(weights, self._batch, strict=True)]
-        )
-        for _ in range(self.settings.num_epochs):
-            decision_log_probs, entropies = self._policy.score(decisions)
-            log_probs = decision_log_probs.sum(dim=0)
-            gain = self._surrogate(log_probs[:new] - old_log_probs, advantages)
-            gain = gain + self.settings.entropy_weight * entropies[:, :new].mean()
-            if self._best:
-                gain = gain + self.settings.replay_weight * log_probs[new:].mean()
-            self._policy.ascend(self._optimizer, gain, gradient_clip=self.settings.gradient_clip)
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Records the rollout and updates the policy once a batch is full.
 
-    def _advantage(self, reward: float) -> float:
-        if self.settings.advantage == "difference" and isinstance(self._judge, Baseline):
-            return self._judge.difference(reward)
-        return self._judge.advantage(reward)
+        Its advantage is that of its score, for the weights of its trial, among the scores of the last rollouts for
+        the same weights. What is replayed are the best rollouts for four times `replay_size` other weights.
+        """
+        self._policy.check(rollout, 0.0)
+        self._archive.add(rollout.decisions, values)
+        self._front_batch.append(Told(trial_id, rollout, len(self._archive) - 1))
+        if len(self._front_batch) == self.settings.batch_size:
+            replayed = [len(self._archive) + place for place in range(_FRONT_REPLAYS * self.settings.replay_size)]
+            ids = [*(told.trial_id for told in self._front_batch), *replayed]
+            weights = np.array([self._archive.weights(trial_id) for trial_id in ids])
+            best = [self._archive.best(each) for each in weights[self.settings.batch_size :]]
+            advantages = [
+                self._front_advantage(told.place, each) for told, each in zip(self._front_batch, weights, strict=False)
+            ]
+            self._learn([told.rollout for told in self._front_batch], advantages, best, weights)
+            self._front_batch.clear()
+
+    def _front_advantage(self, place: int, weights: Values) -> float:
+        scores, judge = self._archive.scores(weights), self._new_judge()
+        for score in scores[-self.settings.rank_window :].tolist():
+            judge.add(score)
+        return self._advantage(judge, float(scores[place]))
+
+    def _learn(
+        self,
+        rollouts: Sequence[Rollout],
+        advantages: Sequence[float],
+        replayed: Sequence[tuple[int, ...]],
+        mixtures: Values | None = None,
+    ) -> None:
+        """Takes the gradient steps of an update; `mixtures` are the weights of objectives of both, None without any."""
+        new = len(rollouts)
+        decisions = torch.tensor([*(rollout.decisions for rollout in rollouts), *replayed])
+        old_log_probs = torch.tensor([rollout.log_prob for rollout in rollouts])
+        gains = [rollout.weight * each for rollout, each in zip(rollouts, advantages, strict=True)]
+        weighted, mixed = torch.tensor(gains), as_tensor(mixtures)
+        with flush_denormals():
+            for _ in range(self.settings.num_epochs):
+                decision_log_probs, entropies = self._policy.score(decisions, mixed)
+                log_probs = decision_log_probs.sum(dim=0)
+                gain = self._surrogate(log_probs[:new] - old_log_probs, weighted)
+                gain = gain + self.settings.entropy_weight * entropies[:, :new].mean()
+                if replayed:
+                    gain = gain + self.settings.replay_weight * log_probs[new:].mean()
+                self._policy.ascend(self._optimizer, gain, gradient_clip=self.settings.gradient_clip)
+
+    def _new_judge(self) -> Baseline | Ranking:
+        if self.settings.advantage == "rank":
+            return Ranking(self.settings.rank_window, self.settings.rank_greed)
+        return Baseline(self.settings.baseline_decay)
+
+    def _advantage(self, judge: Baseline | Ranking, reward: float) -> float:
+        if self.settings.advantage == "difference" and isinstance(judge, Baseline):
+            return judge.difference(reward)
+        return judge.advantage(reward)
 
     def _surrogate(self, log_ratios: Tensor, advantages: Tensor) -> Tensor:
         """PPO's clipped surrogate (1707.06347, equation 7), for whole rollouts."""

@@ -37,3 +37,7 @@ class RandomSearch:
         check_decisions(rollout.decisions, self._choices)
         if not math.isfinite(reward):
             raise ValueError(f"a reward must be a finite number, got {reward}")
+
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Learns nothing; raises ValueError if the decisions are not of this space."""
+        check_decisions(rollout.decisions, self._choices)

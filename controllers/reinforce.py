@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from controllers.archive import Archive, Told
 from controllers.baseline import Baseline
-from controllers.policy import Policy, flush_denormals
+from controllers.policy import Policy, as_tensor, flush_denormals
 from nas.decisions import Choice, Rollout
+from nas.fronts import Values
 
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -50,18 +53,27 @@ class Reinforce:
     """
 
     def __init__(
-        self, choices: Sequence[Choice], settings: ReinforceSettings = ReinforceSettings(), *, seed: int
+        self,
+        choices: Sequence[Choice],
+        settings: ReinforceSettings = ReinforceSettings(),
+        *,
+        seed: int,
+        num_objectives: int = 0,
     ) -> None:
         self.settings = settings
         self._seed = seed
-        self._policy = Policy(choices, seed=seed)
+        self._policy = Policy(choices, seed=seed, num_objectives=num_objectives)
         self._optimizer = torch.optim.Adam(self._policy.parameters(), lr=settings.learning_rate)
         self._baseline = Baseline(settings.baseline_decay)
         self._batch: list[tuple[Rollout, float]] = []
+        self._archive = Archive()
+        self._front_batch: list[Told] = []
 
     def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
-        return self._policy.sample([(self._seed, trial_id, 0) for trial_id in trial_ids])
+        return self._policy.sample(
+            [(self._seed, trial_id, 0) for trial_id in trial_ids], self._policy.weights_of(trial_ids)
+        )
 
     def preferences(self) -> list[list[float]]:
         """Estimates the probability of each option of each choice; changes nothing, see `Policy.preferences`."""
@@ -73,14 +85,38 @@ class Reinforce:
         self._baseline.add(reward)
         self._batch.append((rollout, reward))
         if len(self._batch) == self.settings.batch_size:
-            with flush_denormals():
-                self._learn()
+            advantages = [self._baseline.advantage(reward) for _, reward in self._batch]
+            self._learn([rollout for rollout, _ in self._batch], advantages)
             self._batch.clear()
 
-    def _learn(self) -> None:
-        decisions = torch.tensor([rollout.decisions for rollout, _ in self._batch])
-        advantages = torch.tensor([self._baseline.advantage(reward) for _, reward in self._batch])
-        weights = torch.tensor([rollout.weight for rollout, _ in self._batch])
-        log_probs, entropies = self._policy.score(decisions)
-        gain = (weights * advantages * log_probs.sum(dim=0)).mean() + self.settings.entropy_weight * entropies.mean()
-        self._policy.ascend(self._optimizer, gain, gradient_clip=self.settings.gradient_clip)
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Records the rollout and updates the policy once a batch is full.
+
+        Its advantage is that of its score for the weights of its trial over the moving average of all scores so far for
+        the same weights.
+        """
+        self._policy.check(rollout, 0.0)
+        self._archive.add(rollout.decisions, values)
+        self._front_batch.append(Told(trial_id, rollout, len(self._archive) - 1))
+        if len(self._front_batch) == self.settings.batch_size:
+            weights = np.array([self._archive.weights(told.trial_id) for told in self._front_batch])
+            told = zip(self._front_batch, weights, strict=True)
+            advantages = [self._front_advantage(each.place, mixture) for each, mixture in told]
+            self._learn([each.rollout for each in self._front_batch], advantages, weights)
+            self._front_batch.clear()
+
+    def _front_advantage(self, place: int, weights: Values) -> float:
+        scores, baseline = self._archive.scores(weights), Baseline(self.settings.baseline_decay)
+        for score in scores.tolist():
+            baseline.add(score)
+        return baseline.advantage(float(scores[place]))
+
+    def _learn(self, rollouts: Sequence[Rollout], advantages: Sequence[float], mixtures: Values | None = None) -> None:
+        """Takes a gradient step; `mixtures` are the weights of objectives of the rollouts, None without any."""
+        decisions = torch.tensor([rollout.decisions for rollout in rollouts])
+        weights = torch.tensor([rollout.weight for rollout in rollouts])
+        with flush_denormals():
+            log_probs, entropies = self._policy.score(decisions, as_tensor(mixtures))
+            gain = (weights * torch.tensor(advantages) * log_probs.sum(dim=0)).mean()
+            gain = gain + self.settings.entropy_weight * entropies.mean()
+            self._policy.ascend(self._optimizer, gain, gradient_clip=self.settings.gradient_clip)

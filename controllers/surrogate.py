@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from controllers.archive import Archive
 from controllers.fresh import Fresh, FreshSettings, Taken, change, extra_ids
 from controllers.reward_model import (
     Features,
@@ -76,11 +77,16 @@ class Surrogate:
     `learn_from_chosen` chosen candidates have weight 0, and the gradient is that of the wrapped controller's own
     proposals. Other candidates always have weight 0. Rewards are ranked, and the best replayed, among all rollouts.
 
+    In a search for a front, each trial has its own model, of one number made of the values with the weights of that
+    trial (ParEGO, Knowles 2006, doi 10.1109/TEVC.2005.851274).
+
     Args:
         controller: the wrapped controller, which is told everything.
         space: decodes decisions, for the fingerprints.
         settings: see `SurrogateSettings`.
         seed: seed of the run.
+        accepts: whether some decisions keep the bounds of the search, as far as is known before they are evaluated;
+            others are not proposed.
 
     Example:
         >>> import nas
@@ -96,6 +102,7 @@ class Surrogate:
         settings: SurrogateSettings = SurrogateSettings(),
         *,
         seed: int,
+        accepts: Callable[[tuple[int, ...]], bool] = lambda _: True,
     ) -> None:
         self.settings = settings
         self.controller = controller
@@ -105,12 +112,19 @@ class Surrogate:
         self._seed = seed
         self._told: list[tuple[tuple[int, ...], float]] = []
         self._hyperparameters: dict[int, Hyperparameters] = {}
-        self._fitted: tuple[int, RewardModel, list[tuple[int, ...]]] | None = None
+        self._fitted: tuple[tuple[int, int | None], RewardModel, list[tuple[int, ...]]] | None = None
+        self._archive = Archive()
+        self._accepts = accepts
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Tells the wrapped controller; the model is fitted again when it is next needed."""
         self._fresh.tell(rollout, reward)
         self._told.append((rollout.decisions, reward))
+
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Tells the wrapped controller; the model of a trial is of the scores for the weights of that trial."""
+        self._fresh.tell_values(trial_id, rollout, values)
+        self._archive.add(rollout.decisions, values)
 
     def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
@@ -128,7 +142,8 @@ class Surrogate:
         return [proposed[trial_id] for trial_id in trial_ids]
 
     def _is_plain(self, generator: np.random.Generator) -> bool:
-        return len(self._told) < self.settings.num_plain or generator.random() < self.settings.plain_share
+        number = len(self._archive) or len(self._told)
+        return number < self.settings.num_plain or generator.random() < self.settings.plain_share
 
     def _choose(
         self,
@@ -140,7 +155,7 @@ class Surrogate:
         num_parallel: int,
     ) -> Rollout:
         """The best candidate that is not taken; where all are, what `Fresh` proposes."""
-        model, best = self._fit()
+        model, best = self._fit(trial_id)
         candidates = self._candidates(trial_id, pending, best, generator)
         if num_parallel >= self.settings.num_parallel:
             values = model.draw([each.decisions for each in candidates], generator)
@@ -148,8 +163,9 @@ class Surrogate:
             over = model.best_score if self.settings.improvement_over == "reward" else model.best_mean
             values = model.expected_improvement([each.decisions for each in candidates], over)
         for place in map(int, np.argsort(-values, kind="stable")):  # fingerprints are costly: few are computed
-            if candidates[place].decisions not in taken:
-                taken.add(candidates[place].decisions)
+            decisions = candidates[place].decisions
+            if decisions not in taken and self._accepts(decisions):
+                taken.add(decisions)
                 return candidates[place] if self.settings.learn_from_chosen else replace(candidates[place], weight=0.0)
         return self._fresh.propose([trial_id], pending, taken)[0]
 
@@ -173,23 +189,34 @@ class Surrogate:
             found.setdefault(decisions, replace(draws[0], decisions=decisions, weight=0.0))
         return list(found.values())
 
-    def _fit(self) -> tuple[RewardModel, list[tuple[int, ...]]]:
-        """The model of all rewards so far and the best rollouts, computed once after each tell."""
-        number = len(self._told)
-        if self._fitted is None or self._fitted[0] != number:
-            hyperparameters = self._fit_hyperparameters(number)
-            decisions, scores = _selected(self._told, self.settings.num_rewards)
+    def _fit(self, trial_id: int) -> tuple[RewardModel, list[tuple[int, ...]]]:
+        """The model of all rewards so far and the best rollouts; in a search for a front, for the trial's weights."""
+        told, of_trial = self._told, None
+        if self._archive:
+            scores = self._archive.scores(self._archive.weights(trial_id))
+            told, of_trial = list(zip(self._archive.decisions, scores.tolist(), strict=True)), trial_id
+        key = len(told), of_trial
+        if self._fitted is None or self._fitted[0] != key:
+            hyperparameters = self._fit_hyperparameters(told)
+            decisions, scores = _selected(told, self.settings.num_rewards)
             best = [decisions[place] for place in np.argsort(-scores, kind="stable")[:_NUM_PARENTS].tolist()]
-            self._fitted = number, RewardModel(self._features, decisions, scores, hyperparameters), best
+            self._fitted = key, RewardModel(self._features, decisions, scores, hyperparameters), best
         return self._fitted[1:]
 
-    def _fit_hyperparameters(self, number: int) -> Hyperparameters:
-        """Those of the last of the sizes 20, 24, 29, ..., so that they follow from the tells alone."""
+    def _fit_hyperparameters(self, told: Sequence[tuple[tuple[int, ...], float]]) -> Hyperparameters:
+        """Those of the last of the sizes 20, 24, 29, ..., so that they follow from the tells alone.
+
+        In a search for a front, they are those for equal weights of the objectives.
+        """
         size = float(self.settings.num_plain)
-        while size * _FIT_GROWTH <= number:
+        while size * _FIT_GROWTH <= len(told):
             size *= _FIT_GROWTH
         if int(size) not in self._hyperparameters:
-            decisions, scores = _selected(self._told[: int(size)], _FIT_SIZE)
+            told = told[: int(size)]
+            if self._archive:
+                first = self._archive.first_scores(len(told))
+                told = [(decisions, score) for (decisions, _), score in zip(told, first.tolist(), strict=True)]
+            decisions, scores = _selected(told, _FIT_SIZE)
             self._hyperparameters = {int(size): fit_hyperparameters(self._features, decisions, scores)}
         return self._hyperparameters[int(size)]
 

@@ -74,6 +74,7 @@ _PUBLIC = {
     "Accuracy": "nas.rewards:Accuracy",
     "CostedAccuracy": "nas.rewards:CostedAccuracy",
     "ShiftedAccuracy": "nas.rewards:ShiftedAccuracy",
+    "Objectives": "nas.objectives:Objectives",
     "Metric": "nas.rewards:Metric",
     "train_and_validate": "workers.evaluators.train_and_validate:train_and_validate",
     "zero_cost": "workers.evaluators.zero_cost:zero_cost",

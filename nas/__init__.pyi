@@ -41,6 +41,7 @@ from nas.models.normalization import Normalization as Normalization
 from nas.models.operations import OPERATIONS as OPERATIONS
 from nas.models.operations import EdgeLayers as EdgeLayers
 from nas.models.operations import Operation as Operation
+from nas.objectives import Objectives as Objectives
 from nas.plain import PlainDescription as PlainDescription
 from nas.plugins import plug_in as plug_in
 from nas.recipe import TrainRecipe as TrainRecipe

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from nas.decisions import Choice, Rollout
 from nas.records import LedgerContents
@@ -62,6 +62,14 @@ class Controller(Protocol):
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Learns from a rollout and its reward (finite; higher is better)."""
+
+
+@runtime_checkable
+class FrontController(Controller, Protocol):
+    """Proposes rollouts for a whole Pareto front; it is told the values of all objectives in place of a reward."""
+
+    def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
+        """Learns from the values of a trial, higher is better; those of a failure are all -inf."""
 
 
 class MoreRoom(Exception):  # noqa: N818 - signals a change, not an error

@@ -10,17 +10,22 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
 from nas.callable_module import make_callable
 from nas.decisions import Rollout
 from nas.fidelity import Fidelity
+from nas.objectives import Objectives
 from nas.plain import describe
-from nas.protocols import Controller, MoreRoom, Pool, SearchLedger, SearchSpace
+from nas.protocols import Controller, FrontController, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial
+
+MAX_TOO_LARGE = 100
+"""A session stops if so many first networks are all too large, unless `SearchPlan.max_first_failures` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class SearchPlan:
         num_trials: total number of trials of the run, including failures and cached results.
         seed: seed of the run. The seed of each trial is derived from it and the trial's id.
         reward: maps a success to the reward that is told to the controller.
+        objectives: for a search for a Pareto front: maps a success to values, higher is better, that are told in place
+            of the reward. The controller must be a `nas.protocols.FrontController`.
         failure_reward: reward told for a failed trial; None tells nothing.
         ordered_batch: if None, rewards are told as outcomes arrive. Otherwise, trials are asked for in batches of that
             size, and rewards are told in the order of asking once the whole batch has finished: the sequence of
@@ -51,6 +58,7 @@ class SearchPlan:
     failure_reward: float | None = None
     ordered_batch: int | None = None
     max_first_failures: int | None = 5
+    objectives: Objectives | None = None
 
     def __post_init__(self) -> None:
         if self.num_trials < 1:
@@ -120,13 +128,21 @@ class _FirstFailures:
 
     def __init__(self, maximum: int | None) -> None:
         self._maximum = maximum
+        self._num_large = 0
         self._texts: list[str] = []
 
     def take(self, outcome: Outcome) -> None:
         if self._maximum is None:
             return
         # networks may rightly be too large, all of them at first; it costs next to nothing
-        if not isinstance(outcome, Failure) or outcome.kind == "too_large":
+        if isinstance(outcome, Failure) and outcome.kind == "too_large":
+            self._num_large += 1
+            if self._num_large == MAX_TOO_LARGE:
+                raise RuntimeError(
+                    f"stopped: the first {MAX_TOO_LARGE} networks are all larger than the bounds allow: {outcome.error}"
+                )
+            return
+        if not isinstance(outcome, Failure) or self._num_large:
             self._maximum = None
             return
         self._texts.append(f"{outcome.kind}: {re.sub('[0-9]+', '', outcome.error)}")
@@ -209,6 +225,11 @@ class _Teller:
 
     def __init__(self, controller: Controller, plan: SearchPlan) -> None:
         self._controller, self._plan = controller, plan
+        if plan.objectives is not None and not isinstance(controller, FrontController):
+            raise ValueError(
+                f"a search for a front needs a controller with tell_values, got {type(controller).__name__}; "
+                "controllers.scalarized.Scalarized adds it"
+            )
         self._num_told = 0
         self._early: dict[int, tuple[Trial, Outcome]] = {}
         self._untold: dict[int, Rollout] = {}
@@ -238,10 +259,16 @@ class _Teller:
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         self._num_told += 1
-        reward = self._plan.failure_reward if isinstance(outcome, Failure) else self._plan.reward(outcome)
-        if reward is not None:
-            self._controller.tell(trial.rollout, reward)
-            del self._untold[trial.id]
+        failure = self._plan.failure_reward
+        if isinstance(outcome, Failure) and failure is None:
+            return
+        if (objectives := self._plan.objectives) is not None:
+            values = (-math.inf,) * len(objectives) if isinstance(outcome, Failure) else objectives(outcome)
+            cast("FrontController", self._controller).tell_values(trial.id, trial.rollout, values)
+        else:
+            reward = failure if isinstance(outcome, Failure) else self._plan.reward(outcome)
+            self._controller.tell(trial.rollout, cast("float", reward))
+        del self._untold[trial.id]
 
 
 def tell_earlier(controller: Controller, plan: SearchPlan, contents: LedgerContents) -> _Teller:

@@ -1,8 +1,9 @@
 """Resolves the argument ARCH of the commands to an architecture.
 
-It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), the folder of a training, a
-checkpoint, an exported folder, the name of a published architecture or of a reference network (also
-``torchvision:NAME`` and ``timm:NAME``), or a cell of NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
+It is a JSON file, the folder of a run (its best trial), ``RUN@3`` (its third best), ``RUN@front`` (the knee of its
+front) or ``RUN@front3`` (the third on its front), the folder of a training, a checkpoint, an exported folder, the name
+of a published architecture or of a reference network (also ``torchvision:NAME`` and ``timm:NAME``), or a cell of
+NAS-Bench-201 such as ``|op~0|+|op~0|op~1|``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from experiments.config.parsing.sections import validate_section
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
+from experiments.search.front import front_of
 from nas.architecture import Architecture
 from nas.edge_cell import EdgeCell
 from nas.export.folder import ARCHITECTURE_FILE, read_network
@@ -33,6 +35,7 @@ from nas.models.presets import PRESETS, PUBLISHED_SIZES, parse_stack
 from nas.models.reference.library import check_library_network, library_spec
 from nas.models.reference.names import IMAGENET_FORM, REFERENCE_NETWORKS, LibraryForm, ReferenceNetwork, library_name
 from nas.models.scaling import Budget, parse_amount, widest
+from nas.records import Record
 from nas.training.run import NETWORK_FILE
 from nas.trial import Success
 from search_spaces.published import PUBLISHED
@@ -171,9 +174,7 @@ def _find(text: str) -> ArchitectureSource:
         return ArchitectureSource(text, named)
     folder, at, rank = text.rpartition("@")
     if at and Path(folder).is_dir():
-        if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
-            raise ValueError(f"in RUN@k, k must be a whole number from 1, got {rank!r:.40}")
-        return _from_folder(text, Path(folder), int(rank[:9]))
+        return _from_run(text, Path(folder), rank)
     if at or path.suffix or len(path.parts) > 1:
         raise ValueError(f"there is no file or folder {folder if at else text}")
     what = "architecture (there is no file, no folder and no published network of this name)"
@@ -218,10 +219,32 @@ def _from_folder(text: str, path: Path, rank: int) -> ArchitectureSource:
         raise ValueError(f"{path} has no successful trial yet")
     if len(best) < rank:
         raise ValueError(f"{path} has {len(best)} different successful architectures, got @{rank}")
-    record = best[rank - 1]
+    return trial_source(text, folder, best[rank - 1])
+
+
+def _from_run(text: str, path: Path, rank: str) -> ArchitectureSource:
+    """What ``@k`` or ``@front`` behind the folder of a run names."""
+    if rank.startswith("front"):
+        return _from_front(text, RunFolder(path), rank.removeprefix("front"))
+    if not (rank.isascii() and rank.isdecimal()) or int(rank[:9]) < 1:
+        raise ValueError(f"in RUN@k, k must be a whole number from 1, got {rank!r:.40}")
+    return _from_folder(text, path, int(rank[:9]))
+
+
+def _from_front(text: str, folder: RunFolder, place: str) -> ArchitectureSource:
+    found, records = front_of(folder)
+    if not place:
+        return trial_source(text, folder, records[found.knee])
+    if not (place.isascii() and place.isdecimal()) or not 1 <= int(place[:9]) <= len(records):
+        raise ValueError(f"in RUN@frontK, K must be a place on the front, 1..{len(records)}, got {place!r:.40}")
+    return trial_source(text, folder, records[int(place[:9]) - 1])
+
+
+def trial_source(text: str, folder: RunFolder, record: Record) -> ArchitectureSource:
+    """The architecture of a trial of a run, named `text`; ValueError if no network can be built from it."""
     architecture, outcome = record.trial.architecture, record.outcome
     if not isinstance(architecture, Buildable) or not isinstance(outcome, Success):
-        raise ValueError(f"{path} must hold architectures from which a network can be built")
+        raise ValueError(f"{folder.path} must hold architectures from which a network can be built")
     weights = folder.trial_weights(record.trial.id)  # none after a search with shared weights
     return ArchitectureSource(
         text, architecture, record.trial.fidelity, weights if weights.is_file() else None, outcome

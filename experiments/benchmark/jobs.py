@@ -19,19 +19,22 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.benchmark.objectives import metric_columns, true_front
 from experiments.benchmark.tables import TABLES
 from experiments.comparison.curves import CACHED, STOPPED, SUCCESS, Run
 from experiments.config.parsing.sections import dump_settings, flatten
 from experiments.config.parsing.yaml_file import parse_yaml
-from experiments.config.search_config import build_controller, parse_controller, parse_wrapper
+from experiments.config.strategies import build_controller, parse_controller, parse_wrapper
 from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
+from nas.fronts import hypervolume_curve
+from nas.objectives import Objectives
 from nas.protocols import Pool, SearchSpace
 from nas.rewards import Accuracy, Reward
 from nas.rungs import RankedReward
 from nas.search import SearchPlan, search
-from nas.trial import Failure, Outcome, Trial
+from nas.trial import Failure, Outcome, Success, Trial
 from workers.evaluators.table import TEST_ACCURACY, Columns, Table
 from workers.pools.caching_pool import CachingPool
 from workers.pools.rung_pool import RungPool
@@ -56,6 +59,8 @@ class Job:
         seed: Of the run; each strategy derives its own seed from it.
         rungs: Columns of validation accuracy by epochs, for early stopping; empty for none.
         eta: One in `eta` of the trials that reach a rung goes on.
+        objectives: Names of the objectives of a search for a front, see `nas.objectives`; empty for none.
+        costs: SHA-256 digest of the file with further columns; empty if there is none. Its path is `costs_path`.
     """
 
     path: str
@@ -71,12 +76,18 @@ class Job:
     seed: int
     rungs: Mapping[int, str] = field(default_factory=dict)
     eta: float = 3.0
+    objectives: tuple[str, ...] = ()
+    costs: str = ""
+    costs_path: str = ""
 
     @property
     def key(self) -> dict[str, Any]:
-        """Everything that determines the result, as plain data for JSON; rungs only if there are any."""
-        hidden = {"path"} if self.rungs else {"path", "rungs", "eta"}
+        """Everything that determines the result, as plain data for JSON; rungs and objectives only if any."""
+        hidden = {"path", "costs_path"} | (set() if self.rungs else {"rungs", "eta"})
+        hidden |= set() if self.objectives else {"objectives", "costs"}
         value = {name: item for name, item in asdict(self).items() if name not in hidden}
+        if self.objectives:
+            value["objectives"] = list(self.objectives)
         return value | ({"rungs": {str(epochs): column for epochs, column in self.rungs.items()}} if self.rungs else {})
 
     @property
@@ -125,6 +136,9 @@ class Job:
         if result is None:
             raise RuntimeError(f"{self.file(folder)} does not exist")
         columns = {name: np.array(result[name], dtype=float) for name in _NUMBERS}
+        if self.objectives:
+            reference, total = _true_front(self.space, self.path, self.columns, self.objectives, self.costs_path)
+            columns["hypervolume"] = hypervolume_curve(result["values"], reference) / total
         run = Run(self.name, **columns, fingerprints=result["decisions"], statuses=result["status"])
         return run, result["trial"]
 
@@ -156,10 +170,29 @@ def controller_settings(controller: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def load_table(
-    space: str, path: str, columns: Columns, rungs: tuple[tuple[int, str], ...] = ()
+    space: str,
+    path: str,
+    columns: Columns,
+    rungs: tuple[tuple[int, str], ...] = (),
+    metrics: tuple[str, ...] = (),
+    costs: str = "",
 ) -> tuple[Table, SearchSpace]:
-    """Reads a table and the space of its architectures, once per process."""
-    return TABLES[space].load(Path(path), columns, dict(rungs))
+    """Reads a table and the space of its architectures, once per process; see `TableKind.load`."""
+    further = Path(costs) if costs else None
+    return TABLES[space].load(Path(path), columns, dict(rungs), metrics=metrics, costs=further)
+
+
+def job_table(job: Job) -> tuple[Table, SearchSpace]:
+    """The table of a run and the space of its architectures."""
+    rungs = tuple(job.rungs.items())
+    return load_table(job.space, job.path, job.columns, rungs, metric_columns(job.objectives), job.costs_path)
+
+
+@lru_cache(maxsize=1)
+def _true_front(space: str, path: str, columns: Columns, objectives: tuple[str, ...], costs: str) -> tuple[Any, float]:
+    """Reference point and hypervolume of the true front of a table, once per process."""
+    table, _ = load_table(space, path, columns, (), metric_columns(objectives), costs)
+    return true_front(table, objectives)
 
 
 def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Console) -> None:
@@ -181,20 +214,29 @@ def run_jobs(jobs: Sequence[Job], folder: Path, num_processes: int, console: Con
 
 def run_job(job: Job, folder: Path) -> None:
     """Executes a run and writes its result atomically; architectures evaluated before come from the cache."""
-    table, space = load_table(job.space, job.path, job.columns, tuple(job.rungs.items()))
+    table, space = job_table(job)
     section = {name: value for name, value in job.settings.items() if name != "wrapper"}
     strategy = parse_controller(section), parse_wrapper(job.settings["wrapper"], section)
-    controller = build_controller(space, *strategy, seed=job.derived_seed)
+    objectives = Objectives.of(job.objectives) if job.objectives else None
+    controller = build_controller(space, *strategy, seed=job.derived_seed, num_objectives=len(job.objectives))
     reward: Reward = RankedReward(Accuracy(), job.rungs, job.eta) if job.rungs else Accuracy()
     plan = SearchPlan(
-        Fidelity(), job.num_trials, seed=job.derived_seed, reward=reward, failure_reward=job.failure_reward
+        Fidelity(),
+        job.num_trials,
+        seed=job.derived_seed,
+        reward=reward,
+        failure_reward=job.failure_reward,
+        objectives=objectives,
     )
-    rows = []
+    rows, values = [], []
     with VirtualPool(table, num_workers=job.num_workers) as pool:
         evaluating: Pool = RungPool(pool, sorted(job.rungs), job.eta) if job.rungs else pool
         for trial, outcome in search(space, controller, CachingPool(evaluating), plan):
             rows.append(_row(trial, outcome, pool.now_seconds))
-    result = {"key": job.key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+            values.append(objectives(outcome) if objectives and isinstance(outcome, Success) else None)
+    result: dict[str, Any] = {"key": job.key} | dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    if objectives is not None:
+        result["values"] = values
     write_text(job.file(folder), json.dumps(result) + "\n")
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.benchmark.jobs import Job, controller_settings, load_table, run_jobs
+from experiments.benchmark.jobs import Job, controller_settings, job_table, run_jobs
+from experiments.benchmark.objectives import objective_names
 from experiments.benchmark.tables import TABLES
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import Strategy
@@ -45,6 +46,9 @@ class Benchmark:
         rungs: Early stopping: columns of validation accuracy by epochs of a shorter training; empty for none.
         eta: One in `eta` of the trials that reach a rung goes on.
         space: Kind of the table, a key of `experiments.benchmark.tables.TABLES`.
+        objectives: Of a search for a front, compared by the share of the true front's hypervolume: accuracy,
+            parameters, multiply_adds, or columns of which less is better, unless ``:max`` follows; empty for none.
+        costs: File with these columns, by ``arch``; None if they are in the table.
     """
 
     table: Path
@@ -57,6 +61,8 @@ class Benchmark:
     rungs: Mapping[int, str] = dataclasses.field(default_factory=dict)
     eta: float = 3.0
     space: str = "nasbench201"
+    objectives: Sequence[str] = ()
+    costs: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("controllers", "num_workers"):
@@ -81,12 +87,27 @@ class Benchmark:
         make = partial(
             Job, space=self.space, path=str(table), table=digest, columns=columns, num_trials=self.num_trials
         )
+        if self.objectives:
+            make = partial(make, **self._front(table))
         if self.rungs:
             make = partial(make, rungs=dict(sorted(self.rungs.items())), eta=self.eta)
-        return [
+        jobs = [
             make(controller=name, settings=settings[name], num_workers=number, seed=seed)
             for seed, number, name in product(range(self.num_seeds), self.num_workers, self.controllers)
         ]
+        if self.objectives:
+            job_table(jobs[0])
+        return jobs
+
+    def _front(self, table: Path) -> dict[str, Any]:
+        """What a job has to know of the objectives."""
+        if self.rungs:
+            raise ValueError("a search for a front cannot have rungs: its objectives do not compare across epochs")
+        if self.costs is None:
+            return {"objectives": objective_names(self.objectives, table)}
+        costs = self.costs.resolve()
+        names, digest = objective_names(self.objectives, costs), hashlib.sha256(costs.read_bytes()).hexdigest()
+        return {"objectives": names, "costs": digest, "costs_path": str(costs)}
 
 
 def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str, Comparison]:
@@ -141,7 +162,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
 
 def _describe(best: BestArchitecture, job: Job, trials: dict[str, Sequence[int]]) -> BestArchitecture:
     """Adds what the best cell of a strategy is, what it costs, and which trial it was."""
-    table, space = load_table(job.space, job.path, job.columns)
+    table, space = job_table(job)
     cell = space.decode(tuple(map(int, str(best.fingerprint).split("-"))))
     row = table.rows[cell.to_json()["arch"]]
     return dataclasses.replace(
@@ -165,4 +186,5 @@ def _configuration(jobs: Sequence[Job]) -> dict[str, Any]:
         **{f"controller.{name}": value for name, value in flatten(job.settings)},
         **{name: getattr(job, name) for name in ("num_workers", "num_trials", "failure_reward")},
         "num_seeds": len(jobs),
+        **({"objectives": ", ".join(job.objectives), "costs.sha256": job.costs} if job.objectives else {}),
     }

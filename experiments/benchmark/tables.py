@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from nas.protocols import SearchSpace
 from search_spaces.nasbench201 import EdgeSpace
 from search_spaces.table_space import TableSpace
 from workers.evaluators.macro_table import read_macro_table
-from workers.evaluators.table import CHOICE_SEPARATOR, Columns, Table, read_table
+from workers.evaluators.table import CHOICE_SEPARATOR, Columns, Table, add_metrics, read_table
 
 _TRANSNAS = re.compile(r"(.*-)(\d)_(\d)(\d)_(\d)(\d)(\d)")
 _TRANSNAS_TEMPLATE = "{}_{}{}_{}{}{}"
@@ -33,10 +33,22 @@ class TableKind:
     read: Callable[..., Table] = read_table
 
     def load(
-        self, path: Path, columns: Columns, rungs: Mapping[int, str] = MappingProxyType({})
+        self,
+        path: Path,
+        columns: Columns,
+        rungs: Mapping[int, str] = MappingProxyType({}),
+        *,
+        metrics: Sequence[str] = (),
+        costs: Path | None = None,
     ) -> tuple[Table, SearchSpace]:
-        """Reads a table and the space of its architectures; ValueError if the file is not valid."""
-        table = self.read(path, columns, rungs=rungs)
+        """Reads a table and the space of its architectures; ValueError if a file is not valid.
+
+        `metrics` are columns of further metrics, of the file `costs` if there is one, else of the table.
+        """
+        of_table = {"metrics": metrics} if metrics and costs is None else {}
+        table = self.read(path, columns, rungs=rungs, **of_table)
+        if costs is not None:
+            table = add_metrics(table, costs, metrics)
         try:
             return table, self.space(table.rows)
         except ValueError as error:

@@ -59,16 +59,27 @@ def export(  # noqa: PLR0913 - one argument for each option
         bool,
         typer.Option("--normalize", help="Let these programs normalize the images, of values 0 to 1, themselves."),
     ] = False,
+    front: Annotated[
+        bool, typer.Option("--front", help="Export every member of the front of a run, each to a folder of its own.")
+    ] = False,
+    objectives: options.Objectives = None,
 ) -> None:
     """Export an architecture as code that needs only torch, with its weights if it is trained."""
     from experiments.architectures.count import count_architecture, network_line
     from experiments.architectures.export import export_architecture
     from experiments.architectures.find import NetworkOptions, find_architecture
 
-    source = find_architecture(arch)
     network = NetworkOptions(preset, stack, image_size, classes, parameters, multiply_adds)
     asked = {"onnx": onnx, "torch-export": torch_export, "features": features}
     programs = [name for name, wanted in asked.items() if wanted]
+    if front:
+        from experiments.architectures.export_front import export_front
+
+        names = options.split(objectives)
+        files = export_front(Path(arch), out, network, names=names, programs=programs, normalize=normalize)
+        typer.echo(f"{out}: " + ", ".join(path.name for path in files))
+        return
+    source = find_architecture(arch)
     files = export_architecture(source, out, network, programs=programs, normalize=normalize)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
     if network.given:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, Quick, folder
+from experiments.cli.options import Json, Quick, folder, split
 from experiments.cli.output import print_json
 
 QUICK_TRIALS, QUICK_SEEDS = 20, 2
@@ -36,6 +37,10 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         typer.Option(help="Stop weak trials early: EPOCHS=COLUMN, comma-separated: 12=valid_accuracy_12ep."),
     ] = None,
     eta: Annotated[float, typer.Option(help="One in ETA of the trials that reach a rung goes on.")] = 3.0,
+    objectives: Annotated[
+        str | None, typer.Option(help="Search for a front: comma-separated, such as accuracy,latency_pixel2.")
+    ] = None,
+    costs: Annotated[Path | None, typer.Option(help="CSV with arch and the columns of the objectives.")] = None,
     processes: Annotated[int | None, typer.Option(help="Runs at a time; default one per core.")] = None,
     quick: Quick = False,
     as_json: Json = False,
@@ -47,7 +52,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     from experiments.benchmark.tables import TABLES
     from experiments.comparison.run import print_comparison
     from experiments.config.parsing.unknown_names import unknown_name
-    from experiments.config.search_config import CONTROLLERS
+    from experiments.config.strategies import CONTROLLERS
     from workers.evaluators.table import Columns
 
     if space not in TABLES:
@@ -58,6 +63,7 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
     stopping = parse_rungs(rungs or ""), eta
     asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, *stopping, space)
+    asked = replace(asked, objectives=split(objectives), costs=costs)
     value = run_benchmark(asked, out, Console(stderr=as_json))
     if as_json:
         print_json({name: comparison.to_json() for name, comparison in value.items()})
@@ -77,11 +83,6 @@ def parse_rungs(text: str) -> dict[int, str]:
             raise ValueError(f"rungs must be EPOCHS=COLUMN with epochs of 1..199, got {part!r:.60}")
         rungs[int(epochs[:9])] = column
     return rungs
-
-
-def split(text: str) -> tuple[str, ...]:
-    """The comma-separated parts of a text."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from experiments.cli import (
     detect,
     evaluate,
     guide,
+    latency,
     robustness,
     search,
     segment,
@@ -42,12 +43,13 @@ COMMANDS = (
 )
 """Modules of commands; a new command adds its module here."""
 
-for _module in (*COMMANDS, study):
+for _module in (*COMMANDS, study, latency):
     for _command in _module.app.registered_commands:
         _command.cls = AnnouncedCommand
 for _module in COMMANDS:
     app.add_typer(_module.app)  # without a name, their commands stand at the top level
 app.add_typer(study.app, name="study")
+app.add_typer(latency.app, name="latency")
 
 
 def _print_version(asked: bool) -> None:

@@ -40,6 +40,9 @@ Backbone = Annotated[
     ),
 ]
 Scratch = Annotated[bool, typer.Option("--scratch", help="Do not use the weights of a trained backbone.")]
+Objectives = Annotated[
+    str | None, typer.Option(help="Comma-separated objectives of the front; default those that the search sought.")
+]
 Out = Annotated[Path | None, folder("Output folder; default runs/CONFIG.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the images.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
@@ -97,3 +100,8 @@ def config_request(
     }
     changes = {(name, key): value for name, part in {**shared, **sections}.items() for key, value in part.items()}
     return ConfigRequest(source, changes, tuple(settings or ()), accept_data=accept_data, quick=quick)
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """The comma-separated parts of a text."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

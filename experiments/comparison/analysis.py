@@ -1,7 +1,8 @@
 """Compares strategies: summaries of their runs, and rank tests of all pairs at checkpoints of the budget.
 
 The measure is the incumbent, chosen by the reward that the search was told: its test accuracy if all runs have one,
-else its validation accuracy. It is 0 until the first success of a run, so that no run is excluded for its failures.
+else its validation accuracy. For searches for a front it is the share of the best known hypervolume. It is 0 until the
+first success of a run, so that no run is excluded for its failures.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def compare_strategies(strategies: Sequence[Strategy], *, target: float | None =
         raise ValueError(f"strategies must be one or more, of distinct names, got {', '.join(names) or 'none'}")
     runs = [run for strategy in strategies for run in strategy.runs]
     budget = {axis: min(float(positions(run, axis)[-1]) for run in runs) for axis in AXES if _has_axis(runs, axis)}
-    measure = "incumbent_test" if all(run.test is not None for run in runs) else "incumbent"
+    measure = _measure(runs)
     random = next((strategy for strategy in strategies if is_random(strategy)), None)
-    analysis = _Analysis(measure, budget, seed, None if random is None else _random_accuracy(random, measure))
+    analysis = _Analysis(measure, budget, seed, _random_accuracy(random, measure))
     dots = sum(run.num_trials for run in runs) <= MAX_DOTS
     comparison = Comparison(
         measure=measure,
@@ -180,7 +181,16 @@ def _area(curve: FloatArray, places: FloatArray, end: float) -> float:
     return float((values * widths).sum() / widths.sum())
 
 
-def _random_accuracy(random: Strategy, measure: str) -> float:
+def _measure(runs: Sequence[Run]) -> str:
+    if all(run.hypervolume is not None for run in runs):
+        return "hypervolume"
+    return "incumbent_test" if all(run.test is not None for run in runs) else "incumbent"
+
+
+def _random_accuracy(random: Strategy | None, measure: str) -> float | None:
+    """Mean accuracy of random architectures; None if unknown, or if fronts are compared."""
+    if random is None or measure == "hypervolume":
+        return None
     columns = [run.test if measure == "incumbent_test" else run.accuracy for run in random.runs]
     known = np.concatenate([column[~np.isnan(column)] for column in columns if column is not None])
     return float(known.mean()) if known.size else math.nan

@@ -105,7 +105,8 @@ def _incumbent_panel(axes: Axes, *, comparison: Comparison, axis: str) -> None:
     detail = "mean with 95 % band" if most > 1 else "incumbent"
     detail += ", interquartile mean dashed" if most >= MIN_FOR_IQM else ""
     detail += ", chosen by validation" if measure == "incumbent_test" else ""
-    finish(axes, "Best architecture so far", detail, f"{MEASURES[measure].capitalize()} (%)")
+    title = "Front so far" if measure == "hypervolume" else "Best architecture so far"
+    finish(axes, title, detail, f"{MEASURES[measure].capitalize()} (%)")
     if axis == "trials":
         _scale_trials(axes, comparison)
     else:

@@ -39,6 +39,7 @@ class Run:
         fingerprints: of the architectures, so that repeated ones count once; None if all are distinct.
         statuses: ``success``, ``cached``, ``stopped`` or the kind of failure; None to derive them from the accuracy.
         elapsed_seconds: time at which each trial finished, not decreasing; None if unknown or interrupted.
+        hypervolume: of a search for a front: share of the best known hypervolume after each trial; None for others.
     """
 
     name: str
@@ -49,9 +50,10 @@ class Run:
     fingerprints: Sequence[str] | None = None
     statuses: Sequence[str] | None = None
     elapsed_seconds: FloatArray | None = None
+    hypervolume: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "test", "reward", "fingerprints", "statuses", "elapsed_seconds"):
+        for name in ("seconds", "test", "reward", "fingerprints", "statuses", "elapsed_seconds", "hypervolume"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.accuracy):
                 raise ValueError(f"{name} of run {self.name} must hold {len(self.accuracy)} entries, got {len(column)}")
@@ -112,12 +114,14 @@ class Run:
     def curves(self) -> dict[str, FloatArray]:
         """Curves by name: one value after each trial, NaN where there is none yet.
 
-        ``incumbent`` is the validation accuracy of the best trial so far by score, ``incumbent_test`` its test
-        accuracy, ``moving_mean`` the mean validation accuracy of the last 25 trials, ``incumbent_reward`` and
-        ``moving_reward`` the same of the reward if it is not the accuracy, ``top_5`` the mean validation accuracy of
-        the five distinct architectures of the largest accuracy so far.
+        ``hypervolume`` is that of a search for a front, ``incumbent`` the validation accuracy of the best trial so far
+        by score, ``incumbent_test`` its test accuracy, ``moving_mean`` the mean validation accuracy of the last 25
+        trials, ``incumbent_reward`` and ``moving_reward`` the same of the reward if it is not the accuracy, ``top_5``
+        the mean validation accuracy of the five distinct architectures of the largest accuracy so far.
         """
         curves = {"incumbent": _follow(self.accuracy, self.incumbents)}
+        if self.hypervolume is not None:
+            curves["hypervolume"] = self.hypervolume
         if self.test is not None:
             curves["incumbent_test"] = _follow(self.test, self.incumbents)
         curves["moving_mean"] = moving_mean(self.accuracy)

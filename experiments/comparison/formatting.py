@@ -7,7 +7,11 @@ from collections.abc import Mapping
 
 from experiments.comparison.statistics import CONFIDENCE, Interval
 
-MEASURES: Mapping[str, str] = {"incumbent": "validation accuracy", "incumbent_test": "test accuracy"}
+MEASURES: Mapping[str, str] = {
+    "incumbent": "validation accuracy",
+    "incumbent_test": "test accuracy",
+    "hypervolume": "hypervolume",
+}
 AXIS_NAMES: Mapping[str, str] = {"worker_seconds": "Worker time", "elapsed_seconds": "Elapsed time"}
 LABELS: Mapping[str, str] = {"ppo": "PPO", "random": "random search", "reinforce": "REINFORCE"}
 """Names of controllers where they differ from those of `experiments.config.search_config.CONTROLLERS`."""

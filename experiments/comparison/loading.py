@@ -21,7 +21,9 @@ from experiments.config.parsing.sections import dump_settings, flatten
 from experiments.runs.data_record import DataRecord, read_data_record
 from experiments.runs.run_folder import RunFolder, read_object
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
+from nas.fronts import hypervolume, hypervolume_curve, reference_point
 from nas.ledger.writer import read_ledger
+from nas.objectives import Objectives
 from nas.records import Record
 from nas.rewards import Reward
 from nas.trial import Success
@@ -62,6 +64,11 @@ class LoadedRun:
             raise ValueError(f"{self.name}: {error}") from None
 
     @property
+    def objective_names(self) -> tuple[str, ...]:
+        """The objectives of the front that it sought; empty if none."""
+        return tuple(self.settings.get("objectives.names", ()))
+
+    @property
     def strategy_settings(self) -> dict[str, Any]:
         """The settings that define its strategy, by dotted key: ``name`` of the controller and others."""
         learning = {key: self.settings[key] for key in LEARNING if key in self.settings}
@@ -77,6 +84,24 @@ class LoadedRun:
     def _section(self, name: str) -> dict[str, Any]:
         prefix = f"{name}."
         return {key.removeprefix(prefix): value for key, value in self.settings.items() if key.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class FrontScale:
+    """What the hypervolume of several runs is measured by.
+
+    Attributes:
+        reference: the reference point.
+        total: hypervolume of all runs together.
+    """
+
+    objectives: Objectives
+    reference: FloatArray
+    total: float
+
+    def curve(self, values: Sequence[tuple[float, ...] | None]) -> FloatArray:
+        """The share of the total after each trial of a run."""
+        return hypervolume_curve(values, self.reference) / self.total
 
 
 def load_run(path: Path) -> LoadedRun:
@@ -151,15 +176,34 @@ def group_runs(runs: Sequence[LoadedRun]) -> list[Strategy]:
     for run in runs:
         groups.setdefault(json.dumps(run.strategy_settings, sort_keys=True), []).append(run)
     settings = [members[0].strategy_settings for members in groups.values()]
+    scale = _front_scale(runs)
     strategies = [
-        Strategy(_strategy_name(own, settings), tuple(map(to_run, members)), own)
+        Strategy(_strategy_name(own, settings), tuple(to_run(each, scale) for each in members), own)
         for own, members in zip(settings, groups.values(), strict=True)
     ]
     return sorted(strategies, key=lambda strategy: (strategy.settings["name"] == "random", strategy.name))
 
 
-def to_run(loaded: LoadedRun) -> Run:
-    """Converts the finished trials of a run to arrays."""
+def _front_scale(runs: Sequence[LoadedRun]) -> FrontScale | None:
+    """What the hypervolume of runs is measured by, the union of their fronts; None unless all sought the same one."""
+    names = {run.objective_names for run in runs}
+    if len(names) != 1 or not (chosen := names.pop()):
+        return None
+    objectives = Objectives.of(chosen)
+    found = [values for run in runs for values in _values(run, objectives) if values is not None]
+    if not found:
+        return None
+    reference = reference_point(found)
+    return FrontScale(objectives, reference, hypervolume(found, reference))
+
+
+def _values(run: LoadedRun, objectives: Objectives) -> list[tuple[float, ...] | None]:
+    outcomes = (record.outcome for record in run.records)
+    return [objectives(each) if isinstance(each, Success) and each.stopped_after is None else None for each in outcomes]
+
+
+def to_run(loaded: LoadedRun, scale: FrontScale | None = None) -> Run:
+    """Converts the finished trials of a run to arrays; with a scale, also its hypervolume."""
     rewarded = loaded.settings.get("reward.name", "accuracy") != "accuracy"
     successes = [record.outcome for record in loaded.records if isinstance(record.outcome, Success)]
     tested = all(TEST_METRIC in success.metrics for success in successes)
@@ -171,6 +215,7 @@ def to_run(loaded: LoadedRun) -> Run:
         reward=_column(loaded, loaded.reward) if rewarded else None,
         fingerprints=[record.fingerprint for record in loaded.records],
         statuses=[_status(record) for record in loaded.records],
+        hypervolume=None if scale is None else scale.curve(_values(loaded, scale.objectives)),
     )
 
 

@@ -48,7 +48,7 @@ def notes(comparison: Comparison) -> list[str]:
         found.append(f"Bands and intervals are wide and imprecise with fewer than {FEW_RUNS} seeds: {', '.join(few)}.")
     if failed := sum(run.incumbent_validation == 0 for each in strategies for run in each.runs):
         found.append(f"{plural(failed, 'run')} without any successful trial counted with an accuracy of 0.")
-    if comparison.random_architecture is None:
+    if comparison.random_architecture is None and comparison.measure != "hypervolume":
         found.append("The gain over the mean random architecture is unknown without a run of random search.")
     if "worker_seconds" not in budget:
         found.append("Comparisons by worker time are omitted, since the runs hold no training times.")

@@ -73,7 +73,7 @@ def _one_worker_each(document: Document) -> Document:
 SEARCH = ConfigKind(
     "search",
     (
-        *("space", "controller", "wrapper", "reward", "evaluator", "shifts", "search"),
+        *("space", "controller", "wrapper", "reward", "objectives", "evaluator", "shifts", "search"),
         *("network", "recipe", "data", "workers", "trackers"),
     ),
     named={

@@ -71,6 +71,11 @@ def evaluator(value: Any, offered: Sequence[str]) -> tuple[tuple[str, ...], type
     return tuple(name for name in offered if name in rest), _settings_class(value, rest)
 
 
+def takes(value: Callable[..., Any], name: str) -> bool:
+    """Whether a function or class takes an argument of that name."""
+    return name in _parameters(value)
+
+
 def _parameters(value: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(value).parameters

@@ -6,15 +6,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, get_type_hints
 
-from controllers.ppo import PPO, PPOSettings
-from controllers.ppo import PRESETS as PPO_PRESETS
-from controllers.random_search import RandomSearch
-from controllers.regularized_evolution import EvolutionSettings, RegularizedEvolution
-from controllers.reinforce import Reinforce, ReinforceSettings
 from experiments.config import outside
 from experiments.config.config import Config
 from experiments.config.kinds import SEARCH, ConfigKind, Document
 from experiments.config.named import optional_settings, parse_reward, split_named
+from experiments.config.objective_settings import ObjectiveSettings
 from experiments.config.parsing.sections import dump_settings, validate_section
 from experiments.config.parsing.unknown_names import unknown_name
 from experiments.config.search_checks import (
@@ -26,8 +22,9 @@ from experiments.config.search_checks import (
     check_within_search,
 )
 from experiments.config.search_settings import SearchSettings, ShiftSettings, TrackerSettings
+from experiments.config.strategies import CONTROLLERS, build_controller, parse_controller, parse_wrapper
 from experiments.config.workers import SearchWorkers
-from experiments.config.wrappers import WRAPPERS, wrap
+from experiments.config.wrappers import WRAPPERS
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
 from nas.edge_cell import EdgeCell
@@ -62,23 +59,6 @@ class SpaceKind:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ControllerKind:
-    """An entry of the table of controllers.
-
-    Attributes:
-        build: The class, called with the choices, its settings if it has any, and the seed.
-        settings: The class of its settings; None if it has none.
-        presets: Settings by name, for ``preset: nasnet``; settings beside it replace those of the preset.
-        wrapper: Name of the wrapper where a configuration names none and no preset.
-    """
-
-    build: Callable[..., Controller]
-    settings: type[Any] | None = None
-    presets: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    wrapper: str = "none"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class EvaluatorKind:
     """An entry of the table of evaluators.
 
@@ -106,27 +86,14 @@ SPACES = Table(
 )
 """Search spaces by name."""
 
-CONTROLLERS = Table(
-    "controller",
-    {
-        "random": ControllerKind(RandomSearch),
-        "reinforce": ControllerKind(Reinforce, ReinforceSettings),
-        "ppo": ControllerKind(PPO, PPOSettings, PPO_PRESETS, wrapper="surrogate"),
-        "evolution": ControllerKind(RegularizedEvolution, EvolutionSettings),
-    },
-    lambda value: ControllerKind(*outside.controller(value)),
-)
-"""Controllers by name."""
-
-_ARGUMENTS = ("data", "weights_dir", "states_dir", "max_parameters", "max_multiply_adds", "shifts", "progress_dir")
+_LIMITS = ("max_parameters", "max_multiply_adds", "costs")
+_ARGUMENTS = ("data", "weights_dir", "states_dir", *_LIMITS, "shifts", "progress_dir")
 EVALUATORS = Table(
     "evaluator",
     {
         "train_and_validate": EvaluatorKind(train_and_validate, _ARGUMENTS, estimate=estimate_seconds),
-        "zero_cost": EvaluatorKind(zero_cost, ("data", "max_parameters", "max_multiply_adds"), ZeroCostSettings),
-        "shared_weights": EvaluatorKind(
-            shared_weights, ("data", "store", "max_parameters", "max_multiply_adds"), SharedWeightsSettings
-        ),
+        "zero_cost": EvaluatorKind(zero_cost, ("data", *_LIMITS), ZeroCostSettings),
+        "shared_weights": EvaluatorKind(shared_weights, ("data", "store", *_LIMITS), SharedWeightsSettings),
     },
     lambda value: EvaluatorKind(value, *outside.evaluator(value, _ARGUMENTS)),
 )
@@ -171,6 +138,7 @@ class SearchConfig(Config):
     reward: Reward
     evaluator_name: str
     evaluator: Any
+    objectives: ObjectiveSettings
     shifts: ShiftSettings
     search: SearchSettings
     network: NetworkSpec
@@ -193,6 +161,7 @@ class SearchConfig(Config):
             check_scored(self.evaluator, self.reward, self.search)
         if isinstance(self.evaluator, SharedWeightsSettings):
             check_shared(self.recipe, self.shifts, self.search, self.workers.pool)
+        self._check_objectives()
         self.shifts.check_fits(reward_name=self.reward_name, num_channels=self.network.in_channels)
 
     @property
@@ -209,7 +178,22 @@ class SearchConfig(Config):
     def build_controller(self) -> Controller:
         """Returns a new controller, in its wrapper, for this space and seed."""
         strategy = (self.controller_name, self.controller), (self.wrapper_name, self.wrapper)
-        return build_controller(self.space, *strategy, seed=self.search.seed)
+        return build_controller(
+            self.space,
+            *strategy,
+            seed=self.search.seed,
+            num_objectives=len(self.objectives.names),
+            accepts=self.objectives.accepts(self.space, self.network),
+        )
+
+    def _check_objectives(self) -> None:
+        objectives = self.objectives
+        if objectives.names and self.search.rungs is not None:
+            raise ValueError("search.rungs must be null with objectives.names: they do not compare across epochs")
+        if "shifted_accuracy" in objectives.names and not self.shifts.reward:
+            raise ValueError("objective shifted_accuracy needs at least one shift in shifts.reward")
+        if objectives.costs() is not None and "costs" not in self.evaluator_kind.takes:
+            raise ValueError(f"objectives on costs need an evaluator that measures them, got {self.evaluator_name}")
 
     @classmethod
     def section_classes(cls, section: str) -> list[type[Any]]:
@@ -237,40 +221,10 @@ class SearchConfig(Config):
         for name in self.kind.sections:
             named = {"name": getattr(self, f"{name}_name")} if name in self.kind.named else {}
             settings = getattr(self, name)
+            if name == "objectives" and settings == ObjectiveSettings():
+                continue  # as in documents of runs from before there were any
             document[name] = named | (dump_settings(settings) if dataclasses.is_dataclass(settings) else {})
         return document
-
-
-def parse_controller(section: Mapping[str, Any]) -> tuple[str, Any]:
-    """Name and settings of the controller that a section of a configuration describes; settings None if it has none."""
-    name, settings = split_named("controller", section, CONTROLLERS)
-    kind = CONTROLLERS[name]
-    if kind.presets and (preset := settings.pop("preset", None)) is not None:
-        if not isinstance(preset, str) or preset not in kind.presets:
-            raise unknown_name(f"preset of controller {name}", preset, kind.presets)
-        settings = {**dump_settings(kind.presets[preset]), **settings}
-    return name, optional_settings("controller", name, settings, kind.settings)
-
-
-def parse_wrapper(section: Mapping[str, Any], controller: Mapping[str, Any]) -> tuple[str, Any]:
-    """Name and settings of the wrapper that a section describes, by default that of the controller's section.
-
-    A preset is a published controller, and has no wrapper unless one is named.
-    """
-    default = "none" if controller.get("preset") is not None else CONTROLLERS[controller["name"]].wrapper
-    name, settings = split_named(
-        "wrapper", section if section.get("name") is not None else {**section, "name": default}, WRAPPERS
-    )
-    return name, optional_settings("wrapper", name, settings, WRAPPERS[name].settings)
-
-
-def build_controller(
-    space: SearchSpace, controller: tuple[str, Any], wrapper: tuple[str, Any], *, seed: int
-) -> Controller:
-    """Builds a controller in its wrapper, each given by name and settings."""
-    name, settings = controller
-    given = () if settings is None else (settings,)
-    return wrap(CONTROLLERS[name].build(space.choices, *given, seed=seed), space, *wrapper, seed=seed)
 
 
 def _space(section: Mapping[str, Any]) -> tuple[str, SearchSpace]:

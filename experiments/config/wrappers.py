@@ -49,7 +49,13 @@ def wrap(
     settings: Any,  # noqa: ANN401 - any settings class
     *,
     seed: int,
+    accepts: Callable[[tuple[int, ...]], bool] | None = None,
 ) -> Controller:
-    """Wraps a controller; `settings` are those of the wrapper, None if it has none."""
+    """Wraps a controller; `settings` are those of the wrapper, None if it has none.
+
+    `accepts` is for wrappers that keep the bounds of a search, see `controllers.surrogate.Surrogate`.
+    """
     given = () if settings is None else (settings,)
-    return WRAPPERS[name].build(controller, space, *given, seed=seed)
+    build = WRAPPERS[name].build
+    bounds = {"accepts": accepts} if accepts is not None and outside.takes(build, "accepts") else {}
+    return build(controller, space, *given, seed=seed, **bounds)

@@ -41,6 +41,7 @@ class RunFolder:
         ledger: All trials that were asked for and their outcomes.
         weights: The folder with the weights of the best trials.
         shared_weights: The weights that trials share, if they do.
+        latencies: The latencies that were measured, one file for each network.
         progress: The folder in which running trials tell how far they are; there while a search runs.
     """
 
@@ -55,6 +56,7 @@ class RunFolder:
         self.states = path / "states"
         self.shared_weights = path / "shared.safetensors"
         self.progress = path / "progress"
+        self.latencies = path / "latencies"
 
     def trial_weights(self, trial_id: int) -> Path:
         """The file with the weights of one trial; it need not exist."""

@@ -138,7 +138,8 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
     """Runs the search; returns whether it came to its end."""
     tally = _count(config, ledger.contents)
-    weights = BestWeights(folder, config.workers.keep_weights, ledger.contents.finished, config.reward)
+    keeping = config.workers.keep_weights, ledger.contents.finished, config.reward, config.objectives.front
+    weights = BestWeights(folder, *keeping)
     controller, plan = config.build_controller(), search_plan(config)
     display = NotebookDisplay if console.is_jupyter else SearchDisplay
     reporter = display(str(folder.path), tally, console, lambda: read_progress(folder.progress))
@@ -185,7 +186,8 @@ def search_plan(config: SearchConfig) -> SearchPlan:
     if (rungs := settings.rungs) is not None:
         reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
     told = reward, settings.failure_reward, settings.batch
-    return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures)
+    front = config.objectives.front
+    return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures, front)
 
 
 @contextmanager
@@ -250,6 +252,7 @@ def _evaluator(
         "states_dir": None if config.search.rungs is None else str(folder.states.resolve()),
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
+        "costs": config.objectives.costs(str(folder.latencies.resolve())),
         "shifts": config.shifts.plan,
         "progress_dir": str(folder.progress.resolve()),
     }

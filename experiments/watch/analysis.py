@@ -102,6 +102,13 @@ class _Observed:
 
     def tell(self, rollout: Any, reward: float) -> None:  # noqa: ANN401 - as a controller
         self._controller.tell(rollout, reward)
+        self._count()
+
+    def tell_values(self, trial_id: int, rollout: Any, values: Sequence[float]) -> None:  # noqa: ANN401 - as above
+        self._controller.tell_values(trial_id, rollout, values)
+        self._count()
+
+    def _count(self) -> None:
         self._num_told += 1
         if self._num_told % self._every == 0:
             self._record()

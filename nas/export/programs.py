@@ -90,6 +90,27 @@ def _write(module: nn.Module, network: AnyNetwork, path: Path, feeding: Feeding 
     write_bytes(path, buffer.getvalue())
 
 
+def onnx_bytes(module: nn.Module, images: Tensor) -> bytes:
+    """Converts a module in evaluation mode to an ONNX model for images of this shape, from ``images`` to ``logits``."""
+    _import_onnx()
+    return bytes(_onnx_model(module, images, dynamic=None).SerializeToString())
+
+
+def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: dict[str, Any] | None) -> Any:  # noqa: ANN401
+    with warnings.catch_warnings():  # the converter warns about itself
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            (images,),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=dynamic,
+            dynamo=True,
+            verbose=False,
+        )
+    return cast("torch.onnx.ONNXProgram", program).model_proto  # None without dynamo only
+
+
 def write_onnx(network: AnyNetwork, path: Path, feeding: Feeding | None = None, *, normalize: bool = False) -> None:
     """Writes an ONNX model of a network, without parts used in training only, from ``images`` to ``logits``.
 
@@ -102,18 +123,7 @@ def write_onnx(network: AnyNetwork, path: Path, feeding: Feeding | None = None, 
     runtime = _import_onnx()
     bare = bare_network(network)
     module = _fed(bare, feeding, normalize=normalize)
-    with warnings.catch_warnings():  # the converter warns about itself
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            (_images(bare, 2),),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=_DYNAMIC,
-            dynamo=True,
-            verbose=False,
-        )
-    model = cast("torch.onnx.ONNXProgram", program).model_proto  # None without dynamo only
+    model = _onnx_model(module, _images(bare, 2), dynamic=_DYNAMIC)
     for name, value in ({} if feeding is None else feeding.to_metadata(inside=normalize)).items():
         model.metadata_props.add(key=name, value=value)
     content = model.SerializeToString()

@@ -78,11 +78,11 @@ PUBLISHED_SIZES: Mapping[str, PublishedSize] = MappingProxyType(
 """The size that the name of a published architecture means, a key of `search_spaces.published.PUBLISHED`."""
 
 
-def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> NetworkSpec:
+def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture, *, nearest: bool = False) -> NetworkSpec:
     """Sets repeats and filters of a spec from the papers' notation "N @ P", such as ``6@768``.
 
     N is the number of normal cells per stage, P that of final channels, which depends on the cells: 6 for each filter
-    with NASNet-A's.
+    with NASNet-A's. With `nearest`, the number of filters is the one that gives the nearest P.
 
     Raises:
         ValueError: if the text does not have that form, or no valid number of filters gives P channels.
@@ -94,12 +94,14 @@ def parse_stack(text: str, spec: NetworkSpec, architecture: Architecture) -> Net
     granule = 2 ** max(1, spec.num_stem_cells)
     stacked = replace(spec, num_repeats=num_repeats, num_filters=granule)
     step = _last_width(stacked, architecture)
+    if nearest:
+        return replace(stacked, num_filters=granule * max(1, round(channels / step)))
     if channels and channels % step == 0:
         return replace(stacked, num_filters=granule * channels // step)
-    nearest = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
+    others = [f"{num_repeats}@{step * k}" for k in (channels // step, channels // step + 1) if k > 0]
     raise ValueError(
         f"the channels of a stack must be a multiple of {step} with these cells ({step // granule} for each filter, "
-        f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(nearest)}"
+        f"filters in steps of {granule}), got {text.strip()}; nearest: {' and '.join(others)}"
     )
 
 

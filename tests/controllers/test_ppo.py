@@ -82,7 +82,7 @@ def test_the_paper_s_baseline_is_not_divided_by_the_deviation():
     for trial_id, reward in enumerate((0.5, 0.7)):
         controller.tell(*controller.ask([trial_id]), reward)
     mean = (0.95 * 0.5 + 0.7) / 1.95
-    assert controller._advantage(0.7) == pytest.approx(0.7 - mean)
+    assert controller._advantage(controller._judge, 0.7) == pytest.approx(0.7 - mean)
 
 
 def test_a_policy_gradient_needs_own_draws():

@@ -157,6 +157,6 @@ def test_the_model_learns_from_a_bounded_number_of_rewards():
     for rollout in rollouts:
         surrogate.tell(rollout, worth(rollout))
     surrogate.ask([500, 501])
-    model, best = surrogate._fit()
+    model, best = surrogate._fit(500)
     assert len(model._weights) == 10
     assert max(map(worth, rollouts)) == worth(Rollout(best[0], 0.0))

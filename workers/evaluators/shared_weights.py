@@ -17,6 +17,7 @@ from nas.sharing.store import Store
 from nas.sharing.training import SharedPlan, train_borrowed, validate_borrowed
 from nas.training.initial import build_initial
 from nas.trial import Outcome, Trial
+from workers.evaluators.costs import CostPlan
 from workers.evaluators.network_outcome import network_outcome
 from workers.evaluators.size_limits import buildable
 
@@ -45,6 +46,7 @@ def shared_weights(
     store: Store,
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
+    costs: CostPlan | None = None,
 ) -> Outcome:
     """Trains a trial's network for some steps with shared weights and evaluates it on the validation split.
 
@@ -57,12 +59,14 @@ def shared_weights(
         store: the shared weights.
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
+        costs: costs to measure before it, and bounds on them, see `CostPlan`.
     """
     return network_outcome(
         trial,
         lambda: _measure(trial, data, store),
         max_parameters=max_parameters,
         max_multiply_adds=max_multiply_adds,
+        costs=costs,
     )
 
 

@@ -8,7 +8,8 @@ A table file is CSV with column names in its first line and one architecture per
 - one or more columns whose names begin with ``test``: accuracy on the test split, in percent, only reported;
 - a column whose name contains ``seconds``, or else ``time``: training time in seconds, reported as that of the trial;
 - columns of validation accuracy after fewer epochs, for early stopping (`nas.rungs`), named on reading;
-- optional ``params_m`` and ``flops_m``: parameters and multiply-adds in millions. Other columns are ignored.
+- optional ``params_m`` and ``flops_m``: parameters and multiply-adds in millions;
+- columns of further metrics, such as latencies, named on reading. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
 from types import MappingProxyType
@@ -39,7 +40,7 @@ TEST_ACCURACY = "test_accuracy"
 class Measurement:
     """Measurements of one architecture: accuracies between 0 and 1, training time in seconds, and size.
 
-    `partial` holds validation accuracy and time of shorter trainings, by their epochs.
+    `partial` holds validation accuracy and time of shorter trainings, by their epochs, `metrics` further numbers.
     """
 
     validation: float
@@ -48,12 +49,13 @@ class Measurement:
     num_parameters: int = 0
     num_multiply_adds: int = 0
     partial: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(not (0 <= value <= 1 and 0 <= seconds <= _MAX_SECONDS) for value, seconds in self.partial.values()):
             raise ValueError(f"accuracies of shorter trainings must be between 0 and 1, got {dict(self.partial)}")
         for name, value in asdict(self).items():
-            if name == "partial":
+            if name in ("partial", "metrics"):
                 continue
             if name in ("validation", "test") and not 0 <= value <= 1:
                 raise ValueError(f"{name} accuracy must be between 0 and 100 percent, got {100 * value:g}")
@@ -101,7 +103,8 @@ class Table:
             return Failure(trial.id, "error", f"the table does not hold {described!r:.200}")
         sizes = row.num_parameters, row.num_multiply_adds
         if trial.until_epoch is None:
-            return Success(trial.id, row.validation, *sizes, row.seconds, metrics={TEST_ACCURACY: row.test})
+            metrics = {TEST_ACCURACY: row.test, **row.metrics}
+            return Success(trial.id, row.validation, *sizes, row.seconds, metrics=metrics)
         if trial.until_epoch not in row.partial:
             known = ", ".join(map(str, row.partial)) or "none"
             return Failure(trial.id, "error", f"the table has epochs {known} before the end, not {trial.until_epoch}")
@@ -109,7 +112,12 @@ class Table:
 
 
 def read_table(
-    path: Path, columns: Columns = Columns(), *, rungs: Mapping[int, str] = MappingProxyType({}), epochs: int = 200
+    path: Path,
+    columns: Columns = Columns(),
+    *,
+    rungs: Mapping[int, str] = MappingProxyType({}),
+    epochs: int = 200,
+    metrics: Sequence[str] = (),
 ) -> Table:
     """Reads a table file, in the format described at the top of this module.
 
@@ -119,6 +127,7 @@ def read_table(
         rungs: columns of validation accuracy after fewer epochs. Each is a training of its own, which takes its share
             of the seconds of the complete one.
         epochs: epochs of the complete trainings.
+        metrics: columns of further metrics.
 
     Raises:
         ValueError: if the file is not valid; the message names the line.
@@ -130,7 +139,8 @@ def read_table(
             header = _header(reader)
             columns = columns.resolve(header)
             shares = {epoch: (_pick(name, f"rung {epoch}", header), epoch / epochs) for epoch, name in rungs.items()}
-            return Table(_rows(reader, columns, shares), columns)
+            picked = [_pick(name, "an objective", header) for name in metrics]
+            return Table(_rows(reader, columns, shares, picked), columns)
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from None
 
@@ -168,7 +178,10 @@ def _accuracies(header: Sequence[str], role: str) -> list[str]:
 
 
 def _rows(
-    reader: csv.DictReader[str], columns: Columns, rungs: Mapping[int, tuple[str, float]]
+    reader: csv.DictReader[str],
+    columns: Columns,
+    rungs: Mapping[int, tuple[str, float]],
+    metrics: Sequence[str],
 ) -> dict[str, Measurement]:
     rows: dict[str, Measurement] = {}
     named_by = _name_columns(reader.fieldnames or ())
@@ -180,8 +193,33 @@ def _rows(
         params, flops = (_number(line, column) if column in line else 0.0 for column in ("params_m", "flops_m"))
         sizes = round(1e6 * params), round(1e6 * flops)
         partial = {epoch: (_number(line, column) / 100, share * seconds) for epoch, (column, share) in rungs.items()}
-        rows[name] = Measurement(validation / 100, test / 100, seconds, *sizes, partial)
+        further = {column: _number(line, column) for column in metrics}
+        rows[name] = Measurement(validation / 100, test / 100, seconds, *sizes, partial, further)
     return rows
+
+
+def add_metrics(table: Table, path: Path, metrics: Sequence[str]) -> Table:
+    """Adds further metrics of all architectures of a table from another file with a column ``arch``.
+
+    Raises:
+        ValueError: if the file is not valid, or lacks a column or an architecture.
+        OSError: if the file cannot be read.
+    """
+    found = {}
+    with TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True, skipinitialspace=True)
+        try:
+            header = _header(reader)
+            picked = [_pick(name, "an objective", header) for name in metrics]
+            for line in reader:
+                name = _name(line, _name_columns(header))
+                found[name] = {column: _number(line, column) for column in picked}
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from None
+    if missing := table.rows.keys() - found.keys():
+        raise ValueError(f"{path} must hold every architecture of the table, {min(missing)!r:.100} is missing")
+    rows = {name: replace(row, metrics={**row.metrics, **found[name]}) for name, row in table.rows.items()}
+    return Table(rows, table.columns)
 
 
 class _NatsBench(Protocol):

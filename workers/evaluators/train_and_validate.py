@@ -15,6 +15,7 @@ from nas.training.initial import build_initial
 from nas.training.loop import accuracy, train
 from nas.training.segments import train_until
 from nas.trial import Outcome, Trial
+from workers.evaluators.costs import CostPlan
 from workers.evaluators.network_outcome import network_outcome
 from workers.evaluators.progress import TrialProgress
 from workers.evaluators.size_limits import buildable
@@ -28,6 +29,7 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
     states_dir: str | None = None,
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
+    costs: CostPlan | None = None,
     shifts: ShiftPlan | None = None,
     progress_dir: str | None = None,
 ) -> Outcome:
@@ -44,6 +46,7 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
         states_dir: folder of the states of trainings that pause, see `Trial.until_epoch`; None: none can pause.
         max_parameters: networks with more parameters are not trained.
         max_multiply_adds: networks with more multiply-adds per image are not trained.
+        costs: costs to measure before it, and bounds on them, see `CostPlan`.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
         progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
 
@@ -71,7 +74,8 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
             save_checkpoint(path, network, data=data, accuracy=share, evaluation=images)
         return share, metrics
 
-    return network_outcome(trial, evaluate, max_parameters=max_parameters, max_multiply_adds=max_multiply_adds)
+    limits = {"max_parameters": max_parameters, "max_multiply_adds": max_multiply_adds}
+    return network_outcome(trial, evaluate, **limits, costs=costs)
 
 
 def check_fits(fidelity: Fidelity, data: DataSet) -> None:

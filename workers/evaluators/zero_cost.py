@@ -14,6 +14,7 @@ from nas.scores.table import check_scores, score_network
 from nas.training.augmentation import ImageSource
 from nas.training.device import choose_device, num_threads
 from nas.trial import Outcome, Trial
+from workers.evaluators.costs import CostPlan
 from workers.evaluators.network_outcome import network_outcome
 from workers.evaluators.size_limits import buildable
 
@@ -47,6 +48,7 @@ def zero_cost(
     data: DataSet,
     max_parameters: int | None = None,
     max_multiply_adds: int | None = None,
+    costs: CostPlan | None = None,
     settings: ZeroCostSettings = ZeroCostSettings(),  # noqa: B008 - it is immutable
 ) -> Outcome:
     """Scores a trial's network with initial weights; never raises.
@@ -58,6 +60,7 @@ def zero_cost(
         data: the images.
         max_parameters: networks with more parameters are not scored.
         max_multiply_adds: networks with more multiply-adds per image are not scored.
+        costs: costs to measure before it, and bounds on them, see `CostPlan`.
         settings: scores and images.
 
     Example:
@@ -75,6 +78,7 @@ def zero_cost(
         lambda: (0.0, _score(trial, data, settings)),
         max_parameters=max_parameters,
         max_multiply_adds=max_multiply_adds,
+        costs=costs,
     )
 
 

@@ -1,0 +1,1 @@
+"""Latency and memory of networks, measured where they will run."""

@@ -1,0 +1,67 @@
+"""Latency and memory of architectures, measured once for each network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nas.fidelity import NetworkSpec
+from nas.files.atomic_write import write_text
+from nas.files.guarded_read import read_json_object
+from nas.files.storage import make_folder
+from nas.latency.backends import check_backend, device_name, time_network
+from nas.latency.settings import LatencySettings
+from nas.latency.timing import Latency
+from nas.models.build import Buildable, build
+
+
+def measure_latency(
+    architecture: Buildable, spec: NetworkSpec, settings: LatencySettings, *, cache: Path | None = None
+) -> Latency:
+    """Measures the latency of the network that the settings describe, for trials with the network `spec`.
+
+    Args:
+        architecture: the architecture.
+        spec: the network of the trials, see `LatencySettings.network`.
+        settings: what is measured and how.
+        cache: folder with a file for each network on each device; a network is not measured again. None: none.
+
+    Raises:
+        ValueError: if the network is not possible.
+        RuntimeError: if the backend cannot be used here.
+    """
+    check_backend(settings.backend)
+    network = settings.network(architecture, spec)
+    key = _key(architecture, network, settings)
+    file = None if cache is None else cache / f"{_digest(key)}.json"
+    if file is not None and file.exists():
+        stored = read_json_object(file)
+        return Latency(**stored["latency"])
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        built = build(architecture, network)
+        images = torch.randn(settings.batch, network.in_channels, network.image_size, network.image_size)
+    latency = time_network(built, images, settings)
+    if file is not None and cache is not None:
+        make_folder(cache)
+        write_text(file, json.dumps({"key": key, "latency": asdict(latency)}, indent=1) + "\n")
+    return latency
+
+
+def _key(architecture: Buildable, network: NetworkSpec, settings: LatencySettings) -> dict[str, Any]:
+    return {
+        "architecture": architecture.fingerprint,
+        "network": asdict(network),
+        "device": device_name(settings.backend),
+        **settings.conditions(),
+    }
+
+
+def _digest(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
