@@ -29,7 +29,7 @@ def test_no_command_got_lost():
         *("export", "import-weights", "init", "plugins", "report", "robustness", "schema", "score", "search"),
         *("segment", "select", "status", "train", "watch"),
     ] == COMMANDS
-    assert [group.name for group in cli.app.registered_groups if isinstance(group.name, str)] == ["study"]
+    assert [group.name for group in cli.app.registered_groups if isinstance(group.name, str)] == ["study", "latency"]
 
 
 def test_help_loads_nothing_heavy():
