@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several processes with a thread a core each
 # would wait for one another, which takes many times as long
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, its children too
 
 STARTS_RAY = re.compile(r"\bray_cluster\b|mark\.ray\b")
 """What a file holds whose tests use Ray: the fixture, or the mark where a test starts a Ray of its own."""
