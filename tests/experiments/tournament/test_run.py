@@ -57,13 +57,13 @@ def test_impossible_options_are_refused(search, config, tmp_path, options, messa
 
 
 def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, search, config, tmp_path):
-    out, stream = tmp_path / "out", io.StringIO()
-    result = select(search, config, out, Console(file=stream))
+    out, stream, few = tmp_path / "out", io.StringIO(), {"top": 1, "random": 1}
+    result = select(search, config, out, Console(file=stream), **few)
     assert json.loads((out / "tournament.json").read_text()) == result
     ranking = result["ranking"]
-    assert {row["trial"] for row in ranking if row["chosen"]} == {1, 3}
+    assert {row["trial"] for row in ranking if row["chosen"]} == {1}
     assert ranking[0]["epochs"] == 3
-    assert result["epochs"]["in_full"] == 12
+    assert result["epochs"]["in_full"] == 6
     winner = load_checkpoint(out / "network.safetensors")
     assert winner.accuracy == ranking[0]["accuracy"]
     assert set(result["test"]) == {"raw"}
@@ -82,15 +82,15 @@ def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, se
         assert part.replace(" ", "") in text.replace(" ", "")
 
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"}
-    assert select(search, config, out, Console(file=stream)) == result
+    assert select(search, config, out, Console(file=stream), **few) == result
     assert "is finished" in stream.getvalue()
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"} == before
 
     (out / "tournament.json").unlink()  # as if it had been killed before the end
-    assert select(search, config, out, Console(file=stream)) == result
-    message = r"holds a run with another configuration \(tournament.top: 2 in the folder, 1 requested\)"
+    assert select(search, config, out, Console(file=stream), **few) == result
+    message = r"holds a run with another configuration \(tournament.top: 1 in the folder, 2 requested\)"
     with pytest.raises(ValueError, match=message):
-        select(search, config, out, Console(file=stream), top=1)
+        select(search, config, out, Console(file=stream), **few | {"top": 2})
 
 
 def test_a_folder_of_something_else_is_refused(search, config, finished_run):

@@ -166,21 +166,21 @@ def test_a_child_that_takes_more_than_its_memory_fails(make_trial):
     assert "MemoryError" in outcome.error
 
 
-def test_quarters_of_two_gpus_hold_eight_children(make_trial):
-    resources = WorkerResources(cpus=0.01, gpus=0.25, num_queued=1)
+def test_halves_of_two_gpus_hold_four_children(make_trial):
+    resources = WorkerResources(cpus=0.01, gpus=0.5, num_queued=1)
     with RayPool(nap, arguments={"seconds": 60.0}, resources=resources) as pool:
-        assert pool.num_workers == 8
-        assert pool.capacity == 9
-        for i in range(9):
+        assert pool.num_workers == 4
+        assert pool.capacity == 5
+        for i in range(5):
             pool.submit(make_trial(i))
-        pool._resources = WorkerResources(cpus=0.01, gpus=0.25, time_limit_seconds=3600)
+        pool._resources = WorkerResources(cpus=0.01, gpus=0.5, time_limit_seconds=3600)
         deadline = time.monotonic() + 60
-        while pool.num_running < 8 and time.monotonic() < deadline:
+        while pool.num_running < 4 and time.monotonic() < deadline:
             advance(pool)
         settled = time.monotonic() + 1
         while time.monotonic() < settled:
             advance(pool)
-        assert pool.num_running == 8
+        assert pool.num_running == 4
 
 
 def advance(pool):
