@@ -103,7 +103,8 @@ class Chart {
     this.zoomed = false;
     const axis = (label, more) => ({label, stroke: colour("--ink"), font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20, grid: {stroke: colour("--grid"), width: 1}, ticks: {stroke: colour("--grid"), width: 1}, ...more});
     const decades = (low, high) => Array.from({length: 24}, (_, place) => place - 8).flatMap(power => [1, 2, 5].map(digit => digit * 10 ** power)).filter(value => value >= low && value <= high);
-    const axes = [axis(this.xLabel, {...(this.xLog ? {splits: (_plot, _axis, low, high) => decades(low, high), filter: (_, splits) => splits} : {}), values: (_, values) => values.map(value => value === null ? "" : amount(value))}), axis(this.yLabel, {size: 58, values: (_, values) => values.map(value => value === null ? "" : String(+value.toPrecision(6)))})];
+    const whole = this.xLabel === "Finished trials" ? {incrs: decades(1, 1e9)} : {};
+    const axes = [axis(this.xLabel, {...whole, ...(this.xLog ? {splits: (_plot, _axis, low, high) => decades(low, high), filter: (_, splits) => splits} : {}), values: (_, values) => values.map(value => value === null ? "" : amount(value))}), axis(this.yLabel, {size: 58, values: (_, values) => values.map(value => value === null ? "" : String(+value.toPrecision(6)))})];
     const series = [{}, ...this.series.map((_, place) => ({stroke: "transparent", paths: (plot, index) => this.paint(plot, index, place)}))];
     const options = {
       mode: 2, width: Math.max(this.place.clientWidth, 200), height: this.height, legend: {show: false}, padding: [8, 12, 0, 0],
