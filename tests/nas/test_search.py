@@ -278,6 +278,16 @@ def test_other_failures_do_not_stop_it(failures):
     assert len(run_with(failures)) == 8
 
 
+def test_a_search_stops_when_no_network_is_within_its_bounds():
+    failures = [("too_large", "latency must be at most 5 ms, got 9 ms")] * 100
+    plan = SearchPlan(FIDELITY, 150)
+    with pytest.raises(RuntimeError, match="first 100 networks are all larger than the bounds allow: latency must be"):
+        list(search(TwoOps(), Remembering(), Failing(*failures), plan))
+    assert len(list(search(TwoOps(), Remembering(), Failing(*failures[1:]), plan))) == 150
+    unbounded = SearchPlan(FIDELITY, 150, max_first_failures=None)
+    assert len(list(search(TwoOps(), Remembering(), Failing(*failures), unbounded))) == 150
+
+
 def test_the_stop_can_be_set():
     assert len(run_with([("error", "one")] * 8, max_first_failures=None)) == 8
     with pytest.raises(RuntimeError, match="first 2 trials"):
