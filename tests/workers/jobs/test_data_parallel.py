@@ -14,7 +14,7 @@ from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.training.run import TrainingPlan
 from workers.cluster.resources import WorkerResources
 from workers.jobs import data_parallel
-from workers.jobs.data_parallel import ParallelWorkers, train_in_parallel
+from workers.jobs.data_parallel import ParallelWorkers, _reason, train_in_parallel
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
@@ -31,11 +31,11 @@ def test_two_workers_train_and_are_watched(ray_cluster, tmp_path):
     assert json.loads((tmp_path / "result.json").read_text()) == result
 
 
-def test_the_error_of_a_worker_is_one_line(ray_cluster, tmp_path):
-    (tmp_path / "state.safetensors").write_bytes(b"no checkpoint")
-    with pytest.raises(RuntimeError, match=r"the training failed: .*is not a safetensors file") as caught:
-        train_in_parallel(PLAN, tmp_path, ParallelWorkers(1, WorkerResources(cpus=0.5)), print)
-    assert "\n" not in str(caught.value)
+def test_the_error_of_the_first_worker_is_told_in_one_line():
+    failed = RuntimeError("Ray's own text")
+    assert _reason(failed) == "Ray's own text"
+    failed.worker_failures = {0: ValueError("holds the checkpoint\n  of another training"), 1: ValueError("lost")}
+    assert _reason(failed) == "holds the checkpoint of another training"
 
 
 def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):

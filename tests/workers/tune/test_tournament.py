@@ -54,7 +54,7 @@ def candidates(number):
 
 @pytest.fixture(scope="module")
 def held(ray_cluster, data, tmp_path_factory):
-    """A tournament of five, with what was heard of it."""
+    """A tournament of four, with what was heard of it."""
     network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=2, image_size=8, in_channels=1)
     recipe = TrainRecipe(epochs=EPOCHS, batch_size=40, learning_rate=0.1, crop_padding=0, flip=False, device="cpu")
     context = TournamentContext(Fidelity(network, recipe), data, tmp_path_factory.mktemp("tournament"))
@@ -65,18 +65,18 @@ def held(ray_cluster, data, tmp_path_factory):
         with lock:
             heard.append(standing)
 
-    standings = run_tournament(candidates(5), context, RULES, each=ONE_AT_A_TIME, on_epoch=hear)
+    standings = run_tournament(candidates(4), context, RULES, each=ONE_AT_A_TIME, on_epoch=hear)
     return context, standings, heard
 
 
 def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
     _, standings, heard = held
-    assert {standing.name for standing in standings} == {f"trial-{place}" for place in range(5)}
+    assert {standing.name for standing in standings} == {f"trial-{place}" for place in range(4)}
     assert all(standing.error is None for standing in standings)
     lengths = [len(standing.accuracies) for standing in standings]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[0] == EPOCHS
-    assert sum(lengths) < 5 * EPOCHS
+    assert sum(lengths) < 4 * EPOCHS
     assert set(lengths) <= {1, 2, 4}  # the rungs
     assert sum(lengths) == len(heard)
     for loser in (standing for standing in standings if len(standing.accuracies) < EPOCHS):
@@ -88,7 +88,7 @@ def test_losers_stop_early_and_the_winner_gets_the_full_budget(held):
 def test_only_the_winner_is_tested(held):
     context, standings, _ = held
     assert not list(context.folder.glob("*/result.json"))
-    result = evaluate_winner(next(each for each in candidates(5) if each.name == standings[0].name), context, each=EACH)
+    result = evaluate_winner(next(each for each in candidates(4) if each.name == standings[0].name), context, each=EACH)
     (tested,) = context.folder.glob("*/result.json")
     assert tested.parent == context.folder / standings[0].name
     assert json.loads(tested.read_text()) == result
@@ -112,7 +112,7 @@ def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, context):
 def test_nothing_is_trained_twice(held, capfd):
     context, standings, _ = held
     before = {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")}
-    again = run_tournament(candidates(5), context, RULES, each=ONE_AT_A_TIME)
+    again = run_tournament(candidates(4), context, RULES, each=ONE_AT_A_TIME)
     assert again == standings
     assert not capfd.readouterr().out
     assert {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")} == before
@@ -120,13 +120,13 @@ def test_nothing_is_trained_twice(held, capfd):
 
 def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
     context, standings, _ = held
-    backwards = run_tournament(candidates(5)[::-1], context, RULES, each=TWO_AT_A_TIME)
+    backwards = run_tournament(candidates(4)[::-1], context, RULES, each=TWO_AT_A_TIME)
     assert backwards == standings
 
 
 def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, context):
     whole, standings, _ = held
-    winner = next(each for each in candidates(5) if each.name == standings[0].name)
+    winner = next(each for each in candidates(4) if each.name == standings[0].name)
 
     def interrupt(records):
         if len(records) == 2:
