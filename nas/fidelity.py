@@ -132,6 +132,8 @@ class DataSpec:
         0.1
     """
 
+    LATER: ClassVar[tuple[str, ...]] = ("on_disk", "streamed", "statistics", "damaged")
+
     name: str = "digits"
     root: str | None = None
     image_size: Annotated[int | None, Field(ge=8, le=MAX_IMAGE_SIZE)] = None
@@ -189,10 +191,10 @@ class Fidelity:
         """
         value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         value["network"] = plain(self.network)
-        for section, later in (("recipe", LATER_SETTINGS), ("data", _LATER_DATA_SETTINGS)):
-            for name, default in later.items():
-                if value[section][name] == default:
-                    del value[section][name]
+        value["data"] = plain(self.data)
+        for name, default in LATER_SETTINGS.items():
+            if value["recipe"][name] == default:
+                del value["recipe"][name]
         if self.shared_steps is None:
             del value["shared_steps"]
         if value["data"].get("split") == _FIRST_SPLIT or value["data"]["name"] != _WITH_NAMES:
@@ -219,7 +221,6 @@ def complete_stored_data(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _ADAPTER = TypeAdapter(Fidelity)
-_LATER_DATA_SETTINGS = {"on_disk": False, "streamed": False, "statistics": "counted", "damaged": "stop"}
 
 
 @lru_cache(maxsize=256)

@@ -25,7 +25,7 @@ from nas.rewards import Accuracy, Reward
 from nas.trial import Failure, Outcome, Trial
 
 MAX_TOO_LARGE = 100
-"""A session stops if so many first networks are all too large, unless `SearchPlan.max_first_failures` is None."""
+"""A session whose first 100 networks are all too large stops, unless `SearchPlan.max_first_failures` is None."""
 
 
 @dataclass(frozen=True, slots=True)

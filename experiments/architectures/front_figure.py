@@ -24,7 +24,7 @@ from nas.records import Record
 from nas.trial import Success
 
 MAX_CELLS = 4
-"""The figure draws the normal cell of so many members of the front, evenly spread over it."""
+"""Number of members of the front, evenly spread, whose normal cell is drawn."""
 _BLUE, _GREY = "#2f5f9e", "#b0b0b0"
 
 
