@@ -171,10 +171,18 @@ def test_cycles_are_found() -> None:
     assert list(imported(here, ast.parse("from . import trial\nfrom nas.trial import Trial").body)) == ["nas.trial"] * 2
 
 
-def test_plain_data_and_loop_import_no_heavy_library() -> None:
-    code = (
-        "import sys, nas.search, nas.ledger.writer, nas.rewards, search_spaces.nasnet, search_spaces.published\n"
-        "print(sorted({'torch', 'torchvision', 'ray', 'matplotlib', 'typer', 'rich'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (
+            "nas.search, nas.ledger.writer, nas.rewards, search_spaces.nasnet, search_spaces.published",
+            {"torch", "torchvision", "ray", "matplotlib", "typer", "rich"},
+        ),
+        ("experiments.search.status", {"torch", "scipy", "ray", "matplotlib"}),
+        ("experiments.search.run, nas.export.folder, nas.training.run", {"torchvision", "matplotlib"}),
+    ],
+)
+def test_what_many_commands_need_imports_no_heavy_library(modules: str, heavy: set[str]) -> None:
+    code = f"import sys, {modules}\nprint(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -27,11 +27,11 @@ from nas.fidelity import MAX_CLASSES, MAX_IMAGE_SIZE, DataSpec, Fidelity, Networ
 from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
 from nas.ledger.writer import read_ledger
-from nas.models.build import Buildable, description_from_json
 from nas.models.checkpoint import load_checkpoint
 from nas.models.edge_network import check_ops
 from nas.models.network import check_names
 from nas.models.presets import PRESETS, PUBLISHED_SIZES, parse_stack
+from nas.models.reference.descriptions import Buildable, description_from_json
 from nas.models.reference.library import check_library_network, library_spec
 from nas.models.reference.names import IMAGENET_FORM, REFERENCE_NETWORKS, LibraryForm, ReferenceNetwork, library_name
 from nas.models.scaling import Budget, parse_amount, widest

@@ -19,7 +19,7 @@ from nas.latency.backends import check_backend
 from nas.latency.measure import measure_latency
 from nas.latency.operations import OperationTable, parts_of
 from nas.latency.settings import LatencySettings
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 
 _PART_SECONDS = 0.5
 _PATIENCE = 30

@@ -20,7 +20,7 @@ from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.downstream.segmentation.views import Views as SegmentationViews
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.shifts.table import check_shifts
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)

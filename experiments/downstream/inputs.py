@@ -12,8 +12,8 @@ from experiments.config.parsing.sections import dump_settings
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.runs.run_folder import RunFolder
 from nas.downstream.backbone import trained_file
-from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
+from nas.models.reference.descriptions import Buildable
 
 _NO_CLASSIFIERS = ("detector.safetensors", "segmenter.safetensors")
 """Files of weights in folders that have an architecture too."""

@@ -32,7 +32,7 @@ from nas.downstream.segmentation.training import (
     run_segmentation,
     train_member,
 )
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.training.device import choose_device, num_threads
 from nas.training.run import Record, read_records, read_result
 

@@ -32,8 +32,8 @@ from nas.architecture import Architecture, Cell
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
 from nas.files.storage import make_folder
-from nas.models.build import Buildable
 from nas.models.normalization import NORMALIZATIONS
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.names import ReferenceNetwork
 
 TABLE_FILE = "norms"

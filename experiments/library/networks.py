@@ -16,8 +16,9 @@ from experiments.architectures.find import ArchitectureSource, NetworkOptions, f
 from experiments.architectures.trained import find_trained
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec, TrainRecipe
-from nas.models.build import AnyNetwork, Buildable, build
+from nas.models.build import AnyNetwork, build
 from nas.models.checkpoint import save_checkpoint
+from nas.models.reference.descriptions import Buildable
 from nas.training.evaluation import accuracy
 from nas.training.loop import train as train_in_place
 

@@ -26,7 +26,7 @@ from nas.files.atomic_write import remove_unfinished, write_text
 from nas.files.guarded_read import read_json, read_json_object
 from nas.files.lock import FileLock
 from nas.files.storage import make_folder
-from nas.models.build import Buildable, description_from_json
+from nas.models.reference.descriptions import Buildable, description_from_json
 
 
 class RunFolder:

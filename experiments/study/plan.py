@@ -11,7 +11,7 @@ from experiments.config.study_config import StudyConfig, num_pictures
 from nas.downstream.detection.data import DetectionSet, check_training, choose_images, load_detection_data
 from nas.downstream.detection.training import DetectionPlan, build_task
 from nas.downstream.schedule import with_length
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
 STARTS = (SCRATCH, PRETRAINED)

@@ -27,8 +27,8 @@ from experiments.study.summary import summarize
 from experiments.study.table import markdown_study
 from nas.downstream.detection.data import load_detection_data
 from nas.files.atomic_write import write_text
-from nas.models.build import Buildable
 from nas.models.checkpoint import load_checkpoint
+from nas.models.reference.descriptions import Buildable
 from nas.training.transfer import check_same_architecture
 from workers.cluster.connection import connect
 from workers.jobs.detector_jobs import DetectorJob, JobFailure, Scores, read_scores, run_jobs

@@ -13,7 +13,7 @@ from experiments.config.training_config import TournamentSettings
 from experiments.runs.run_folder import RunFolder
 from experiments.tournament.analysis import Entrant
 from nas.ledger.writer import read_ledger
-from nas.models.build import Buildable, description_from_json
+from nas.models.reference.descriptions import Buildable, description_from_json
 from nas.trial import Success
 
 

@@ -24,7 +24,7 @@ from experiments.tournament.figure import draw_tournament
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.training.run import NETWORK_FILE
 from workers.cluster.connection import connect
 from workers.tune.tournament import Candidate, Rules, Standing, TournamentContext, evaluate_winner, run_tournament

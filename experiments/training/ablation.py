@@ -27,7 +27,7 @@ from experiments.training.recipe_ladder import Rung, ladder
 from experiments.training.run import train_folder
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import write_text
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 
 _Result = Mapping[str, Any]
 _COLUMNS = ("recipe", "top-1 (%)", "over the row above", "better in", "over plain", "seconds")

@@ -21,8 +21,9 @@ from experiments.runs.printing import say, say_report
 from experiments.runs.run_folder import RunFolder
 from nas.data.data_set import DataSet
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable, build
+from nas.models.build import build
 from nas.models.checkpoint import load_checkpoint
+from nas.models.reference.descriptions import Buildable
 from nas.training.teacher import TORCHVISION, load_teacher
 from nas.training.transfer import check_same_architecture, describe_transfer, transfer_spec
 

@@ -17,7 +17,7 @@ from experiments.runs.run_folder import Binding, RunFolder
 from experiments.training.curves import draw_training
 from experiments.training.inputs import NetworkRequest, load_training, resolve_training
 from nas.data.data_set import DataSet
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.training.run import NETWORK_FILE, TrainingCallbacks, TrainingPlan, read_records, read_result, run_training
 
 CURVES_FILE = "curves.png"

@@ -40,8 +40,8 @@ def stages(architecture: Any, network: Any) -> list[dict[str, Any]]:  # noqa: AN
     """Cost of an architecture in its network by stage; ValueError if it cannot be built."""
     from experiments.config.parsing.sections import validate_section
     from nas.fidelity import NetworkSpec
-    from nas.models.build import description_from_json
     from nas.models.complexity import measure
+    from nas.models.reference.descriptions import description_from_json
 
     spec = validate_section("network", network, NetworkSpec)
     return [asdict(stage) for stage in measure(description_from_json(architecture), spec).stages]

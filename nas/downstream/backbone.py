@@ -14,10 +14,11 @@ from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
 from nas.files.guarded_read import read_json
-from nas.models.build import AnyNetwork, Buildable, build, description_from_json
+from nas.models.build import AnyNetwork, build
 from nas.models.checkpoint import Checkpoint, load_checkpoint
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network
+from nas.models.reference.descriptions import Buildable, description_from_json
 from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
 from nas.training.transfer import FREE_SETTINGS

@@ -17,8 +17,8 @@ from nas.downstream.backbone import Backbone
 from nas.fidelity import NetworkSpec
 from nas.files.strict_json import parse_json
 from nas.later_settings import plain
-from nas.models.build import Buildable, description_from_json
 from nas.models.checkpoint import read_tensors, write_tensors
+from nas.models.reference.descriptions import Buildable, description_from_json
 
 
 @dataclass(frozen=True, slots=True)

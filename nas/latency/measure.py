@@ -18,7 +18,8 @@ from nas.files.storage import make_folder
 from nas.latency.backends import check_backend, device_name, time_network
 from nas.latency.settings import LatencySettings
 from nas.latency.timing import Latency
-from nas.models.build import Buildable, build
+from nas.models.build import build
+from nas.models.reference.descriptions import Buildable
 
 
 def measure_latency(

@@ -11,7 +11,8 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable, build
+from nas.models.build import build
+from nas.models.reference.descriptions import Buildable
 
 
 def peak_memory_mib(architecture: Buildable, spec: NetworkSpec, *, batch: int = 1) -> float:

@@ -19,10 +19,11 @@ from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
 from nas.latency.backends import device_name, time_network
 from nas.latency.settings import LatencySettings
-from nas.models.build import Buildable, build
+from nas.models.build import build
 from nas.models.cell import Matching
 from nas.models.layers import Unchanged
 from nas.models.operations import EdgeLayers
+from nas.models.reference.descriptions import Buildable
 from nas.models.states import HiddenState
 
 _SEED = 0

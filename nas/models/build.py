@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from nas.architecture import Architecture
-from nas.descriptions import cells_from_json
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
 from nas.models.classifier_norm import instance_placement, use_norm
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network, build_network
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.feature_maps import run
 from nas.models.reference.library import create_library_network
 from nas.models.reference.names import DenseNetForm, ReferenceNetwork, ResNetForm
@@ -21,9 +20,6 @@ from nas.models.reference.wrapped import WrappedNetwork
 
 if TYPE_CHECKING:
     from nas.models.resnet import ResidualNetwork
-
-Buildable: TypeAlias = Architecture | EdgeCell | ReferenceNetwork
-"""Descriptions from which a network can be built."""
 
 AnyNetwork: TypeAlias = "Network | EdgeNetwork | ResidualNetwork | WrappedNetwork"
 """Networks built from them."""
@@ -64,10 +60,3 @@ def _check_runs(reference: ReferenceNetwork, spec: NetworkSpec) -> None:
     """Raises ValueError if a network of a library does not take images of the spec's size."""
     with torch.device("meta"), torch.no_grad():
         run(build(reference, spec).eval(), torch.empty(1, spec.in_channels, spec.image_size, spec.image_size))
-
-
-def description_from_json(value: Any) -> Buildable:  # noqa: ANN401 - any JSON value
-    """Rebuilds a description from the result of its `to_json`; raises ValueError if the value is not a description."""
-    if isinstance(value, dict) and "reference" in value:
-        return ReferenceNetwork.from_json(value)
-    return cells_from_json(value)

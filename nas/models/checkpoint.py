@@ -21,7 +21,8 @@ from nas.files.atomic_write import write_bytes
 from nas.files.storage import make_folder
 from nas.files.strict_json import parse_json
 from nas.later_settings import plain
-from nas.models.build import AnyNetwork, Buildable, build, description_from_json
+from nas.models.build import AnyNetwork, build
+from nas.models.reference.descriptions import Buildable, description_from_json
 
 FORMAT = "nas-engine checkpoint 1"
 _SPEC = TypeAdapter(NetworkSpec)

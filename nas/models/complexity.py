@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable, build
+from nas.models.build import build
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.feature_maps import run
 from nas.models.reference.wrapped import WrappedNetwork
 

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable
 from nas.models.complexity import Complexity, measure
+from nas.models.reference.descriptions import Buildable
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
 _MOST_FILTERS = 2**20

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import AnyNetwork, Buildable, build
+from nas.models.build import AnyNetwork, build
 from nas.models.complexity import Complexity, measure
+from nas.models.reference.descriptions import Buildable
 from nas.scores.activations import jacobian_covariance, naswot
 from nas.scores.saliency import grad_norm, snip, synflow
 from nas.scores.zen import zen

@@ -10,13 +10,14 @@ from torch import nn
 
 from nas.architecture import Block
 from nas.fidelity import NetworkSpec
-from nas.models.build import AnyNetwork, Buildable, build
+from nas.models.build import AnyNetwork, build
 from nas.models.cell import BlockLayers, CellLayers
 from nas.models.edge_network import EdgeCellLayers
 from nas.models.layers import Unchanged
 from nas.models.network import Network
 from nas.models.normalization import InstanceBatchNorm
 from nas.models.operations import EdgeLayers
+from nas.models.reference.descriptions import Buildable
 from nas.recipe import TrainRecipe
 
 

@@ -18,9 +18,10 @@ from nas.fidelity import Fidelity
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object, read_text
 from nas.files.strict_json import parse_json
-from nas.models.build import AnyNetwork, Buildable
+from nas.models.build import AnyNetwork
 from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.complexity import measure
+from nas.models.reference.descriptions import Buildable
 from nas.training.augmentation import num_batches
 from nas.training.cuda_graph import graph_obstacle
 from nas.training.device import choose_device

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nas.fidelity import NetworkSpec
-from nas.models.build import AnyNetwork, Buildable
+from nas.models.build import AnyNetwork
 from nas.models.checkpoint import Checkpoint
 from nas.models.classifier_norm import SAME_STATISTICS
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.wrapped import WrappedNetwork
 
 CLASSIFIERS = ("classifier.", "fc.")

@@ -30,8 +30,9 @@ from experiments.tournament import run as tournament
 from experiments.training import ablation
 from experiments.training import run as training
 from nas.fidelity import NetworkSpec
-from nas.models.build import build, description_from_json
+from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
+from nas.models.reference.descriptions import description_from_json
 from nas.training.run import STATE_FILE
 from nas.trial import Success
 from workers.jobs.detector_jobs import SCORES_FILE

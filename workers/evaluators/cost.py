@@ -10,7 +10,7 @@ import torch
 
 from nas.data.data_set import DataSet, Split
 from nas.fidelity import Fidelity
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.training.augmentation import num_batches
 from nas.training.cuda_graph import NUM_WARMUP, graph_obstacle
 from nas.training.device import choose_device

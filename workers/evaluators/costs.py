@@ -11,8 +11,8 @@ from nas.latency.measure import measure_latency
 from nas.latency.memory import peak_memory_mib
 from nas.latency.operations import OperationTable
 from nas.latency.settings import LatencySettings
-from nas.models.build import Buildable
 from nas.models.complexity import measure
+from nas.models.reference.descriptions import Buildable
 from nas.objectives import (
     ACTIVATIONS,
     FULL_MULTIPLY_ADDS,

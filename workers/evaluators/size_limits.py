@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nas.models.build import Buildable
 from nas.models.complexity import Complexity, measure
+from nas.models.reference.descriptions import Buildable
 from nas.trial import Trial
 
 

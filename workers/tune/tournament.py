@@ -17,7 +17,7 @@ from ray import tune
 from nas.data.data_set import DataSet
 from nas.fidelity import Fidelity
 from nas.files.storage import StorageError, make_folder
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 from nas.plugins import Session, session
 from nas.training.run import Record, TrainingCallbacks, TrainingPlan, run_training
 from workers.cluster.resources import WorkerResources

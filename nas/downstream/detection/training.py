@@ -18,7 +18,7 @@ from nas.downstream.run import SILENT, DenseTask, DenseWatch, run_dense, trainin
 from nas.downstream.schedule import with_length
 from nas.fidelity import NetworkSpec
 from nas.later_settings import plain
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 
 DETECTOR_FILE = "detector.safetensors"
 

@@ -16,7 +16,7 @@ from nas.downstream.segmentation.images import SegmentationImages
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.fidelity import NetworkSpec
 from nas.later_settings import plain
-from nas.models.build import Buildable
+from nas.models.reference.descriptions import Buildable
 
 SEGMENTER_FILE = "segmenter.safetensors"
 

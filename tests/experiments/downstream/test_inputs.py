@@ -13,8 +13,9 @@ from experiments.runs.run_folder import Binding, RunFolder
 from nas.data.digits import load_digits
 from nas.export.folder import export_checkpoint
 from nas.fidelity import DataSpec, NetworkSpec
-from nas.models.build import build, description_from_json
+from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
+from nas.models.reference.descriptions import description_from_json
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.downstream.backbone import build_backbone
 from nas.downstream.output_stride import set_output_stride
 from nas.fidelity import NetworkSpec
-from nas.models.build import description_from_json
 from nas.models.operations import OPERATIONS
+from nas.models.reference.descriptions import description_from_json
 from nas.models.reference.names import ReferenceNetwork
 
 IMAGENET = NetworkSpec(stem="imagenet", num_filters=4, num_repeats=1, num_stages=3, num_stem_cells=2)
