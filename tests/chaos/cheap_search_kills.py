@@ -80,8 +80,8 @@ def check_replay(config, records):
 
 
 def find(victim, driver):
-    """The process of a running driver; None if there is none within a minute."""
-    deadline = time.monotonic() + 60
+    """The process of a running driver; None if there is none within some minutes, or the driver ends."""
+    deadline = time.monotonic() + 300
     while driver.poll() is None and time.monotonic() < deadline:
         for pid in descendants(driver.pid):
             try:
