@@ -106,7 +106,8 @@ def torment_on_ray(kind, options, folder):
             time.sleep(0.002)
         victim = next(victims)
         pid = driver.pid if victim == "driver" else find(victim, driver)
-        assert driver.poll() is None and pid is not None, f"there is no {victim} to kill"  # noqa: PT018
+        assert driver.poll() is None, f"the driver ended by itself, with {driver.returncode}"
+        assert pid is not None, f"there is no {victim} to kill"
         os.kill(pid, signal.SIGKILL)
         killed[victim] += 1
         if victim == "driver":
