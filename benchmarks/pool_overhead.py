@@ -4,6 +4,8 @@ Runs the search loop on a RayPool, and Ray Tune with reused actors, on the same 
 
     python benchmarks/pool_overhead.py --trials 100 --seconds 1 --workers 2 --controller ppo
 
+With ``--rungs 1 2 3``, the search stops trials early: each of up to four epochs is a part of its own of ``--seconds``.
+
 A worker's time counts as used from the first line of the evaluator to the last. It is summed over all trials and
 divided by (number of workers) x (end of the last trial - start of the first). Where there is a choice, Tune gets the
 advantage: one number per trial instead of 50 decisions, no loggers and no checkpoints.
@@ -31,12 +33,15 @@ from controllers.ppo import PPO
 from controllers.random_search import RandomSearch
 from nas.fidelity import Fidelity
 from nas.ledger.writer import Ledger
+from nas.rewards import Accuracy
+from nas.rungs import RankedReward, RungReport
 from nas.search import SearchPlan, search
 from nas.trial import Success, Trial
 from search_spaces.nasnet import NASNET
 from workers.cluster.connection import connect
 from workers.cluster.resources import WorkerResources
 from workers.pools.ray_pool import RayPool
+from workers.pools.rung_pool import RungPool
 
 SPACE = replace(NASNET, norms=("bn",))
 """NASNet's own 50 choices."""
@@ -103,20 +108,35 @@ class Sleep(tune.Trainable):
 def run_search(controller: str, options: argparse.Namespace, *, trials: int, seconds: float) -> Cost:
     """The loop of this project, with a ledger."""
     resources = WorkerResources(num_queued=options.queued, max_workers=options.workers)
-    plan = SearchPlan(Fidelity(), trials)
+    reward = RankedReward(Accuracy(), options.rungs, options.eta) if options.rungs else Accuracy()
+    plan = SearchPlan(Fidelity(), trials, reward=reward)
 
     def run() -> Iterator[dict[str, float]]:
+        reports: list[RungReport] = []
+
+        def record(report: RungReport) -> None:
+            ledger.append_report(report)
+            reports.append(report)
+
         with (
             tempfile.TemporaryDirectory() as folder,
             Ledger(Path(folder) / "ledger.jsonl") as ledger,
-            RayPool(sleep, arguments={"seconds": seconds}, resources=resources) as pool,
+            RungPool(
+                RayPool(sleep, arguments={"seconds": seconds}, resources=resources),
+                options.rungs,
+                options.eta,
+                record=record,
+            ) as pool,
         ):
             for _, outcome in search(SPACE, CONTROLLERS[controller](), pool, plan, ledger=ledger):
                 if not isinstance(outcome, Success):
                     raise RuntimeError(f"a child failed: {outcome}")
-                yield dict(outcome.metrics)
+                if outcome.stopped_after is None:
+                    yield dict(outcome.metrics)
+        yield from (dict(report.outcome.metrics) for report in reports)
 
-    return measure(f"search, {controller}, {seconds:g} s", run, options.workers)
+    rungs = f", rungs {'/'.join(map(str, options.rungs))}" if options.rungs else ""
+    return measure(f"search, {controller}, {seconds:g} s{rungs}", run, options.workers)
 
 
 def run_tune(options: argparse.Namespace, *, trials: int, seconds: float) -> Cost:
@@ -169,6 +189,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--queued", type=int, default=WorkerResources().num_queued, help="trials beyond the workers")
     parser.add_argument("--controller", choices=CONTROLLERS, action="append", help="may be given twice; default: both")
+    parser.add_argument("--rungs", type=int, nargs="+", default=[], help="epochs; each part of a trial is one child")
+    parser.add_argument("--eta", type=float, default=2.0)
     parser.add_argument("--noop-trials", type=int, default=1000, help="children that do nothing; 0 leaves them out")
     parser.add_argument("--no-tune", action="store_true")
     parser.add_argument("--out", type=Path, help="a JSON file for the numbers")

@@ -2,18 +2,22 @@
 
 Run: ``nice python benchmarks/shared_weights.py --data DIR --table cifar10.csv --out shared``. DIR is a folder of
 images, ``train/<class>/`` and ``test/<class>/``. Weights are shared by random architectures, trained until each of
-``--minutes`` of CPU time; then the same drawn architectures are scored with them. References on these architectures:
-parameters, naswot, and trainings of their own that take the CPU time of the sharing in all. Every score is a line of a
-file, and the same command resumes; ``--report`` only prints. One thread.
+``--minutes`` of CPU time; then the same drawn architectures are scored with them, at the end ``--more`` of them, and
+with ``--own-steps`` also after steps of their own that are not given back. References on these architectures:
+parameters, the scores in the output of ``benchmarks/zero_cost.py`` (``--scores``, the same draw), and with ``--alone``
+trainings of their own that take the CPU time of the sharing in all. Every score is a line of a file, and the same
+command resumes; ``--report`` only prints. One thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +30,30 @@ from nas.data.load import load_data
 from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.edge_network import EDGE_OPERATIONS
-from nas.models.presets import PRESETS
 from nas.recipe import TrainRecipe
-from nas.scores.table import UnscorableError, score_network
-from nas.sharing.store import WeightStore
+from nas.sharing.store import Loan, Receipt, WeightStore
 from nas.sharing.training import SharedPlan, borrow, train_borrowed, validate_borrowed
-from nas.training.augmentation import ImageSource
 from nas.training.initial import build_initial
 from nas.training.loop import start_training
 from workers.evaluators.table import Table, read_table
 
 NUM_EDGES = 6
+COMBINED = ("parameters", "naswot", "synflow", "jacobian_covariance")
+
+
+class Lender:
+    """Lends the tensors of a store and takes nothing back."""
+
+    def __init__(self, store: WeightStore) -> None:
+        self._store = store
+
+    def lend(self, keys: Sequence[str]) -> Loan:
+        """See `WeightStore.lend`."""
+        return self._store.lend(keys)
+
+    def take_back(self, changes: Mapping[str, torch.Tensor], versions: Mapping[str, int]) -> Receipt:  # noqa: ARG002
+        """Keeps nothing."""
+        return Receipt(0, len(changes), 0, len(self._store), self._store.num_bytes)
 
 
 class Lines:
@@ -82,8 +99,12 @@ def share(
     started = time.process_time()
     for minutes in options.minutes:
         while (spent := before + time.process_time() - started) < 60 * minutes:
-            network = build_initial(sampled(number, fair=options.fair, seed=1), spec, options.recipe, seed=number)
-            train_borrowed(network, data, SharedPlan(options.recipe, options.steps, number, number), store)
+            rate = options.learning_rate
+            if options.cosine:
+                rate *= (1 + math.cos(math.pi * spent / (60 * max(options.minutes)))) / 2
+            recipe = replace(options.recipe, learning_rate=rate)
+            network = build_initial(sampled(number, fair=options.fair, seed=1), spec, recipe, seed=number)
+            train_borrowed(network, data, SharedPlan(recipe, options.steps, number, number), store)
             number += 1
             if number % 50 == 0:
                 store.save()
@@ -98,13 +119,29 @@ def share(
 def score_shared(
     options: argparse.Namespace, data: DataSet, spec: NetworkSpec, names: Sequence[str], lines: Lines
 ) -> None:
-    """Scores architectures with the shared weights, at each number of CPU minutes."""
+    """Scores architectures with the shared weights, at each number of CPU minutes; at the end, all of them."""
     for minutes, store in share(options, data, spec, options.out):
-        for name in names:
-            if (f"shared {minutes:g} min", name) not in lines.values:
-                network = build_initial(EdgeCell.from_arch(name), spec, options.recipe, seed=0)
-                borrow(network, store)
-                lines.add(f"shared {minutes:g} min", name, validate_borrowed(network, data, options.recipe))
+        last = minutes == max(options.minutes)
+        for place, name in enumerate(names):
+            if place < options.number or last:
+                _score(f"shared {minutes:g} min", name, 0, (options, data, spec, store, lines))
+        for name in names[: options.number] if last and options.own_steps else ():
+            what = f"shared {minutes:g} min, {options.own_steps} own steps"
+            _score(what, name, options.own_steps, (options, data, spec, store, lines))
+
+
+def _score(
+    what: str, name: str, steps: int, place: tuple[argparse.Namespace, DataSet, NetworkSpec, WeightStore, Lines]
+) -> None:
+    options, data, spec, store, lines = place
+    if (what, name) in lines.values:
+        return
+    network = build_initial(EdgeCell.from_arch(name), spec, options.recipe, seed=0)
+    borrow(network, store)
+    if steps:
+        recipe = replace(options.recipe, learning_rate=options.own_learning_rate)
+        train_borrowed(network, data, SharedPlan(recipe, steps, 0, 0), Lender(store))
+    lines.add(what, name, validate_borrowed(network, data, options.recipe))
 
 
 def score_alone(
@@ -124,39 +161,35 @@ def score_alone(
         lines.add("alone", name, validate_borrowed(network, data, options.recipe))
 
 
-def score_untrained(data: DataSet, names: Sequence[str], lines: Lines) -> None:
-    """Scores each architecture by naswot, with the width and depth of the benchmark."""
-    source = ImageSource(data.train, data, device=torch.device("cpu"))
-    images, labels = source.batch(torch.arange(32)), source.labels[:32]
-    spec = replace(PRESETS["nasbench201"], image_size=data.image_size[0])
-    for name in names:
-        if ("naswot", name) not in lines.values:
-            try:
-                found = score_network(EdgeCell.from_arch(name), spec, ["naswot"], images=images, labels=labels, seed=0)[
-                    "naswot"
-                ]
-            except UnscorableError:
-                found = -1e9
-            lines.add("naswot", name, found)
+def read_scores(path: Path | None) -> dict[str, dict[str, float]]:
+    """Scores without training by architecture, as `benchmarks/zero_cost.py` stores them; -inf for none."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path else []
+    return {
+        line["arch"]: {name: -math.inf if score is None else score for name, score in line["scores"].items()}
+        for line in lines
+    }
 
 
-def report(names: Sequence[str], lines: Lines, table: Table) -> None:
+def report(names: Sequence[str], lines: Lines, table: Table, scores: dict[str, dict[str, float]]) -> None:
     """Prints Kendall's tau of each column, and of sums of ranks, with the test accuracy after 200 epochs."""
     tests = [table.rows[name].test for name in names]
     columns: dict[str, Any] = {"parameters": rankdata([table.rows[name].num_parameters for name in names])}
+    if all(name in scores for name in names):
+        columns |= {what: rankdata([scores[name][what] for name in names]) for what in scores[names[0]]}
     for what in dict.fromkeys(what for what, _ in lines.values):
         if (column := lines.column(what, names)) is not None:
             columns[what] = rankdata(column)
-    columns |= {
-        f"{what} + naswot": columns[what] + columns["naswot"]
-        for what in list(columns)
-        if what.startswith("shared") and "naswot" in columns
-    }
+    added = [name for name in COMBINED if name in columns]
+    for what in [None, *(what for what in columns if what.startswith("shared"))]:
+        for number in range(1 if what else 2, len(added) + 1):
+            for parts in combinations(added, number):
+                summed = (what, *parts) if what else parts
+                columns[" + ".join(summed)] = sum(columns[part] for part in summed)
     print(f"{len(names)} architectures")
     for what, ranks in columns.items():
         best = sorted(range(len(names)), key=lambda place: -ranks[place])[:5]
         found = ", ".join(f"{tests[place]:.2%}" for place in best)
-        print(f"{what:28} tau {kendalltau(ranks, tests).statistic:6.3f}  test accuracy of its best five: {found}")
+        print(f"{what:80} tau {kendalltau(ranks, tests).statistic:6.3f}  test accuracy of its best five: {found}")
 
 
 def main() -> None:
@@ -173,6 +206,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--fair", action="store_true", help="each operation on each edge equally often")
+    parser.add_argument("--cosine", action="store_true", help="lower the learning rate to 0 at the end")
+    parser.add_argument("--more", type=int, default=1000, help="architectures that are scored with the final weights")
+    parser.add_argument("--own-steps", type=int, default=0)
+    parser.add_argument("--own-learning-rate", type=float, default=0.02)
+    parser.add_argument("--scores", type=Path, help="the output of benchmarks/zero_cost.py")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -181,7 +220,8 @@ def main() -> None:
     )
     table, lines = read_table(options.table), Lines(options.out / "scores.jsonl")
     every = sorted(table.rows)
-    names = [every[place] for place in np.random.default_rng(options.seed).permutation(len(every))[: options.number]]
+    order = np.random.default_rng(options.seed).permutation(len(every))
+    names = [every[place] for place in order[: max(options.number, options.more)]]
     if not options.report:
         torch.set_num_threads(1)
         spec = NetworkSpec(image_size=options.image_size, num_filters=options.filters, num_repeats=1, num_stages=3)
@@ -193,10 +233,13 @@ def main() -> None:
             validation_fraction=0.2,
         )
         data = load_data(where)
-        score_untrained(data, names, lines)
         score_shared(options, data, spec, names, lines)
-        score_alone(options, data, spec, names, lines)
-    report(names, lines, table)
+        if options.alone:
+            score_alone(options, data, spec, names[: options.number], lines)
+    scores = read_scores(options.scores)
+    report(names[: options.number], lines, table, scores)
+    if len(names) > options.number:
+        report(names, lines, table, scores)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ class Rungs:
     def __post_init__(self) -> None:
         if list(self.epochs) != sorted(set(self.epochs)):
             raise ValueError(f"rungs must rise, got {', '.join(map(str, self.epochs))}")
+        if self.epochs and self.first != 1:
+            raise ValueError(f"rungs must be given by epochs or by first, got both, {self.epochs} and {self.first}")
 
     def resolve(self, num_epochs: int) -> tuple[int, ...]:
         """Returns the epochs of all rungs for trainings of `num_epochs`; raises ValueError if one is beyond its end."""

@@ -1,30 +1,30 @@
-"""`nas draw`: draws both cells of an architecture in one figure, in the style of NASNet's (1707.07012)."""
+"""`nas draw`: draws the cells of an architecture in one figure; those of blocks in NASNet's style (1707.07012)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path as FilePath
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
-from matplotlib.textpath import TextPath
 
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
+from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.architectures.op_labels import op_label
+from experiments.architectures.text_fit import FONT_SIZE, fit_text, text_width
 from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
+from nas.descriptions import CellDescription
+from nas.edge_cell import EdgeCell
 from nas.files.storage import make_folder
 
 SUFFIXES = {".svg": {"Date": None}, ".png": None, ".pdf": {"CreationDate": None}}
 """Suffixes of drawings with their metadata; a fixed salt and no date make equal drawings equal files."""
-FONT_SIZE, SMALL_SIZE, MIN_SIZE, TITLE_SIZE = 8.5, 6.5, 5.5, 11.0
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+SMALL_SIZE, TITLE_SIZE = 6.5, 11.0
 MIN_OP_WIDTH, MAX_OP_WIDTH = 44.0, 110.0
 MARGIN, CELL_GAP, CAPTION_HEIGHT, OUTPUT_LABEL_HEIGHT, TITLE_HEIGHT = 16.0, 44.0, 24.0, 28.0, 24.0
 KEY_FONT, KEY_SIZE, KEY_SPACE, KEY_HEIGHT, KEY_GAP = 7.5, 9.0, 14.0, 15.0, 10.0
@@ -45,8 +45,8 @@ OUTPUT = -1
 EDGE_COLOUR = "#444444"
 
 
-def draw_architecture(architecture: Architecture, out: FilePath, *, title: str | None = None) -> None:
-    """Draws both cells, inputs at the bottom, and writes the figure; missing folders are made.
+def draw_architecture(architecture: CellDescription, out: FilePath, *, title: str | None = None) -> None:
+    """Draws the cells of an architecture and writes the figure; missing folders are made.
 
     Unknown operations and norms are allowed. Raises ValueError if the suffix of the file is not one of `SUFFIXES`.
     """
@@ -59,13 +59,17 @@ def draw_architecture(architecture: Architecture, out: FilePath, *, title: str |
         write_figure(figure, out, dpi=dpi, metadata=SUFFIXES[out.suffix.lower()])
 
 
-def architecture_figure(architecture: Architecture, *, title: str | None = None) -> Figure:
-    """Draws both cells side by side; one unit of the axes is a point (1/72 inch)."""
+def architecture_figure(architecture: CellDescription, *, title: str | None = None) -> Figure:
+    """Draws the cells side by side; one unit of the axes is a point (1/72 inch)."""
+    if isinstance(architecture, EdgeCell):
+        return edge_cell_figure(architecture, title=title)
     return _figure(_layouts(architecture), _heading(architecture, title))
 
 
-def cell_figures(architecture: Architecture) -> dict[str, Figure]:
+def cell_figures(architecture: CellDescription) -> dict[str, Figure]:
     """Draws each cell in a figure of its own, by its name, for pages that are narrower than both."""
+    if isinstance(architecture, EdgeCell):
+        return {"Cell": edge_cell_figure(architecture)}
     heading = _heading(architecture, None)
     return {name: _figure({name: layout}, heading) for name, layout in _layouts(architecture).items()}
 
@@ -146,27 +150,6 @@ def _heading(architecture: Architecture, title: str | None) -> str:
     stages = architecture.appearance_stages
     norms = "" if stages is None else f"instance-type norms in {stages} stage{'s' * (stages != 1)} only"
     return ", ".join(part for part in (title, norms) if part)
-
-
-def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """Measures the width of a line of text in points."""
-    return _unit_width(text) * size if text.strip() else 0.0
-
-
-@lru_cache(maxsize=4096)
-def _unit_width(text: str) -> float:
-    """Width of a line of text of font size 1. Measuring takes most of the time of a drawing, and labels repeat."""
-    return float(TextPath((0, 0), text, size=1, prop=FontProperties()).get_extents().width)
-
-
-def fit_text(text: str, size: float, width: float) -> tuple[str, float]:
-    """Shrinks and, if needed, truncates a line of text to a width in points; returns it with its size."""
-    size = max(min(size, MIN_SIZE), size * min(1.0, width / max(1.0, text_width(text, size))))
-    if text_width(text, size) <= width + 0.01:
-        return text, size
-    while text and text_width(text + ELLIPSIS, size) > width:
-        text = text[:-1]
-    return text + ELLIPSIS, size
 
 
 def _draw_cell(axes: Axes, layout: Layout, corner: tuple[float, float]) -> None:

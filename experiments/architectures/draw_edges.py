@@ -7,18 +7,20 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
+from experiments.architectures.text_fit import fit_text
 from nas.edge_cell import EdgeCell
 
 _GAP = 130.0  # points (1/72 inch) between two nodes; one unit of the axes is a point
 _BEND = 0.32
 _RADIUS = 13.0
+_TITLE_SIZE, _TITLE_HEIGHT = 11.0, 20.0
 _ABSENT = "none"
 
 
-def edge_cell_figure(cell: EdgeCell) -> Figure:
+def edge_cell_figure(cell: EdgeCell, *, title: str | None = None) -> Figure:
     """Draws the nodes in a row from input to output, and an arc for each edge whose operation is not ``none``."""
     width = _GAP * (cell.num_nodes - 1) + 60
-    height = _BEND * _GAP * (cell.num_nodes - 1) + 70
+    height = _BEND * _GAP * (cell.num_nodes - 1) + 70 + (_TITLE_HEIGHT if title else 0)
     figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
@@ -46,4 +48,7 @@ def edge_cell_figure(cell: EdgeCell) -> Figure:
         name = {0: "in", cell.num_nodes - 1: "out"}.get(node, str(node))
         axes.plot([30 + _GAP * node], [floor], "o", ms=2 * _RADIUS, mfc="#d7dfe8", mec="0.25", mew=1)
         axes.text(30 + _GAP * node, floor, name, ha="center", va="center", size=9)
+    if title:
+        text, size = fit_text(title, _TITLE_SIZE, 0.9 * width)
+        axes.text(width / 2, height - 8, text, ha="center", va="top", size=size, parse_math=False)
     return figure

@@ -62,8 +62,7 @@ def _write(
         files = export_checkpoint(trained, out, name=source.name)
         files += _write_programs(programs, out / WEIGHTS_FILE, normalize=normalize)
     else:
-        described = source.architecture if isinstance(source.architecture, ReferenceNetwork) else source.cells
-        files = export_untrained(described, network_spec(source, options), out, name=source.name)
+        files = export_untrained(source.architecture, network_spec(source, options), out, name=source.name)
     if isinstance(source.architecture, ReferenceNetwork):
         return files
     draw_architecture(source.cells, out / CELLS_FILE, title=source.name)

@@ -52,5 +52,5 @@ def _measured(source: ArchitectureSource, latency: LatencySettings) -> NetworkOp
     """Options for the network of which costs were measured."""
     stack = None
     if latency.stack is not None and source.fidelity is not None:
-        stack = format_stack(latency.network(source.cells, source.fidelity.network), source.cells)
+        stack = format_stack(latency.network(source.blocks, source.fidelity.network), source.blocks)
     return NetworkOptions(latency.preset, stack, latency.image_size, latency.num_classes)

@@ -19,6 +19,7 @@ from experiments.config.parsing.yaml_file import read_yaml
 from experiments.runs.run_folder import RunFolder
 from experiments.search.front import front_of
 from nas.architecture import Architecture
+from nas.descriptions import CellDescription
 from nas.edge_cell import EdgeCell
 from nas.export.folder import ARCHITECTURE_FILE, read_network
 from nas.export.folder import NETWORK_FILE as SPEC_FILE
@@ -60,12 +61,19 @@ class ArchitectureSource:
     outcome: Success | None = None
 
     @property
-    def cells(self) -> Architecture:
+    def cells(self) -> CellDescription:
         """The architecture; raises ValueError if it has no cells."""
+        if isinstance(self.architecture, ReferenceNetwork):
+            raise ValueError(f"the architecture must have cells, got the reference network {self.name}")
+        return self.architecture
+
+    @property
+    def blocks(self) -> Architecture:
+        """The architecture; raises ValueError if it has no cells of blocks."""
         if not isinstance(self.architecture, Architecture):
             raise ValueError(
                 f"the architecture must have cells of blocks, got {self.name}: reference networks and cells with "
-                "operations on edges have no drawing and no stack"
+                "operations on edges have no stack"
             )
         return self.architecture
 
@@ -159,8 +167,8 @@ def find_preset(name: str) -> NetworkSpec:
 def set_stack(spec: NetworkSpec, source: ArchitectureSource, options: NetworkOptions) -> NetworkSpec:
     """Sets the number of cells and the width by stack and budget; raises ValueError if no network matches."""
     if options.stack is not None:
-        spec = parse_stack(options.stack, spec, source.cells)
-    return spec if options.budget is None else widest(source.cells, spec, options.budget)[0]
+        spec = parse_stack(options.stack, spec, source.blocks)
+    return spec if options.budget is None else widest(source.blocks, spec, options.budget)[0]
 
 
 def _find(text: str) -> ArchitectureSource:

@@ -25,7 +25,7 @@ def draw(  # noqa: PLR0913 - one argument for each option
     parameters: options.Parameters = None,
     multiply_adds: options.MultiplyAdds = None,
 ) -> None:
-    """Draw both cells of an architecture, with the size of the network if its options are given."""
+    """Draw the cells of an architecture, with the size of the network if its options are given."""
     from experiments.architectures.count import describe_network
     from experiments.architectures.draw import draw_architecture
     from experiments.architectures.find import NetworkOptions, find_architecture

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 
 from experiments.architectures.draw import cell_figures
-from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.comparison import report_parts as html
 from experiments.comparison.figure_style import coloured, to_svg
 from experiments.comparison.formatting import capitalized, label
 from experiments.comparison.norm_panel import draw_norm_shares
 from experiments.comparison.norm_usage import NUM_BEST
 from experiments.comparison.results import Comparison, StrategySummary
-from nas.architecture import Architecture
-from nas.edge_cell import EdgeCell
+from nas.descriptions import cells_from_json
 from nas.models.normalization import NORMALIZATIONS
 
 
@@ -46,15 +44,11 @@ def _cells(strategy: StrategySummary) -> str:
     name = label(strategy.name)
     heading = f"<h3>{html.text('Best of ' + name)}</h3>"
     as_json = html.details("As JSON", f"<pre>{html.text(html.code(json.dumps(value)))}</pre>")
-    if isinstance(value, dict) and "normal" in value:
-        drawn = cell_figures(Architecture.from_json(value))
-    elif isinstance(value, dict) and str(value.get("arch")).startswith("|"):
-        drawn = {"Cell": edge_cell_figure(EdgeCell.from_json(value))}
-    else:
+    if not isinstance(value, dict) or not ("normal" in value or str(value.get("arch")).startswith("|")):
         return heading + as_json
     figures = "".join(
         html.figure(to_svg(each, f"{cell} {strategy.name}"), f"{cell} of the best of {name}")
-        for cell, each in drawn.items()
+        for cell, each in cell_figures(cells_from_json(value)).items()
     )
     return f'{heading}<div class="cells">{figures}</div>{as_json}'
 

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 
 from experiments.architectures.draw import SUFFIXES, architecture_figure, draw_architecture
 from experiments.architectures.find import find_architecture
-from nas.architecture import Architecture
+from nas.descriptions import CellDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Drawing:
         '<?xml'
     """
 
-    architecture: Architecture
+    architecture: CellDescription
     title: str | None = None
 
     @property
@@ -49,8 +49,8 @@ class Drawing:
         return self.svg
 
 
-def draw(architecture: Architecture | str, *, title: str | None = None) -> Drawing:
-    """Draws both cells of an architecture, or of what a command accepts as one, such as ``nasnet-a`` or ``RUN@2``.
+def draw(architecture: CellDescription | str, *, title: str | None = None) -> Drawing:
+    """Draws the cells of an architecture, or of what a command accepts as one, such as ``nasnet-a`` or ``RUN@2``.
 
     Raises:
         ValueError: if the text names no architecture, or it has no cells.
@@ -60,6 +60,6 @@ def draw(architecture: Architecture | str, *, title: str | None = None) -> Drawi
         >>> nas.draw("nasnet-a").save("cells.svg").name
         'cells.svg'
     """
-    if isinstance(architecture, Architecture):
+    if not isinstance(architecture, str):
         return Drawing(architecture, title)
     return Drawing(find_architecture(architecture).cells, architecture if title is None else title)

@@ -10,8 +10,6 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 from torch import Tensor
 
-from nas.architecture import Architecture
-from nas.edge_cell import EdgeCell
 from nas.export.feeding import Feeding
 from nas.export.model_card import model_card
 from nas.export.model_source import WEIGHTS_FILE, Labels, model_source
@@ -20,7 +18,7 @@ from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
 from nas.later_settings import plain
-from nas.models.build import AnyNetwork
+from nas.models.build import AnyNetwork, Buildable
 from nas.models.checkpoint import Checkpoint, load_checkpoint, write_tensors
 from nas.models.reference.names import ReferenceNetwork
 from nas.training.transfer import AUXILIARIES
@@ -32,9 +30,7 @@ NETWORK_FILE = "network.json"
 """Settings of the network around the cells of an untrained export; those of a trained one are in its weights."""
 
 
-def export_untrained(
-    architecture: Architecture | ReferenceNetwork, spec: NetworkSpec, out: Path, *, name: str = ""
-) -> list[Path]:
+def export_untrained(architecture: Buildable, spec: NetworkSpec, out: Path, *, name: str = "") -> list[Path]:
     """Exports a network without weights to a folder, replacing earlier files, and returns the files written.
 
     Raises:
@@ -59,10 +55,6 @@ def export_checkpoint(path: Path, out: Path, *, name: str = "") -> list[Path]:
     checkpoint = load_checkpoint(path)
     network = checkpoint.network
     architecture = network.architecture
-    if isinstance(architecture, EdgeCell):
-        raise ValueError(
-            f"only networks of cells of blocks and reference networks can be exported, got {architecture.arch}"
-        )
     labels, source = Labels(checkpoint.mean, checkpoint.std, checkpoint.class_names), None
     if not isinstance(architecture, ReferenceNetwork):
         source = model_source(architecture, network.spec, name=name, labels=labels)
@@ -89,7 +81,7 @@ def read_network(path: Path) -> NetworkSpec:
         raise ValueError(f"{path} does not describe a network: {error.errors()[0]['msg']}") from None
 
 
-def _write_texts(out: Path, architecture: Architecture | ReferenceNetwork, source: str | None, card: str) -> list[Path]:
+def _write_texts(out: Path, architecture: Buildable, source: str | None, card: str) -> list[Path]:
     description = json.dumps(architecture.to_json(), indent=2) + "\n"
     make_folder(out)
     code = {} if source is None else {out / MODEL_FILE: source}

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from nas.architecture import Architecture
 from nas.data.report import describe_counts
+from nas.edge_cell import EdgeCell
 from nas.export.feeding import Feeding
 from nas.export.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
+from nas.models.build import Buildable
 from nas.models.complexity import measure
 from nas.models.reference.names import ReferenceNetwork
 from nas.recipe import TrainRecipe
@@ -32,9 +33,9 @@ _CARD = """\
 | validation accuracy | {accuracy} |
 {measured}
 {body}"""
-_CELLS = "An image classifier made of cells as in NASNet (1707.07012), exported by nas-engine as plain PyTorch."
+_CELLS = "An image classifier made of cells as in {source}, exported by nas-engine as plain PyTorch."
 _CELLS_BODY = """\
-`model.py` contains the network as code and imports nothing but torch. `architecture.json` describes its two cells.
+`model.py` contains the network as code and imports nothing but torch. `architecture.json` describes its cells.
 {weights}
 
 ```python
@@ -62,7 +63,7 @@ Programs of the other formats (`.pt2`, `.onnx`), if there are any, need nothing 
 
 
 def model_card(
-    architecture: Architecture | ReferenceNetwork,
+    architecture: Buildable,
     spec: NetworkSpec,
     *,
     name: str = "",
@@ -79,9 +80,8 @@ def model_card(
     complexity = measure(architecture, bare_spec(spec))
     trained = trained or accuracy is not None
     is_reference = isinstance(architecture, ReferenceNetwork)
-    what = _REFERENCE.format(name=architecture.name) if isinstance(architecture, ReferenceNetwork) else _CELLS
     return _CARD.format(
-        what=what,
+        what=_what(architecture),
         body=_reference_body(trained=trained) if is_reference else _cells_body(trained=trained),
         title=plain_title(name),
         channels=spec.in_channels,
@@ -91,6 +91,14 @@ def model_card(
         num_multiply_adds=complexity.num_multiply_adds,
         accuracy=f"{accuracy:.2%}" if accuracy is not None else "not recorded" if trained else "untrained",
         measured="".join(f"| {what} | {text} |\n" for what, text in (*_fed(feeding), *_measured(evaluation or {}))),
+    )
+
+
+def _what(architecture: Buildable) -> str:
+    if isinstance(architecture, ReferenceNetwork):
+        return _REFERENCE.format(name=architecture.name)
+    return _CELLS.format(
+        source="NAS-Bench-201 (2001.00326)" if isinstance(architecture, EdgeCell) else "NASNet (1707.07012)"
     )
 
 

@@ -8,16 +8,10 @@ from nas.export.cell_source import CellSource
 from nas.models.network import Network, stem_norm
 from nas.models.stack import STEM_SIZE, CellPlace
 
-NETWORK_METHODS = '''\
+HEAD_METHODS = '''\
     def forward(self, images: Tensor) -> Tensor:
         """Classifies images (N, {in_channels}, H, W); returns logits (N, num_classes)."""
         return self.forward_head(self.forward_features(images))
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        """Computes the maps (N, num_features, H, W) that the classifier averages."""
-        for state in self._run(images):
-            last = state
-        return last.view(Rectified())
 
     def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
         """Classifies the result of `forward_features`; with `pre_logits`, returns (N, num_features) instead."""
@@ -29,7 +23,14 @@ NETWORK_METHODS = '''\
         self.num_classes = num_classes
         old = next(self.parameters())
         new = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.classifier = new.to(old.device, old.dtype)
+        self.classifier = new.to(old.device, old.dtype)'''
+
+_CELL_METHODS = '''\
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Computes the maps (N, num_features, H, W) that the classifier averages."""
+        for state in self._run(images):
+            last = state
+        return last.view(Rectified())
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Computes the output of the last cell of each stage: see FEATURE_CHANNELS and FEATURE_STRIDES."""
@@ -95,7 +96,9 @@ def network_source(network: Network, cells: dict[bool, CellSource]) -> str:
         "        self.num_classes = num_classes",
         "        self.classifier = nn.Linear(self.num_features, num_classes)",
         "",
-        NETWORK_METHODS.format(in_channels=spec.in_channels),
+        HEAD_METHODS.format(in_channels=spec.in_channels),
+        "",
+        _CELL_METHODS,
     ]
     return "\n".join(lines)
 

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nas.models.layers import Rectified
+from nas.models.states import HiddenState
+
 _RECTIFIERS = (torch.relu, torch.relu_, torch.nn.functional.relu, torch.nn.functional.relu_, Tensor.relu, Tensor.relu_)
 _JACOBIAN_EPSILON = 1e-5
 
@@ -17,30 +20,45 @@ def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:  # noqa
     """Log-determinant of the similarity of activation patterns (2006.04647, section 3): log |det K_H|.
 
     K_H[i, j] is the number of rectified units minus the Hamming distance between the patterns of images i and j. A
-    pattern holds whether each unit is active. A state that several operations read after ReLU is counted once.
+    pattern holds whether each unit is active. A state is counted once for each operation that reads it after ReLU, as
+    in networks whose operations begin with a ReLU of their own, those of the paper.
     """
     patterns = _ActivationPatterns(len(images))
+    for reader in network.modules():
+        if getattr(reader, "view", None) == Rectified():
+            reader.register_forward_pre_hook(lambda _reader, states: patterns.read(states[0]))
     with torch.no_grad(), patterns:
         network(images)
     return float(torch.linalg.slogdet(patterns.kernel).logabsdet)
 
 
 class _ActivationPatterns(TorchFunctionMode):
-    """Adds up the kernel over all calls of ReLU within the context."""
+    """Adds up the kernel over all calls of ReLU within the context, and over states that are read."""
 
     def __init__(self, num_images: int) -> None:
         super().__init__()
         self.kernel = torch.zeros(num_images, num_images, dtype=torch.float64)
+        self._counts_calls = True
+
+    def read(self, state: HiddenState) -> None:
+        """Adds a state after ReLU, which is computed only once however often it is read."""
+        self._counts_calls = False
+        rectified = state.view(Rectified())
+        self._counts_calls = True
+        self._add(rectified)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         result = func(*args, **(kwargs or {}))
-        if func in _RECTIFIERS:
-            active = (result.flatten(1) > 0).to(torch.float32)  # exact up to 2^24 units a map
-            both = active @ active.T
-            counts = both.diagonal()
-            # equal units: active in both, or in none
-            self.kernel += (both * 2 + active.shape[1] - counts[:, None] - counts[None, :]).double().cpu()
+        if func in _RECTIFIERS and self._counts_calls:
+            self._add(result)
         return result
+
+    def _add(self, rectified: Tensor) -> None:
+        active = (rectified.flatten(1) > 0).to(torch.float32)  # exact up to 2^24 units a map
+        both = active @ active.T
+        counts = both.diagonal()
+        # equal units: active in both, or in none
+        self.kernel += (both * 2 + active.shape[1] - counts[:, None] - counts[None, :]).double().cpu()
 
 
 def jacobian_covariance(network: nn.Module, images: Tensor, labels: Tensor) -> float:  # noqa: ARG001 - see `naswot`

@@ -87,7 +87,7 @@ def kill(words, ledger, *, lines, draw):
     """
     is_late = num_lines(ledger) >= lines
     driver = subprocess.Popen(words)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while driver.poll() is None and not is_late and num_lines(ledger) < lines:
         if time.monotonic() > deadline:
             driver.kill()

@@ -24,6 +24,11 @@ def test_rungs_must_rise(epochs):
         Rungs(epochs)
 
 
+def test_rungs_are_named_in_one_way():
+    with pytest.raises(ValidationError, match=r"by epochs or by first, got both, \(1, 3\) and 50"):
+        Rungs(epochs=(1, 3), first=50)
+
+
 @pytest.mark.parametrize("rungs", [Rungs((1, 20)), Rungs(first=20), Rungs(first=50)])
 def test_rungs_must_be_below_the_end(rungs):
     with pytest.raises(ValueError, match=r"rungs must be below the epochs of a training, 20, got (20|50)"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from experiments.architectures.draw import (
     architecture_figure,
     cell_figures,
     draw_architecture,
-    fit_text,
-    text_width,
 )
 from nas.architecture import Architecture, Block, Cell, Edge
 from search_spaces.nasnet import NASNET
@@ -104,22 +101,6 @@ def test_a_pdf_too(tmp_path: Path) -> None:
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in .svg, .png, .pdf, got 'cells.gif'"):
         draw_architecture(PUBLISHED["nasnet-a"], tmp_path / "cells.gif")
-
-
-def test_text_is_made_smaller_and_then_cut() -> None:
-    assert fit_text("sep", 8.0, 100.0) == ("sep", 8.0)
-    text, size = fit_text("bottleneck", 8.0, text_width("bottleneck", 7.0))
-    assert text == "bottleneck"
-    assert size == pytest.approx(7.0, rel=0.02)
-    text, size = fit_text("x" * 64, 8.0, 50.0)
-    assert re.fullmatch(r"x+\u2026", text)
-    assert size == 5.5
-    assert text_width(text, size) <= 50.0
-
-
-def test_text_has_a_width() -> None:
-    assert text_width("sep sep") > text_width("sep") > 0
-    assert text_width(" ") == 0
 
 
 def test_a_key_explains_the_colours_that_occur():

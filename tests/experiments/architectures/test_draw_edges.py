@@ -9,11 +9,12 @@ from nas.edge_cell import EdgeCell
 def test_every_edge_that_carries_something_is_drawn_within_the_picture(num_nodes):
     number = sum(range(num_nodes))
     ops = tuple("none" if place % 3 == 2 else f"op_{place}" for place in range(number))
-    figure = edge_cell_figure(EdgeCell(ops))
+    figure = edge_cell_figure(EdgeCell(ops), title="a title that is as long as the name of a cell " * 3)
     (axes,) = figure.axes
     shown = [text.get_text() for text in axes.texts]
     assert sorted(text for text in shown if text.startswith("op_")) == sorted(op for op in ops if op != "none")
     assert {"in", "out"} <= set(shown)
+    assert any(text.startswith("a title that") for text in shown)
     assert len(axes.patches) == sum(op != "none" for op in ops)
     renderer = FigureCanvasAgg(figure).get_renderer()
     for artist in (*axes.texts, *axes.patches):

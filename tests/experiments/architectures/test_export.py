@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -51,6 +52,29 @@ def test_a_published_name_gives_code_and_drawing(tmp_path: Path) -> None:
     value = json.loads((tmp_path / "out" / "architecture.json").read_text())
     assert Architecture.from_json(value) == PUBLISHED["nasnet-a"]
     assert "nasnet-a" in (tmp_path / "out" / "cells.svg").read_text()
+
+
+def test_a_cell_of_edges_gives_code_and_drawing_and_with_weights_a_model(tmp_path: Path) -> None:
+    source = find_architecture("|nor_conv_3x3~0|+|avg_pool_3x3~0|skip_connect~1|")
+    files = export_architecture(source, tmp_path / "out")
+    assert [path.name for path in files] == ["model.py", "architecture.json", "README.md", "network.json", "cells.svg"]
+    assert "as in NAS-Bench-201 (2001.00326)" in (tmp_path / "out" / "README.md").read_text()
+    assert "avg_pool_3x3" in (tmp_path / "out" / "cells.svg").read_text()
+    assert find_architecture(str(tmp_path / "out")).architecture == source.architecture
+    split = Split(np.zeros((2, 3, 8, 8), np.uint8), np.array([0, 1]))
+    data = DataSet(split, split, lambda: split, ("cat", "dog"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    network = build(source.architecture, replace(SPEC, auxiliary=False)).eval()
+    save_checkpoint(tmp_path / "weights.safetensors", network, data=data, accuracy=0.5)
+    files = export_architecture(find_architecture(str(tmp_path / "weights.safetensors")), tmp_path / "trained")
+    assert {path.name for path in files} >= {"model.py", "weights.safetensors", "cells.svg"}
+    images = torch.rand(2, 3, 8, 8)
+    code = compile((tmp_path / "trained" / "model.py").read_text(), str(tmp_path / "trained" / "model.py"), "exec")
+    module = sys.modules["trained_edges"] = ModuleType("trained_edges")
+    module.__file__ = str(tmp_path / "trained" / "model.py")
+    exec(code, module.__dict__)  # noqa: S102 - what was exported just now
+    with torch.no_grad():
+        normalized = (images - torch.tensor(data.mean).view(-1, 1, 1)) / torch.tensor(data.std).view(-1, 1, 1)
+        torch.testing.assert_close(module.load()(module.normalize(images)), network(normalized))
 
 
 def test_a_run_gives_its_trained_network(run: Path, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_reference_network_is_counted_but_not_drawn():
     source = find_architecture("resnet50-ibn-a")
     assert source.architecture == ReferenceNetwork("resnet50-ibn-a")
     assert count_architecture(source, NetworkOptions(preset="imagenet-mobile")).complexity.num_parameters == 25_557_032
-    with pytest.raises(ValueError, match="the architecture must have cells of blocks, got resnet50-ibn-a"):
+    with pytest.raises(ValueError, match="the architecture must have cells, got the reference network resnet50-ibn-a"):
         _ = source.cells
     with pytest.raises(ValueError, match="the architecture must have cells"):
         network_spec(source, NetworkOptions(stack="6@768"))
@@ -216,8 +216,9 @@ def test_a_cell_with_operations_on_edges_is_named_in_full():
     assert source.architecture == EdgeCell.from_arch(CELL)
     assert network_spec(source, NetworkOptions()) == PRESETS["nasbench201"]
     assert count_architecture(source, NetworkOptions(classes=100)).stack is None
-    with pytest.raises(ValueError, match="must have cells of blocks"):
-        _ = source.cells
+    assert source.cells == source.architecture
+    with pytest.raises(ValueError, match=r"must have cells of blocks, got .*: .* have no stack"):
+        network_spec(source, NetworkOptions(stack="6@768"))
     with pytest.raises(ValueError, match=r"\|own~0\|: the ops of a cell must be among none"):
         find_architecture("|own~0|")
 

@@ -4,6 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from nas.models.layers import Rectified, Unchanged
+from nas.models.operations import EdgeLayers
+from nas.models.states import HiddenState
 from nas.scores.activations import jacobian_covariance, naswot
 
 LABELS = torch.tensor([0, 1])
@@ -30,6 +33,21 @@ def test_naswot_is_the_log_determinant_of_equal_units(rectify):
     assert naswot(Rectify(rectify), images.clone(), LABELS) == pytest.approx(math.log(3))
     wide = nn.functional.pad(images, (0, 2), value=-1.0)
     assert naswot(Rectify(rectify), wide, LABELS) == pytest.approx(math.log(7))
+
+
+def test_naswot_counts_a_state_once_for_each_operation_that_reads_it():
+    class Read(nn.Module):
+        def __init__(self, *views) -> None:
+            super().__init__()
+            self.edges = nn.ModuleList(EdgeLayers(view) for view in views)
+
+        def forward(self, images):
+            state = HiddenState(images)
+            return sum(edge(state) for edge in self.edges)
+
+    images = torch.tensor([[1.0, -1.0], [2.0, 3.0]])[:, None, None, :]
+    assert naswot(Read(Rectified(), Unchanged()), images, LABELS) == pytest.approx(math.log(3))
+    assert naswot(Read(Rectified(), Rectified()), images, LABELS) == pytest.approx(math.log(4 * 3))
 
 
 def test_naswot_of_equal_patterns_is_minus_infinity():
