@@ -32,7 +32,7 @@ class NeighborSpace:
 
 def evaluate(trial: nas.Trial) -> float:
     """Returns the accuracy of cross-validation."""
-    return float(cross_val_score(KNeighborsClassifier(**trial.architecture.to_json()), IMAGES, LABELS, cv=5).mean())
+    return float(cross_val_score(KNeighborsClassifier(**trial.architecture), IMAGES, LABELS, cv=5).mean())
 
 
 def main(arguments: list[str] | None = None) -> nas.Run:

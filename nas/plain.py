@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +13,17 @@ from nas.trial import Description
 
 
 @dataclass(frozen=True)
-class PlainDescription:
-    """Plain data that describes what a trial evaluates, such as ``{"depth": 3, "rate": 0.1}``.
+class PlainDescription(Mapping[str, Any]):
+    """Plain data that describes what a trial evaluates, such as ``{"depth": 3, "rate": 0.1}``, as a read-only mapping.
 
     Attributes:
         value: a mapping that JSON can hold; not one of cells, which are an `Architecture`.
 
     Example:
         >>> import nas
-        >>> nas.PlainDescription({"depth": 3})["depth"]
-        3
+        >>> description = nas.PlainDescription({"depth": 3})
+        >>> description["depth"], dict(**description)
+        (3, {'depth': 3})
     """
 
     value: Any
@@ -39,6 +41,12 @@ class PlainDescription:
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 - as the data
         return self.value[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)

@@ -52,6 +52,11 @@ def _split(images: Any, labels: Any) -> Split:  # noqa: ANN401 - whatever numpy 
     images, labels = np.asarray(images), np.asarray(labels)
     if images.ndim == 3:
         images = images[:, None]
+    if images.ndim == 4 and images.shape[3] <= 4 < images.shape[1]:
+        raise ValueError(
+            "images must be (images, channels, height, width), got the channels last, as it seems: "
+            f"{images.shape}; try: images.transpose(0, 3, 1, 2)"
+        )
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be whole numbers, got {labels.dtype}")
     return Split(images, labels.astype(np.int64))

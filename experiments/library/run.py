@@ -43,11 +43,16 @@ class Found:
         >>> run = nas.run_search(**parts, trials=2, out="runs/found", quiet=True)
         >>> run.best.rank, run.best.accuracy
         (1, 0.5)
+        >>> run.best
+        Found('runs/found@1', trial 0, accuracy 50.00%)
     """
 
     run: Path
     rank: int
     record: Record
+
+    def __repr__(self) -> str:
+        return f"Found('{self.run}@{self.rank}', trial {self.trial_id}, accuracy {self.accuracy:.2%})"
 
     @property
     def trial_id(self) -> int:
@@ -79,7 +84,8 @@ class Found:
         """Loads the trained network; ValueError if its weights were not kept (``workers.keep_weights``)."""
         path = RunFolder(self.run).trial_weights(self.trial_id)
         if not path.is_file():
-            raise ValueError(f"{self.run} holds no weights of trial {self.trial_id}; build() makes a new network")
+            hint = "; build() makes a new network" if isinstance(self.architecture, Architecture) else ""
+            raise ValueError(f"{self.run} holds no weights of trial {self.trial_id}{hint}")
         return load_checkpoint(path).network
 
     def draw(self) -> Drawing:

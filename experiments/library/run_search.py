@@ -63,6 +63,7 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
     Raises:
         ValueError: if something does not fit, before the first trial; or the folder holds another run.
         RuntimeError: if the folder is in use or cannot be written, or Ray cannot be reached.
+        KeyboardInterrupt: after Ctrl-C, once what finished is recorded; `nas.load_run` opens the run.
 
     Example:
         >>> import nas
@@ -92,7 +93,8 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
     source = "" if config is None or isinstance(config, Mapping) else str(config)
     request = ConfigRequest(source, changes, texts, sections)
     folder = request.default_folder if out is None else Path(out)
-    searches.run_search(request, folder, Console(quiet=quiet))
+    if searches.run_search(request, folder, Console(quiet=quiet)) == searches.INTERRUPTED:
+        raise KeyboardInterrupt  # a script must not go on with half a search
     return load_run(folder)
 
 

@@ -31,6 +31,7 @@ class Tally:
         num_done: Finished trials, including failures, cached ones and those of earlier sessions.
         num_running: Trials in flight.
         num_failed: Failures.
+        last_failure: The last one.
         num_stopped: Successes that early stopping ended.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
         accuracies: Of all successes, in the order of finishing.
@@ -50,6 +51,7 @@ class Tally:
         self.num_done = 0
         self.num_running = 0
         self.num_failed = 0
+        self.last_failure: Failure | None = None
         self.num_stopped = 0
         self.num_cached = 0
         self.accuracies: list[float] = []
@@ -67,6 +69,7 @@ class Tally:
         self.num_done += 1
         if isinstance(outcome, Failure):
             self.num_failed += 1
+            self.last_failure = outcome
             return
         self.num_cached += outcome.cached
         self.num_stopped += outcome.stopped_after is not None

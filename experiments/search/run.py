@@ -21,7 +21,7 @@ from experiments.runs.interrupts import Interrupts
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
 from experiments.runs.log_lines import forward_log
 from experiments.runs.notebook import NotebookDisplay
-from experiments.runs.printing import say, say_report
+from experiments.runs.printing import one_line, say, say_report
 from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
@@ -45,13 +45,14 @@ from workers.pools.rung_pool import RungPool
 from workers.pools.serial_pool import SerialPool
 
 INTERRUPTED = 130  # exit code after Ctrl-C
+NONE_SUCCESSFUL = 1  # exit code if all trials failed
 
 
 def run_search(request: ConfigRequest, out: Path | None, console: Console) -> int:
     """Runs a search, or resumes the one in the folder, ``runs/NAME`` if None.
 
     Returns:
-        The exit code: 0, or 130 after Ctrl-C.
+        The exit code: 0, 1 if no trial was successful, or 130 after Ctrl-C.
 
     Raises:
         ValueError: If the configuration is not valid, or the folder holds a run with another one.
@@ -72,8 +73,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         _bind(folder, config, data, request).check()
         if _is_finished(config, ledger.contents) and are_drawn(config, folder):
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
-            _say_result(folder, _count(config, ledger.contents), console)
-            return 0
+            return _say_result(folder, _count(config, ledger.contents), console)
         if ledger.contents.warning:
             say(console, f"warning: {ledger.contents.warning}")
         if data is None:
@@ -84,7 +84,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
             say(console, notice)
         _write_folder(folder, config)
         binding.write_data()
-        return 0 if _run(config, folder, ledger, data, console) else INTERRUPTED
+        return _run(config, folder, ledger, data, console)
 
 
 def _is_finished(config: SearchConfig, contents: LedgerContents) -> bool:
@@ -135,8 +135,8 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
     make_folder(folder.progress)
 
 
-def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> bool:
-    """Runs the search; returns whether it came to its end."""
+def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> int:
+    """Runs the search; returns the exit code."""
     tally = _count(config, ledger.contents)
     keeping = config.workers.keep_weights, ledger.contents.finished, config.reward, config.objectives.front
     weights = BestWeights(folder, *keeping)
@@ -172,12 +172,11 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet 
         say(console, f"abandoned {tally.num_running} running trials")
     finally:
         shutil.rmtree(folder.progress, ignore_errors=True)
-    _say_result(folder, tally, console)
+    code = _say_result(folder, tally, console)
     if tally.num_done < config.search.num_trials:
-        return False
-    return run_draws(
-        config, folder, controller, partial(_open_pool, config, folder, data=data, console=console), console
-    )
+        return INTERRUPTED
+    open_pool = partial(_open_pool, config, folder, data=data, console=console)
+    return code if run_draws(config, folder, controller, open_pool, console) else INTERRUPTED
 
 
 def search_plan(config: SearchConfig) -> SearchPlan:
@@ -268,25 +267,27 @@ def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) ->
     if not _is_finished(config, contents):
         raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
     say(console, f"{folder.path} is finished")
-    _say_result(folder, _count(config, contents), console)
-    return 0
+    return _say_result(folder, _count(config, contents), console)
 
 
 def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
     return Tally(config.search.num_trials, config.reward, (record.outcome for record in contents.finished))
 
 
-def _say_result(folder: RunFolder, tally: Tally, console: Console) -> None:
-    """Shows progress, the best trial, and commands to try next."""
+def _say_result(folder: RunFolder, tally: Tally, console: Console) -> int:
+    """Shows progress, the best trial, and commands to try next; returns the exit code of a finished search."""
     best, path = tally.incumbent, shlex.quote(str(folder.path))
     if tally.num_done < tally.num_trials:
         say(console, f"{tally.num_done} of {tally.num_trials} trials finished. Run the same command to resume.")
     if best is None:
-        say(console, f"{folder.path}: {tally.num_done} trials, none successful; try: nas status {path}")
-        return
-    size = f"{best.num_parameters:,} parameters, {best.num_multiply_adds / 1e6:,.1f} M multiply-adds"
-    say(
-        console,
-        f"{folder.path}: {tally.num_done} trials, best: trial {best.trial_id} with {best.accuracy:.2%} ({size}); "
-        f"try: nas status {path}, or nas export {path} --out {shlex.quote(str(folder.path / 'best'))}",
-    )
+        failure = tally.last_failure
+        last = "" if failure is None else f"; the last failure is {failure.kind}: {one_line(failure.error)[:200]}"
+        say(console, f"{folder.path}: {tally.num_done} trials, none successful{last}; try: nas status {path}")
+        return NONE_SUCCESSFUL
+    size = hint = ""
+    if best.num_parameters:  # of plain data there is neither a size nor a network to export
+        size = f" ({best.num_parameters:,} parameters, {best.num_multiply_adds / 1e6:,.1f} M multiply-adds)"
+        hint = f", or nas export {path} --out {shlex.quote(str(folder.path / 'best'))}"
+    found = f"best: trial {best.trial_id} with {best.accuracy:.2%}{size}"
+    say(console, f"{folder.path}: {tally.num_done} trials, {found}; try: nas status {path}{hint}")
+    return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from experiments.config.kinds import SEARCH, kind_of
@@ -20,6 +21,7 @@ from experiments.runs.printing import one_line, say
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.training_status import TrainingsStatus, print_trainings, trainings_status
 from nas.ledger.writer import read_ledger
+from nas.plain import PlainDescription
 from nas.records import LedgerContents
 from nas.rewards import Reward
 from nas.trial import Failure, Success
@@ -29,7 +31,7 @@ NUM_BEST = 10
 
 @dataclass(frozen=True, slots=True)
 class BestTrial:
-    """One of the best trials of a run, with its rank from 1."""
+    """One of the best trials of a run, with its rank from 1, and what it is if that is plain data."""
 
     rank: int
     trial: int
@@ -39,6 +41,7 @@ class BestTrial:
     num_multiply_adds: int
     train_seconds: float
     fingerprint: str
+    value: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +155,20 @@ def _failures(status: RunStatus) -> str:
 def _table(best: Sequence[BestTrial]) -> Table:
     rewarded = any(row.reward != row.accuracy for row in best)
     reward = ["reward"] if rewarded else []
-    names = ["@k", "trial", *reward, "accuracy", "parameters", "multiply-adds", "seconds"]
-    table = Table(*(Column(name, justify="right") for name in names), "fingerprint")
+    sized = any(row.value is None for row in best)
+    size = ["parameters", "multiply-adds"] if sized else []
+    names = ["@k", "trial", *reward, "accuracy", *size, "seconds"]
+    table = Table(*(Column(name, justify="right") for name in names), "fingerprint" if sized else "value")
     for row in best:
-        numbers = [f"{row.accuracy:.2%}", f"{row.num_parameters:,}", f"{row.num_multiply_adds / 1e6:,.1f} M"]
-        numbers = [*([f"{row.reward:.4f}"] if rewarded else []), *numbers, f"{row.train_seconds:,.1f}"]
-        table.add_row(str(row.rank), str(row.trial), *numbers, row.fingerprint[:8])
+        numbers = [*([f"{row.reward:.4f}"] if rewarded else []), f"{row.accuracy:.2%}"]
+        numbers += [f"{row.num_parameters:,}", f"{row.num_multiply_adds / 1e6:,.1f} M"] if sized else []
+        last = row.fingerprint[:8] if sized else escape(_shown(row.value or {}))
+        table.add_row(str(row.rank), str(row.trial), *numbers, f"{row.train_seconds:,.1f}", last)
     return table
+
+
+def _shown(value: Mapping[str, Any]) -> str:
+    return one_line(", ".join(f"{key} {part}" for key, part in value.items()))[:200]
 
 
 def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
@@ -172,6 +182,7 @@ def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
             num_multiply_adds=best.num_multiply_adds,
             train_seconds=best.train_seconds,
             fingerprint=record.fingerprint,
+            value=described.value if isinstance(described := record.trial.architecture, PlainDescription) else None,
         )
         for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
         if isinstance(best := record.outcome, Success)

@@ -24,6 +24,9 @@ class Sorted:
     def fingerprint(self):
         return str(sorted(self.decisions))
 
+    def to_json(self):
+        return {"decisions": self.decisions}
+
 
 @dataclass(frozen=True)
 class Space:
@@ -65,6 +68,15 @@ def test_no_architecture_is_proposed_twice_whether_told_or_in_flight(build):
             told = in_flight.pop(0)
             fresh.tell(told, float(sum(told.decisions)))
     assert len(set(fingerprints(proposed))) == 30
+
+
+def test_a_space_may_decode_to_plain_data():
+    class Plain(Space):
+        def decode(self, decisions):
+            return {"sorted": sorted(decisions)}
+
+    fresh = Fresh(Stubborn(), Plain(3, 5), seed=0)
+    assert len(set(fingerprints(fresh.ask(range(35))))) == 35
 
 
 def test_proposals_of_one_call_differ():

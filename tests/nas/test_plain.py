@@ -10,6 +10,8 @@ def test_equal_values_have_equal_fingerprints():
     assert first.fingerprint == second.fingerprint != PlainDescription({"a": 2}).fingerprint
     assert hash(first) == hash(second)
     assert first["b"] == [2]
+    assert {**first} == {"a": 1, "b": [2]}
+    assert (len(first), list(first), first.get("c", 5)) == (2, ["a", "b"], 5)
 
 
 @pytest.mark.parametrize("value", [3, [1], None, {"arch": "x"}, {"normal": 1, "depth": 2}])

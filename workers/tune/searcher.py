@@ -15,6 +15,7 @@ from ray.tune.search import Searcher
 from nas.decisions import Rollout, check_decisions
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
+from nas.plain import describe
 from nas.protocols import Controller, SearchSpace
 from nas.search import trial_seed
 
@@ -112,7 +113,7 @@ class TuneSearcher(Searcher):
         number = self._num_asked
         pending = [trial.rollout for _, trial in sorted(self._open.items())]
         (rollout,) = self._controller.ask([number], pending)
-        architecture = self._space.decode(rollout.decisions)
+        architecture = describe(self._space.decode(rollout.decisions))
         self._num_asked += 1
         self._open[number] = _Open(rollout, trial_id)
         values = number, trial_seed(self._seed, number), list(rollout.decisions), architecture.to_json()

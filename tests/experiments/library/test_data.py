@@ -12,6 +12,12 @@ def test_data_from_arrays(shape):
         data.load_test()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_that_come_last_are_not_taken_for_a_width(channels):
+    with pytest.raises(ValueError, match=r"channels last, as it seems: \(4, 8, 8, \d\); try: images\.transpose"):
+        nas.data_set(np.zeros((4, 8, 8, channels), dtype=np.uint8), np.arange(4) % 2)
+
+
 def test_arrays_of_another_type():
     with pytest.raises(ValueError, match="images must be uint8"):
         nas.data_set(np.zeros((4, 8, 8)), np.arange(4) % 2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +53,36 @@ def test_a_float_is_the_accuracy_and_the_same_call_resumes():
     assert run.best.accuracy == run.best.architecture["depth"] / 10 == max(r.outcome.accuracy for r in run.trials)
     assert [r.trial.id for r in search(trials=8, out="run").trials] == [*range(8)]
     assert len(run.resume(trials=9, quiet=True).trials) == 9
+
+
+@pytest.mark.parametrize("controller", ["ppo", "evolution", {"name": "random"}])
+def test_any_controller_and_wrapper_searches_plain_data_which_is_a_mapping(controller):
+    run = search(controller=controller, evaluate=lambda trial: sum(dict(**trial.architecture).values()) / 10, trials=12)
+    assert not [record for record in run.trials if not isinstance(record.outcome, nas.Success)]
+    assert set(run.frame().columns) >= {"value.depth", "value.rate"}
+
+
+def test_ctrl_c_ends_a_script_and_the_same_call_resumes():
+    def interrupted(trial):
+        if trial.id == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return 0.5
+
+    with pytest.raises(KeyboardInterrupt):
+        search(evaluate=interrupted, trials=6, out="run")
+    assert 3 <= len(nas.load_run("run").trials) < 6
+    assert search(evaluate=interrupted, trials=6, out="run").is_finished
+
+
+def test_the_result_of_plain_data_has_no_size_and_is_not_to_be_exported(capsys):
+    run = search(trials=3, out="run", quiet=False)
+    said = capsys.readouterr().out
+    assert "try: nas status run" in said
+    assert "parameters" not in said
+    assert "nas export" not in said
+    assert repr(run.best) == f"Found('run@1', trial {run.best.trial_id}, accuracy {run.best.accuracy:.2%})"
+    with pytest.raises(ValueError, match=r"run holds no weights of trial \d+$"):
+        run.best.load()
 
 
 def test_an_exception_is_a_failure_and_the_search_continues():

@@ -333,9 +333,10 @@ def test_without_out_the_run_lies_under_the_name_of_the_configuration(tmp_path, 
 def test_networks_over_a_bound_are_not_trained(tmp_path, config):
     code, said = _search(config, tmp_path / "run", trials=2, settings=["workers.max_parameters=10"])
     outcomes = [record.outcome for record in read_ledger(RunFolder(tmp_path / "run").ledger).finished]
-    assert code == 0
+    assert code == 1
     assert [outcome.kind for outcome in outcomes if isinstance(outcome, Failure)] == ["too_large"] * 2
-    assert "none successful" in said
+    assert "2 trials, none successful; the last failure is too_large: " in said
+    assert _search(config, tmp_path / "run", trials=2, settings=["workers.max_parameters=10"])[0] == 1
 
 
 def test_deterministic_runs_tell_in_batches(tmp_path, config, quick):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from experiments.runs.run_folder import RunFolder
 from experiments.search.status import print_status, run_status
 from nas.ledger.writer import Ledger
+from nas.plain import PlainDescription
 from nas.trial import Failure, Success
 
 
@@ -48,6 +50,19 @@ def test_printed_status_shows_best_and_failures(run):
     text = stream.getvalue()
     for part in ("4 of 9 trials finished", "diverged 1", "the loss is not finite", "75.00%", "1,234", "2.5 M"):
         assert part in text
+
+
+def test_plain_data_is_shown_in_place_of_the_size_of_a_network(run, make_trial):
+    trial = replace(make_trial(5), architecture=PlainDescription({"depth": 3, "kind": "[b]x[/b]"}))
+    with Ledger(RunFolder(run).ledger) as ledger:
+        ledger.append_asked([trial])
+        ledger.append_finished(Success(5, 0.9))
+    status = run_status(run)
+    assert status.to_json()["best"][0]["value"] == {"depth": 3, "kind": "[b]x[/b]"}
+    stream = io.StringIO()
+    print_status(replace(status, best=status.best[:1]), Console(file=stream, width=120))
+    assert "depth 3, kind [b]x[/b]" in stream.getvalue()
+    assert "parameters" not in stream.getvalue()
 
 
 def test_a_run_without_trials_has_a_status(tmp_path):
