@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> float:
         trials=options.trials,
         out=options.out,
     )
+    torch.manual_seed(0)  # of the initial weights
     network = run.best.build()
     accuracy = fit(network, data, num_steps=options.steps)
     print(*nas.export(network, run.path / "best", accuracy=accuracy), f"{accuracy:.2%}", sep="\n")

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.architecture import fingerprint_json
-from nas.descriptions import cells_from_json
-from nas.trial import Description
+from nas.descriptions import Description, cells_from_json
 
 
 @dataclass(frozen=True)

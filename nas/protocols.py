@@ -20,8 +20,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from nas.decisions import Choice, Rollout
+from nas.descriptions import Description
 from nas.records import LedgerContents
-from nas.trial import Description, Outcome, Trial
+from nas.trial import Outcome, Trial
 
 Evaluate: TypeAlias = Callable[[Trial], Outcome]
 """Evaluates one trial. Errors are returned as a `Failure`; a raised exception is an error in the evaluator itself."""

@@ -5,28 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, Protocol, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from nas.decisions import Rollout
+from nas.descriptions import Description
 from nas.fidelity import Fidelity
 
 FailureKind: TypeAlias = Literal["diverged", "out_of_memory", "error", "timeout", "worker_lost", "too_large"]
 FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
 _Count = Annotated[int, Field(strict=True, le=2**63)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Description(Protocol):
-    """Describes the network of a trial. `nas.architecture.Architecture` describes one made of cells."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for descriptions of the same network."""
-
-    def to_json(self) -> Any:  # noqa: ANN401 - plain data of any form
-        """Returns plain data for JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from experiments.config.workers import SearchWorkers
 from experiments.config.wrappers import WRAPPERS
 from nas.architecture import Architecture
 from nas.data.load import DATA_SETS
+from nas.descriptions import Description
 from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.plain import description_from_json
@@ -34,7 +35,7 @@ from nas.plugins import Table
 from nas.protocols import Controller, SearchSpace
 from nas.rewards import REWARDS, Reward
 from nas.rungs import Rungs
-from nas.trial import Description, Outcome
+from nas.trial import Outcome
 from search_spaces.cell_space import CellSpace
 from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
 from search_spaces.nasnet import NASNET

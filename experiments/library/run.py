@@ -17,12 +17,13 @@ from experiments.library.drawing import Drawing
 from experiments.runs.run_folder import RunFolder
 from experiments.search.status import RunStatus, search_status
 from nas.architecture import Architecture
+from nas.descriptions import Description
 from nas.ledger.writer import read_ledger
 from nas.models.build import AnyNetwork
 from nas.models.checkpoint import load_checkpoint
 from nas.records import LedgerContents, Record
 from nas.rewards import Reward
-from nas.trial import Description, Failure, Outcome, Success
+from nas.trial import Failure, Outcome, Success
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,9 @@ from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
 from nas.later_settings import plain
-from nas.models.build import AnyNetwork, Buildable
+from nas.models.build import AnyNetwork
 from nas.models.checkpoint import Checkpoint, load_checkpoint, write_tensors
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.names import ReferenceNetwork
 from nas.training.transfer import AUXILIARIES
 

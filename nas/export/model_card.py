@@ -11,8 +11,8 @@ from nas.edge_cell import EdgeCell
 from nas.export.feeding import Feeding
 from nas.export.model_source import bare_spec, plain_title
 from nas.fidelity import NetworkSpec
-from nas.models.build import Buildable
 from nas.models.complexity import measure
+from nas.models.reference.descriptions import Buildable
 from nas.models.reference.names import ReferenceNetwork
 from nas.recipe import TrainRecipe
 

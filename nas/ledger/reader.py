@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nas.decisions import Rollout
+from nas.descriptions import Description
 from nas.fidelity import Fidelity
 from nas.files.guarded_read import open_regular
 from nas.files.strict_json import parse_json
 from nas.plain import description_from_json
 from nas.records import LedgerContents, Record
 from nas.rungs import RungReport
-from nas.trial import Description, Trial, outcome_from_json
+from nas.trial import Trial, outcome_from_json
 
 Parse = Callable[[Any], Description]
 
