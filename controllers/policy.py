@@ -211,7 +211,8 @@ def _mixture_terms(tensors: Mapping[str, _Array], weights: _Array) -> _Array:
 
 
 def _input_weights(weights: Mapping[str, _Array]) -> _Array:
-    return weights["lstm.weight_ih_l0"].T * (np.float32(math.sqrt(EMBEDDING_SIZE)) * _GATE_SCALES)
+    inputs: _Array = weights["lstm.weight_ih_l0"].T * (np.float32(math.sqrt(EMBEDDING_SIZE)) * _GATE_SCALES)
+    return inputs
 
 
 def _recurrent_weights(weights: Mapping[str, _Array]) -> _Array:
