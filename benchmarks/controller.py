@@ -1,7 +1,8 @@
-"""Measures the CPU time of PPO, relative to fifty bare steps of an LSTM cell.
+"""Measures the CPU time of PPO, relative to fifty bare steps of an LSTM cell, and that of its wrapper ``surrogate``.
 
 Run: ``python benchmarks/controller.py`` (``--quick`` for a smoke run, ``--resume 20000`` to also replay the tells of a
-run of the paper's length, as resuming it would).
+run of the paper's length, as resuming it would, ``--surrogate 2000 20000`` to also measure proposals of the wrapper
+after so many tells).
 
 Times are process times on one thread: medians over rounds in which all tasks take turns, after two warm-up rounds. The
 space has NASNet's 50 choices.
@@ -22,11 +23,15 @@ from torch import nn
 
 from controllers.policy import EMBEDDING_SIZE, NUM_UNITS
 from controllers.ppo import PPO, PPOSettings
+from controllers.surrogate import Surrogate
 from nas.decisions import Rollout
+from nas.protocols import Controller
 from search_spaces.nasnet import NASNET
 
-CHOICES = replace(NASNET, norms=("bn",)).choices
+SPACE = replace(NASNET, norms=("bn",))
+CHOICES = SPACE.choices
 NUM_ROLLOUTS = 20
+NUM_PROPOSALS = 100
 
 
 def bare_steps(input_size: int) -> Callable[[], None]:
@@ -63,7 +68,7 @@ def tell(settings: PPOSettings) -> Callable[[], None]:
     return run
 
 
-def tell_all(controller: PPO, rollouts: list[Rollout]) -> None:
+def tell_all(controller: Controller, rollouts: list[Rollout]) -> None:
     """Tells a different reward for each rollout."""
     for rollout in rollouts:
         controller.tell(rollout, sum(rollout.decisions) / 1000)
@@ -98,6 +103,24 @@ def resume_seconds(num_tells: int) -> float:
     return time.process_time() - start
 
 
+def proposal_milliseconds(num_tells: int) -> list[float]:
+    """Mean CPU milliseconds of a proposal after that many tells: with one worker, and with 500 in flight."""
+    controller = Surrogate(PPO(CHOICES, seed=0), SPACE, seed=0)
+    rollouts = PPO(CHOICES, seed=1).ask(range(num_tells + 500))
+    tell_all(controller, rollouts[:num_tells])
+    means = []
+    for pending in ([], rollouts[num_tells:]):
+        controller.ask([num_tells], pending)  # computes the fingerprints of what was told, once
+        total = 0.0
+        for place in range(NUM_PROPOSALS):
+            start = time.process_time()
+            proposed = controller.ask([num_tells + place], pending)
+            total += time.process_time() - start
+            tell_all(controller, proposed)
+        means.append(1000 * total / NUM_PROPOSALS)
+    return means
+
+
 def report(times: dict[str, float]) -> str:
     """Table in Markdown."""
     rows = [
@@ -120,18 +143,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--resume", type=int, metavar="TELLS")
+    parser.add_argument("--surrogate", type=int, nargs="+", default=[], metavar="TELLS")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     times = measure(3 if arguments.quick else arguments.rounds)
     if arguments.resume:
         times["resume_seconds"] = resume_seconds(arguments.resume)
+    for number in arguments.surrogate:
+        times[f"surrogate_{number}"], times[f"surrogate_{number}_500_workers"] = proposal_milliseconds(number)
     if arguments.json:
         print(json.dumps({"milliseconds": times, "torch": torch.__version__, "machine": platform.machine()}))
         return
     print(report(times))
     if arguments.resume:
         print(f"\n{arguments.resume} replayed tells: {times['resume_seconds']:.1f} s")
+    for number in arguments.surrogate:
+        alone, many = times[f"surrogate_{number}"], times[f"surrogate_{number}_500_workers"]
+        print(f"a proposal of `surrogate` after {number} tells: {alone:.1f} ms; with 500 workers: {many:.1f} ms")
 
 
 if __name__ == "__main__":

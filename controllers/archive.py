@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,6 @@ class Archive:
     def __init__(self) -> None:
         self.decisions: list[tuple[int, ...]] = []
         self._values: list[Sequence[float]] = []
-        self._scaled: tuple[int, Values, tuple[Values, Values]] | None = None
 
     def __len__(self) -> int:
         return len(self.decisions)
@@ -34,6 +34,7 @@ class Archive:
         """Adds a rollout with its values, higher is better; those of a failure are -inf."""
         self.decisions.append(decisions)
         self._values.append(values)
+        self.__dict__.pop("_scaled", None)
 
     def weights(self, trial_id: int) -> Values:
         """Weights of the objectives for a trial, see `nas.fronts.preference`."""
@@ -41,19 +42,26 @@ class Archive:
 
     def scores(self, weights: Values) -> Values:
         """How good each rollout is for some weights; a failure is worse than every other by 1."""
-        if self._scaled is None or self._scaled[0] != len(self):
-            values = np.asarray(self._values, np.float64)
-            self._scaled = len(self), values, front_scale(values)
-        return _scores(weights, *self._scaled[1:])
+        return _scores(weights, *self._scaled)
 
     def first_scores(self, number: int) -> Values:
         """How good each of the first rollouts is for equal weights; later ones change nothing."""
-        values = np.asarray(self._values[:number], np.float64)
-        return _scores(np.full(values.shape[1], 1 / values.shape[1]), values, front_scale(values))
+        values, scale = _with_scale(self._values[:number])
+        return _scores(np.full(values.shape[1], 1 / values.shape[1]), values, scale)
 
     def best(self, weights: Values) -> tuple[int, ...]:
         """Decisions of the best rollout for some weights, the first of equals."""
         return self.decisions[int(np.argmax(self.scores(weights)))]
+
+    @cached_property
+    def _scaled(self) -> tuple[Values, tuple[Values, Values]]:
+        """All values and their scale, until the next `add`: an update of a policy needs scores for many weights."""
+        return _with_scale(self._values)
+
+
+def _with_scale(values: Sequence[Sequence[float]]) -> tuple[Values, tuple[Values, Values]]:
+    array = np.asarray(values, np.float64)
+    return array, front_scale(array)
 
 
 def _scores(weights: Values, values: Values, scale: tuple[Values, Values]) -> Values:

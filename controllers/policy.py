@@ -101,11 +101,11 @@ class Policy(nn.Module):
         tensors = self._numpy_weights()
         of_decision, of_choice = _input_terms(tensors)
         of_mixture = 0.0 if weights is None else _mixture_terms(tensors, weights)
-        recurrent, heads, bias = tensors["lstm.weight_hh_l0"].T, tensors["heads.weight"].T, tensors["heads.bias"]
+        recurrent, heads, bias = _recurrent_weights(tensors), tensors["heads.weight"].T, tensors["heads.bias"]
         state = cell = np.zeros((len(seeds), NUM_UNITS), np.float32)
         read, states, rows = np.full(len(seeds), len(of_decision) - 1), [], []
         for step, options in enumerate(self.options):
-            state, cell = _lstm_cell(of_decision[read] + of_choice[step] + of_mixture + state @ recurrent, cell)
+            state, cell = _lstm_cell(state @ recurrent + of_decision[read] + of_choice[step] + of_mixture, cell)
             read = options.start + _draw(state @ heads[:, options] + bias[options], uniforms[:, step])
             states.append(state)
             rows.append(read)
@@ -194,26 +194,36 @@ def flush_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
+_GATE_SCALES = np.repeat(np.array([1, 1, 2, 1], np.float32), NUM_UNITS)
+"""Of the gates in torch's order (input, forget, candidate, output), see `_lstm_cell`."""
+
+
 def _input_terms(weights: Mapping[str, _Array]) -> tuple[_Array, _Array]:
     """What the LSTM's gates get from each decision, and from each choice with the biases."""
-    inputs = weights["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
-    of_choice = weights["choice.weight"] @ inputs + weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
-    return weights["decision.weight"] @ inputs, of_choice
+    inputs, biases = _input_weights(weights), weights["lstm.bias_ih_l0"] + weights["lstm.bias_hh_l0"]
+    return weights["decision.weight"] @ inputs, weights["choice.weight"] @ inputs + _GATE_SCALES * biases
 
 
 def _mixture_terms(tensors: Mapping[str, _Array], weights: _Array) -> _Array:
     """What the LSTM's gates get from the weights of the objectives, of shape (rollouts, objectives)."""
-    inputs = tensors["lstm.weight_ih_l0"].T * np.float32(math.sqrt(EMBEDDING_SIZE))
-    terms: _Array = (2 * weights.astype(np.float32) - 1) @ tensors["mixture.weight"].T @ inputs
+    terms: _Array = (2 * weights.astype(np.float32) - 1) @ tensors["mixture.weight"].T @ _input_weights(tensors)
     return terms
 
 
+def _input_weights(weights: Mapping[str, _Array]) -> _Array:
+    inputs: _Array = weights["lstm.weight_ih_l0"].T * (np.float32(math.sqrt(EMBEDDING_SIZE)) * _GATE_SCALES)
+    return inputs
+
+
+def _recurrent_weights(weights: Mapping[str, _Array]) -> _Array:
+    return weights["lstm.weight_hh_l0"].T * _GATE_SCALES
+
+
 def _lstm_cell(gates: _Array, cell: _Array) -> tuple[_Array, _Array]:
-    """New state and cell, from gates before activation in torch's order (input, forget, candidate, output)."""
-    # The sigmoid by way of tanh, because exp would overflow.
-    opened = np.float32(0.5) * np.tanh(np.float32(0.5) * gates) + np.float32(0.5)
-    inputs, forget, _, output = opened.reshape(len(gates), 4, -1).swapaxes(0, 1)
-    cell = forget * cell + inputs * np.tanh(gates[:, 2 * NUM_UNITS : 3 * NUM_UNITS])
+    """New state and cell, from gates before activation; the candidate's are doubled: tanh(x) = 2 sigmoid(2 x) - 1."""
+    opened = torch.sigmoid(torch.from_numpy(gates)).numpy()  # several times as fast as tanh of numpy
+    inputs, forget, candidate, output = opened.reshape(len(gates), 4, -1).swapaxes(0, 1)
+    cell = forget * cell + inputs * (2 * candidate - 1)
     return output * np.tanh(cell), cell
 
 

@@ -118,12 +118,14 @@ def fit_hyperparameters(features: Features, decisions: Sequence[tuple[int, ...]]
     return Hyperparameters(rate, noise)
 
 
-def normal_scores(rewards: Sequence[float]) -> _Array:
-    """Normal quantiles of the ranks of rewards: their scale and outliers do not matter, and equal ones stay equal."""
-    from scipy.stats import rankdata  # takes a second to import
+def normal_scores(rewards: _Array, *, among: _Array) -> _Array:
+    """Normal quantiles of the ranks of rewards among others that include them.
 
-    ranks = rankdata(rewards)
-    return np.asarray(special.ndtri((ranks - 0.5) / len(ranks)))
+    Their scale and outliers do not matter, and equal ones stay equal: they share the mean of their ranks.
+    """
+    ordered = np.sort(among)
+    below, up_to = (np.searchsorted(ordered, rewards, side) for side in ("left", "right"))
+    return np.asarray(special.ndtri((below + up_to) / (2 * len(ordered))))
 
 
 def _log_improvement(scaled: _Array) -> _Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -110,16 +111,17 @@ class Surrogate:
         self._num_options = [choice.num_options for choice in space.choices]
         self._features = Features(space.choices)
         self._seed = seed
-        self._told: list[tuple[tuple[int, ...], float]] = []
+        self._decisions: list[tuple[int, ...]] = []
+        self._rewards: list[float] = []
         self._hyperparameters: dict[int, Hyperparameters] = {}
-        self._fitted: tuple[tuple[int, int | None], RewardModel, list[tuple[int, ...]]] | None = None
         self._archive = Archive()
         self._accepts = accepts
 
     def tell(self, rollout: Rollout, reward: float) -> None:
         """Tells the wrapped controller; the model is fitted again when it is next needed."""
         self._fresh.tell(rollout, reward)
-        self._told.append((rollout.decisions, reward))
+        self._decisions.append(rollout.decisions)
+        self._rewards.append(reward)
 
     def tell_values(self, trial_id: int, rollout: Rollout, values: Sequence[float]) -> None:
         """Tells the wrapped controller; the model of a trial is of the scores for the weights of that trial."""
@@ -133,41 +135,40 @@ class Surrogate:
         plain = [trial_id for trial_id in trial_ids if self._is_plain(generators[trial_id])]
         proposed = dict(zip(plain, self._fresh.propose(plain, pending, taken), strict=True))
         num_parallel = len(pending) + len(plain)
+        fit = cache(self._fit)
         for trial_id in trial_ids:
             if trial_id not in proposed:
-                proposed[trial_id] = self._choose(
-                    trial_id, pending, taken, generator=generators[trial_id], num_parallel=num_parallel
-                )
+                model, best = fit(trial_id if self._archive else None)
+                candidates = self._candidates(trial_id, pending, best, generators[trial_id])
+                is_draw = num_parallel >= self.settings.num_parallel
+                values = self._values(model, candidates, generators[trial_id] if is_draw else None)
+                chosen = self._best_free(candidates, values, taken)
+                proposed[trial_id] = chosen or self._fresh.propose([trial_id], pending, taken)[0]
                 num_parallel += 1
         return [proposed[trial_id] for trial_id in trial_ids]
 
     def _is_plain(self, generator: np.random.Generator) -> bool:
-        number = len(self._archive) or len(self._told)
+        number = len(self._archive) or len(self._rewards)
         return number < self.settings.num_plain or generator.random() < self.settings.plain_share
 
-    def _choose(
-        self,
-        trial_id: int,
-        pending: Sequence[Rollout],
-        taken: Taken,
-        *,
-        generator: np.random.Generator,
-        num_parallel: int,
-    ) -> Rollout:
-        """The best candidate that is not taken; where all are, what `Fresh` proposes."""
-        model, best = self._fit(trial_id)
-        candidates = self._candidates(trial_id, pending, best, generator)
-        if num_parallel >= self.settings.num_parallel:
-            values = model.draw([each.decisions for each in candidates], generator)
-        else:
-            over = model.best_score if self.settings.improvement_over == "reward" else model.best_mean
-            values = model.expected_improvement([each.decisions for each in candidates], over)
+    def _values(
+        self, model: RewardModel, candidates: Sequence[Rollout], generator: np.random.Generator | None
+    ) -> NDArray[np.float64]:
+        """What the model expects of candidates: a draw with a generator, else the expected improvement."""
+        decisions = [candidate.decisions for candidate in candidates]
+        if generator is not None:
+            return model.draw(decisions, generator)
+        over = model.best_score if self.settings.improvement_over == "reward" else model.best_mean
+        return model.expected_improvement(decisions, over)
+
+    def _best_free(self, candidates: Sequence[Rollout], values: NDArray[np.float64], taken: Taken) -> Rollout | None:
+        """The best candidate that is not taken, which then is; None where all are."""
         for place in map(int, np.argsort(-values, kind="stable")):  # fingerprints are costly: few are computed
             decisions = candidates[place].decisions
             if decisions not in taken and self._accepts(decisions):
                 taken.add(decisions)
                 return candidates[place] if self.settings.learn_from_chosen else replace(candidates[place], weight=0.0)
-        return self._fresh.propose([trial_id], pending, taken)[0]
+        return None
 
     def _candidates(
         self,
@@ -189,21 +190,17 @@ class Surrogate:
             found.setdefault(decisions, replace(draws[0], decisions=decisions, weight=0.0))
         return list(found.values())
 
-    def _fit(self, trial_id: int) -> tuple[RewardModel, list[tuple[int, ...]]]:
+    def _fit(self, of_trial: int | None) -> tuple[RewardModel, list[tuple[int, ...]]]:
         """The model of all rewards so far and the best rollouts; in a search for a front, for the trial's weights."""
-        told, of_trial = self._told, None
-        if self._archive:
-            scores = self._archive.scores(self._archive.weights(trial_id))
-            told, of_trial = list(zip(self._archive.decisions, scores.tolist(), strict=True)), trial_id
-        key = len(told), of_trial
-        if self._fitted is None or self._fitted[0] != key:
-            hyperparameters = self._fit_hyperparameters(told)
-            decisions, scores = _selected(told, self.settings.num_rewards)
-            best = [decisions[place] for place in np.argsort(-scores, kind="stable")[:_NUM_PARENTS].tolist()]
-            self._fitted = key, RewardModel(self._features, decisions, scores, hyperparameters), best
-        return self._fitted[1:]
+        told, rewards = self._decisions, np.array(self._rewards)
+        if of_trial is not None:
+            told, rewards = self._archive.decisions, self._archive.scores(self._archive.weights(of_trial))
+        hyperparameters = self._fit_hyperparameters(told, rewards)
+        decisions, scores = _selected(told, rewards, self.settings.num_rewards)
+        best = [decisions[place] for place in np.argsort(-scores, kind="stable")[:_NUM_PARENTS].tolist()]
+        return RewardModel(self._features, decisions, scores, hyperparameters), best
 
-    def _fit_hyperparameters(self, told: Sequence[tuple[tuple[int, ...], float]]) -> Hyperparameters:
+    def _fit_hyperparameters(self, told: Sequence[tuple[int, ...]], rewards: NDArray[np.float64]) -> Hyperparameters:
         """Those of the last of the sizes 20, 24, 29, ..., so that they follow from the tells alone.
 
         In a search for a front, they are those for equal weights of the objectives.
@@ -211,24 +208,21 @@ class Surrogate:
         size = float(self.settings.num_plain)
         while size * _FIT_GROWTH <= len(told):
             size *= _FIT_GROWTH
-        if int(size) not in self._hyperparameters:
-            told = told[: int(size)]
-            if self._archive:
-                first = self._archive.first_scores(len(told))
-                told = [(decisions, score) for (decisions, _), score in zip(told, first.tolist(), strict=True)]
-            decisions, scores = _selected(told, _FIT_SIZE)
-            self._hyperparameters = {int(size): fit_hyperparameters(self._features, decisions, scores)}
-        return self._hyperparameters[int(size)]
+        number = int(size)
+        if number not in self._hyperparameters:
+            first = self._archive.first_scores(number) if self._archive else rewards[:number]
+            decisions, scores = _selected(told[:number], first, _FIT_SIZE)
+            self._hyperparameters = {number: fit_hyperparameters(self._features, decisions, scores)}
+        return self._hyperparameters[number]
 
 
 def _selected(
-    told: Sequence[tuple[tuple[int, ...], float]], number: int
+    told: Sequence[tuple[int, ...]], rewards: NDArray[np.float64], number: int
 ) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
     """Decisions and normal scores of at most so many rollouts: half of them the best, the others the last."""
-    scores = normal_scores([reward for _, reward in told])
     chosen = np.arange(len(told))
     if len(told) > number:
-        best = np.argsort(-scores, kind="stable")[: number // 2]
-        others = np.setdiff1d(chosen, best)
+        best = np.argsort(-rewards, kind="stable")[: number // 2]
+        others = np.delete(chosen, best)
         chosen = np.sort(np.concatenate([best, others[len(best) - number :]]))
-    return [told[place][0] for place in chosen.tolist()], scores[chosen]
+    return [told[place] for place in chosen.tolist()], normal_scores(rewards[chosen], among=rewards)

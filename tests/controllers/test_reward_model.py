@@ -56,7 +56,8 @@ def test_hyperparameters_follow_the_data():
     generator = np.random.default_rng(0)
     features = Features([Choice(str(place), "op", 4) for place in range(10)])
     decisions = [tuple(row) for row in generator.integers(4, size=(120, 10)).tolist()]
-    additive = normal_scores([sum(row) for row in decisions])
+    sums = np.array([sum(row) for row in decisions])
+    additive = normal_scores(sums, among=sums)
     noise = generator.standard_normal(120)
     assert fit_hyperparameters(features, decisions, additive).noise < 0.1
     noisy = fit_hyperparameters(features, decisions, noise)
@@ -65,7 +66,9 @@ def test_hyperparameters_follow_the_data():
 
 
 def test_scores_are_normal_quantiles_of_ranks():
-    scores = normal_scores([3.0, 1e9, 3.0, -7.0])
+    rewards = np.array([3.0, 1e9, 3.0, -7.0])
+    scores = normal_scores(rewards, among=rewards)
     assert scores[1] == pytest.approx(1.1503, abs=1e-4)  # quantile of 3.5 / 4
     assert scores[0] == scores[2] == pytest.approx(0.0, abs=1e-12)  # ranks 2 and 3 share 2.5
     assert math.isclose(scores[3], -scores[1])
+    assert normal_scores(rewards[:2], among=rewards).tolist() == scores[:2].tolist()
