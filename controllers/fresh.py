@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nas.decisions import Rollout
+from nas.plain import describe
 from nas.protocols import Controller, FrontController, SearchSpace
 
 FIRST_EXTRA_ID = 2**40
@@ -63,7 +64,7 @@ class Visited:
     def fingerprint(self, decisions: tuple[int, ...]) -> str:
         """Fingerprint of the architecture of some decisions."""
         if decisions not in self._fingerprints:
-            self._fingerprints[decisions] = self._space.decode(decisions).fingerprint
+            self._fingerprints[decisions] = describe(self._space.decode(decisions)).fingerprint
         return self._fingerprints[decisions]
 
     def is_told(self, fingerprint: str) -> bool:

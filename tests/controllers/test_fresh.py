@@ -24,6 +24,9 @@ class Sorted:
     def fingerprint(self):
         return str(sorted(self.decisions))
 
+    def to_json(self):
+        return list(self.decisions)
+
 
 @dataclass(frozen=True)
 class Space:
