@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 MIN_SAMPLES = 30
-_FEWEST_KEPT = 10
 _MIN_SAMPLE_SECONDS = 0.002  # shorter runs are timed several at a time
 _WARM_UP_SECONDS = 0.3
 _Z = 1.96
@@ -41,8 +40,8 @@ def measure_seconds(run: Callable[[], None], *, threads: int, precision: float, 
     """Times a function on the CPU, after a warm-up; see `summarize_until` for the arguments.
 
     With one thread, a sample is the time that the thread spent on its core, in which a process that shares the core has
-    no part; with several, it is the time that passed. A sample during which the operating system took a core away does
-    not count, since caches are cold after it, unless hardly any other is left.
+    no part. With several, it is the time that passed, and a sample during which the operating system took a core away
+    does not count, unless hardly any other is left.
     """
     started, num_runs = time.perf_counter(), 0
     while num_runs < 3 or time.perf_counter() - started < min(_WARM_UP_SECONDS, max_seconds):
@@ -56,7 +55,7 @@ def measure_seconds(run: Callable[[], None], *, threads: int, precision: float, 
         for _ in range(inner):
             run()
         seconds = (clock() - begun) / inner
-        return seconds, _num_switches() > before
+        return seconds, threads > 1 and _num_switches() > before
 
     return summarize_until(sample, precision=precision, max_seconds=max_seconds)
 
@@ -79,7 +78,7 @@ def summarize_until(sample: Callable[[], tuple[float, bool]], *, precision: floa
             found = _summary(kept, len(disturbed))
             if found.high_ms - found.low_ms <= 2 * precision * found.median_ms:
                 return found
-    if len(kept) < _FEWEST_KEPT:
+    if len(kept) < 3:
         return _summary(kept + disturbed, 0)
     return _summary(kept, len(disturbed))
 
