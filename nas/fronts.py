@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 Values: TypeAlias = NDArray[np.float64]
 _IDS = 2**40
 """Further draws for a trial have its id plus a multiple of this, and its weights."""
-_SUM_WEIGHT = 0.05
+_SUM_WEIGHT = _SMALLEST_WEIGHT = 1e-3
+_MARGIN = 0.1
+"""The reference point is this share of the front's range below its worst values, so that its ends count too."""
 
 
 def fronts(values: ArrayLike) -> list[NDArray[np.int64]]:
@@ -97,7 +99,7 @@ def _volume(points: Values, floor: Values) -> float:
     return float(sum(height * _volume(base, floor[:-1]) for height, base in slices))
 
 
-def reference_point(values: ArrayLike, margin: float = 0.1) -> Values:
+def reference_point(values: ArrayLike, margin: float = _MARGIN) -> Values:
     """The worst values on the front, lowered by a share of the front's range, so that its ends count too."""
     points = _points(values)
     best = points[front(points)]
@@ -126,18 +128,23 @@ def preference(trial_id: int, num_objectives: int) -> Values:
 
 
 def scalarize(values: ArrayLike, weights: ArrayLike, scale: tuple[Values, Values]) -> Values:
-    """Augmented Chebyshev scalarization (ParEGO, Knowles 2006, doi 10.1109/TEVC.2005.851274): one number a point.
+    """Hypervolume scalarization (Zhang and Golovin 2020, 2006.04655): one number a point.
 
-    Unlike a weighted sum it reaches every point of a front, concave parts too.
+    It is how far one can step from a reference point in the direction of the weights and still be dominated. What is
+    the best in evenly spread directions has the largest hypervolume; the long ends of a front get as many directions as
+    its middle, which distances from the ideal point (Chebyshev scalarization) do not give them. Behind the reference
+    point it is the worst distance from it. A small part of the sum of all objectives tells equal steps apart.
 
     Args:
         values: of shape (number, objectives).
         weights: of the objectives.
-        scale: see `front_scale`.
+        scale: see `front_scale`; the reference point is a tenth of it below its worst values.
     """
     low, high = scale
-    short = np.asarray(weights) * ((_points(values) - low) / (high - low) - 1)
-    return np.asarray(short.min(axis=1) + _SUM_WEIGHT * short.sum(axis=1))
+    above = (_points(values) - low) / (high - low) + _MARGIN
+    direction = np.maximum(weights, _SMALLEST_WEIGHT) / np.max(weights)
+    steps = np.where(above > 0, above / direction, above)
+    return np.asarray(steps.min(axis=1) + _SUM_WEIGHT * above.sum(axis=1))
 
 
 def front_scale(values: ArrayLike) -> tuple[Values, Values]:

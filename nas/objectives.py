@@ -24,7 +24,7 @@ class Objective:
     """A number of an outcome.
 
     Attributes:
-        name: as in configurations and tables.
+        name: as in tables.
         read: returns it; raises KeyError if the trial did not measure it.
         maximized: whether more is better.
         unit: shown behind it.
@@ -34,6 +34,11 @@ class Objective:
     read: Callable[[Success], float]
     maximized: bool = False
     unit: str = ""
+
+    @property
+    def setting(self) -> str:
+        """What names it in a configuration: of a metric, the direction too."""
+        return self.name if self.name in OBJECTIVES else f"{self.name}:{'max' if self.maximized else 'min'}"
 
     def number(self, success: Success) -> float:
         """Returns the number as measured; raises ValueError if the trial did not measure it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from experiments.config.parsing.sections import dump_settings
 from experiments.config.search_config import TABLES
 from nas.data.data_set import DataSet
 from nas.data.load import DATA_SETS
+from nas.objectives import Objective
 from nas.plugins import DATA_PREFIX, name_of, plug_in
 
 
@@ -51,6 +52,16 @@ def data_section(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
     if isinstance(value, str | Path):
         return {"name": "image_folder", "root": str(Path(value).resolve())}
     raise ValueError(f"data must be a DataSet, a function that loads one, a name or a folder, got {value!r:.100}")
+
+
+def objectives_section(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object
+    """Returns the settings ``objectives`` for names, `Objectives`, or a mapping of the settings."""
+    if isinstance(value, Mapping):
+        latency = value.get("latency")
+        return {**value, **({} if latency is None else {"latency": spec_section(latency)})}
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"objectives must be names, Objectives, or a mapping of settings, got {value!r:.100}")
+    return {"names": [each.setting if isinstance(each, Objective) else each for each in value]}
 
 
 def spec_section(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any object

@@ -15,12 +15,14 @@ from experiments.comparison.run import compare_runs
 from experiments.config.named import stored_reward
 from experiments.library.drawing import Drawing
 from experiments.runs.run_folder import RunFolder
+from experiments.search.front import front_of
 from experiments.search.status import RunStatus, search_status
 from nas.architecture import Architecture
 from nas.descriptions import Description
 from nas.ledger.writer import read_ledger
 from nas.models.build import AnyNetwork
 from nas.models.checkpoint import load_checkpoint
+from nas.objectives import find_objective
 from nas.records import LedgerContents, Record
 from nas.rewards import Reward
 from nas.trial import Failure, Outcome, Success
@@ -35,7 +37,7 @@ class Found:
 
     Attributes:
         run: folder of the run.
-        rank: 1 for the best.
+        rank: 1 for the best; on a front, of the first objective.
         record: the trial with its outcome.
 
     Example:
@@ -74,6 +76,12 @@ class Found:
     def accuracy(self) -> float:
         """Validation accuracy, between 0 and 1."""
         return self.outcome.accuracy if isinstance(self.outcome, Success) else float("nan")
+
+    def number(self, objective: str) -> float:
+        """An objective as measured, such as ``latency`` in ms; ValueError if the trial did not measure it."""
+        if not isinstance(self.outcome, Success):
+            return float("nan")
+        return find_objective(objective).number(self.outcome)
 
     def build(self, **settings: Any) -> AnyNetwork:  # noqa: ANN401 - those of a NetworkSpec
         """Builds its network with new weights; `settings` replace those of the search, such as ``num_classes=100``."""
@@ -153,6 +161,26 @@ class Run:
         if not records:
             raise ValueError(f"{self.path} has no successful trial yet")
         return [Found(self.path, rank, record) for rank, record in enumerate(records, start=1)]
+
+    def front(self, objectives: Sequence[str] = ()) -> list[Found]:
+        """Returns the trials that no other one beats in every objective, the best in the first objective first.
+
+        Their ranks are those of ``RUN@front1``, ``RUN@front2`` and so on.
+
+        Args:
+            objectives: names, such as ``accuracy`` and ``latency``; by default those of the search.
+
+        Raises:
+            ValueError: if the search had no objectives and none are given, a trial did not measure one of them, or none
+                was successful.
+        """
+        records = front_of(RunFolder(self.path), objectives)[1]
+        return [Found(self.path, rank, record) for rank, record in enumerate(records, start=1)]
+
+    def knee(self, objectives: Sequence[str] = ()) -> Found:
+        """Returns the trial with the best balance on a front, ``RUN@front``; see `front`."""
+        front, records = front_of(RunFolder(self.path), objectives)
+        return Found(self.path, front.knee + 1, records[front.knee])
 
     def frame(self) -> pd.DataFrame:
         """Returns a pandas DataFrame with a row for each finished trial; RuntimeError if pandas is not installed."""

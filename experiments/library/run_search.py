@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.config.resolve import ConfigRequest
-from experiments.library.objects import data_section, section, spec_section
+from experiments.library.objects import data_section, objectives_section, section, spec_section
 from experiments.library.run import Run, load_run
 from experiments.search import run as searches
 
@@ -25,6 +25,7 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
     controller: Any = None,  # noqa: ANN401
     evaluate: Any = None,  # noqa: ANN401
     reward: Any = None,  # noqa: ANN401
+    objectives: Any = None,  # noqa: ANN401
     data: Any = None,  # noqa: ANN401
     network: Any = None,  # noqa: ANN401
     recipe: Any = None,  # noqa: ANN401
@@ -48,6 +49,8 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
         evaluate: a function of a `Trial` that returns the accuracy, between 0 and 1, or a `Success`. It may also take
             ``data``; by default the network is trained and validated.
         reward: what the controller maximizes: a function of a `Success`, or a name; by default the accuracy.
+        objectives: names of what a front is sought of, such as ``["accuracy", "latency"]``; an `Objectives`; or the
+            settings ``names``, ``bounds`` and ``latency`` as a mapping.
         data: a `DataSet`, a function that loads one, a name such as ``digits``, or a folder of images.
         network: attributes of `NetworkSpec`, as a mapping or an object.
         recipe: attributes of `TrainRecipe`, likewise.
@@ -76,6 +79,8 @@ def run_search(  # noqa: PLR0913 - one argument for each part of a search
     """
     given = {"space": space, "controller": controller, "evaluate": evaluate, "reward": reward}
     sections = {_NAMED[name]: section(_NAMED[name], value) for name, value in given.items() if value is not None}
+    if objectives is not None:
+        sections["objectives"] = objectives_section(objectives)
     if data is not None:
         sections["data"] = data_section(data)
     if isinstance(config, Mapping):

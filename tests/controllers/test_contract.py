@@ -46,6 +46,9 @@ class Plain:
     def fingerprint(self):
         return str(self.decisions)
 
+    def to_json(self):
+        return list(self.decisions)
+
 
 @dataclass(frozen=True)
 class PlainSpace:

@@ -81,6 +81,24 @@ def test_every_point_of_a_concave_front_is_the_best_for_some_weights():
     assert best == {0, 1, 2}
 
 
+def test_the_long_ends_of_a_front_get_as_many_weights_as_its_middle():
+    """Nine points of a front that bulges towards the ideal point, each the farthest in its ten degrees."""
+    angles = np.radians(10 * np.arange(9) + 5)
+    rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = rays / (rays**3).sum(axis=1, keepdims=True) ** (1 / 3) - 0.1  # seen from the reference point
+    scale = np.zeros(2), np.ones(2)
+    best = [int(np.argmax(scalarize(points, preference(trial_id, 2), scale))) for trial_id in range(400)]
+    shares = np.bincount(best, minlength=9) / 400
+    assert shares.min() > 0.07
+    assert shares.max() < 0.17
+
+
+def test_no_point_behind_the_reference_point_is_better_than_one_before_it():
+    scores = scalarize([(0.0, 1.0), (5.0, -0.2), (-0.2, 5.0), (-0.3, 5.0)], (0.001, 0.999), (np.zeros(2), np.ones(2)))
+    assert scores.argmax() == 0
+    assert scores[3] < scores[2] < scores[0]
+
+
 def test_a_front_of_failures_alone_has_a_scale():
     low, high = front_scale([FAILED])
     assert (low.tolist(), high.tolist()) == ([0, 0], [1, 1])

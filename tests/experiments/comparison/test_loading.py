@@ -60,6 +60,31 @@ def test_rewards_other_than_accuracy_are_computed(write_run):
     np.testing.assert_allclose(run.reward, [0.25, math.nan])
 
 
+FRONT = {"objectives__names": ["accuracy", "parameters"]}
+
+
+def test_runs_for_a_front_are_compared_by_their_share_of_the_hypervolume_of_all(write_run):
+    """The reference point of the front of all runs is (0.47, 320): a tenth of its range below its worst values."""
+    first = write_run("a", "ppo", 0, outcomes=[Success(0, 0.5, 100), Success(1, 0.8, 300)], **FRONT)
+    second = [Success(0, 0.6, 200), Failure(1, "error", "x"), Success(2, 0.55, 250)]
+    runs = load(first, write_run("b", "random", 0, outcomes=second, **FRONT))
+    ppo, random = (strategy.runs[0] for strategy in group_runs(runs))
+    total = 0.33 * 20 + 0.13 * 100 + 0.03 * 100
+    np.testing.assert_allclose(ppo.hypervolume * total, [0.03 * 220, 0.03 * 220 + 0.3 * 20])
+    np.testing.assert_allclose(random.hypervolume * total, [0.13 * 120] * 3)
+
+
+def test_runs_for_different_fronts_have_no_hypervolume(write_run):
+    outcomes = [Success(0, 0.5, 100, 7)]
+    other = {"objectives__names": ["accuracy", "multiply_adds"]}
+    for changes in (other, {}):
+        runs = load(
+            write_run("a", "ppo", 0, outcomes=outcomes, **FRONT),
+            write_run(f"b{len(changes)}", "random", 0, outcomes=outcomes, **changes),
+        )
+        assert [run.hypervolume for strategy in group_runs(runs) for run in strategy.runs] == [None, None]
+
+
 def test_unknown_reward_is_refused(write_run):
     with pytest.raises(ValueError, match=r"unknown reward 'speed'"):
         to_run(load_run(write_run("a", "ppo", 0, reward__name="speed")))

@@ -218,3 +218,31 @@ def test_what_cannot_be_sent_to_workers_is_named(ray_cluster):
     lock = __import__("threading").Lock()
     with pytest.raises(ValueError, match="the evaluator or its arguments cannot be sent to workers"):
         search(evaluate=lambda trial: float(lock.locked()), trials=1, pool="ray", out="run")
+
+
+def test_a_front_is_sought_and_read():
+    def cost(trial):
+        depth, rate = trial.architecture["depth"], trial.architecture["rate"]
+        return nas.Success(trial.id, depth / 10, metrics={"size": depth**2 * rate, "rate": rate})
+
+    every = {"trials": 15, "settings": {"wrapper.name": "fresh"}}
+    run = search(evaluate=cost, **every, out="run", objectives=["accuracy", "size:min"])
+    assert [(found.rank, found.accuracy, found.number("size:min")) for found in run.front()] == [
+        (rank, (6 - rank) / 10, (6 - rank) ** 2 * 0.001) for rank in range(1, 6)
+    ]
+    assert run.knee().accuracy == 0.3
+    (best,) = run.front(["accuracy", "rate:max"])
+    assert (best.rank, best.architecture.value) == (1, {"depth": 5, "rate": 0.1})
+    with pytest.raises(ValueError, match="needs the metric latency_ms, which trial"):
+        run.front(["accuracy", "latency"])
+
+
+def test_objectives_are_names_objects_or_settings():
+    def one(trial):
+        return nas.Success(trial.id, 0.5, metrics={"size": 1.0})
+
+    for given in (nas.Objectives.of(["accuracy", "size:min"]), {"names": ["accuracy", "size:min"]}):
+        run = search(evaluate=one, trials=1, objectives=given, out=f"run-{type(given).__name__}")
+        assert run.config["objectives"]["names"] == ["accuracy", "size:min"]
+    with pytest.raises(ValueError, match="objectives must be names, Objectives, or a mapping of settings, got 'accu"):
+        search(objectives="accuracy,latency", out="run")
