@@ -18,8 +18,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from nas.data.data_set import Images
+from nas.data.formats.orientation import displayed_size, is_upright, turn_upright
 from nas.data.image_decoding import to_rgb
-from nas.data.orientation import displayed_size, is_upright, turn_upright
 
 _PLAIN = ("RGB", "L")
 _SMALLEST = 2
