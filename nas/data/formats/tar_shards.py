@@ -61,7 +61,10 @@ def read_shard(
                 images[key] = member
             elif suffix == LABEL:
                 file.seek(member.offset)
-                labels[key] = _text(path, member, file.read(min(member.length, _MAX_LABEL + 1)))
+                content = file.read(min(member.length, _MAX_LABEL + 1))
+                if len(content) < min(member.length, _MAX_LABEL + 1):
+                    raise _damage(path, member.name, "unexpected end of data")
+                labels[key] = _text(path, member, content)
             else:
                 leave_out(reason, f"{path.name}/{member.name}")
     if missing := [member.name for key, member in images.items() if key not in labels]:
@@ -93,10 +96,14 @@ def read_members(path: Path) -> Iterator[Member]:
             if file.read(_BLOCK) != bytes(_BLOCK):
                 raise tarfile.ReadError("no end of the archive")
     except tarfile.TarError as error:
-        raise ValueError(
-            f"the shard {path} must be a whole, uncompressed tar archive; it is cut off or damaged after {last:.120}: "
-            f"{error}"
-        ) from None
+        raise _damage(path, last, error) from None
+
+
+def _damage(path: Path, last: str, reason: object) -> ValueError:
+    return ValueError(
+        f"the shard {path} must be a whole, uncompressed tar archive; it is cut off or damaged after {last:.120}: "
+        f"{reason}"
+    )
 
 
 def _key(name: str) -> tuple[str, str]:

@@ -93,6 +93,13 @@ def test_cut_off_between_members_and_damaged_headers_are_found(tmp_path):
         [*read_members(path)]
 
 
+def test_a_shard_that_is_cut_off_within_a_label_is_no_label(tmp_path):
+    path = written(tmp_path / "0.tar", {"a.jpg": b"1" * 512, "a.cls": b"12"})
+    path.write_bytes(path.read_bytes()[: 1536 + 1])
+    with pytest.raises(ValueError, match=r"damaged after a\.cls: unexpected end of data"):
+        read(path)
+
+
 def test_labels_are_looked_for_among_the_first_members(tmp_path):
     assert has_labels(written(tmp_path / "0.tar", {"a.jpg": b"", "a.cls": b"1"}))
     assert not has_labels(written(tmp_path / "1.tar", {"a.jpg": b"", "b.jpg": b""}))
