@@ -98,7 +98,8 @@ def _plain_size(content: bytes) -> tuple[int, int] | None:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(content)  # type: ignore[attr-defined]
     except ValueError:
         return None
-    return (width, height) if colors in _PLAIN and width * height <= (Image.MAX_IMAGE_PIXELS or math.inf) else None
+    is_plain = colors in _PLAIN and width * height <= (Image.MAX_IMAGE_PIXELS or math.inf)
+    return (int(width), int(height)) if is_plain else None
 
 
 def _decode_plain(content: bytes, width: int, height: int, factor: float) -> Tensor:

@@ -93,7 +93,7 @@ def list_sharded(
     contents = _read(train, progress)
     class_names = _class_names(train.folder, contents.texts)
     tests, left_out = _find_test(found)
-    notices = ()
+    notices: tuple[str, ...] = ()
     if tests is None:
         notices = (f"{root} has no shards of test images with labels: there are no test images",)
     layout = Layout(root, train.folder, None if tests is None else tests.folder, class_names, left_out, notices)

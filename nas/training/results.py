@@ -90,7 +90,7 @@ def peak_memory() -> dict[str, int]:
     """Returns the most memory of this process so far, ``peak_bytes``, and that on a GPU, ``peak_gpu_bytes``, if any."""
     unit = 1 if sys.platform == "darwin" else 1024
     peak = {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         peak["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
     return peak
 

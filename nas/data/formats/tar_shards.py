@@ -88,7 +88,7 @@ def read_members(path: Path) -> Iterator[Member]:
     try:
         with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
             while (found := archive.next()) is not None:
-                archive.members.clear()  # it would keep millions
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep millions
                 last = found.name
                 if found.isreg() and not found.issparse():
                     yield Member(found.name, found.offset_data, found.size)
