@@ -95,11 +95,12 @@ def _plain_size(content: bytes) -> tuple[int, int] | None:
     if _EXIF in content:
         return None
     try:
-        height, width, colors, _ = simplejpeg.decode_jpeg_header(content)  # type: ignore[attr-defined]
+        *size, colors, _ = simplejpeg.decode_jpeg_header(content)  # type: ignore[attr-defined]
     except ValueError:
         return None
+    height, width = map(int, size)
     is_plain = colors in _PLAIN and width * height <= (Image.MAX_IMAGE_PIXELS or math.inf)
-    return (int(width), int(height)) if is_plain else None
+    return (width, height) if is_plain else None
 
 
 def _decode_plain(content: bytes, width: int, height: int, factor: float) -> Tensor:
