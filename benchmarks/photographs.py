@@ -12,7 +12,7 @@ medians of rounds reported. The difference of crops is the mean over pixels betw
 
 Run it with::
 
-    python benchmarks/photographs.py --data DIR [--quick] [--out results/imagenet.md]
+    python benchmarks/photographs.py --data DIR [--quick] [--photographs 320] [--epochs 3] [--rounds 3] [--out FILE]
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ def main() -> None:
             f"# Streamed photographs\n\nImageNet photographs brought to {STORED[0]}x{STORED[1]} pixels (JPEG quality "
             f"{QUALITY}); random resized crop to {SIZE} pixels, flip, color jitter, normalization; one thread, medians "
             f"of interleaved rounds, torch {torch.__version__}, {platform.machine()}.\n\n"
-            "    python benchmarks/photographs.py --data DIR --out results/imagenet.md\n\n"
+            f"    python benchmarks/photographs.py --data DIR --photographs {options.photographs} --epochs {options.epochs} "
+            f"--rounds {options.rounds}\n\n"
         )
         options.out.write_text(head + text + "\n", encoding="utf-8")
 
