@@ -185,8 +185,8 @@ def main() -> None:
             f"# Streamed photographs\n\nImageNet photographs brought to {STORED[0]}x{STORED[1]} pixels (JPEG quality "
             f"{QUALITY}); random resized crop to {SIZE} pixels, flip, color jitter, normalization; one thread, medians "
             f"of interleaved rounds, torch {torch.__version__}, {platform.machine()}.\n\n"
-            f"    python benchmarks/photographs.py --data DIR --photographs {options.photographs} --epochs {options.epochs} "
-            f"--rounds {options.rounds}\n\n"
+            f"    python benchmarks/photographs.py --data DIR --photographs {options.photographs} "
+            f"--epochs {options.epochs} --rounds {options.rounds}\n\n"
         )
         options.out.write_text(head + text + "\n", encoding="utf-8")
 
