@@ -7,12 +7,12 @@ Photographs of a folder ``train/<class>/`` are brought to 500x375 pixels and enc
   normalization) and a DataLoader;
 - this package: `nas.streaming.batches.StreamedBatches` with the same settings.
 
-CPU time is that of the process and its loaders; ways are interleaved, and medians of rounds reported. The difference of
-crops is the mean over pixels between both for equal crop boxes.
+CPU time is that of the process and its loaders, with what each does once at its start; ways are interleaved, and
+medians of rounds reported. The difference of crops is the mean over pixels between both for equal crop boxes.
 
 Run it with::
 
-    python benchmarks/photographs.py --data DIR [--quick] [--out results/imagenet.md]
+    python benchmarks/photographs.py --data DIR [--quick] [--photographs 320] [--epochs 3] [--rounds 3] [--out FILE]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def count(batches: Iterable[Sequence[Tensor]]) -> int:
     return sum(len(batch[0]) for batch in batches)
 
 
-def reference(root: Path, num_loaders: int) -> int:
+def reference(root: Path, num_loaders: int, epochs: int) -> int:
     transform = v2.Compose(
         [
             v2.RandomResizedCrop(SIZE, scale=(0.08, 1), ratio=ASPECTS, antialias=True),
@@ -79,17 +80,20 @@ def reference(root: Path, num_loaders: int) -> int:
         ]
     )
     data = ImageFolder(root / "train", transform)
-    return count(DataLoader(data, BATCH_SIZE, shuffle=True, num_workers=num_loaders, drop_last=True))
+    loader = DataLoader(
+        data, BATCH_SIZE, shuffle=True, num_workers=num_loaders, drop_last=True, persistent_workers=num_loaders > 0
+    )
+    return sum(count(loader) for _ in range(epochs))
 
 
-def streamed(root: Path, num_loaders: int) -> int:
+def streamed(root: Path, num_loaders: int, epochs: int) -> int:
     recipe = TrainRecipe(
         batch_size=BATCH_SIZE, min_crop_area=0.08, flip=True, color_jitter=0.4, num_loaders=num_loaders
     )
     spec = DataSpec("image_folder", str(root), image_size=256, streamed=True, statistics="imagenet")
     data = load_data(spec)
     batches = StreamedBatches(data.train, data, recipe, size=SIZE, seed=0, device=torch.device("cpu"))
-    return count(batches.load(*batch) for batch in batches.epoch(0))
+    return sum(count(batches.load(*batch) for batch in batches.epoch(epoch)) for epoch in range(epochs))
 
 
 def cpu_milliseconds(work: Callable[[], int]) -> float:
@@ -112,17 +116,18 @@ def _cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in both)
 
 
-def measure(root: Path, paths: Sequence[Path], rounds: int) -> dict[str, float]:
+def measure(root: Path, paths: Sequence[Path], rounds: int, epochs: int) -> dict[str, float]:
     """Returns medians of CPU milliseconds per image."""
     ways: dict[str, Callable[[], int]] = {"bare decoding": lambda: decode_only(paths)}
     for loaders in (0, 2):
         where = "in the process" if loaders == 0 else f"{loaders} loaders"
-        ways[f"torchvision, {where}"] = lambda loaders=loaders: reference(root, loaders)
-        ways[f"streamed, {where}"] = lambda loaders=loaders: streamed(root, loaders)
+        ways[f"torchvision, {where}"] = lambda loaders=loaders: reference(root, loaders, epochs)
+        ways[f"streamed, {where}"] = lambda loaders=loaders: streamed(root, loaders, epochs)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, work in ways.items():
             times[name].append(cpu_milliseconds(work))
+            print(f"{name}: {times[name][-1]:.2f} ms", file=sys.stderr, flush=True)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -160,21 +165,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/<class>/<photograph>")
     parser.add_argument("--quick", action="store_true", help="fewer photographs and rounds")
+    parser.add_argument("--photographs", type=int, default=320)
+    parser.add_argument("--epochs", type=int, default=3, help="the more, the less the start of processes counts")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="also write a report to this file")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NAS_CACHE"] = f"{folder}/cache"
         root = Path(folder)
-        paths = encode_again(options.data, root, 32 if options.quick else 160)
-        text = report(measure(root, paths, 2 if options.quick else 5), crop_difference(paths))
+        paths = encode_again(options.data, root, 32 if options.quick else options.photographs)
+        text = report(
+            measure(root, paths, *((2, 1) if options.quick else (options.rounds, options.epochs))),
+            crop_difference(paths),
+        )
     print(text)
     if options.out is not None:
         head = (
             f"# Streamed photographs\n\nImageNet photographs brought to {STORED[0]}x{STORED[1]} pixels (JPEG quality "
             f"{QUALITY}); random resized crop to {SIZE} pixels, flip, color jitter, normalization; one thread, medians "
             f"of interleaved rounds, torch {torch.__version__}, {platform.machine()}.\n\n"
-            "    python benchmarks/photographs.py --data DIR --out results/imagenet.md\n\n"
+            f"    python benchmarks/photographs.py --data DIR --photographs {options.photographs} "
+            f"--epochs {options.epochs} --rounds {options.rounds}\n\n"
         )
         options.out.write_text(head + text + "\n", encoding="utf-8")
 

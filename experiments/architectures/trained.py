@@ -13,7 +13,6 @@ from experiments.architectures.find import find_architecture
 from experiments.config.parsing.sections import validate_section
 from experiments.config.search_settings import ShiftSettings
 from experiments.runs.run_folder import RunFolder
-from nas.data.class_folders import describe_test_images
 from nas.data.data_set import Split
 from nas.data.load import DATA_SETS, load_data
 from nas.export.model_source import WEIGHTS_FILE
@@ -89,7 +88,7 @@ def load_test_images(
     split = loaded.load_test()
     if most is not None and most < 2:
         raise ValueError(f"there must be at least 2 images, got {most}")
-    counts = describe_test_images(spec, first.class_names)
+    counts = None if split.report is None else split.report.counts
     if most is None or most >= len(split):
         return split, counts
     return split.take(np.sort(np.random.default_rng(0).permutation(len(split))[:most])), counts

@@ -16,11 +16,11 @@ from typing import Any
 from torch import nn
 
 from experiments.architectures.trained import find_trained_file
-from nas.data.class_folders import describe_test_images
 from nas.data.data_set import DataSet, Split
 from nas.data.image_folder import load_image_folder_test
 from nas.data.load import DATA_SETS, load_data
 from nas.data.report import describe_counts
+from nas.data.shard_folders import find_shards
 from nas.data.streamed_folder import load_streamed_test
 from nas.export.folder import MODEL_FILE
 from nas.fidelity import DataSpec, TrainRecipe
@@ -74,7 +74,7 @@ def run_evaluate(name: str, options: EvaluateOptions) -> dict[str, Any]:
         "ran": ran,
         "resize": resize,
         "crops": scores,
-        "images": describe_test_images(spec_of_data, checkpoint.class_names),
+        "images": None if split.report is None else split.report.counts,
         "recorded": recorded,
         "reproduced": None if recorded is None else next(iter(scores.values())) == recorded,
     }
@@ -112,7 +112,8 @@ def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
 
 def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpec:
     if data is not None and (Path(data).is_dir() or data not in DATA_SETS):
-        return DataSpec("image_folder", data, image_size=resize, streamed=how.get("streamed") is True)
+        streamed = how.get("streamed") is True or find_shards(Path(data)) is not None
+        return DataSpec("image_folder", data, image_size=resize, streamed=streamed)
     name = data or how.get("data")
     if name is None or name == "image_folder":
         raise ValueError("--data must name the folder of the images, or a data set that needs none, such as digits")

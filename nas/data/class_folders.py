@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nas.data.data_set import Labels
+from nas.data.formats.label_lists import GROUND_TRUTH, KAGGLE, TEXT, find_label_list, read_label_list
 from nas.data.image_cache import FileList
 from nas.data.image_files import HIDDEN, NO_IMAGE, composed, find_folders, find_images, image_suffixes, is_hidden
-from nas.data.label_lists import GROUND_TRUTH, KAGGLE, TEXT, find_label_list, read_label_list
 from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut, LeftOutTally, join_left_out
 from nas.fidelity import DataSpec
 
@@ -41,11 +42,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassFolders:
-    """Images with their labels, ordered by class and name, and files that are not used."""
+    """Images with their labels, ordered by class and name, and files that are not used.
+
+    Attributes:
+        index: of images in tar shards, see `nas.data.shard_folders`; None for files.
+    """
 
     files: FileList
     labels: Labels
     left_out: tuple[LeftOut, ...]
+    index: npt.NDArray[Any] | None = None
 
 
 def find_layout(spec: DataSpec) -> Layout:
@@ -91,12 +97,9 @@ def list_test_images(root: Path, class_names: Sequence[str], spec: DataSpec) -> 
     return ClassFolders(FileList(folder, found.names), np.array(numbers, dtype=np.int64), found.left_out)
 
 
-def describe_test_images(spec: DataSpec, class_names: Sequence[str]) -> dict[str, Any] | None:
-    """Returns `DataReport.counts` of the test images of a folder; None for another data set."""
-    if spec.name != "image_folder":
-        return None
-    found = list_test_images(named_root(spec), class_names, spec)
-    return DataReport({TEST_IMAGES: len(found.labels)}, found.left_out).counts
+def test_report(found: ClassFolders) -> DataReport:
+    """Returns what is used and left out of the test images."""
+    return DataReport({TEST_IMAGES: len(found.labels)}, found.left_out)
 
 
 def find_test_folder(root: Path) -> Path:
@@ -164,8 +167,8 @@ def _check_flat(root: Path, spec: DataSpec) -> None:
     if not folders or parts & {*folders} or spec.split == "shuffled":
         missing = root if not root.is_dir() else root / TRAIN_FOLDER
         raise ValueError(
-            f"training images must be in {root / TRAIN_FOLDER}/<class>/, or all images in {root}/<class>/, but there "
-            f"is no folder {missing}"
+            f"training images must be in {root / TRAIN_FOLDER}/<class>/, all images in {root}/<class>/, or, with "
+            f"data.streamed, in shards {root / TRAIN_FOLDER}/*.tar, but there is no folder {missing}"
         )
     if sets := [name for name in folders if parts & {*find_folders(root / name)}]:
         raise ValueError(f"{root} holds data sets, not classes: name one of its folders, such as {root / sets[0]}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from nas.data.data_set import Images
+from nas.data.formats.orientation import displayed_size, turn_upright
 from nas.data.image_decoding import to_rgb
-from nas.data.orientation import displayed_size, is_upright, turn_upright
 
-_PLAIN = ("RGB", "L")
+_PLAIN, _EXIF = ("YCbCr", "RGB", "Gray"), b"Exif"
 _SMALLEST = 2
 """Factor from which a JPEG is decoded at a smaller scale: there is none between 1 and 1/2."""
 
@@ -62,12 +63,13 @@ def decode_crop(source: Source, choose: ChooseBox, size: int) -> Images:
     """
     try:
         content = source.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
-            width, height = displayed_size(image)
-            box = choose(width, height)
-            planes = _decode(image, content, min(box.width, box.height) / (_MARGIN * size))
-            left, top, right, bottom = _pixels(box, planes.shape[2] / width, planes.shape[1] / height)
-            return _resize(planes[:, top:bottom, left:right], size)
+        image = None if (plain := _plain_size(content)) else Image.open(io.BytesIO(content))
+        width, height = plain or displayed_size(cast("Image.Image", image))
+        box = choose(width, height)
+        factor = min(box.width, box.height) / (_MARGIN * size)
+        planes = _decode_plain(content, width, height, factor) if image is None else _decode(image, factor)
+        left, top, right, bottom = _pixels(box, planes.shape[2] / width, planes.shape[1] / height)
+        return _resize(planes[:, top:bottom, left:right], size)
     except UnidentifiedImageError:
         raise ValueError(f"{source} is not an image that can be decoded: no known format") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
@@ -88,26 +90,38 @@ def _pixels(box: Box, across: float, down: float) -> tuple[int, int, int, int]:
     return left, top, max(left + 1, right), max(top + 1, bottom)
 
 
-def _decode(image: Image.Image, content: bytes, factor: float) -> Tensor:
-    """Decodes an opened photograph, upright, to RGB bytes (3, height, width): a JPEG at most `factor` times smaller.
+def _plain_size(content: bytes) -> tuple[int, int] | None:
+    """Returns width and height of a JPEG that simplejpeg displays as Pillow does, whose header takes it much longer."""
+    if _EXIF in content:
+        return None
+    try:
+        *size, colors, _ = simplejpeg.decode_jpeg_header(content)  # type: ignore[attr-defined]
+    except ValueError:
+        return None
+    height, width = map(int, size)
+    is_plain = colors in _PLAIN and width * height <= (Image.MAX_IMAGE_PIXELS or math.inf)
+    return (width, height) if is_plain else None
 
-    The next call may overwrite them.
-    """
-    shrinks = factor >= _SMALLEST
-    least = (int(image.width / factor), int(image.height / factor)) if shrinks else (0, 0)
-    if image.format == "JPEG" and image.mode in _PLAIN and is_upright(image):
-        with suppress(ValueError):  # Pillow tolerates more, or says what is wrong
-            pixels = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
-                content,
-                "RGB",
-                min_width=least[0],
-                min_height=least[1],
-                min_factor=_SMALLEST,
-                buffer=_buffer(image.width * image.height * 3),
-            )
-            return torch.from_numpy(pixels).permute(2, 0, 1)
-    if shrinks:
-        image.draft("RGB", least)
+
+def _decode_plain(content: bytes, width: int, height: int, factor: float) -> Tensor:
+    """Decodes a JPEG of `_plain_size`, see `_decode`. The next call may overwrite the result."""
+    with suppress(ValueError):  # Pillow tolerates more, or says what is wrong
+        pixels = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
+            content,
+            "RGB",
+            min_width=int(width / factor) if factor >= _SMALLEST else 0,
+            min_height=int(height / factor) if factor >= _SMALLEST else 0,
+            min_factor=_SMALLEST,
+            buffer=_buffer(width * height * 3),
+        )
+        return torch.from_numpy(pixels).permute(2, 0, 1)
+    return _decode(Image.open(io.BytesIO(content)), factor)
+
+
+def _decode(image: Image.Image, factor: float) -> Tensor:
+    """Decodes a photograph, upright, to RGB bytes (3, height, width): a JPEG at most `factor` times smaller."""
+    if factor >= _SMALLEST:
+        image.draft("RGB", (int(image.width / factor), int(image.height / factor)))
     return torch.tensor(np.asarray(turn_upright(image, to_rgb(image)))).permute(2, 0, 1)
 
 

@@ -29,6 +29,9 @@ class Split:
 
     They are plain arrays that Ray shares between processes without copying.
 
+    Attributes:
+        report: of test images from a folder, what is used and left out; None for a part of them and for other images.
+
     Example:
         >>> import nas, numpy
         >>> len(nas.Split(numpy.zeros((2, 1, 8, 8), dtype=numpy.uint8), numpy.array([0, 1])))
@@ -37,6 +40,7 @@ class Split:
 
     images: Images
     labels: Labels
+    report: DataReport | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from nas.data.data_set import Images
-from nas.data.orientation import turn_upright
+from nas.data.formats.orientation import turn_upright
 from nas.data.picture_notices import has_16_bits
 
 _BLOCK = 256

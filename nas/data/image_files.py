@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from unicodedata import normalize
 
@@ -40,10 +41,10 @@ def find_images(folder: Path, *, as_first_version: bool = False) -> FoundImages:
     """
     suffixes = FIRST_SUFFIXES if as_first_version else image_suffixes()
     names, tally = [], LeftOutTally()
-    for path, name in _walk(folder, tally):
-        if not os.path.isfile(path):  # noqa: PTH113 - a million paths
+    for entry, name in _walk(folder, tally):
+        if not entry.is_file():
             tally.add(NO_FILE, name)
-        elif os.path.splitext(name)[1].lower() not in suffixes:  # noqa: PTH122
+        elif os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122 - a million names
             tally.add(NO_IMAGE, name)
         elif as_first_version and "/" in name:
             tally.add("images in folders within class folders", name)
@@ -78,19 +79,24 @@ def composed(name: str) -> str:
     return normalize("NFC", name)
 
 
-def _walk(folder: Path, tally: LeftOutTally) -> Iterator[tuple[str, str]]:
-    """Yields all files but hidden ones, as paths and names below the folder; links to folders are followed once."""
+def _walk(folder: Path, tally: LeftOutTally) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yields all files but hidden ones with their names below the folder; links to folders are followed once.
+
+    Entries of a folder know whether they are files, which saves a look at each of a million.
+    """
     seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        relative = Path(place).relative_to(folder).as_posix()
-        prefix = "" if relative == "." else f"{relative}/"
+    waiting = [(os.fspath(folder), "")]
+    while waiting:
+        place, prefix = waiting.pop()
         if (real := os.path.realpath(place)) in seen:
-            folders.clear()
             continue
         seen.add(real)
-        for name in filter(is_hidden, sorted((*folders, *files))):
-            tally.add(HIDDEN, prefix + name)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        for name in sorted(files):
-            if not is_hidden(name):
-                yield f"{place}/{name}", prefix + name
+        shown = []
+        with os.scandir(place) as entries:
+            for entry in sorted(entries, key=attrgetter("name")):
+                if is_hidden(entry.name):
+                    tally.add(HIDDEN, prefix + entry.name)
+                else:
+                    shown.append(entry)
+        waiting += [(entry.path, f"{prefix}{entry.name}/") for entry in reversed(shown) if entry.is_dir()]
+        yield from ((entry, prefix + entry.name) for entry in shown if not entry.is_dir())

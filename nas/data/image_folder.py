@@ -16,12 +16,14 @@ from nas.data.class_folders import (
     list_images,
     list_test_images,
     named_root,
+    test_report,
 )
 from nas.data.data_set import DataSet, Progress, Split, channel_statistics
 from nas.data.identity import Identity, identify_files
 from nas.data.image_cache import FileList, cached_images
 from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
+from nas.data.shard_folders import find_shards
 from nas.data.splits import ImageSource, check_classes, draw_splits, split_training_set
 from nas.fidelity import DataSpec
 
@@ -39,6 +41,8 @@ def load_image_folder(spec: DataSpec, *, progress: Progress | None = None) -> Da
         ValueError: if a folder or its images are missing, class names differ, or a file cannot be decoded.
         RuntimeError: if the cache cannot be written.
     """
+    if find_shards(named_root(spec)) is not None:
+        raise ValueError(f"the images of {spec.root} are in tar shards, which need data.streamed: true")
     layout = find_layout(spec)
     names = layout.class_names
     check_classes(names)
@@ -60,7 +64,7 @@ def load_image_folder_test(spec: DataSpec, class_names: tuple[str, ...]) -> Spli
     """Loads all images of the test folder; raises ValueError if there is none, or it is invalid."""
     found = list_test_images(named_root(spec), class_names, spec)
     images = cached_images(found.files, spec.image_size)
-    return Split(images if spec.on_disk else np.array(images), found.labels)
+    return Split(images if spec.on_disk else np.array(images), found.labels, report=test_report(found))
 
 
 def _load_on_disk(

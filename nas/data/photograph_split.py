@@ -12,13 +12,39 @@ import numpy.typing as npt
 
 from nas.data.crop_decoding import ChooseBox, center_box, decode_crop
 from nas.data.data_set import Images, Labels, Split
+from nas.data.photograph_index import decode_name
 
 Indices = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class PartOfFile:
+    """An image that is a part of a file: offset and length in bytes, and its name in the file."""
+
+    path: Path
+    name: str
+    offset: int
+    length: int
+
+    def read_bytes(self) -> bytes:
+        """Reads all of it; raises ValueError if the file ends before."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            content = file.read(self.length)
+        if len(content) < self.length:
+            raise ValueError(f"it has {self.length:,} bytes, of which {len(content):,} are there")
+        return content
+
+    def __str__(self) -> str:
+        """Names the file and the image in it."""
+        return f"{self.path}, member {self.name}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Photographs:
-    """Files that read like an array of center squares, uint8 (photographs, 3, crop, crop), decoded at each access.
+    """Files, or parts of them, that read like an array of center squares, uint8 (photographs, 3, crop, crop).
+
+    They are decoded at each access.
 
     Attributes:
         folder: of the files.
@@ -27,6 +53,8 @@ class Photographs:
         indices: which files of the index these are.
         size: length of the shorter side in pixels, from which squares are cropped.
         crop: side of the squares in pixels, at most `size`.
+        places: records of ``offset`` and ``length`` in bytes, for images that are parts of files: their names are those
+            of the file and of the image, with ``/`` between; None for files.
     """
 
     folder: Path
@@ -34,6 +62,7 @@ class Photographs:
     indices: Indices
     size: int
     crop: int
+    places: npt.NDArray[Any] | None = None
 
     dtype = np.dtype(np.uint8)
     ndim = 4
@@ -46,14 +75,25 @@ class Photographs:
         """Shape of the array that this reads like."""
         return len(self), 3, self.crop, self.crop
 
+    def source(self, place: int) -> Path | PartOfFile:
+        """The file, or part of one, of the photograph with this number."""
+        number = self.indices[place]
+        name = decode_name(self.names[number])
+        if self.places is None:
+            return self.folder / name
+        file, _, part = name.partition("/")
+        return PartOfFile(
+            self.folder / file, part, int(self.places["offset"][number]), int(self.places["length"][number])
+        )
+
     def path(self, place: int) -> Path:
-        """Path of the photograph with this number."""
-        name: bytes = self.names[self.indices[place]]
-        return self.folder / name.decode("utf-8", "surrogateescape")
+        """Path of the file that holds the photograph with this number."""
+        source = self.source(place)
+        return source if isinstance(source, Path) else source.path
 
     def decode(self, place: int, choose: ChooseBox, size: int) -> Images:
         """Decodes a crop of a photograph, see `decode_crop`: uint8 (3, size, size)."""
-        return decode_crop(self.path(place), choose, size)
+        return decode_crop(self.source(place), choose, size)
 
     def square(self, place: int) -> Images:
         """Decodes the center square of a photograph: uint8 (3, crop, crop)."""

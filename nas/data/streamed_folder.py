@@ -1,14 +1,12 @@
-"""Image folders whose photographs are decoded when they are needed.
+"""Image folders, or tar shards, whose photographs are decoded when they are needed.
 
-The index, an array of names and labels in one file of the cache folder, is memory-mapped by every process. Photographs
+The index, an array of names in one file of the cache folder, is memory-mapped by every process. Photographs
 are identified by their names and sizes: reading the contents of all of ImageNet would take hours.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -20,19 +18,27 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from nas.data.class_folders import ClassFolders, Layout, find_layout, list_images, list_test_images, named_root
+from nas.data.class_folders import (
+    ClassFolders,
+    Layout,
+    find_layout,
+    list_images,
+    list_test_images,
+    named_root,
+    test_report,
+)
 from nas.data.data_set import IMAGENET_MEAN, IMAGENET_STD, DataSet, Images, Progress, streamed_statistics
-from nas.data.file_digests import cache_folder
 from nas.data.identity import MAX_FILES, FileDigest, FolderDigest, Identity
+from nas.data.photograph_index import index_path, map_names, needing_room, one_at_a_time
 from nas.data.photograph_split import Photographs, PhotographSplit
 from nas.data.picture_notices import picture_notices
-from nas.data.report import join_left_out
+from nas.data.report import DataReport, join_left_out
+from nas.data.shard_folders import find_shards, list_sharded, list_sharded_test
 from nas.data.splits import ImageSource, check_classes, draw_splits
 from nas.fidelity import DataSpec
-from nas.files.atomic_write import write_bytes, write_text
+from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 
-_FOLDER = "indexes"
 _COUNTED, _COUNTED_SIZE = 10_000, 64
 _REPORT_EVERY = 100
 _LOOKED_AT = 32
@@ -45,10 +51,8 @@ def load_streamed_folder(spec: DataSpec, *, progress: Progress | None = None) ->
         ValueError: if a folder or its images are missing, or class names or a list of labels do not fit.
         RuntimeError: if the index cannot be written to the cache folder.
     """
-    layout = find_layout(spec)
+    layout, train, test = _list(spec, progress)
     check_classes(layout.class_names)
-    train = list_images(layout.train, layout.class_names, spec)
-    test = None if layout.test is None else list_test_images(named_root(spec), layout.class_names, spec)
     source = _describe(layout, train, test)
     chosen = draw_splits(train.labels, spec, names=source.names, class_names=layout.class_names)
     splits = [_split(train, spec, indices) for indices in chosen]
@@ -60,42 +64,42 @@ def load_streamed_folder(spec: DataSpec, *, progress: Progress | None = None) ->
 
 def load_streamed_test(spec: DataSpec, class_names: tuple[str, ...]) -> PhotographSplit:
     """Finds the test photographs; raises ValueError if there are none."""
-    found = list_test_images(named_root(spec), class_names, spec)
-    return _split(found, spec, np.arange(len(found.labels)))
+    root = named_root(spec)
+    shards = find_shards(root)
+    found = (
+        list_test_images(root, class_names, spec) if shards is None else list_sharded_test(root, shards, class_names)
+    )
+    return _split(found, spec, np.arange(len(found.labels)), report=test_report(found))
 
 
-def _split(found: ClassFolders, spec: DataSpec, indices: npt.NDArray[np.int64]) -> PhotographSplit:
+def _list(spec: DataSpec, progress: Progress | None) -> tuple[Layout, ClassFolders, ClassFolders | None]:
+    """Lists the images for training and test, in shards or class folders."""
+    root = named_root(spec)
+    if (shards := find_shards(root)) is not None:
+        return list_sharded(root, shards, progress)
+    layout = find_layout(spec)
+    train = list_images(layout.train, layout.class_names, spec)
+    return layout, train, None if layout.test is None else list_test_images(root, layout.class_names, spec)
+
+
+def _split(
+    found: ClassFolders, spec: DataSpec, indices: npt.NDArray[np.int64], *, report: DataReport | None = None
+) -> PhotographSplit:
     size = cast("int", spec.image_size)
-    photographs = Photographs(found.files.folder.resolve(), _index(found), indices, size, size)
-    return PhotographSplit(cast("Images", photographs), found.labels[indices], spec.damaged == "skip")
-
-
-def _index(found: ClassFolders) -> npt.NDArray[np.bytes_]:
-    """Writes the names to the cache folder, unless they are there, and maps them into memory."""
-    names = np.array([name.encode("utf-8", "surrogateescape") for name in found.files.names])
-    digest = hashlib.blake2b(np.ascontiguousarray(names).data, digest_size=16).hexdigest()
-    path = cache_folder() / _FOLDER / f"{digest}.npy"
-    try:
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = io.BytesIO()
-            np.save(content, names, allow_pickle=False)
-            write_bytes(path, content.getvalue())
-        index: npt.NDArray[np.bytes_] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise RuntimeError(
-            f"the index of {len(names):,} photographs, {names.nbytes / 1e6:,.1f} MB, cannot be kept at {path} "
-            f"({reason}); set NAS_CACHE to a writable folder with enough free space"
-        ) from None
-    return index
+    names = map_names(found.files.names) if found.index is None else found.index["name"]
+    photographs = Photographs(found.files.folder.resolve(), names, indices, size, size, found.index)
+    return PhotographSplit(cast("Images", photographs), found.labels[indices], spec.damaged == "skip", report=report)
 
 
 def _describe(layout: Layout, train: ClassFolders, test: ClassFolders | None) -> ImageSource:
     parts = [each for each in (train, test) if each is not None]
     left_out = join_left_out((_prefix(each, layout.root), each.left_out) for each in parts)
     names = train.files.names
-    some = [train.files.folder / name for name in names[:: max(1, len(names) // _LOOKED_AT)]]
+    some = (
+        [train.files.folder / name for name in names[:: max(1, len(names) // _LOOKED_AT)]]
+        if train.index is None
+        else []
+    )
     return ImageSource(
         identity=_identify(train, layout.root),
         names=train.files.names,
@@ -127,7 +131,11 @@ def _prefix(found: ClassFolders, root: Path) -> str:
 
 
 def _sizes(found: ClassFolders) -> Iterator[tuple[str, int, int]]:
+    """Yields names, labels and sizes in bytes."""
     folder = str(found.files.folder)
+    if found.index is not None:
+        yield from zip(found.files.names, found.labels.tolist(), found.index["length"].tolist(), strict=True)
+        return
     for name, label in zip(found.files.names, found.labels.tolist(), strict=True):
         yield name, label, os.stat(f"{folder}/{name}").st_size  # noqa: PTH116 - a million paths
 
@@ -142,14 +150,14 @@ def _statistics(
     if spec.statistics == "imagenet":
         return IMAGENET_MEAN, IMAGENET_STD
     some = train.thumbnails(_COUNTED, size=_COUNTED_SIZE)
-    path = cache_folder() / _FOLDER / f"{_digest_of(some)}.json"
-    with path.with_suffix(".lock").open("a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = index_path(f"{_digest_of(some)}.json")
+    with one_at_a_time(path):
         with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged file costs only its counting
             kept = read_json_object(path)
             return tuple(map(float, kept["mean"])), tuple(map(float, kept["std"]))
         mean, std = streamed_statistics(_squares(some, progress))
-        write_text(path, json.dumps({"mean": mean, "std": std}))
+        with needing_room(path):
+            write_text(path, json.dumps({"mean": mean, "std": std}))
     return mean, std
 
 
@@ -157,8 +165,12 @@ def _digest_of(some: PhotographSplit) -> str:
     """Identifies photographs by their paths, sizes and times of change, and by whether damaged ones are skipped."""
     digest = hashlib.blake2b(bytes([some.skip_damaged]), digest_size=16)
     for place in range(len(some)):
-        found = (path := some.photographs.path(place)).stat()
-        digest.update(f"{path}\0{found.st_size}\0{found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        found = some.photographs.path(place).stat()
+        digest.update(
+            f"{some.photographs.source(place)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(
+                "utf-8", "surrogateescape"
+            )
+        )
     return digest.hexdigest()
 
 

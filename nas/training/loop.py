@@ -111,6 +111,11 @@ class Training:
         return self._batches.num_damaged if isinstance(self._batches, StreamedBatches) else 0
 
     @property
+    def progress(self) -> EpochProgress:
+        """How far the current epoch has come."""
+        return self._epoch
+
+    @property
     def steps_per_epoch(self) -> int:
         """Number of optimization steps per epoch."""
         return num_batches(len(self._batches), self._recipe.batch_size)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 _T = TypeVar("_T")
@@ -60,6 +63,36 @@ class EpochProgress:
     def from_json(cls, value: Mapping[str, float]) -> EpochProgress:
         """Rebuilds the progress of an epoch; without values, that before its first step."""
         return cls(int(value["done"]), value["seconds"], value["wait_seconds"]) if value else cls()
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """How far a training is after a step.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        done: completed steps of the epoch.
+        num_steps: steps of an epoch.
+        num_images: images of a step, over all workers.
+        seconds: duration of the epoch so far, over all sessions.
+        wait_seconds: the part of it without images to train on.
+    """
+
+    epoch: int
+    done: int
+    num_steps: int
+    num_images: int
+    seconds: float
+    wait_seconds: float
+
+
+def peak_memory() -> dict[str, int]:
+    """Returns the most memory of this process so far, ``peak_bytes``, and that on a GPU, ``peak_gpu_bytes``, if any."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        peak["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
+    return peak
 
 
 class Stopwatch:

@@ -29,7 +29,7 @@ from nas.training.evaluation import center_crop, evaluate
 from nas.training.initial import build_initial
 from nas.training.loop import Training, start_training
 from nas.training.parallel import current_members
-from nas.training.results import Timer
+from nas.training.results import StepReport, Timer, peak_memory
 from nas.training.state import TrainingState, check_room, resume_state, write_state
 from nas.training.teacher import load_teacher
 from nas.training.transfer import check_same_architecture, transfer_weights
@@ -79,11 +79,11 @@ class TrainingCallbacks:
     """Callbacks that report the progress of a training run.
 
     Attributes:
-        after_step: called with the epoch, from 1, its number of completed steps and its total number of steps.
+        after_step: called after each step.
         after_epoch: called with the metrics of all epochs so far, including those of earlier sessions.
     """
 
-    after_step: Callable[[int, int, int], None] = field(default=lambda *_: None)
+    after_step: Callable[[StepReport], None] = field(default=lambda _: None)
     after_epoch: Callable[[list[Record]], None] = field(default=lambda _: None)
 
 
@@ -189,20 +189,21 @@ def _run_epoch(
     *,
     save: Callable[[], None] | None,
 ) -> Record:
-    number, num_steps = training.num_epochs + 1, training.steps_per_epoch
+    number, num_steps, now = training.num_epochs + 1, training.steps_per_epoch, training.progress
+    num_images = _images_per_epoch(plan, data) // num_steps
     timer = Timer(plan.checkpoint_minutes)
 
     def after_step(done: int) -> None:
         if save is not None and done < num_steps and timer.is_due():
             save()
-        callbacks.after_step(number, done, num_steps)
+        callbacks.after_step(StepReport(number, done, num_steps, num_images, now.seconds, now.wait_seconds))
 
     result = training.run_epoch(after_step)
     started = time.perf_counter()
     scores = _evaluate(training, plan, data.validation, data)
     seconds = time.perf_counter() - started
     damaged = {"num_damaged": training.num_damaged} if training.num_damaged else {}
-    speed = {"images_per_second": _images_per_epoch(plan, data) / result.seconds}
+    speed = {"images_per_second": num_images * num_steps / result.seconds, **peak_memory()}
     return {"epoch": number, **asdict(result), **speed, **damaged, "validation": scores, "validation_seconds": seconds}
 
 

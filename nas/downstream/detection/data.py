@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from nas.architecture import fingerprint_json
+from nas.data.formats.orientation import read_size
 from nas.data.image_decoding import decode_image
 from nas.data.image_files import composed
-from nas.data.orientation import read_size
 from nas.data.report import DataReport
 from nas.downstream.detection.annotation_file import Reading, read_annotations
 from nas.downstream.detection.annotations import AnnotatedImage, Annotations

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from nas.data.file_digests import digest_files
+from nas.data.formats.orientation import read_size, turn_upright
 from nas.data.identity import Identity, identify_files, shorten
 from nas.data.image_decoding import decode_image
-from nas.data.orientation import read_size, turn_upright
 from nas.data.picture_notices import picture_notices
 from nas.data.report import DataReport, LeftOut, join_left_out
 from nas.downstream.segmentation.classes import Classes, Counts, check_same_names, choose_classes, listed_classes

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from experiments.runs.live_training import EpochTable, describe_epoch, epoch_table, problems
+from nas.training.results import StepReport
 
 
 def record(epoch, *, average=False):
@@ -19,6 +20,10 @@ def record(epoch, *, average=False):
     }
 
 
+def step(epoch, done, seconds=10.0):
+    return StepReport(epoch, done, 4, 32, seconds, 0.0)
+
+
 @pytest.fixture
 def plain():
     return Console(file=io.StringIO(), width=200)
@@ -27,7 +32,7 @@ def plain():
 def test_elsewhere_each_epoch_is_a_line(plain):
     with EpochTable(3, plain) as table:
         table.after_epoch([])
-        table.after_step(1, 1, 4)
+        table.after_step(step(1, 1))
         table.after_epoch([record(1)])
         table.after_epoch([record(1), record(2, average=True)])
     first, second = plain.file.getvalue().splitlines()
@@ -51,11 +56,22 @@ def test_in_a_terminal_the_table_grows():
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     with EpochTable(3, console) as table:
         table.after_epoch([])
-        table.after_step(1, 2, 4)
+        table.after_step(step(1, 2))
+        console.print(table.render())
         table.after_epoch([record(1, average=True)])
     text = console.file.getvalue()
+    assert "6 images/s, " in text
     assert "60.00%" in text
     assert "of 3 epochs" in text
+
+
+def test_long_epochs_are_lines_every_ten_minutes_elsewhere(plain):
+    with EpochTable(3, plain) as table:
+        table.after_epoch([record(1)])
+        for done, seconds in enumerate((500.0, 1000.0, 1100.0, 1700.0), 1):
+            table.after_step(step(2, done, seconds))
+    lines = [line for line in plain.file.getvalue().splitlines() if "step" in line]
+    assert [line.split(" images/s")[0] for line in lines] == ["epoch 2, step 3 of 4: 0", "epoch 2, step 4 of 4: 0"]
 
 
 def test_the_average_has_a_column_where_there_is_one():

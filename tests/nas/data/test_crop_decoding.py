@@ -83,6 +83,17 @@ def test_a_jpeg_with_more_bytes_than_it_needs_is_decoded_as_by_a_viewer(tmp_path
     assert np.array_equal(decode_crop(path, lambda *_: BOX, 64), expected)
 
 
+def test_the_header_of_a_plain_jpeg_needs_no_pillow(tmp_path, monkeypatch):
+    picture(250, 180).save(plain := tmp_path / "a.jpg", quality=95)
+    save_turned(picture(250, 180), turned := tmp_path / "b.jpg", orientation=1)
+    expected = decode_crop(turned, lambda *_: BOX, 64)
+    monkeypatch.setattr(crop_decoding.Image, "open", lambda _: pytest.fail("opened"))
+    assert np.array_equal(decode_crop(plain, lambda *_: BOX, 64), expected)
+    monkeypatch.setattr(crop_decoding.Image, "MAX_IMAGE_PIXELS", 250 * 180 - 1)  # Pillow warns of decompression bombs
+    with pytest.raises(pytest.fail.Exception, match="opened"):
+        decode_crop(plain, lambda *_: BOX, 64)
+
+
 def test_gray_and_cmyk_pictures_become_rgb(tmp_path):
     gray, cmyk = tmp_path / "g.jpg", tmp_path / "c.jpg"
     Image.new("L", (40, 40), 100).save(gray)

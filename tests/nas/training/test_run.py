@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
+from nas.data.photograph_split import Photographs, PhotographSplit
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.models.checkpoint import load_checkpoint
 from nas.training.evaluation import evaluate
@@ -47,13 +49,16 @@ def kill_after(number):
 
 def test_all_files_are_written_and_agree(tmp_path, data):
     seen, steps = [], []
-    watch = TrainingCallbacks(lambda *step: steps.append(step), lambda records: seen.append(len(records)))
+    watch = TrainingCallbacks(
+        lambda step: steps.append((step.epoch, step.done, step.num_steps)), lambda records: seen.append(len(records))
+    )
     result = run_training(PLAN, data, tmp_path, watch)
     assert seen == [0, 1, 2, 3]
     assert steps[:5] == [(1, 1, 4), (1, 2, 4), (1, 3, 4), (1, 4, 4), (2, 1, 4)]
     assert read_result(tmp_path) == json.loads(json.dumps(result))
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert min(record["peak_bytes"] for record in records) > 1e6
     assert result["validation"] == records[-1]["validation"]
     assert result["validation"].keys() == result["test"].keys() == {"raw", "ema"}
     assert result["num_parameters"] > 0 < result["num_multiply_adds"]
@@ -82,8 +87,8 @@ def test_the_network_that_is_kept_is_the_one_that_validation_chose(tmp_path, dat
 
 
 def kill_within(epoch, step):
-    def after_step(*now):
-        if now[:2] == (epoch, step):
+    def after_step(now):
+        if (now.epoch, now.done) == (epoch, step):
             raise KilledError
 
     return TrainingCallbacks(after_step)
@@ -101,14 +106,38 @@ def test_a_training_killed_within_epochs_goes_on_to_the_same_weights(tmp_path, d
         with pytest.raises(KilledError):
             run_training(OFTEN, data, broken, kill_within(*place))
     steps = []
-    run_training(OFTEN, data, broken, TrainingCallbacks(lambda *step: steps.append(step)))
-    assert steps[0] == (2, 4, 4)  # the first step after the last checkpoint, which was written after step 3
+    run_training(OFTEN, data, broken, TrainingCallbacks(steps.append))
+    first = steps[0]
+    # the first step after the last checkpoint, which was written after step 3
+    assert (first.epoch, first.done, first.num_steps, first.num_images) == (2, 4, 4, RECIPE.batch_size)
+    assert 0 < first.wait_seconds < first.seconds
     ours, theirs = (load_file(folder / "state.safetensors") for folder in (whole, broken))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     records = [(folder / "metrics.jsonl").read_text().splitlines() for folder in (whole, broken)]
     for mine, other in zip(*([*map(json.loads, lines)] for lines in records), strict=True):
         assert (mine["loss"], mine["accuracy"]) == (other["loss"], other["accuracy"])
+
+
+def test_a_training_on_streamed_photographs_killed_within_an_epoch_goes_on_to_the_same_weights(tmp_path):
+    names = np.array([f"{number}.png".encode() for number in range(24)])
+    for number, name in enumerate(names):
+        Image.new("RGB", (12, 10), (10 * number, 250 - 10 * number, 90)).save(tmp_path / name.decode())
+    split = PhotographSplit(Photographs(tmp_path, names, np.arange(24), 8, 8), np.arange(24) % 2)
+    photographs = DataSet(split, split, lambda: split, ("a", "b"), (0.5,) * 3, (0.25,) * 3)
+    spec = dataclasses.replace(SPEC, in_channels=3)
+    recipe = dataclasses.replace(RECIPE, epochs=2, crop_padding=0, min_crop_area=0.2, color_jitter=0.4, cutout=2)
+    plan = dataclasses.replace(OFTEN, fidelity=Fidelity(spec, recipe, DataSpec()))
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    run_training(dataclasses.replace(plan, checkpoint_minutes=None), photographs, whole)
+    for place in ((1, 2), (2, 1)):
+        with pytest.raises(KilledError):
+            run_training(plan, photographs, broken, kill_within(*place))
+    run_training(plan, photographs, broken)
+    ours, theirs = (load_file(folder / "network.safetensors") for folder in (whole, broken))
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_checkpoints_within_epochs_are_written_when_they_are_due_only(tmp_path, data):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from nas.data.label_lists import GROUND_TRUTH, KAGGLE, META, TEXT, find_label_list, read_label_list
+from nas.data.formats.label_lists import GROUND_TRUTH, KAGGLE, META, TEXT, find_label_list, read_label_list
 
 NAMES = ("val_1.JPEG", "val_2.JPEG", "val_3.JPEG")
 CLASSES = ("n01", "n02", "n03")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from nas.data.formats.orientation import displayed_size, is_annotated_as_stored, read_size, turn_upright
 from nas.data.image_decoding import decode_image
-from nas.data.orientation import displayed_size, is_annotated_as_stored, read_size, turn_upright
 
 TURNS = {
     1: lambda a: a,

@@ -44,11 +44,6 @@ def is_annotated_as_stored(image: Image.Image, annotated: tuple[int, int] | None
     return annotated is not None and image.size == annotated != displayed_size(image)
 
 
-def is_upright(image: Image.Image) -> bool:
-    """Whether an opened image is displayed as it is stored."""
-    return _orientation(image) not in _TURNS
-
-
 def displayed_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of an opened image when it is displayed."""
     width, height = image.size

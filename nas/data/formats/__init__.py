@@ -1,0 +1,1 @@
+"""Formats that accompany images: lists of labels, tar shards, EXIF orientation."""
