@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAST := not slow and not ray and not real_data and not gpu
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help install demo check test coverage gpu lint docs clean
+.PHONY: help install demo check test tests coverage gpu lint docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ demo: install  ## search the embedded digits with PPO and at random through Ray,
 check: install lint  ## lint, types and the tests that need no Ray and no training (about a minute)
 	$(BIN)/python -m pytest --quiet -m "$(FAST)" --numprocesses 2 --dist loadgroup
 
-test: install lint  ## lint, types and all tests
+test: install  ## lint, types and all tests, side by side
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going lint tests
+
+tests: install
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations=15
 
 coverage: install  ## all tests with branch coverage, which takes longer

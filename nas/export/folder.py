@@ -9,7 +9,6 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import safe_open
 from torch import Tensor
-from torchvision.ops import FrozenBatchNorm2d
 
 from nas.architecture import Architecture
 from nas.edge_cell import EdgeCell
@@ -117,6 +116,8 @@ def _write_weights(path: Path, checkpoint: Checkpoint, original: Path) -> None:
 
 def _as_batch_norms(network: AnyNetwork) -> dict[str, Tensor]:
     """Returns the weights with frozen batch norms as batch norms, which compute the same in evaluation."""
+    from torchvision.ops import FrozenBatchNorm2d  # takes seconds to import
+
     tensors: dict[str, Tensor] = network.state_dict()
     frozen = [name for name, part in network.named_modules() if isinstance(part, FrozenBatchNorm2d)]
     return tensors | {f"{name}.num_batches_tracked": torch.tensor(0) for name in frozen}

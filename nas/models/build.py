@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -12,19 +12,20 @@ from nas.descriptions import cells_from_json
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
 from nas.models.classifier_norm import instance_placement, use_norm
-from nas.models.densenet import build_densenet
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import Network, build_network
 from nas.models.reference.feature_maps import run
 from nas.models.reference.library import create_library_network
 from nas.models.reference.names import DenseNetForm, ReferenceNetwork, ResNetForm
 from nas.models.reference.wrapped import WrappedNetwork
-from nas.models.resnet import ResidualNetwork
+
+if TYPE_CHECKING:
+    from nas.models.resnet import ResidualNetwork
 
 Buildable: TypeAlias = Architecture | EdgeCell | ReferenceNetwork
 """Descriptions from which a network can be built."""
 
-AnyNetwork: TypeAlias = Network | EdgeNetwork | ResidualNetwork | WrappedNetwork
+AnyNetwork: TypeAlias = "Network | EdgeNetwork | ResidualNetwork | WrappedNetwork"
 """Networks built from them."""
 
 
@@ -43,6 +44,9 @@ def build(description: Buildable, spec: NetworkSpec) -> AnyNetwork:
 
 
 def _build_reference(reference: ReferenceNetwork, spec: NetworkSpec) -> ResidualNetwork | WrappedNetwork:
+    from nas.models.densenet import build_densenet  # torchvision takes seconds to import
+    from nas.models.resnet import ResidualNetwork
+
     form = reference.form
     if isinstance(form, ResNetForm):
         return ResidualNetwork(reference, spec)

@@ -11,7 +11,6 @@ from torch import nn
 
 from nas.architecture import Architecture, Cell
 from nas.fidelity import NetworkSpec
-from nas.models.replace_norms import replace_norms
 
 SAME_STATISTICS = ("bn", "syncbn", "frozen_bn")
 """Norms with the same weights and statistics, so that a trained network can change between them."""
@@ -57,6 +56,8 @@ def place_in_cells(architecture: Architecture, spec: NetworkSpec) -> Architectur
 def use_norm(network: _Network, norm: str) -> _Network:
     """Replaces the batch norms of a network in place if the norm asks for it, and returns the network."""
     if norm in _REPLACED:
+        from nas.models.replace_norms import replace_norms  # torchvision takes seconds to import
+
         replace_norms(network, norm)
     return network
 

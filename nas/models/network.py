@@ -6,7 +6,6 @@ Widths, strides and connections follow NASNet's code (1707.07012), or PNASNet's 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Sequence
 
 from torch import Tensor, nn
@@ -116,12 +115,12 @@ class Network(nn.Module):
         factors = iter(self.drop_path.draw(images)) if self.training and self.drop_path is not None else None
         states = {}
         copies = ShiftedCopies()
-        recent = deque([HiddenState(self.stem(images))], maxlen=3)
+        recent = [HiddenState(self.stem(images))]
         for index, (cell, place) in enumerate(zip(self.cells, self.places, strict=True)):
             if index in self.dense_cells:
                 spread = copies.spread(*(state.view(Unchanged()) for state in recent))
-                recent = deque(map(HiddenState, spread), maxlen=3)
-            recent.append(cell(recent[-place.reads_back], recent[-1], factors))
+                recent = [HiddenState(state) for state in spread]
+            recent = [*recent[-2:], cell(recent[-place.reads_back], recent[-1], factors)]
             if index in wanted:
                 states[index] = (
                     recent[-1] if not self.dense_cells else HiddenState(copies.gather(recent[-1].view(Unchanged())))

@@ -7,7 +7,6 @@ from typing import cast
 
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from nas.architecture import Block
 from nas.fidelity import NetworkSpec
@@ -63,6 +62,8 @@ def _branch_of_block(layers: BlockLayers, block: Block) -> Iterator[nn.Module]:
 
 
 def _residual_branches(network: nn.Module) -> Iterator[nn.Module]:
+    from torchvision.models.resnet import BasicBlock, Bottleneck  # takes seconds to import
+
     for module in network.modules():
         if isinstance(module, BasicBlock):
             yield module.bn2

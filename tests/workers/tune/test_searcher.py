@@ -1,5 +1,6 @@
 import json
 import math
+import time
 
 import pytest
 from ray import tune
@@ -257,6 +258,16 @@ def tuner(folder, callback):
     )
 
 
+def saved_state(folder, *, seconds=60):
+    """The state of the searcher, which a thread of Tune copies to the folder."""
+    for _ in range(10 * seconds):
+        for path in folder.glob("nas-searcher-*.json"):
+            if text := path.read_text():
+                return json.loads(text)
+        time.sleep(0.1)
+    raise TimeoutError(f"no state of a searcher in {folder}")
+
+
 def decisions_of(results):
     return sorted((result.config["trial_id"], tuple(result.config["decisions"])) for result in results)
 
@@ -271,8 +282,7 @@ def test_a_restored_tuner_goes_on_as_if_it_had_not_stopped(ray_cluster, monkeypa
     with pytest.raises(Exception, match="the driver dies"):
         tuner(tmp_path / "parts", Crash(armed)).fit()
     armed.unlink()
-    (state,) = (tmp_path / "parts").glob("nas-searcher-*.json")
-    assert 1 <= len(json.loads(state.read_text())["told"]) <= 2
+    assert 1 <= len(saved_state(tmp_path / "parts")["told"]) <= 2
     for _ in range(2):  # the second time nothing is left to do
         restored = tune.Tuner.restore(str(tmp_path / "parts"), make_report()).fit()
         assert decisions_of(restored) == decisions_of(whole)
