@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -37,7 +38,7 @@ from nas.models.normalization import NORMALIZATIONS
 from nas.models.reference.names import ReferenceNetwork
 
 TABLE_FILE = "norms"
-_EVERYWHERE = ("gn", "syncbn")
+_EVERYWHERE: tuple[Literal["gn", "syncbn"], ...] = ("gn", "syncbn")
 _PLACEMENTS = {"bn": "", "ibn_a": "-ibn-a", "ibn_b": "-ibn-b"}
 
 
@@ -50,9 +51,10 @@ def with_norm(architecture: Buildable, config: SegmentationConfig, norm: str) ->
     If the cells do not set the number of stages with norms that remove appearance, it is all but the last, as in
     IBN-Net (section 3.2). Raises ValueError if there is no such norm.
     """
-    if norm in _EVERYWHERE:
+    everywhere = next((each for each in _EVERYWHERE if each == norm), None)
+    if everywhere is not None:
         plain = _place(architecture, config.network, "bn")
-        network, head = replace(config.network, norm=norm), replace(config.head, norm=norm)
+        network, head = replace(config.network, norm=everywhere), replace(config.head, norm=everywhere)
         return plain, replace(config, network=network, head=head)
     if norm == "frozen_bn":
         raise ValueError("with --norms frozen_bn is not possible: it needs the statistics of a trained backbone")
