@@ -99,15 +99,9 @@ def onnx_bytes(module: nn.Module, images: Tensor) -> bytes:
 def _onnx_model(module: nn.Module, images: Tensor, *, dynamic: dict[str, Any] | None) -> Any:  # noqa: ANN401
     with warnings.catch_warnings():  # the converter warns about itself
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module,
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=dynamic,
-            dynamo=True,
-            verbose=False,
-        )
+        exported = torch.export.export(module, (images,), dynamic_shapes=dynamic)
+        names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
+        program = torch.onnx.export(exported, (images,), **names, dynamo=True, verbose=False)
     return cast("torch.onnx.ONNXProgram", program).model_proto  # None without dynamo only
 
 

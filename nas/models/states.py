@@ -49,7 +49,7 @@ class HiddenState:
         return self._results.pop(conv)
 
     def _compute(self, view: View) -> Tensor:
-        if isinstance(view, Unchanged | Rectified):
+        if isinstance(view, (Unchanged, Rectified)):
             maps = [part.view(view) if isinstance(part, HiddenState) else view(part) for part in self._parts]
             return maps[0] if len(maps) == 1 else torch.cat(maps, dim=1)
         return view(self.view(Unchanged()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
@@ -93,8 +94,8 @@ def test_specs_are_values() -> None:
 
 @pytest.mark.parametrize("part", [NetworkSpec, TrainRecipe, DataSpec])
 def test_every_setting_is_explained(part: type) -> None:
-    documented = part.__doc__ or ""
-    assert all(f"        {item.name}: " in documented for item in fields(part))
+    documented = inspect.cleandoc(part.__doc__ or "")
+    assert all(f"\n    {item.name}: " in documented for item in fields(part))
 
 
 def test_the_split_of_version_0_1_0_is_kept_where_none_is_stored() -> None:
