@@ -9,17 +9,18 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from experiments.config.config import Config
-from experiments.config.kinds import DETECTION, SEGMENTATION, ConfigKind
+from experiments.config.kinds import DETECTION, SEGMENTATION, ConfigKind, Document
 from experiments.config.workers import TrainingWorkers
 from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan
 from nas.downstream.detection.views import Views
-from nas.downstream.recipe import MAX_SIDE, DenseRecipe
+from nas.downstream.recipe import MAX_SIDE, NUM_CHANNELS, DenseRecipe
 from nas.downstream.schedule import parse_length
 from nas.downstream.segmentation.settings import HeadSpec, SegmentationData
 from nas.downstream.segmentation.training import SegmentationPlan
 from nas.downstream.segmentation.views import Views as SegmentationViews
 from nas.fidelity import NetworkSpec
+from nas.models.checkpoint import Checkpoint
 from nas.models.reference.descriptions import Buildable
 from nas.shifts.table import check_shifts
 
@@ -166,3 +167,10 @@ def check_colour(network: NetworkSpec) -> None:
     """Raises ValueError if a network does not take colour images, as those of detection and segmentation are."""
     if network.in_channels != 3:
         raise ValueError(f"network.in_channels must be 3 for colour images, got {network.in_channels}")
+
+
+def use_normalization(document: Document, checkpoint: Checkpoint) -> None:
+    """Normalizes images as those of a classifier were, unless the recipe says how or they are not in colour."""
+    recipe = document["recipe"]
+    if recipe.get("mean") is None and recipe.get("std") is None and len(checkpoint.mean) == NUM_CHANNELS:
+        recipe.update(mean=list(checkpoint.mean), std=list(checkpoint.std))

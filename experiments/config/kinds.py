@@ -117,18 +117,23 @@ _DENSE_FREE = (
     *(f"recipe.{name}" for name in ("device", "num_threads")),
     *(f"recipe.{name}_iterations" for name in ("record", "checkpoint", "evaluation")),
 )
+_DENSE_ADOPTED = (("data", "root"), ("recipe", "mean"), ("recipe", "std"))
 DETECTION = ConfigKind(
     "detect",
     ("detection", "network", "detector", "recipe", "data", "test", "workers"),
+    adopted=_DENSE_ADOPTED,
     free=(*_DENSE_FREE, "test."),
 )
 SEGMENTATION = ConfigKind(
-    "segment", ("segmentation", "network", "head", "recipe", "data", "test", "workers"), free=(*_DENSE_FREE, "test.")
+    "segment",
+    ("segmentation", "network", "head", "recipe", "data", "test", "workers"),
+    adopted=_DENSE_ADOPTED,
+    free=(*_DENSE_FREE, "test."),
 )
 STUDY = ConfigKind(
     "study pretraining",
     ("study", "network", "detector", "recipe", "data", "workers"),
-    adopted=(("data", "root"), ("study", "pretrained")),
+    adopted=(*_DENSE_ADOPTED, ("study", "pretrained")),
     free=(*_DENSE_FREE, *(f"study.{name}" for name in ("pretrained", "seed", "num_seeds", "schedules", "fractions"))),
     evidence=("trainings", "study.json"),
     result=None,

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -37,30 +38,47 @@ from nas.models.reference.descriptions import Buildable
 from nas.models.reference.names import ReferenceNetwork
 
 TABLE_FILE = "norms"
+_EVERYWHERE: tuple[Literal["gn", "syncbn"], ...] = ("gn", "syncbn")
 _PLACEMENTS = {"bn": "", "ibn_a": "-ibn-a", "ibn_b": "-ibn-b"}
 
 
-def with_norm(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildable:
-    """Replaces the norm of a backbone by a key of `NORMALIZATIONS`, in every block of the cells.
+def with_norm(architecture: Buildable, config: SegmentationConfig, norm: str) -> tuple[Buildable, SegmentationConfig]:
+    """Replaces the norm of a segmenter; returns the architecture of its backbone and the configuration.
 
-    If the architecture does not set the number of stages with norms that remove appearance, it is all but the last, as
-    in IBN-Net (section 3.2). Residual networks have ``bn``, ``ibn_a`` and ``ibn_b`` only. Raises ValueError if there is
-    no such norm.
+    ``gn`` and ``syncbn`` replace batch normalization everywhere: in the stem and between the cells, see
+    `nas.fidelity.NetworkSpec.norm`, and in the heads. Other norms are placed by the architecture, in every block of the
+    cells (a key of `NORMALIZATIONS`) or as IBN-Net places them in a reference network, and leave the heads as they are.
+    If the cells do not set the number of stages with norms that remove appearance, it is all but the last, as in
+    IBN-Net (section 3.2). Raises ValueError if there is no such norm.
     """
+    everywhere = next((each for each in _EVERYWHERE if each == norm), None)
+    if everywhere is not None:
+        plain = _place(architecture, config.network, "bn")
+        network, head = replace(config.network, norm=everywhere), replace(config.head, norm=everywhere)
+        return plain, replace(config, network=network, head=head)
+    if norm == "frozen_bn":
+        raise ValueError("with --norms frozen_bn is not possible: it needs the statistics of a trained backbone")
+    network = replace(config.network, norm="bn")
+    return _place(architecture, network, norm), replace(config, network=network)
+
+
+def _place(architecture: Buildable, spec: NetworkSpec, norm: str) -> Buildable:
     if isinstance(architecture, ReferenceNetwork):
         if norm not in _PLACEMENTS:
-            raise unknown_name("norm of a residual network", norm, list(_PLACEMENTS))
+            raise unknown_name("norm of a reference network", norm, [*_PLACEMENTS, *_EVERYWHERE])
         return ReferenceNetwork(architecture.name.partition("-ibn")[0] + _PLACEMENTS[norm])
     if norm not in NORMALIZATIONS:
         raise unknown_name("norm", norm, list(NORMALIZATIONS))
-    if not isinstance(architecture, Architecture):
-        raise ValueError(f"norms can be replaced in cells of blocks only, got {architecture.arch}")
-    stages = architecture.appearance_stages
-    return Architecture(
-        _cell_with(architecture.normal, norm),
-        _cell_with(architecture.reduction, norm),
-        max(1, spec.num_stages - 1) if stages is None else stages,
-    )
+    if isinstance(architecture, Architecture):
+        stages = architecture.appearance_stages
+        return Architecture(
+            _cell_with(architecture.normal, norm),
+            _cell_with(architecture.reduction, norm),
+            max(1, spec.num_stages - 1) if stages is None else stages,
+        )
+    if norm != "bn":
+        raise unknown_name("norm of cells with operations on edges", norm, ["bn", *_EVERYWHERE])
+    return architecture
 
 
 def run_norms(
@@ -90,16 +108,17 @@ def run_norms(
         raise ValueError(
             "with --norms the backbone must be trained from scratch, since weights match one norm only; see --scratch"
         )
-    chosen = {norm: with_norm(architecture, config.network, norm) for norm in norms}
+    _check_comparable(config, request)
+    chosen = {norm: with_norm(architecture, config, norm) for norm in norms}
     data = read_images(config, console)
     make_folder(folder.path)
     results: dict[str, list[SegmentResult]] = {norm: [] for norm in norms}
     with folder.lock():
         for seed in range(num_seeds):
-            for norm, changed in chosen.items():
+            for norm, (changed, settings) in chosen.items():
                 path = folder.path / norm / f"seed-{seed}"
                 say(console, str(path))
-                own, accept = _with_seed(config, seed), request.accept_data
+                own, accept = _with_seed(settings, seed), request.accept_data
                 results[norm].append(segment_folder(path, own, changed, data, console, accept_data=accept))
         study = summarize(results)
         images = {} if data.report is None else {"images": data.report.counts}
@@ -184,6 +203,16 @@ def _scores(results: Sequence[SegmentResult], key: str) -> dict[str, FloatArray]
 def _interval(values: FloatArray) -> SeedInterval:
     found = bootstrap_interval(values, seed=0)
     return SeedInterval(found.value, found.low, found.high, tuple(values.tolist()))
+
+
+def _check_comparable(config: SegmentationConfig, request: ConfigRequest) -> None:
+    """Raises ValueError if settings replace the norms that are compared."""
+    if "network.norm" in request.given:
+        raise ValueError("with --norms the setting network.norm must not be given: each training has its own")
+    if config.head.norm not in {None, "bn", "syncbn"}:
+        raise ValueError(
+            f"with --norms head.norm must be null, bn or syncbn, since others replace the norms, got {config.head.norm}"
+        )
 
 
 def _cell_with(cell: Cell, norm: str) -> Cell:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from experiments.architectures.find import find_architecture
 from experiments.architectures.trained import find_trained_file
+from experiments.config.dense_config import use_normalization
 from experiments.config.kinds import STUDY
 from experiments.config.parsing.sections import dump_settings
 from experiments.config.resolve import ConfigRequest, resolve
@@ -75,8 +76,9 @@ def run_study(request: ConfigRequest, backbone: str | None, out: Path | None, co
 
 
 def _resolve(request: ConfigRequest, backbone: str | None, folder: RunFolder) -> tuple[StudyConfig, Buildable]:
-    """Resolves configuration and architecture; the pre-trained classifier sets the network around the cells."""
-    document = resolve(STUDY, request, folder.stored_document())
+    """Resolves configuration and architecture; the pre-trained classifier sets network and normalization of images."""
+    stored = folder.stored_document()
+    document = resolve(STUDY, request, stored)
     pretrained = document["study"].get("pretrained")
     if pretrained is None:
         raise ValueError("a trained classifier must be given with --pretrained: a folder of nas train or nas export")
@@ -86,6 +88,8 @@ def _resolve(request: ConfigRequest, backbone: str | None, folder: RunFolder) ->
         check_same_architecture(checkpoint, find_architecture(backbone).architecture, name=str(weights))
     document["study"]["pretrained"] = str(weights)
     document["network"] = dump_settings(checkpoint.network.spec)
+    if stored is None:  # an earlier study continues as it was
+        use_normalization(document, checkpoint)
     return StudyConfig.parse(document, source=request.source), checkpoint.network.architecture
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.downstream.output_stride import set_output_stride
-from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD
+from nas.downstream.recipe import IMAGENET_MEAN, IMAGENET_STD, DenseRecipe
 from nas.export.model_source import WEIGHTS_FILE
 from nas.fidelity import NetworkSpec
 from nas.files.guarded_read import read_json
@@ -84,13 +84,14 @@ def build_backbone(description: Buildable, spec: NetworkSpec, *, seed: int) -> B
 
 
 def start_backbone(
-    description: Buildable, spec: NetworkSpec, *, start: str | None, norm: str | None, seed: int
+    description: Buildable, spec: NetworkSpec, recipe: DenseRecipe, *, start: str | None, norm: str | None, seed: int
 ) -> Backbone:
     """Builds the backbone that a training starts from.
 
     Args:
         description: cells of any space, or a reference network.
         spec: the network around it.
+        recipe: sets the normalization of images, `DenseRecipe.mean` and `DenseRecipe.std`, if it has one.
         start: a trained classifier whose weights are used, see `load_backbone`; None draws initial weights.
         norm: that will replace the norms of the backbone.
         seed: of the initial weights.
@@ -98,18 +99,9 @@ def start_backbone(
     Raises:
         ValueError: if the classifier is another network, or ``frozen_bn`` is to freeze initial statistics.
     """
-    if start is None:
-        if norm == "frozen_bn":
-            raise ValueError(
-                "norm frozen_bn needs the statistics of a trained backbone, got none: name one or choose another norm"
-            )
-        return build_backbone(description, spec, seed=seed)
-    backbone = load_backbone(Path(start))
-    theirs, ours = backbone.network.architecture.fingerprint, description.fingerprint
-    if theirs != ours:
-        raise ValueError(f"{start} must hold weights of the architecture {ours[:12]}, got those of {theirs[:12]}")
-    if replace(backbone.network.spec, **{name: getattr(spec, name) for name in FREE_SETTINGS}) != spec:
-        raise ValueError(f"{start} must hold weights of the network that the section network describes")
+    backbone = _initial(description, spec, norm, seed) if start is None else _trained(description, spec, start)
+    if recipe.mean is not None and recipe.std is not None:
+        backbone.mean, backbone.std = recipe.mean, recipe.std
     return backbone
 
 
@@ -149,6 +141,24 @@ def weights_digest(start: str) -> str:
     """Returns the SHA-256 of a file of weights, or of the one in a folder."""
     with trained_file(Path(start)).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _initial(description: Buildable, spec: NetworkSpec, norm: str | None, seed: int) -> Backbone:
+    if "frozen_bn" in {norm, spec.norm}:
+        raise ValueError(
+            "norm frozen_bn needs the statistics of a trained backbone, got none: name one or choose another norm"
+        )
+    return build_backbone(description, spec, seed=seed)
+
+
+def _trained(description: Buildable, spec: NetworkSpec, start: str) -> Backbone:
+    backbone = load_backbone(Path(start))
+    theirs, ours = backbone.network.architecture.fingerprint, description.fingerprint
+    if theirs != ours:
+        raise ValueError(f"{start} must hold weights of the architecture {ours[:12]}, got those of {theirs[:12]}")
+    if replace(backbone.network.spec, **{name: getattr(spec, name) for name in FREE_SETTINGS}) != spec:
+        raise ValueError(f"{start} must hold weights of the network that the section network describes")
+    return backbone
 
 
 def _check_description(described: Path, checkpoint: Checkpoint, path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nas.recipe import MAX_THREADS
 
+NUM_CHANNELS = 3
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's channels where white is 1, as torchvision's classifiers are trained; used without trained weights."""
 MAX_SIDE = 8192
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0)]
 RUN_SETTINGS = ("device", "num_threads", "record_iterations", "checkpoint_iterations", "evaluation_iterations")
 """Settings of a recipe that do not change what is learned, so a training may be resumed with others."""
 
@@ -48,7 +51,13 @@ class DenseRecipe:
         record_iterations: iterations between two lines of ``metrics.jsonl``.
         checkpoint_iterations: iterations between two checkpoints; a multiple of `record_iterations`.
         evaluation_iterations: iterations between two evaluations, likewise; 0 evaluates at the end only.
+        mean: of each channel of the images, on a scale where white is 1, for normalization. Null: that of the trained
+            backbone, or ImageNet's from scratch. A trained classifier sets it where a backbone like it starts from
+            scratch (``--scratch``, studies), so that both see the same input.
+        std: standard deviations, likewise.
     """
+
+    LATER: ClassVar[tuple[str, ...]] = ("mean", "std")
 
     iterations: Annotated[int, Field(ge=1, le=10**9)] = 90_000
     batch_size: Annotated[int, Field(ge=1)] = 16
@@ -73,6 +82,8 @@ class DenseRecipe:
     record_iterations: Annotated[int, Field(ge=1)] = 20
     checkpoint_iterations: Annotated[int, Field(ge=1)] = 1000
     evaluation_iterations: Annotated[int, Field(ge=0)] = 0
+    mean: tuple[_Share, _Share, _Share] | None = None
+    std: tuple[_Positive, _Positive, _Positive] | None = None
 
     def __post_init__(self) -> None:
         if self.warmup_iterations >= self.iterations:
@@ -87,6 +98,8 @@ class DenseRecipe:
             raise ValueError(
                 f"scales must be one or more sides up to max_side, {self.max_side}, got {list(self.scales)}"
             )
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std must both be set, or neither")
         for name in ("checkpoint_iterations", "evaluation_iterations"):
             if (every := getattr(self, name)) % self.record_iterations:
                 raise ValueError(

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nas.models.reference.wrapped import WrappedNetwork
 from nas.scores.saliency import NORM_TYPES
 
 _PERTURBATION = 1e-2
@@ -23,6 +24,8 @@ def zen(network: nn.Module, images: Tensor, labels: Tensor) -> float:  # noqa: A
     spreads: list[Tensor] = []
     first = torch.randn_like(images)
     second = first + _PERTURBATION * torch.randn_like(images)
+    if isinstance(network, WrappedNetwork):
+        network.find_levels()  # before there are hooks, since it passes images through a copy
     norms = [module for module in network.modules() if isinstance(module, NORM_TYPES)]
     hooks = [norm.register_forward_pre_hook(lambda _norm, inputs: spreads.append(_spread(inputs[0]))) for norm in norms]
     with torch.no_grad():

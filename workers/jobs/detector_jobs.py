@@ -15,10 +15,10 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from nas.downstream.detection.checkpoint import load_detector
-from nas.downstream.detection.data import DetectionSet, choose_images, load_detection_data
+from nas.downstream.detection.data import DetectionSet, choose_images
 from nas.downstream.detection.evaluation import evaluate_detector
 from nas.downstream.detection.images import ImageStore
-from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, run_detection
+from nas.downstream.detection.training import DETECTOR_FILE, DetectionPlan, load_data, run_detection
 from nas.downstream.training import TOTAL
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json
@@ -93,7 +93,7 @@ def train_and_measure(job: DetectorJob) -> Scores:
     with _PatientLock(job.folder / LOCK_FILE):
         if (done := read_scores(job.folder)) is not None:
             return done
-        data = load_detection_data(job.plan.data, masks=job.plan.detector.masks, check=False)
+        data = load_data(job.plan, check=False)
         result = read_result(job.folder) or run_detection(job.plan, job.folder, data=data)
         scores = {**_summary(job.folder), "scores": _scores(job, result, data)}
         scores |= {name: result[name] for name in ("num_iterations", "num_parameters", "num_train", "seconds")}
@@ -198,15 +198,17 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 def _scores(job: DetectorJob, result: Mapping[str, Any], data: DetectionSet) -> dict[str, Any]:
     """Returns scores on the split of the plan and on the other one."""
-    plan, own, masks = job.plan, job.plan.data.evaluate, job.plan.detector.masks
+    plan, own, detector = job.plan, job.plan.data.evaluate, job.plan.detector
     if own == "val":
         other, images = "train", choose_images(data.train, job.num_known, seed=plan.data.subset_seed)
     else:
-        there = replace(plan.data, evaluate="val")
-        other, images = "val", load_detection_data(there, masks=masks, check=False).evaluation
+        there = replace(plan, data=replace(plan.data, evaluate="val"))
+        other, images = "val", load_data(there, check=False).evaluation
     with num_threads(plan.recipe.num_threads):
         network, _ = load_detector(job.folder / DETECTOR_FILE)
         network.to(choose_device(plan.recipe))
         store = ImageStore(plan.data.cache_mib)
-        measured = evaluate_detector(network, images, store, plan.recipe, masks=masks)
+        measured = evaluate_detector(
+            network, images, store, plan.recipe, masks=detector.masks, keypoints=detector.keypoints
+        )
     return {own: result["evaluation"], other: measured}

@@ -86,7 +86,7 @@ def build_task(plan: DetectionPlan, data: DetectionSet, *, folder: Path | None =
     """
     recipe, masks, keypoints = resolve_recipe(plan, data), plan.detector.masks, plan.detector.keypoints
     backbone = start_backbone(
-        plan.architecture, plan.network, start=plan.start, norm=plan.detector.norm, seed=plan.seed
+        plan.architecture, plan.network, recipe, start=plan.start, norm=plan.detector.norm, seed=plan.seed
     )
     form = ImageForm(
         tuple(data.train.categories.items()), recipe.scales, recipe.max_side, mean=backbone.mean, std=backbone.std

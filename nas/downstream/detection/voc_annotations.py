@@ -110,7 +110,8 @@ def _number(path: Path, element: ET.Element, place: str) -> float:
     try:
         return float(text or "")
     except ValueError:
-        raise ValueError(f"{path}: {place} must be a number, got {text!r:.60}") from None
+        came = "nothing" if text is None else f"{text!r:.60}"
+        raise ValueError(f"{path}: {place} must be a number, got {came}") from None
 
 
 def _marked(annotation: Annotation, difficult: set[int]) -> Annotation:

@@ -50,7 +50,7 @@ class Layout:
         known = self.other_values | set(self.classes.values)
         for value in np.flatnonzero(counts).tolist():
             if value not in known:
-                raise ValueError(f"{mask} must hold values of {self.title}, up to {max(known)}, got {value}")
+                raise ValueError(f"{mask} must hold values of {self.title}, {_ranges(known)}, got {value}")
             colour, came = self.palette.get(value), None if palette is None else (*palette[3 * value : 3 * value + 3],)
             if colour is not None and came is not None and came != colour:
                 raise ValueError(f"{mask} must have the palette of {self.title}, {colour} for {value}, got {came}")
@@ -70,3 +70,14 @@ def refuse_sets(title: str, sets: tuple[str, ...] | None) -> None:
     """Raises ValueError if image sets are named for a data set that has a train and a val split only."""
     if sets:
         raise ValueError(f"data.train_sets and data.evaluation_sets are for Pascal VOC's layout, got {title}'s")
+
+
+def _ranges(values: Iterable[int]) -> str:
+    """Formats values such as ``0 to 20, 255``."""
+    ranges: list[list[int]] = []
+    for value in sorted(values):
+        if ranges and ranges[-1][-1] == value - 1:
+            ranges[-1] = [ranges[-1][0], value]
+        else:
+            ranges.append([value])
+    return ", ".join(" to ".join(map(str, each)) for each in ranges)

@@ -71,7 +71,9 @@ def build_task(plan: SegmentationPlan, folder: SegmentationFolder) -> DenseTask:
     Raises:
         ValueError: if backbone and heads do not fit together, or the weights to start from belong to another network.
     """
-    backbone = start_backbone(plan.architecture, plan.network, start=plan.start, norm=plan.head.norm, seed=plan.seed)
+    backbone = start_backbone(
+        plan.architecture, plan.network, plan.recipe, start=plan.start, norm=plan.head.norm, seed=plan.seed
+    )
     sides = plan.recipe.scales[-1], plan.recipe.max_side
     description = SegmenterDescription(plan.architecture, plan.network, plan.head, folder.classes, sides)
     network = description.build(seed=plan.seed, backbone=backbone)

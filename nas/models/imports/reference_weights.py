@@ -25,6 +25,7 @@ from nas.models.resnet import ResidualNetwork
 ReferenceModule: TypeAlias = ResidualNetwork | WrappedNetwork
 """Networks whose weights can be imported."""
 
+_WRAPPED = "network."
 _COUNTER = "num_batches_tracked"
 _AUXILIARY = ("network.AuxLogits.", "network.aux1.", "network.aux2.")
 """Heads that serve training only, and that files of published weights have."""
@@ -82,18 +83,23 @@ def load_reference(network: ReferenceModule, state_dict: Mapping[str, Tensor]) -
         ValueError: if a weight is missing, unknown or of another shape.
     """
     given, ours = rename(state_dict, network), network.state_dict()
-    name = network.architecture.name
+    rule = f"the weights must be those of {network.architecture.name}"
     counters = {key for key in ours if key.endswith(_COUNTER)}
     if missing := [key for key in ours if key not in given and key not in counters]:
-        raise ValueError(f"the weights must be those of {name}; {len(missing)} are missing, among them {missing[0]}")
+        raise ValueError(f"{rule}; {len(missing)} are missing, among them {_shown(missing[0])}")
     unknown = [key for key in given if key not in ours and not key.startswith(_AUXILIARY)]
     if unknown := [key for key in unknown if not key.endswith(_COUNTER)]:
-        raise ValueError(f"the weights must be those of {name}; {len(unknown)} are unknown, among them {unknown[0]}")
+        raise ValueError(f"{rule}; {len(unknown)} are unknown, among them {_shown(unknown[0])}")
     for key in ours:
         if key in given and given[key].shape != ours[key].shape:
             shapes = f"{tuple(ours[key].shape)}, got {tuple(given[key].shape)}"
-            raise ValueError(f"the weights must be those of {name}; {key} must be of shape {shapes}")
+            raise ValueError(f"{rule}; {_shown(key)} must be of shape {shapes}")
     network.load_state_dict({key: given.get(key, tensor) for key, tensor in ours.items()})
+
+
+def _shown(key: str) -> str:
+    """Returns the name of a weight in its library."""
+    return key.removeprefix(_WRAPPED)
 
 
 def _rename(name: str, network: ReferenceModule, sums: list[str]) -> str:
@@ -104,6 +110,6 @@ def _rename(name: str, network: ReferenceModule, sums: list[str]) -> str:
             return f"{each}.norm.{name.removeprefix(f'{each}.IN.')}"
         if name.startswith(f"{each}.") and not name.startswith((f"{each}.norm.", f"{each}.block.")):
             return f"{each}.block.{name.removeprefix(f'{each}.')}"
-    if isinstance(network, WrappedNetwork) and not name.startswith("network."):
-        return f"network.{name}"
+    if isinstance(network, WrappedNetwork) and not name.startswith(_WRAPPED):
+        return f"{_WRAPPED}{name}"
     return name

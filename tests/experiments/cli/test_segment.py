@@ -49,7 +49,7 @@ def test_an_example_is_shown(capsys):
         (["--backbone", "nasnet-a", "--data", "nowhere"], "there must be a folder"),
         (["--backbone", "nasnet-a", "--data", "d", "--set", "head.kind=unet"], "head.kind"),
         (["--backbone", "nasnet-a", "--data", "d", "--norms", "bn,ibn"], "there must be a folder"),
-        (["--backbone", "resnet18", "--data", "d", "--norms", "gn"], "unknown norm of a residual network"),
+        (["--backbone", "resnet18", "--data", "d", "--norms", "none"], "unknown norm of a reference network"),
         (["--seeds", "2"], "--seeds is the number of trainings with each of --norms"),
         (["--norms", ""], "unknown norm"),
     ],

@@ -1,6 +1,8 @@
 """Configurations and backbones of detectors and segmenters."""
 
+import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -59,6 +61,44 @@ def test_a_trained_backbone_brings_its_weights_and_the_network_around_it(resolve
         assert anew["segmentation"].get("start") is None
         assert anew["network"]["num_filters"] == 4
         assert same == architecture
+
+
+@pytest.fixture
+def colour_checkpoint(small_cells, tmp_path):
+    spec = NetworkSpec(num_filters=4, num_repeats=1, image_size=8, norm="gn")
+    with torch.random.fork_rng():
+        network = build(description_from_json(json.loads(small_cells.read_text())), spec)
+    data = SimpleNamespace(class_names=tuple("abcdefghij"), mean=(0.2, 0.3, 0.4), std=(0.5, 0.6, 0.7))
+    save_checkpoint(tmp_path / "colour.safetensors", network, data=data, accuracy=0.5)
+    return tmp_path / "colour.safetensors"
+
+
+def test_from_scratch_images_are_normalized_as_the_classifiers_were(resolve, colour_checkpoint, tmp_path):
+    def resolved(*settings, scratch):
+        document, architecture = resolve(*settings, backbone=colour_checkpoint, scratch=scratch)
+        return SegmentationConfig.parse(document), architecture
+
+    (anew, architecture), (trained, _) = resolved(scratch=True), resolved(scratch=False)
+    assert (anew.recipe.mean, anew.recipe.std) == ((0.2, 0.3, 0.4), (0.5, 0.6, 0.7))
+    assert trained.recipe.mean is None  # that of the weights
+    assert anew.network == trained.network
+    given = ("recipe.mean=[0.5,0.5,0.5]", "recipe.std=[0.1,0.1,0.1]")
+    assert resolved(*given, scratch=True)[0].recipe.mean == (0.5, 0.5, 0.5)
+    with Binding(RunFolder(tmp_path / "out"), anew, architecture).hold():
+        (tmp_path / "out" / "state.safetensors").write_text("weights")
+    assert SegmentationConfig.parse(resolve(backbone=None)[0]).recipe == anew.recipe
+    earlier = dataclasses.replace(anew, recipe=dataclasses.replace(anew.recipe, mean=None, std=None))
+    RunFolder(tmp_path / "out").write_config(earlier.to_document())
+    assert resolved(scratch=True)[0] == earlier  # a run of an earlier version resumes as it was
+
+
+def test_settings_of_the_network_that_contradict_the_weights_are_refused(resolve, colour_checkpoint):
+    with pytest.raises(ValueError, match=r"network\.norm must be that of the trained backbone, gn, got bn; --scratch"):
+        resolve("network.norm=bn", backbone=colour_checkpoint)
+    document, _ = resolve("network.norm=gn", "network.dropout=0.5", backbone=colour_checkpoint)
+    assert document["network"]["norm"] == "gn"
+    document, _ = resolve("network.norm=bn", backbone=colour_checkpoint, scratch=True)
+    assert (document["network"]["norm"], document["network"]["num_filters"]) == ("bn", 4)
 
 
 def test_what_holds_weights(checkpoint, small_cells, tmp_path):

@@ -5,37 +5,67 @@ import io
 import json
 
 import pytest
+import torch
 from rich.console import Console
+from torch import nn
 
+from experiments.config.dense_config import SegmentationConfig
 from experiments.config.resolve import ConfigRequest
 from experiments.downstream import segment
 from experiments.downstream.inputs import BackboneRequest
 from experiments.downstream.segment import SegmentResult
 from experiments.downstream.segment_norms import markdown_norms, norms_table, run_norms, summarize, with_norm
-from nas.fidelity import NetworkSpec
+from nas.downstream.backbone import Backbone
+from nas.downstream.segmentation.networks import Segmenter
+from nas.edge_cell import EdgeCell
+from nas.models.build import build
 from nas.models.reference.names import ReferenceNetwork
 from search_spaces.published import PUBLISHED
 
-SPEC = NetworkSpec(num_stages=3)
+EDGES = EdgeCell(("nor_conv_3x3", "nor_conv_3x3", "skip_connect"))
+CONFIG = SegmentationConfig.parse({"segmentation": {}, "network": {"num_stages": 3}})
 
 
 def test_every_block_of_cells_gets_the_norm():
-    changed = with_norm(PUBLISHED["nasnet-a"], SPEC, "ibn_a")
+    changed, config = with_norm(PUBLISHED["nasnet-a"], CONFIG, "ibn_a")
     assert {block.norm for cell in (changed.normal, changed.reduction) for block in cell.blocks} == {"ibn_a"}
     assert changed.appearance_stages == 2  # all but the last, as in IBN-Net
+    assert config == CONFIG
     fixed = dataclasses.replace(PUBLISHED["nasnet-a"], appearance_stages=1)
-    assert with_norm(fixed, SPEC, "ibn_b").appearance_stages == 1
-    assert with_norm(changed, SPEC, "bn").normal == PUBLISHED["nasnet-a"].normal
+    assert with_norm(fixed, CONFIG, "ibn_b")[0].appearance_stages == 1
+    assert with_norm(changed, CONFIG, "bn")[0].normal == PUBLISHED["nasnet-a"].normal
     with pytest.raises(ValueError, match="unknown norm 'ibn_c'; did you mean ibn"):
-        with_norm(fixed, SPEC, "ibn_c")
+        with_norm(fixed, CONFIG, "ibn_c")
 
 
 def test_residual_networks_have_variants():
     for before in ("resnet50", "resnet50-ibn-b"):
-        assert with_norm(ReferenceNetwork(before), SPEC, "ibn_a") == ReferenceNetwork("resnet50-ibn-a")
-    assert with_norm(ReferenceNetwork("resnet18-d-ibn-a"), SPEC, "bn") == ReferenceNetwork("resnet18-d")
-    with pytest.raises(ValueError, match="unknown norm of a residual network 'gn'"):
-        with_norm(ReferenceNetwork("resnet50"), SPEC, "gn")
+        assert with_norm(ReferenceNetwork(before), CONFIG, "ibn_a") == (ReferenceNetwork("resnet50-ibn-a"), CONFIG)
+    assert with_norm(ReferenceNetwork("resnet18-d-ibn-a"), CONFIG, "bn")[0] == ReferenceNetwork("resnet18-d")
+    with pytest.raises(ValueError, match="unknown norm of a reference network 'in'"):
+        with_norm(ReferenceNetwork("resnet50"), CONFIG, "in")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "plain"),
+    [
+        (ReferenceNetwork("resnet18-ibn-a"), ReferenceNetwork("resnet18")),
+        (ReferenceNetwork("torchvision:resnet18"), ReferenceNetwork("torchvision:resnet18")),
+        (EDGES, EDGES),
+        (PUBLISHED["nasnet-a"], dataclasses.replace(PUBLISHED["nasnet-a"], appearance_stages=2)),
+    ],
+    ids=["residual", "library", "edges", "cells"],
+)
+def test_group_norm_is_everywhere(architecture, plain):
+    found, config = with_norm(architecture, CONFIG, "gn")
+    assert found == plain
+    with torch.device("meta"):
+        network = build(found, config.network)
+        segmenter = Segmenter(Backbone(network), 3, config.head)
+    assert not [each for each in segmenter.modules() if isinstance(each, nn.BatchNorm2d)]
+    assert sum(isinstance(each, nn.GroupNorm) for each in segmenter.modules()) > 10
+    back, config = with_norm(found, config, "bn")
+    assert (back, config.network) == (plain, CONFIG.network)
 
 
 def scores(mean_iou, look=None):
@@ -110,3 +140,9 @@ def test_trainings_stand_in_folders_of_their_own_and_are_not_repeated(
         run(["bn", "bn"], 1)
     with pytest.raises(ValueError, match="weights match one norm only"):
         run(["bn"], 1, "segmentation.start=here.safetensors")
+    with pytest.raises(ValueError, match=r"with --norms the setting network\.norm must not be given"):
+        run(["bn"], 1, "network.norm=gn")
+    with pytest.raises(ValueError, match=r"with --norms head\.norm must be null, bn or syncbn.*, got gn"):
+        run(["bn"], 1, "head.norm=gn")
+    with pytest.raises(ValueError, match="frozen_bn is not possible: it needs the statistics"):
+        run(["frozen_bn"], 1)

@@ -1,5 +1,6 @@
 """`nas study pretraining` on squares in three colours; that trainings are spread over a cluster is in tests/workers."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -16,6 +17,8 @@ from experiments.study import run as study
 from experiments.study.figures import draw_study
 from experiments.study.run import run_study
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.downstream.detection.data import load_detection_data
+from nas.downstream.detection.training import build_task
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
@@ -179,6 +182,31 @@ def test_all_that_is_another_study_is_refused(arrange, tmp_path):
             ValueError, match=f"holds a run with another configuration .*{message}.*choose another --out"
         ):
             run_study(*arrange(fractions=[1], **changes))
+
+
+def test_both_starts_see_images_normalized_alike(arrange, tmp_path, monkeypatch):
+    seen = []
+
+    def note(jobs, resources):
+        seen.extend(job.plan for job in jobs)
+        return make_up(jobs, resources)
+
+    monkeypatch.setattr(study, "run_jobs", note)
+    run_study(*arrange(fractions=[1]))
+    scratch, pretrained = seen
+    assert (scratch.start is None, pretrained.start is None) == (True, False)
+    assert dataclasses.replace(scratch, start=pretrained.start) == pretrained
+    assert (scratch.recipe.mean, scratch.recipe.std) == ((0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    data = load_detection_data(scratch.data, masks=False)
+    transforms = [build_task(plan, data).network.transform for plan in seen]
+    assert [each.image_mean for each in transforms] == [[0.4, 0.5, 0.6]] * 2
+    assert [each.image_std for each in transforms] == [[0.2, 0.3, 0.4]] * 2
+    config = tmp_path / "study" / "config.yaml"
+    document = yaml.safe_load(config.read_text())
+    document["recipe"].update(mean=None, std=None)  # as an earlier version wrote it
+    config.write_text(yaml.safe_dump(document))
+    run_study(*arrange(fractions=[1], seeds=2))
+    assert [plan.recipe.mean for plan in seen] == [(0.4, 0.5, 0.6)] * 2 + [None] * 2
 
 
 def test_moved_pictures_and_weights_are_the_same_study(arrange, tmp_path, coco_folder, monkeypatch):

@@ -5,14 +5,22 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from experiments.architectures.trained import find_trained, load_test_images
 from experiments.cli.main import main
+from experiments.robustness.divergence import DivergenceOptions, measure_divergence
+from experiments.robustness.run import ShiftGrid, measure_robustness
 from experiments.training.evaluate import EvaluateOptions, evaluation_lines, run_evaluate
 from nas.architecture import Architecture, Block, Cell, Edge
+from nas.data.digits import load_digits
 from nas.data.load import load_data
 from nas.export.folder import export_checkpoint
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
+from nas.models.build import build
+from nas.models.checkpoint import save_checkpoint
+from nas.models.reference.names import ReferenceNetwork
 from nas.training.run import TrainingPlan, run_training
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
@@ -85,6 +93,26 @@ def test_a_network_without_a_recorded_accuracy_is_measured_all_the_same(folder):
     value = run_evaluate(str(folder / "export"), options(folder))
     assert evaluation_lines({**value, "recorded": None})[-1].startswith("no test accuracy is recorded")
     assert evaluation_lines({**value, "reproduced": False})[-1].startswith("not as recorded")
+
+
+def test_a_network_of_a_library_is_measured_as_others_are(tmp_path, run_cli):
+    spec = NetworkSpec(in_channels=1, image_size=8)
+    with torch.random.fork_rng():
+        network = build(ReferenceNetwork("timm:mobilenetv3_small_050"), spec)
+    save_checkpoint(tmp_path / "network.safetensors", network, data=load_digits(DataSpec()), accuracy=None)
+    code, _, err = run_cli("evaluate", tmp_path / "network.safetensors", "--data", "digits", "--json")
+    assert (code, err) == (0, "")
+    found = find_trained(str(tmp_path / "network.safetensors"))
+    images = load_test_images([found], "digits", most=60)[0]
+    robustness = measure_robustness([found], images, ShiftGrid(("noise",), (3,)))
+    divergence = measure_divergence([found], images, DivergenceOptions("noise"))
+    assert 0 <= robustness.networks[0].shifts["noise"]["3"].accuracy.value <= 1
+    layers = divergence.networks[0].layers
+    assert [layer.name for layer in layers][:3] == ["conv_stem", "bn1", "blocks.0"]
+    assert all(layer.appearance > 0 for layer in layers)
+    code, _, err = run_cli("evaluate", "timm:mobilenetv3_small_050", "--data", "digits")
+    assert code == 2
+    assert len(err.splitlines()) == 1
 
 
 def test_what_does_not_fit_is_one_line(folder, tmp_path):

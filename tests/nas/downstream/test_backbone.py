@@ -12,11 +12,12 @@ from torchvision.ops import FrozenBatchNorm2d
 from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.digits import load_digits
 from nas.downstream.backbone import Backbone, build_backbone, load_backbone, start_backbone
+from nas.downstream.recipe import IMAGENET_MEAN, DenseRecipe
 from nas.edge_cell import EdgeCell
 from nas.export.folder import export_checkpoint, export_untrained
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import build
-from nas.models.checkpoint import save_checkpoint
+from nas.models.checkpoint import load_checkpoint, save_checkpoint
 from nas.models.presets import PRESETS
 from nas.models.reference.names import ReferenceNetwork
 from nas.models.replace_norms import replace_norms
@@ -25,6 +26,7 @@ from nas.models.stack import map_size
 from search_spaces.published import PUBLISHED
 
 SMALL = NetworkSpec(num_classes=10, image_size=8, in_channels=1, num_filters=4, num_repeats=1)
+RECIPE = DenseRecipe()
 
 
 def cells(norm="bn"):
@@ -173,8 +175,8 @@ def test_files_that_hold_no_backbone(checkpoint, tmp_path):
 
 
 def test_a_training_starts_from_initial_or_from_given_weights(checkpoint):
-    def start(architecture=cells(), spec=SMALL, *, norm=None, source=str(checkpoint)):  # noqa: B008
-        return start_backbone(architecture, spec, start=source, norm=norm, seed=3)
+    def start(architecture=cells(), spec=SMALL, recipe=RECIPE, *, norm=None, source=str(checkpoint)):  # noqa: B008
+        return start_backbone(architecture, spec, recipe, start=source, norm=norm, seed=3)
 
     def stem(backbone):
         return backbone.network.state_dict()["stem.0.weight"]
@@ -184,10 +186,18 @@ def test_a_training_starts_from_initial_or_from_given_weights(checkpoint):
     assert start(spec=replace(SMALL, num_classes=3, image_size=64, dropout=0.5)).strides
     with pytest.raises(ValueError, match="norm frozen_bn needs the statistics of a trained backbone, got none"):
         start(norm="frozen_bn", source=None)
+    with pytest.raises(ValueError, match="norm frozen_bn needs the statistics of a trained backbone, got none"):
+        start(spec=replace(SMALL, norm="frozen_bn"), source=None)
     with pytest.raises(ValueError, match="must hold weights of the architecture"):
         start(cells("gn"))
     with pytest.raises(ValueError, match="must hold weights of the network that the section network describes"):
         start(spec=replace(SMALL, num_filters=8))
+    assert start(source=None).mean == IMAGENET_MEAN
+    assert start().mean == load_checkpoint(checkpoint).mean
+    given = replace(RECIPE, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    for source in (None, str(checkpoint)):  # equal input from scratch and pre-trained
+        backbone = start(recipe=given, source=source)
+        assert (backbone.mean, backbone.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
@@ -203,11 +213,13 @@ def test_a_backbone_trained_with_group_norm_is_taken_over_as_it_is(tmp_path):
     description, spec = ReferenceNetwork("resnet18"), NetworkSpec(norm="gn", stem="imagenet", in_channels=1)
     network = build(description, spec)
     save_checkpoint(tmp_path / "gn.safetensors", network, data=load_digits(DataSpec()), accuracy=None)
-    backbone = start_backbone(description, spec, start=str(tmp_path / "gn.safetensors"), norm="gn", seed=0)
+    backbone = start_backbone(description, spec, RECIPE, start=str(tmp_path / "gn.safetensors"), norm="gn", seed=0)
     norms = [part for part in backbone.modules() if isinstance(part, nn.GroupNorm)]
     replace_norms(backbone, "gn")  # as a detector does
     assert [part for part in backbone.modules() if isinstance(part, nn.GroupNorm)] == norms
     assert len(norms) == 20
     assert torch.equal(backbone.network.conv1.weight, network.conv1.weight)
     with pytest.raises(ValueError, match="weights of the network that the section network describes"):
-        start_backbone(description, replace(spec, norm="bn"), start=str(tmp_path / "gn.safetensors"), norm=None, seed=0)
+        start_backbone(
+            description, replace(spec, norm="bn"), RECIPE, start=str(tmp_path / "gn.safetensors"), norm=None, seed=0
+        )

@@ -26,6 +26,9 @@ def test_the_rate_grows_with_the_batch_unless_there_is_no_reference():
         ({"evaluation_iterations": 5}, "evaluation_iterations must be a multiple of record_iterations, 20, got 5"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"batch_size": 0}, "batch_size"),
+        ({"mean": (0.5, 0.5, 0.5)}, "mean and std must both be set, or neither"),
+        ({"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.0)}, "std"),
+        ({"mean": (0.5,), "std": (0.2,)}, "mean"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(changes, message):

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from nas.fidelity import NetworkSpec
+from nas.models.build import build
 from nas.models.normalization import BatchNorm
+from nas.models.reference.names import ReferenceNetwork
 from nas.scores.zen import zen
 
 IMAGES, LABELS = torch.zeros(8, 1, 32, 32), torch.zeros(8)
@@ -47,3 +50,17 @@ def test_norms_of_constant_maps_are_left_out_and_a_constant_network_has_no_score
             return images * 0
 
     assert zen(Chain(Constant(), BatchNorm(1)).train(), IMAGES, LABELS) == -math.inf
+
+
+def test_a_network_of_a_library_has_a_score_of_its_own_images_only():
+    """Its maps are found with a copy on the meta device, whose norms remove nothing."""
+    scores = []
+    for look_before in (False, True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = build(ReferenceNetwork("torchvision:mobilenet_v2"), NetworkSpec(image_size=32)).train()
+            if look_before:
+                network.find_levels()
+            scores.append(zen(network, torch.zeros(4, 3, 32, 32), LABELS))
+    assert scores[0] == scores[1]
+    assert math.isfinite(scores[0])

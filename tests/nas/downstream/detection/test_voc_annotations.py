@@ -65,7 +65,7 @@ def edit(path, old, new):
 
 ANNOTATION = "VOC2012/Annotations/2008_000008.xml"
 DAMAGES = {
-    r"2008_000008\.xml: size/width must be a number, got None": ("<size>", "<sise>", "</size>", "</sise>"),
+    r"2008_000008\.xml: size/width must be a number, got nothing": ("<size>", "<sise>", "</size>", "</sise>"),
     r"2008_000008\.xml: size must be a width and a height of 1 to 65535 pixels, got 0 x 48": (
         "<width>62<",
         "<width>0<",

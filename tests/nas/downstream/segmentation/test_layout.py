@@ -19,7 +19,7 @@ def test_only_colours_of_values_that_occur_are_compared():
     LAYOUT.check("mask", counts(1), None)  # without a palette there is nothing to compare
     with pytest.raises(ValueError, match=r"mask must have the palette of Set, \(9, 8, 7\) for 1, got \(0, 0, 0\)"):
         LAYOUT.check("mask", counts(1), [0] * 9)
-    with pytest.raises(ValueError, match="mask must hold values of Set, up to 2, got 3"):
+    with pytest.raises(ValueError, match="mask must hold values of Set, 0 to 2, got 3"):
         LAYOUT.check("mask", counts(3), None)
 
 

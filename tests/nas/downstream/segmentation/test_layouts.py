@@ -97,11 +97,11 @@ def with_value(value):
             "cityscapes",
             "aachen_000001*labelIds.png",
             34,
-            r"aachen_000001.*must hold values of Cityscapes, up to 33, got 34",
+            r"aachen_000001.*must hold values of Cityscapes, 0 to 33, got 34",
         ),
-        ("gta5", "labels/00002.png", 35, r"00002\.png must hold values of GTA5, up to 34, got 35"),
-        ("ade20k", "annotations/validation/*1.png", 151, r"must hold values of ADE20K, up to 150, got 151"),
-        ("voc", "SegmentationClass/2008_000002.png", 21, r"must hold values of Pascal VOC, up to 255, got 21"),
+        ("gta5", "labels/00002.png", 35, r"00002\.png must hold values of GTA5, 0 to 34, got 35"),
+        ("ade20k", "annotations/validation/*1.png", 151, r"must hold values of ADE20K, 0 to 150, got 151"),
+        ("voc", "SegmentationClass/2008_000002.png", 21, r"must hold values of Pascal VOC, 0 to 20, 255, got 21"),
     ],
 )
 def test_values_outside_the_map_are_refused(root, kind, name, value, message):

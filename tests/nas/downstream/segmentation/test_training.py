@@ -132,3 +132,8 @@ def test_it_starts_from_trained_weights(folder, tmp_path):
     assert torch.equal(started.backbone.network.stem[0].weight, network.stem[0].weight)
     assert started.mean.flatten().tolist() == pytest.approx([0.2, 0.3, 0.4])
     assert fingerprints(plan, folder) != fingerprints(PLAN, folder)
+    recipe = dataclasses.replace(RECIPE, mean=(0.2, 0.3, 0.4), std=(1.0, 1.0, 1.0))
+    alike = build_task(dataclasses.replace(PLAN, recipe=recipe), folder).network
+    assert torch.equal(alike.mean, started.mean)
+    assert torch.equal(alike.std, started.std)
+    assert fingerprints(dataclasses.replace(PLAN, recipe=recipe), folder) != fingerprints(PLAN, folder)

@@ -143,6 +143,10 @@ def test_state_dicts_of_torchvision_load(name, tmp_path):
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(network(images), theirs(images))
+    first = next(iter(state))
+    del state[first]
+    with pytest.raises(ValueError, match=f"{ours}; 1 are missing, among them {first}$"):  # by the name in the library
+        load_reference(network, state)
 
 
 def test_old_names_of_dense_layers_load():
