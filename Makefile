@@ -15,7 +15,7 @@ install: $(VENV)/installed  ## make .venv and install everything into it
 demo: install  ## search the embedded digits with PPO and at random through Ray, compare, export (about five minutes)
 	$(BIN)/python -m experiments.demo
 
-check: install lint  ## lint, types and the tests that need no Ray and no training (about a minute)
+check: install lint  ## lint, types and the tests that need no Ray and no training (about two minutes)
 	$(BIN)/python -m pytest --quiet -m "$(FAST)" --numprocesses 2 --dist loadgroup
 
 test: install  ## lint, types and all tests, side by side
