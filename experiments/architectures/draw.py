@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from experiments.architectures.cell_layout import Box, Layout, Line, place_cell
 from experiments.architectures.draw_edges import edge_cell_figure
 from experiments.architectures.op_labels import op_label
-from experiments.architectures.text_fit import FONT_SIZE, fit_text, text_width
+from experiments.architectures.text_fit import FONT_SIZE, TITLE_SIZE, fit_text, text_width
 from experiments.runs.figures import write_figure
 from nas.architecture import Architecture
 from nas.descriptions import CellDescription
@@ -24,7 +24,7 @@ from nas.files.storage import make_folder
 
 SUFFIXES = {".svg": {"Date": None}, ".png": None, ".pdf": {"CreationDate": None}}
 """Suffixes of drawings with their metadata; a fixed salt and no date make equal drawings equal files."""
-SMALL_SIZE, TITLE_SIZE = 6.5, 11.0
+SMALL_SIZE = 6.5
 MIN_OP_WIDTH, MAX_OP_WIDTH = 44.0, 110.0
 MARGIN, CELL_GAP, CAPTION_HEIGHT, OUTPUT_LABEL_HEIGHT, TITLE_HEIGHT = 16.0, 44.0, 24.0, 28.0, 24.0
 KEY_FONT, KEY_SIZE, KEY_SPACE, KEY_HEIGHT, KEY_GAP = 7.5, 9.0, 14.0, 15.0, 10.0

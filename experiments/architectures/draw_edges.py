@@ -7,13 +7,13 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from experiments.architectures.text_fit import fit_text
+from experiments.architectures.text_fit import TITLE_SIZE, fit_text
 from nas.edge_cell import EdgeCell
 
 _GAP = 130.0  # points (1/72 inch) between two nodes; one unit of the axes is a point
 _BEND = 0.32
 _RADIUS = 13.0
-_TITLE_SIZE, _TITLE_HEIGHT = 11.0, 20.0
+_TITLE_HEIGHT = 20.0
 _ABSENT = "none"
 
 
@@ -49,6 +49,6 @@ def edge_cell_figure(cell: EdgeCell, *, title: str | None = None) -> Figure:
         axes.plot([30 + _GAP * node], [floor], "o", ms=2 * _RADIUS, mfc="#d7dfe8", mec="0.25", mew=1)
         axes.text(30 + _GAP * node, floor, name, ha="center", va="center", size=9)
     if title:
-        text, size = fit_text(title, _TITLE_SIZE, 0.9 * width)
+        text, size = fit_text(title, TITLE_SIZE, 0.9 * width)
         axes.text(width / 2, height - 8, text, ha="center", va="top", size=size, parse_math=False)
     return figure

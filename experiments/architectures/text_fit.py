@@ -7,7 +7,7 @@ from functools import lru_cache
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
-FONT_SIZE, MIN_SIZE = 8.5, 5.5
+FONT_SIZE, MIN_SIZE, TITLE_SIZE = 8.5, 5.5, 11.0
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
