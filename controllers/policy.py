@@ -11,8 +11,7 @@ input.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -21,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from controllers.numerics import one_thread
 from nas.decisions import Choice, Rollout, check_decisions
 from nas.fronts import preference
 
@@ -83,6 +83,7 @@ class Policy(nn.Module):
         for step, options in enumerate(self.options):
             self._mask[step, 0, options] = 0.0
 
+    @one_thread()
     def sample(self, seeds: Sequence[Sequence[int]], weights: _Array | None = None) -> list[Rollout]:
         """Draws one rollout per seed, all in one batch.
 
@@ -182,16 +183,6 @@ class Policy(nn.Module):
 def as_tensor(weights: _Array | None) -> Tensor | None:
     """Weights of the objectives as `Policy.score` takes them."""
     return None if weights is None else torch.tensor(weights, dtype=torch.float32)
-
-
-@contextmanager
-def flush_denormals() -> Iterator[None]:
-    """Makes torch treat subnormal numbers, which slow updates of a nearly deterministic policy, as 0 in this thread."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 _GATE_SCALES = np.repeat(np.array([1, 1, 2, 1], np.float32), NUM_UNITS)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from controllers.archive import Archive, Told
 from controllers.baseline import Baseline
-from controllers.policy import Policy, as_tensor, flush_denormals
+from controllers.numerics import flush_denormals, one_thread
+from controllers.policy import Policy, as_tensor
 from controllers.ranking import Ranking
 from nas.decisions import Choice, Rollout
 from nas.fronts import Values
@@ -184,7 +185,7 @@ class PPO:
         old_log_probs = torch.tensor([rollout.log_prob for rollout in rollouts])
         gains = [rollout.weight * each for rollout, each in zip(rollouts, advantages, strict=True)]
         weighted, mixed = torch.tensor(gains), as_tensor(mixtures)
-        with flush_denormals():
+        with one_thread(), flush_denormals():
             for _ in range(self.settings.num_epochs):
                 decision_log_probs, entropies = self._policy.score(decisions, mixed)
                 log_probs = decision_log_probs.sum(dim=0)

@@ -12,7 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from controllers.archive import Archive, Told
 from controllers.baseline import Baseline
-from controllers.policy import Policy, as_tensor, flush_denormals
+from controllers.numerics import flush_denormals, one_thread
+from controllers.policy import Policy, as_tensor
 from nas.decisions import Choice, Rollout
 from nas.fronts import Values
 
@@ -115,7 +116,7 @@ class Reinforce:
         """Takes a gradient step; `mixtures` are the weights of objectives of the rollouts, None without any."""
         decisions = torch.tensor([rollout.decisions for rollout in rollouts])
         weights = torch.tensor([rollout.weight for rollout in rollouts])
-        with flush_denormals():
+        with one_thread(), flush_denormals():
             log_probs, entropies = self._policy.score(decisions, as_tensor(mixtures))
             gain = (weights * torch.tensor(advantages) * log_probs.sum(dim=0)).mean()
             gain = gain + self.settings.entropy_weight * entropies.mean()

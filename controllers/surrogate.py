@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from controllers.archive import Archive
 from controllers.fresh import Fresh, FreshSettings, Taken, change, extra_ids
+from controllers.numerics import one_thread
 from controllers.reward_model import (
     Features,
     Hyperparameters,
@@ -128,6 +129,7 @@ class Surrogate:
         self._fresh.tell_values(trial_id, rollout, values)
         self._archive.add(rollout.decisions, values)
 
+    @one_thread()
     def ask(self, trial_ids: Sequence[int], pending: Sequence[Rollout] = ()) -> list[Rollout]:
         """Proposes one rollout for each trial; changes nothing."""
         taken = self._fresh.visited.with_pending(pending)
