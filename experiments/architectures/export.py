@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.architectures.draw import draw_architecture
 from experiments.architectures.find import ArchitectureSource, NetworkOptions, network_spec
+from experiments.runs.run_folder import RunFolder
 from nas.export.feeding import Feeding
 from nas.export.folder import export_checkpoint, export_untrained
 from nas.export.model_source import WEIGHTS_FILE
@@ -36,11 +37,13 @@ def export_architecture(
     normalize the images themselves. Returns the files written, ``model.py`` first.
 
     Raises:
-        ValueError: if the options are not possible, the weights do not match, or the folder is a file.
+        ValueError: if the options are not possible, the weights do not match, or the folder is a file or holds a run.
         RuntimeError: if a program cannot be made or its output differs from the network's, or writing fails.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"the target of an export must be a folder, got the file {out}")
+    if any(file.exists() for file in (RunFolder(out).config, RunFolder(out).ledger)):
+        raise ValueError(f"{out} holds a run, whose files an export could replace; choose another --out")
     try:
         return _write(source, out, options or NetworkOptions(), programs, normalize=normalize)
     except OSError as error:  # a full disk names no file
@@ -55,7 +58,8 @@ def _write(
         if name not in PROGRAMS:
             raise ValueError(f"a program must be one of {', '.join(PROGRAMS)}, got {name!r:.40}")
     if programs and trained is None:
-        raise ValueError("a network must be trained to be exported as a program, got one without weights")
+        why = "one without weights" if source.weights is None else "options of another network than the trained one"
+        raise ValueError(f"a network must be trained to be exported as a program, got {why}")
     if normalize and not programs:
         raise ValueError("normalization can be put into programs only (--onnx, --torch-export, --features)")
     if trained is not None:

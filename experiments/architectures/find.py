@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.config.kinds import kind_of
 from experiments.config.named import stored_reward
 from experiments.config.parsing.sections import validate_section
 from experiments.config.parsing.unknown_names import unknown_name
@@ -149,11 +150,12 @@ def network_spec(source: ArchitectureSource, options: NetworkOptions) -> Network
         spec = _default_spec(source)
     image_size = spec.image_size if options.image_size is None else options.image_size
     num_classes = spec.num_classes if options.classes is None else options.classes
-    if image_size < 8 or num_classes < 2:
-        raise ValueError(f"images must have at least 8 pixels and 2 classes, got {image_size} and {num_classes}")
-    if image_size > MAX_IMAGE_SIZE or num_classes > MAX_CLASSES:
-        most = f"{MAX_IMAGE_SIZE} pixels and {MAX_CLASSES} classes"
-        raise ValueError(f"images must have at most {most}, got {image_size} and {num_classes}")
+    for name, value, least, most in (
+        ("image-size", image_size, 8, MAX_IMAGE_SIZE),
+        ("classes", num_classes, 2, MAX_CLASSES),
+    ):
+        if not least <= value <= most:
+            raise ValueError(f"--{name} must be {least}..{most}, got {value}")
     return set_stack(replace(spec, image_size=image_size, num_classes=num_classes), source, options)
 
 
@@ -180,6 +182,8 @@ def _find(text: str) -> ArchitectureSource:
         return _from_folder(text, path, 1)
     if (named := _named(text)) is not None:
         return ArchitectureSource(text, named)
+    if path.exists():
+        raise ValueError(f"{text} must be a file or a folder")
     folder, at, rank = text.rpartition("@")
     if at and Path(folder).is_dir():
         return _from_run(text, Path(folder), rank)
@@ -269,8 +273,21 @@ def _from_training(text: str, folder: RunFolder, rank: int) -> ArchitectureSourc
         return _from_weights(text, folder.path / NETWORK_FILE, data)
     if (folder.path / WEIGHTS_FILE).is_file():
         return _from_weights(text, folder.path / WEIGHTS_FILE)
+    if folder.config.exists():
+        return _from_unfinished(text, folder)
     if (folder.path / ARCHITECTURE_FILE).is_file():
         described = folder.path / SPEC_FILE
         fidelity = Fidelity(read_network(described)) if described.is_file() else None
         return ArchitectureSource(text, read_architecture(folder.path / ARCHITECTURE_FILE), fidelity)
     raise ValueError(f"{folder.path} holds no run: there is no {folder.ledger.name} in it")
+
+
+def _from_unfinished(text: str, folder: RunFolder) -> ArchitectureSource:
+    """The network of a training that is not finished; ValueError for a run of another kind, which has none."""
+    document, architecture = folder.document(), folder.stored_architecture()
+    kind = kind_of(document)
+    if kind.sections[0] != "training" or architecture is None:
+        alone = "" if architecture is None else f"; its architecture alone is {folder.architecture}"
+        raise ValueError(f"{folder.path} holds a run of `nas {kind.command}` without a classifier{alone}")
+    spec = validate_section("network", document.get("network") or {}, NetworkSpec)
+    return ArchitectureSource(text, architecture, Fidelity(spec))

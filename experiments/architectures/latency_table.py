@@ -65,9 +65,11 @@ def build_table(request: TableRequest, out: Path, console: Console) -> dict[str,
     """Measures the parts of random networks, then whole ones, writes the table, and returns the report.
 
     Raises:
-        ValueError: if the network is not possible.
+        ValueError: if the network is not possible, or the table cannot be a file at `out`.
         RuntimeError: if the backend cannot be used here.
     """
+    if out.suffix != ".json" or out.is_dir() or not out.absolute().parent.is_dir():  # before minutes of measuring
+        raise ValueError(f"the table must be a .json file in a folder that exists, got {str(out)!r:.200}")
     check_backend(request.settings.backend)
     checked = list(request.architectures(request.check, 1))
     shown = Progress(console=console, disable=not console.is_terminal)

@@ -79,6 +79,8 @@ def export(  # noqa: PLR0913 - one argument for each option
         files = export_front(Path(arch), out, network, names=names, programs=programs, normalize=normalize)
         typer.echo(f"{out}: " + ", ".join(path.name for path in files))
         return
+    if objectives is not None:
+        raise ValueError("--objectives is for --front")
     source = find_architecture(arch)
     files = export_architecture(source, out, network, programs=programs, normalize=normalize)
     typer.echo(f"{out}: " + ", ".join(path.name for path in files))
@@ -115,7 +117,7 @@ def score(  # noqa: PLR0913 - one argument for each option
     archs: Annotated[list[str], typer.Argument(metavar="ARCH...", help="Architectures, as for nas count.")],
     *,
     scores: Annotated[str | None, typer.Option(help="Comma-separated names; default all.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of images; default Gaussian noise.")] = None,
+    data: Annotated[Path | None, options.folder("Folder of images; default Gaussian noise.")] = None,
     batch: Annotated[int, typer.Option(help="Number of images.")] = 64,
     seed: options.Seed = None,
     preset: options.Preset = None,

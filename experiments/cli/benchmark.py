@@ -11,6 +11,7 @@ import typer
 from experiments.cli.options import Json, Quick, folder, split
 from experiments.cli.output import print_json
 
+DEFAULT_ETA = 3.0
 QUICK_TRIALS, QUICK_SEEDS = 20, 2
 """The most trials and seeds of `--quick`."""
 
@@ -36,7 +37,9 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         str | None,
         typer.Option(help="Stop weak trials early: EPOCHS=COLUMN, comma-separated: 12=valid_accuracy_12ep."),
     ] = None,
-    eta: Annotated[float, typer.Option(help="One in ETA of the trials that reach a rung goes on.")] = 3.0,
+    eta: Annotated[
+        float | None, typer.Option(help="One in ETA of the trials that reach a rung goes on; default 3.")
+    ] = None,
     objectives: Annotated[
         str | None, typer.Option(help="Search for a front: comma-separated, such as accuracy,latency_pixel2.")
     ] = None,
@@ -61,7 +64,11 @@ def benchmark(  # noqa: PLR0913 - one argument for each option
         trials, seeds = min(trials, QUICK_TRIALS), min(seeds, QUICK_SEEDS)
     columns = Columns(valid, test, seconds)
     chosen = tuple(CONTROLLERS) if controllers is None else split(controllers)
-    stopping = parse_rungs(rungs or ""), eta
+    if eta is not None and rungs is None:
+        raise ValueError("--eta is for --rungs")
+    if costs is not None and objectives is None:
+        raise ValueError("--costs is for --objectives")
+    stopping = parse_rungs(rungs or ""), DEFAULT_ETA if eta is None else eta
     asked = Benchmark(table, chosen, trials, seeds, whole_numbers(workers), columns, processes, *stopping, space)
     asked = replace(asked, objectives=split(objectives), costs=costs)
     value = run_benchmark(asked, out, Console(stderr=as_json))
@@ -81,6 +88,8 @@ def parse_rungs(text: str) -> dict[int, str]:
         epochs, equals, column = part.partition("=")
         if not (equals and column and epochs.isascii() and epochs.isdecimal() and 0 < int(epochs[:9]) < 200):
             raise ValueError(f"rungs must be EPOCHS=COLUMN with epochs of 1..199, got {part!r:.60}")
+        if int(epochs[:9]) in rungs:
+            raise ValueError(f"rungs must have each number of epochs once, got {text!r:.60}")
         rungs[int(epochs[:9])] = column
     return rungs
 

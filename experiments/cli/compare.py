@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, folder
+from experiments.cli.options import Json, folder, folder_argument
 from experiments.cli.output import print_result
 
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: nas compare runs/digits_ppo runs/digits_random --out runs/comparison")
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, one for each strategy and seed.")],
+    runs: Annotated[list[Path], folder_argument("Run folders, one for each strategy and seed.")],
     *,
     out: Annotated[Path, folder("Folder for curves, comparison.json and report.html.")],
     force: Annotated[bool, typer.Option("--force", help="Compare although space, fidelity or data differ.")] = False,

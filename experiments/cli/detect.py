@@ -11,7 +11,7 @@ from experiments.cli import options
 
 app = typer.Typer()
 DetectionData = Annotated[
-    Path | None, typer.Option(help="Folder with train, val and annotations in COCO's JSON format, or VOCdevkit.")
+    Path | None, options.folder("Folder with train, val and annotations in COCO's JSON format, or VOCdevkit.")
 ]
 
 

@@ -18,9 +18,11 @@ def evaluate(
     *,
     data: Annotated[str | None, typer.Option(help="Folder of the images, or digits.")] = None,
     crop: Annotated[
-        list[int] | None, typer.Option(min=8, help="Side of the central crop that is classified; repeatable.")
+        list[int] | None, typer.Option(min=8, max=8192, help="Side of the central crop that is classified; repeatable.")
     ] = None,
-    resize: Annotated[int | None, typer.Option(min=8, help="Shorter side to which images are resized before.")] = None,
+    resize: Annotated[
+        int | None, typer.Option(min=8, max=8192, help="Shorter side to which images are resized before.")
+    ] = None,
     code: Annotated[
         bool, typer.Option("--code", help="Run model.py of an exported folder; only one that you trust.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json
+from experiments.cli.options import Json, folder
 from experiments.cli.output import print_json, print_result
 
 app = typer.Typer()
@@ -41,7 +41,7 @@ def configs(*, as_json: Json = False) -> None:
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The file to write.")],
     *,
-    data: Annotated[Path | None, typer.Option(help="Folder of the images; the embedded digits without it.")] = None,
+    data: Annotated[Path | None, folder("Folder of the images; the embedded digits without it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write the configuration of a search that fits your images and this machine, with every setting explained."""

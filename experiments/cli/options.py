@@ -24,6 +24,11 @@ def folder(text: str) -> Any:  # noqa: ANN401 - as typer.Option
     return typer.Option(parser=named_folder, help=text)
 
 
+def folder_argument(text: str) -> Any:  # noqa: ANN401 - as typer.Argument
+    """An argument that names a folder, with its help."""
+    return typer.Argument(parser=named_folder, help=text)
+
+
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a configuration, see the example below.")]
 Arch = Annotated[
     str,
@@ -44,7 +49,7 @@ Objectives = Annotated[
     str | None, typer.Option(help="Comma-separated objectives of the front; default those that the search sought.")
 ]
 Out = Annotated[Path | None, folder("Output folder; default runs/CONFIG.")]
-Data = Annotated[Path | None, typer.Option(help="Folder of the images.")]
+Data = Annotated[Path | None, folder("Folder of the images.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.")]
 Workers = Annotated[int | None, typer.Option(help="Maximum number of workers at a time.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto or HOST:PORT.")]
@@ -94,6 +99,8 @@ def config_request(
     """
     from experiments.config.resolve import ConfigRequest
 
+    if not source.strip():  # which stands for the defaults elsewhere
+        raise ValueError("a configuration must be named, got an empty text")
     shared: dict[str, Mapping[str, Any]] = {
         "data": {"root": data},
         "workers": {"num_workers": workers, "address": address},

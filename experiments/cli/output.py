@@ -61,11 +61,21 @@ def report_errors(command: Callable[[], object]) -> int:
     except _UsageError as error:
         return _complain(_usage(error), error, BAD_INPUT)
     except (ValueError, OSError, RuntimeError) as error:
-        return _complain(str(error), error, BAD_INPUT)
+        return _complain(_plain(error), error, BAD_INPUT)
     except Exception as error:  # the last resort: a line that asks for a report, not a traceback
         text = f"internal error, please report it with the traceback that NAS_DEBUG=1 shows: {type(error).__name__}: "
         return _complain(f"{text}{error}", error, INTERNAL_ERROR)
     return code if isinstance(code, int) else 0
+
+
+def _plain(error: Exception) -> str:
+    """The message of an error of the input: of a section that is not valid its first fault, of a file its name."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(faults := getattr(error, "errors", None), Callable):
+        first = faults(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r:.60}"
+    return str(error)
 
 
 def _complain(text: str, error: BaseException, code: int) -> int:

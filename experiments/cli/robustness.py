@@ -17,8 +17,8 @@ _Networks = Annotated[
 ]
 _Out = Annotated[Path, folder("Folder for figures and JSON.")]
 _Data = Annotated[str | None, typer.Option(help="Folder of the images, or digits; default those of the run.")]
-_Images = Annotated[int | None, typer.Option(help="Maximum number of test images.")]
-_Pictures = Annotated[Path | None, typer.Option(help="Folder of reference images for the shift style.")]
+_Images = Annotated[int | None, typer.Option(min=2, help="Maximum number of test images.")]
+_Pictures = Annotated[Path | None, folder("Folder of reference images for the shift style.")]
 
 
 @app.command(epilog="Example: nas robustness runs/bn@1 runs/ibn@1 --shifts add_all,add_red --severity 3 --out robust")

@@ -20,10 +20,10 @@ def segment(  # noqa: PLR0913 - one argument for each option
     scratch: options.Scratch = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with train, val and semantic/{train,val} with masks; Cityscapes, GTA5, ADE20K, VOC."),
+        options.folder("Folder with train, val and semantic/{train,val} with masks; Cityscapes, GTA5, ADE20K, VOC."),
     ] = None,
     test_data: Annotated[
-        Path | None, typer.Option(help="Another such folder of equal classes whose val is evaluated.")
+        Path | None, options.folder("Another such folder of equal classes whose val is evaluated.")
     ] = None,
     norms: Annotated[
         str | None, typer.Option(metavar="NORM,NORM,...", help="Train with each of these norms, and compare them.")

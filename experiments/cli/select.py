@@ -18,6 +18,7 @@ from experiments.cli.options import (
     Workers,
     config_request,
     folder,
+    folder_argument,
     split,
 )
 from experiments.cli.output import print_json
@@ -27,7 +28,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: nas select runs/digits_ppo --top 8 --random 8 --config digits_full --out runs/tournament")
 def select(  # noqa: PLR0913 - one argument for each option
-    run: Annotated[Path, typer.Argument(help="Folder of a search.")],
+    run: Annotated[Path, folder_argument("Folder of a search.")],
     *,
     config: Annotated[
         str | None, typer.Option(help="How candidates are trained: a YAML file, or a name such as digits_full.")
@@ -63,6 +64,11 @@ def select(  # noqa: PLR0913 - one argument for each option
     from rich.console import Console
 
     if front:
+        training = {"--config": config, "--out": out, "--top": top, "--random": random, "--grace": grace}
+        training |= {"--reduction": reduction, "--data": data, "--workers": workers, "--address": address}
+        training |= {"--seed": seed, "--set": settings, "--accept-data": accept_data or None, "--quick": quick or None}
+        if given := [name for name, value in training.items() if value is not None]:
+            raise ValueError(f"--front chooses without training, got {', '.join(given)}")
         _select_from_front(run, bound or [], split(objectives), as_json=as_json)
         return
     if config is None or out is None:

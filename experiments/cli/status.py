@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.options import Json, Objectives, split
+from experiments.cli.options import Json, Objectives, folder_argument, split
 from experiments.cli.output import print_result
 
 app = typer.Typer()
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: nas status runs/digits_ppo --json")
 def status(
-    run: Annotated[Path, typer.Argument(help="Folder of a search or of trainings.")],
+    run: Annotated[Path, folder_argument("Folder of a search or of trainings.")],
     *,
     front: Annotated[bool, typer.Option("--front", help="Show the Pareto front of a search instead.")] = False,
     objectives: Objectives = None,

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.options import folder_argument
+
 app = typer.Typer()
 
 DEFAULT_PORT = 8321
-_Runs = Annotated[list[Path], typer.Argument(help="Folders of searches, which may be running.")]
+_Runs = Annotated[list[Path], folder_argument("Folders of searches, which may be running.")]
 
 
 @app.command(epilog="Example: nas watch runs/digits_ppo runs/digits_random")

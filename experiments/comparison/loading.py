@@ -111,7 +111,7 @@ def load_run(path: Path) -> LoadedRun:
         ValueError: if it is not a run folder, its files are not valid, or it has no finished trial.
     """
     folder = RunFolder(path)
-    document = folder.document()
+    document = folder.search_document()
     contents = read_ledger(folder.ledger)
     if not contents.finished:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")

@@ -6,14 +6,15 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from workers.cluster.resources import WorkerResources
+from workers.cluster.resources import WorkerResources, check_address
 
 if TYPE_CHECKING:
     from workers.jobs.data_parallel import ParallelWorkers
 
+Address = Annotated[str | None, AfterValidator(check_address)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -64,7 +65,7 @@ class SearchWorkers:
     """
 
     pool: Literal["ray", "serial"] = "ray"
-    address: str | None = None
+    address: Address = None
     dashboard: bool = False
     runtime_env: RuntimeEnv = RuntimeEnv()
     num_workers: Annotated[int | None, Field(ge=1)] = None
@@ -127,7 +128,7 @@ class TrainingWorkers:
     """
 
     num_workers: Annotated[int, Field(ge=1, le=10_000)] = 1
-    address: str | None = None
+    address: Address = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[int | None, Field(ge=0, le=1)] = None
 
@@ -168,7 +169,7 @@ class StudyWorkers:
     """
 
     num_workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    address: str | None = None
+    address: Address = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[int | None, Field(ge=0, le=1)] = None
     max_retries: Annotated[int, Field(ge=0, le=1000)] = 3

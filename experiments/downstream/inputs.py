@@ -96,12 +96,14 @@ def _network_of(
 
 
 def _untrained(name: str, backbone: BackboneRequest) -> Buildable:
-    if not backbone.scratch and any((Path(name) / file).is_file() for file in _NO_CLASSIFIERS):
+    if not any((Path(name) / file).is_file() for file in _NO_CLASSIFIERS):
+        return find_architecture(name).architecture
+    if not backbone.scratch:
         raise ValueError(
             f"{name} holds a detector or segmenter; a backbone is initialized from a classifier. --scratch takes "
             "the architecture only"
         )
-    return find_architecture(name).architecture
+    return find_architecture(str(RunFolder(Path(name)).architecture)).architecture
 
 
 def _stored_backbone(document: Document, first: str, folder: RunFolder) -> Buildable:

@@ -57,6 +57,8 @@ def write_init(file: Path, data: Path | None, *, force: bool = False) -> list[st
         raise ValueError(f"the name of the file must end in .yaml, got {file.name!r:.100}")
     if file.exists() and not force:
         raise ValueError(f"{file} exists already; choose another name, or replace it with --force")
+    if data is not None and not data.is_dir():
+        raise ValueError(f"there is no folder {data}, named with --data")
     images = None if data is None else inspect_folder(data)
     num_gpus, num_cpus = _num_gpus(), os.cpu_count() or 1
     document = fit(images, data, num_gpus=num_gpus, num_cpus=num_cpus)

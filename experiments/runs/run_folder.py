@@ -14,7 +14,7 @@ import yaml
 
 from experiments.config.config import Config
 from experiments.config.former_settings import without_former
-from experiments.config.kinds import ConfigKind, Document, kind_of
+from experiments.config.kinds import SEARCH, ConfigKind, Document, kind_of
 from experiments.config.parsing.secrets import has_secrets, masked
 from experiments.config.parsing.sections import flatten
 from experiments.config.parsing.yaml_file import read_yaml
@@ -107,10 +107,21 @@ class RunFolder:
         return None
 
     def document(self) -> dict[str, Any]:
-        """The resolved configuration as plain data; ValueError if the folder holds no run."""
-        document = self.stored_document() if self.path.is_dir() else None
+        """The resolved configuration as plain data; ValueError if there is no such folder, or it holds no run."""
+        if not self.path.is_dir():
+            raise ValueError(
+                f"{self.path} must be a folder" if self.path.exists() else f"there is no folder {self.path}"
+            )
+        document = self.stored_document()
         if document is None:
             raise ValueError(f"{self.path} holds no run: there is no {self.config.name} in it")
+        return document
+
+    def search_document(self) -> dict[str, Any]:
+        """Like `document`; ValueError also if the run is no search."""
+        document = self.document()
+        if (kind := kind_of(document)) is not SEARCH:
+            raise ValueError(f"{self.path} holds a run of `nas {kind.command}`; it must be one of `nas search`")
         return document
 
     def stored_architecture(self) -> Buildable | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ def run_front(run: Path, names: Sequence[str] = ()) -> Front:
 
 def front_of(folder: RunFolder, names: Sequence[str] = ()) -> tuple[Front, list[Record]]:
     """Like `run_front`, with the records of its trials in the same order."""
-    names = tuple(names) or stored_objectives(folder.document()).names
+    document = None if _is_bare(folder) else folder.search_document()
+    names = tuple(names) or stored_objectives(document).names
     if not names:
         raise ValueError(f"{folder.path} sought no front: give --objectives, such as accuracy,parameters")
     objectives = Objectives.of(names)
@@ -90,6 +92,11 @@ def front_of(folder: RunFolder, names: Sequence[str] = ()) -> tuple[Front, list[
     measured = tuple(sign * number for sign, number in zip(signs, reference, strict=True))
     path = str(folder.path)
     return Front(path, names, points, len(records), knee(best), measured, hypervolume(best, reference)), chosen
+
+
+def _is_bare(folder: RunFolder) -> bool:
+    """Whether there is a ledger without a configuration, as other programs may write it."""
+    return folder.ledger.is_file() and not folder.config.exists()
 
 
 def distinct_successes(contents: LedgerContents) -> list[Record]:
@@ -113,9 +120,12 @@ def best_within(front: Front, bounds: Sequence[str]) -> int:
         if not equals or name not in front.objectives:
             raise ValueError(f"a bound must be OBJECTIVE=NUMBER, of {', '.join(front.objectives)}, got {bound!r:.60}")
         try:
-            limits.append((front.objectives.index(name), find_objective(name), float(text)))
+            limit = float(text)
         except ValueError:
-            raise ValueError(f"a bound must be OBJECTIVE=NUMBER, got {bound!r:.60}") from None
+            limit = math.nan
+        if not math.isfinite(limit):
+            raise ValueError(f"a bound must be OBJECTIVE=NUMBER, got {bound!r:.60}")
+        limits.append((front.objectives.index(name), find_objective(name), limit))
     for place, point in enumerate(front.points):
         if all(objective.keeps(point.numbers[index], limit) for index, objective, limit in limits):
             return place

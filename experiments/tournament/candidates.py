@@ -28,7 +28,7 @@ def choose_candidates(settings: TournamentSettings) -> list[tuple[Entrant, Build
     """
     run, top, random = Path(settings.run), settings.top, settings.random
     folder = RunFolder(run)
-    reward = stored_reward(folder.document())
+    reward = stored_reward(folder.search_document())
     contents = read_ledger(folder.ranking)
     records = contents.best(len(contents.finished), reward)
     if len(records) < top + random:

@@ -112,6 +112,8 @@ def evaluation_lines(value: Mapping[str, Any]) -> Sequence[str]:
 
 def _data_spec(data: str | None, how: Mapping[str, Any], resize: int) -> DataSpec:
     if data is not None and (Path(data).is_dir() or data not in DATA_SETS):
+        if not data.strip() or not Path(data).is_dir():
+            raise ValueError(f"--data must be a folder, or one of {', '.join(DATA_SETS)}, got {data!r:.200}")
         streamed = how.get("streamed") is True or find_shards(Path(data)) is not None
         return DataSpec("image_folder", data, image_size=resize, streamed=streamed)
     name = data or how.get("data")

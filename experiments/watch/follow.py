@@ -115,7 +115,8 @@ class LedgerFollower:
         end = min(status.st_size, self._offset + limit)
         while self._offset < end:
             line = file.readline(MAX_LINE)
-            if not line.endswith(b"\n") or b"\0" in line:  # still being written, or cut by a crash
+            is_zeros = b"\0" in line and not line.strip(b"\0\n")
+            if not line.endswith(b"\n") or is_zeros:  # still being written, or cut by a crash
                 if len(line) == MAX_LINE:
                     raise ValueError(f"{self.path}, line {self._num_lines + 1}: it must be shorter than {MAX_LINE}")
                 return False

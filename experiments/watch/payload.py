@@ -13,6 +13,7 @@ from typing import Any
 from experiments.config.named import stored_reward
 from experiments.config.parsing.sections import flatten
 from experiments.config.parsing.yaml_file import read_yaml
+from experiments.runs.run_folder import RunFolder
 from experiments.watch.follow import NUMBERS, STATUSES, LedgerFollower
 
 CONFIG, LEDGER = "config.yaml", "ledger.jsonl"
@@ -33,12 +34,9 @@ class WatchedRun:
 
     def __init__(self, folder: Path) -> None:
         self.name, self._config = str(folder), folder / CONFIG
-        if not self._config.is_file():
-            raise ValueError(f"{folder} holds no run: there is no {CONFIG} in it")
+        RunFolder(folder).search_document()
         self.document = read_yaml(self._config)
         self._changed = self._config.stat().st_mtime_ns
-        if "search" not in self.document:
-            raise ValueError(f"{folder} holds no search: its {CONFIG} has no section search")
         self.follower = LedgerFollower(folder / LEDGER, stored_reward(self.document))
         self.unread = True
 

@@ -46,6 +46,8 @@ def watch_runs(folders: Sequence[Path], host: str, port: int, console: Console) 
         RuntimeError: If the address cannot be used.
     """
     runs = open_runs(folders)
+    if not host.strip():  # to a socket it would mean all addresses
+        raise ValueError("--host must be an address or a name, such as 127.0.0.1, got nothing")
     try:
         asyncio.run(_serve(runs, host, port, console))
     except KeyboardInterrupt:
@@ -61,7 +63,7 @@ async def _serve(runs: Sequence[WatchedRun], host: str, port: int, console: Cons
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise RuntimeError(
-                f"port {port} of {host} cannot be used ({error.strerror}); choose another --port"
+                f"port {port} of {host} cannot be used ({error.strerror}); choose another --port or --host"
             ) from None
         say(console, f"watching {len(runs)} run{'s' * (len(runs) != 1)}; press Ctrl-C to stop")
         say(console, address(host, runner.addresses[0][1], token))

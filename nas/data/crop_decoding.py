@@ -15,12 +15,12 @@ import numpy.typing as npt
 import simplejpeg
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from nas.data.data_set import Images
 from nas.data.formats.orientation import displayed_size, turn_upright
-from nas.data.image_decoding import to_rgb
+from nas.data.image_decoding import decoding_fault, to_rgb
 
 _PLAIN, _EXIF = ("YCbCr", "RGB", "Gray"), b"Exif"
 _SMALLEST = 2
@@ -70,11 +70,8 @@ def decode_crop(source: Source, choose: ChooseBox, size: int) -> Images:
         planes = _decode_plain(content, width, height, factor) if image is None else _decode(image, factor)
         left, top, right, bottom = _pixels(box, planes.shape[2] / width, planes.shape[1] / height)
         return _resize(planes[:, top:bottom, left:right], size)
-    except UnidentifiedImageError:
-        raise ValueError(f"{source} is not an image that can be decoded: no known format") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-        raise ValueError(f"{source} is not an image that can be decoded: {reason}") from None
+        raise ValueError(f"{source} is not an image that can be decoded: {decoding_fault(error)}") from None
 
 
 def center_box(width: int, height: int, *, share: float) -> Box:

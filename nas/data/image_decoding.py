@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nas.data.data_set import Images
 from nas.data.formats.orientation import turn_upright
@@ -33,8 +33,15 @@ def decode_image(path: Path, size: int | None, *, annotated: tuple[int, int] | N
             color = turn_upright(image, to_rgb(image), annotated=annotated)
             pixels = np.asarray(color if size is None else _resize_and_crop(color, size))
     except Exception as error:  # Pillow raises half a dozen types for damaged files
-        raise ValueError(f"{path} is not an image that can be decoded: {error}") from None
+        raise ValueError(f"{path} is not an image that can be decoded: {decoding_fault(error)}") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def decoding_fault(error: Exception) -> str:
+    """Says in one line why a file cannot be decoded, without its path."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no known format"
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
 
 
 def decode_blocks(paths: Sequence[Path], size: int | None) -> Iterator[Images]:

@@ -24,7 +24,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
     """
     if isinstance(text, bytes):
         try:
-            text = text.decode()
+            text = text.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError("the text is not UTF-8") from None
     _check_depth(text)

@@ -133,10 +133,14 @@ def read_result(out: Path) -> dict[str, Any] | None:
     path = out / RESULT_FILE
     if not path.exists():
         return None
+    again = "delete it and rerun the command to recreate it"
     try:
-        return read_json_object(path)
+        value = read_json_object(path)
     except ValueError as error:
-        raise ValueError(f"{error}; delete it and rerun the command to recreate it") from None
+        raise ValueError(f"{error}; {again}") from None
+    if "num_parameters" not in value:
+        raise ValueError(f"{path} must hold the result of a training, got {value!r:.60}; {again}")
+    return value
 
 
 def read_records(out: Path) -> list[Record]:

@@ -21,6 +21,7 @@ from ray._private import ray_constants
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 from nas import plugins
+from workers.cluster.resources import check_address
 from workers.cluster.signals import kept_signals
 from workers.cluster.watch import quiet_ray, watched_ray
 from workers.errors import first_line
@@ -116,15 +117,11 @@ def _token_hint(error: Exception) -> str:
 
 
 def _check_address(address: str) -> None:
-    """Raises RuntimeError within seconds if no cluster answers; Ray itself tries for a minute."""
+    """Raises RuntimeError in seconds if no cluster answers (Ray tries for a minute); ValueError for no address."""
     if address == "auto":
         return
+    check_address(address)
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        raise RuntimeError(
-            f"the address of a Ray cluster must be auto or HOST:PORT, got {address!r:.100}; "
-            "on a machine that is not one of its nodes, use `ray job submit`"
-        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:

@@ -16,6 +16,18 @@ _UNIT = _SLACK = 1e-4  # in which Ray counts resources; as slack, so that 0.3 ho
 _Positive = Annotated[float, Field(gt=0)]
 
 
+def check_address(address: str | None) -> str | None:
+    """Returns the address of a Ray cluster; ValueError unless it is ``auto`` or ``HOST:PORT``. None is this machine."""
+    host, _, port = (address or "").rpartition(":")
+    is_valid = bool(host) and "/" not in host and port.isascii() and port.isdecimal() and 0 < int(port[:9]) < 65536
+    if address not in (None, "auto") and not is_valid:
+        raise ValueError(
+            f"the address of a Ray cluster must be auto or HOST:PORT, got {address!r:.100}; "
+            "on a machine that is not one of its nodes, use `ray job submit`"
+        )
+    return address
+
+
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class WorkerResources:
     """Resources and limits of each worker, and number of workers.

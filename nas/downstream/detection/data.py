@@ -14,7 +14,7 @@ import numpy as np
 
 from nas.architecture import fingerprint_json
 from nas.data.formats.orientation import read_size
-from nas.data.image_decoding import decode_image
+from nas.data.image_decoding import decode_image, decoding_fault
 from nas.data.image_files import composed
 from nas.data.report import DataReport
 from nas.downstream.detection.annotation_file import Reading, read_annotations
@@ -85,7 +85,7 @@ def load_detection_data(
         measured = read("val")
         _check_same_categories(train, measured)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
-    measured = choose_images(measured, number, seed=data.subset_seed)
+    measured = _choose_measured(measured, number, seed=data.subset_seed)
     if not has_objects(measured):
         raise ValueError(f"{measured.path}: there must be at least one object in the images to evaluate, got none")
     report = describe_data(Path(data.root), chosen, measured, num_available=len(train.images)) if check else None
@@ -118,6 +118,20 @@ def choose_images(annotations: Annotations, number: int | None, *, seed: int) ->
     images = tuple(annotations.images[place] for place in sorted(drawn))
     objects = {each.id: annotations.objects[each.id] for each in images if each.id in annotations.objects}
     return replace(annotations, images=images, objects=objects)
+
+
+def _choose_measured(annotations: Annotations, number: int | None, *, seed: int) -> Annotations:
+    """Like `choose_images`; if the images hold no object to evaluate, the first one that holds some replaces one."""
+    chosen = choose_images(annotations, number, seed=seed)
+    if has_objects(chosen):
+        return chosen
+    for image in annotations.images:
+        objects = {image.id: annotations.objects.get(image.id, ())}
+        if has_objects(found := replace(annotations, images=(image,), objects=objects)):
+            kept = chosen.images[:-1]
+            objects |= {each.id: annotations.objects[each.id] for each in kept if each.id in annotations.objects}
+            return replace(found, images=(*kept, image), objects=objects)
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +209,7 @@ def _check_size(path: Path, image: AnnotatedImage) -> bool:
     except FileNotFoundError:
         raise ValueError(f"{path}, image {image.id}: there is no file {image.path}") from None
     except Exception as error:  # Pillow raises half a dozen types for damaged files
-        raise ValueError(f"{path}, image {image.id}: {image.path} cannot be decoded: {error}") from None
+        raise ValueError(f"{path}, image {image.id}: {image.path} cannot be decoded: {decoding_fault(error)}") from None
     if size != (image.width, image.height):
         raise ValueError(
             f"{path}, image {image.id}: {image.path} must have {image.width} x {image.height} pixels as the "

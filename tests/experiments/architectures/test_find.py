@@ -158,8 +158,8 @@ def test_options_change_the_network():
     ("options", "message"),
     [
         (NetworkOptions(preset="imagenet"), "unknown preset 'imagenet'; did you mean imagenet-"),
-        (NetworkOptions(image_size=4), "got 4 and 10"),
-        (NetworkOptions(classes=1), "got 32 and 1"),
+        (NetworkOptions(image_size=4), "--image-size must be 8..8192, got 4"),
+        (NetworkOptions(classes=1), "--classes must be 2..1000000, got 1"),
         (NetworkOptions(stack="2@256"), "nearest: 2@240 and 2@288"),
         (NetworkOptions(stack="big"), "a stack must be N@P"),
         (NetworkOptions(parameters="much"), "an amount must be a number such as 600M"),

@@ -52,7 +52,7 @@ def test_without_arguments_the_help_is_shown(run_cli):
 def test_the_process_is_asked_for_arguments(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["nas", "status", "/no/such/run"])
     assert main() == BAD_INPUT
-    assert "holds no run" in capsys.readouterr().err
+    assert "there is no folder /no/such/run" in capsys.readouterr().err
     assert cli.app.info.name == "nas"
 
 

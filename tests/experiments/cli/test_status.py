@@ -12,4 +12,4 @@ def test_a_finished_run_has_a_status(run_cli, finished_run):
 
 def test_what_is_no_run_is_one_line(run_cli):
     code, _, err = run_cli("status", "/no/such/run")
-    assert (code, err) == (2, "error: /no/such/run holds no run: there is no config.yaml in it\n")
+    assert (code, err) == (2, "error: there is no folder /no/such/run\n")

@@ -102,9 +102,14 @@ def test_architectures_that_are_not_made_of_cells_are_read_as_they_are(write_run
 
 
 def test_folders_without_a_run_are_refused(write_run, tmp_path):
-    for folder in (tmp_path / "missing", tmp_path):
-        with pytest.raises(ValueError, match=r"holds no run: there is no config.yaml in it"):
-            load_run(folder)
+    with pytest.raises(ValueError, match=r"there is no folder .*missing$"):
+        load_run(tmp_path / "missing")
+    with pytest.raises(ValueError, match=r"holds no run: there is no config.yaml in it"):
+        load_run(tmp_path)
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "config.yaml").write_text("training: {}\n")
+    with pytest.raises(ValueError, match="holds a run of `nas train`; it must be one of `nas search`"):
+        load_run(tmp_path / "training")
     with pytest.raises(ValueError, match="holds no finished trial"):
         load_run(write_run("begun", "ppo", 0, outcomes=[]))
     assert to_run(load_run(write_run("failed", "ppo", 0, outcomes=[Failure(0, "error", "x")]))).num_trials == 1

@@ -82,9 +82,12 @@ def test_a_torn_line_is_told(run):
     assert "warning: " in stream.getvalue()
 
 
-@pytest.mark.parametrize("name", ["missing", "empty", "file"])
-def test_what_is_no_run_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("missing", "there is no folder .*missing$"), ("empty", "holds no run"), ("file", "file must be a folder$")],
+)
+def test_what_is_no_run_is_refused(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("text")
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match=message):
         run_status(tmp_path / name)

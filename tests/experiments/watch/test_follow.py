@@ -57,6 +57,15 @@ def test_zeros_after_a_power_cut_are_waited_for(make_run):
     assert (follower.num_rows, follower.error) == (4, None)
 
 
+def test_a_damaged_line_is_no_cut_end(make_run):
+    path = make_run() / "ledger.jsonl"
+    with path.open("ab") as file:
+        file.write(b"ab\0\n")
+    follower = LedgerFollower(path)
+    follower.read()
+    assert "line 11: " in follower.error or "ledger.jsonl, line" in follower.error
+
+
 def test_much_is_read_in_parts(make_run):
     follower = LedgerFollower(make_run() / "ledger.jsonl")
     assert follower.read(limit=1) is True

@@ -65,8 +65,8 @@ def test_what_is_no_search_or_given_twice_is_refused(make_run, tmp_path):
     folder = make_run()
     with pytest.raises(ValueError, match="more than once"):
         open_runs([folder, tmp_path / "." / "run"])
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="there is no folder"):
         open_runs([tmp_path / "missing"])
     (folder / "config.yaml").write_text("training: {}\n")
-    with pytest.raises(ValueError, match="holds no search"):
+    with pytest.raises(ValueError, match="holds a run of `nas train`; it must be one of `nas search`"):
         open_runs([folder])

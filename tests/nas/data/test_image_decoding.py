@@ -71,8 +71,9 @@ def test_a_truncated_file_is_named(tmp_path, picture, suffix):
 def test_a_file_that_is_no_image_is_named(tmp_path, content):
     path = tmp_path / "no.jpg"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"no\.jpg is not an image"):
+    with pytest.raises(ValueError, match=r"no\.jpg is not an image") as error:
         decode_image(path, 8)
+    assert str(error.value).count("no.jpg") == 1
 
 
 def test_blocks_keep_the_order(tmp_path):

@@ -124,7 +124,7 @@ def test_a_runtime_environment_is_prepared_beside_the_packages(no_ray, monkeypat
 
 @pytest.mark.parametrize("address", ["", "nowhere", "ray://127.0.0.1:10001", "host:port", ":6379"])
 def test_an_address_must_have_a_form_that_ray_takes(no_ray, address):
-    with pytest.raises(RuntimeError, match="must be auto or HOST:PORT"), connect(address):
+    with pytest.raises(ValueError, match="must be auto or HOST:PORT"), connect(address):
         pass
 
 

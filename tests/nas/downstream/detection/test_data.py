@@ -115,6 +115,18 @@ def test_images_without_any_object_cannot_be_trained_on(load, coco_folder):
         load()
 
 
+def test_a_few_images_to_evaluate_hold_an_object(load, coco_folder):
+    path = coco_folder / "annotations" / "instances_val.json"
+    value = json.loads(path.read_text())
+    for kept in value["images"]:
+        few = [each for each in value["annotations"] if each["image_id"] == kept["id"]]
+        path.write_text(json.dumps({**value, "annotations": few}))
+        if few:
+            measured = load(num_evaluated=1).evaluation
+            assert [each.id for each in measured.images] == [kept["id"]]
+            assert len(measured.objects[kept["id"]]) == len(few)
+
+
 def test_masks_are_demanded_only_where_they_are_wanted(load, coco_folder):
     path = coco_folder / "annotations" / "instances_val.json"
     edit(path, lambda value: value["annotations"][2].pop("segmentation"))
