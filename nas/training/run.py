@@ -133,13 +133,12 @@ def read_result(out: Path) -> dict[str, Any] | None:
     path = out / RESULT_FILE
     if not path.exists():
         return None
-    again = "delete it and rerun the command to recreate it"
     try:
         value = read_json_object(path)
-    except ValueError as error:
-        raise ValueError(f"{error}; {again}") from None
-    if "num_parameters" not in value:
-        raise ValueError(f"{path} must hold the result of a training, got {value!r:.60}; {again}")
+        value["num_parameters"]  # every result has it
+    except (ValueError, KeyError) as error:
+        fault = error if isinstance(error, ValueError) else f"{path} must hold the result of a training"
+        raise ValueError(f"{fault}; delete it and rerun the command to recreate it") from None
     return value
 
 

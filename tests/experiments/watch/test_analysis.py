@@ -108,6 +108,6 @@ def test_questions_are_answered_one_a_line_and_errors_are_answers(monkeypatch):
     answers = io.StringIO()
     main(io.StringIO("".join(json.dumps(each) + "\n" for each in questions)), answers)
     first, second = map(json.loads, answers.getvalue().splitlines())
-    assert "holds no run" in first["error"]
+    assert "there is no folder /no/such/run" in first["error"]
     assert set(second) == {"error"}
     assert "error" in answer("nonsense")
