@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 MIN_SAMPLES = 30
-MIN_SECONDS = 1.0
+MIN_SECONDS = 2.0
 """Time of measuring beside the reference network before which the interval is not trusted."""
 _MIN_SAMPLE_SECONDS = 0.002  # shorter runs are timed several at a time
 _REFERENCE_SHARE = 0.25  # of the time of a sample of the network, for one of the reference
