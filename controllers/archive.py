@@ -40,9 +40,18 @@ class Archive:
         """Weights of the objectives for a trial, see `nas.fronts.preference`."""
         return preference(trial_id, len(self._values[0]))
 
+    @property
+    def values(self) -> Values:
+        """The values of all rollouts, of shape (rollouts, objectives)."""
+        return self._scaled[0]
+
     def scores(self, weights: Values) -> Values:
         """How good each rollout is for some weights; a failure is worse than every other by 1."""
         return _scores(weights, *self._scaled)
+
+    def score(self, values: Values, weights: Values) -> Values:
+        """How good other values, of shape (number, objectives), would be among those of the rollouts."""
+        return scalarize(values, weights, self._scaled[1])
 
     def first_scores(self, number: int) -> Values:
         """How good each of the first rollouts is for equal weights; later ones change nothing."""

@@ -74,15 +74,20 @@ class RewardModel:
         self._variance = max(float(scores @ self._weights) / len(scores), _JITTER)
         self.best_score = float(np.max(scores))
         """Largest score that was told."""
-        self.best_mean = float(np.max(scores - hyperparameters.noise * self._weights))
-        """Largest posterior mean of the rollouts that were told."""
+        self.told_means = scores - hyperparameters.noise * self._weights
+        """Posterior means of the rollouts that were told."""
+        self.best_mean = float(np.max(self.told_means))
 
     def expected_improvement(self, decisions: Sequence[tuple[int, ...]], best: float) -> _Array:
         """Expected improvement on a score, in logarithms, which do not underflow far below it."""
-        mean, whitened = self._posterior(self._features(decisions))
-        deviation = np.sqrt(self._variance * np.clip(1 - (whitened**2).sum(axis=0), _JITTER, None))
+        mean, deviation = self.predict(decisions)
         scaled = (mean - best) / deviation
         return np.asarray(np.log(deviation) + _log_improvement(scaled))
+
+    def predict(self, decisions: Sequence[tuple[int, ...]]) -> tuple[_Array, _Array]:
+        """Mean and standard deviation of the function's values."""
+        mean, whitened = self._posterior(self._features(decisions))
+        return mean, np.sqrt(self._variance * np.clip(1 - (whitened**2).sum(axis=0), _JITTER, None))
 
     def draw(self, decisions: Sequence[tuple[int, ...]], generator: np.random.Generator) -> _Array:
         """One joint draw of the function's values from the posterior, for Thompson sampling."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from controllers.archive import Archive
 from controllers.fresh import Fresh, FreshSettings, Taken, change, extra_ids
+from controllers.front_model import FrontModel
 from controllers.numerics import one_thread
 from controllers.reward_model import (
     Features,
@@ -79,8 +80,8 @@ class Surrogate:
     `learn_from_chosen` chosen candidates have weight 0, and the gradient is that of the wrapped controller's own
     proposals. Other candidates always have weight 0. Rewards are ranked, and the best replayed, among all rollouts.
 
-    In a search for a front, each trial has its own model, of one number made of the values with the weights of that
-    trial (ParEGO, Knowles 2006, doi 10.1109/TEVC.2005.851274).
+    In a search for a front, each objective has a model, and what is improved is one number made of the values with the
+    weights of the trial (as in ParEGO, Knowles 2006, doi 10.1109/TEVC.2005.851274, which models that number).
 
     Args:
         controller: the wrapped controller, which is told everything.
@@ -114,7 +115,7 @@ class Surrogate:
         self._seed = seed
         self._decisions: list[tuple[int, ...]] = []
         self._rewards: list[float] = []
-        self._hyperparameters: dict[int, Hyperparameters] = {}
+        self._hyperparameters: dict[int, list[Hyperparameters]] = {}
         self._archive = Archive()
         self._accepts = accepts
 
@@ -154,7 +155,7 @@ class Surrogate:
         return number < self.settings.num_plain or generator.random() < self.settings.plain_share
 
     def _values(
-        self, model: RewardModel, candidates: Sequence[Rollout], generator: np.random.Generator | None
+        self, model: RewardModel | FrontModel, candidates: Sequence[Rollout], generator: np.random.Generator | None
     ) -> NDArray[np.float64]:
         """What the model expects of candidates: a draw with a generator, else the expected improvement."""
         decisions = [candidate.decisions for candidate in candidates]
@@ -192,39 +193,56 @@ class Surrogate:
             found.setdefault(decisions, replace(draws[0], decisions=decisions, weight=0.0))
         return list(found.values())
 
-    def _fit(self, of_trial: int | None) -> tuple[RewardModel, list[tuple[int, ...]]]:
+    def _fit(self, of_trial: int | None) -> tuple[RewardModel | FrontModel, list[tuple[int, ...]]]:
         """The model of all rewards so far and the best rollouts; in a search for a front, for the trial's weights."""
-        told, rewards = self._decisions, np.array(self._rewards)
-        if of_trial is not None:
-            told, rewards = self._archive.decisions, self._archive.scores(self._archive.weights(of_trial))
-        hyperparameters = self._fit_hyperparameters(told, rewards)
-        decisions, scores = _selected(told, rewards, self.settings.num_rewards)
-        best = [decisions[place] for place in np.argsort(-scores, kind="stable")[:_NUM_PARENTS].tolist()]
-        return RewardModel(self._features, decisions, scores, hyperparameters), best
+        if of_trial is None:
+            told, rewards = self._decisions, np.array(self._rewards)
+            columns = rewards[:, None]
+        else:
+            weights = self._archive.weights(of_trial)
+            told, rewards, columns = self._archive.decisions, self._archive.scores(weights), self._archive.values
+        chosen = _selected(rewards, self.settings.num_rewards)
+        decisions = [told[place] for place in chosen.tolist()]
+        normal = [normal_scores(column[chosen], among=column) for column in columns.T]
+        models = [
+            RewardModel(self._features, decisions, scores, hyperparameters)
+            for scores, hyperparameters in zip(normal, self._fit_hyperparameters(told, columns), strict=True)
+        ]
+        best = [told[place] for place in np.argsort(-rewards, kind="stable")[:_NUM_PARENTS].tolist()]
+        if of_trial is None:
+            return models[0], best
+        score = partial(self._archive.score, weights=weights)
+        return FrontModel(models, columns[chosen], np.stack(normal, axis=1), score, float(rewards.max())), best
 
-    def _fit_hyperparameters(self, told: Sequence[tuple[int, ...]], rewards: NDArray[np.float64]) -> Hyperparameters:
+    def _fit_hyperparameters(
+        self, told: Sequence[tuple[int, ...]], columns: NDArray[np.float64]
+    ) -> list[Hyperparameters]:
         """Those of the last of the sizes 20, 24, 29, ..., so that they follow from the tells alone.
 
-        In a search for a front, they are those for equal weights of the objectives.
+        In a search for a front, there are some for each objective, from the best rollouts for equal weights.
         """
         size = float(self.settings.num_plain)
         while size * _FIT_GROWTH <= len(told):
             size *= _FIT_GROWTH
         number = int(size)
         if number not in self._hyperparameters:
-            first = self._archive.first_scores(number) if self._archive else rewards[:number]
-            decisions, scores = _selected(told[:number], first, _FIT_SIZE)
-            self._hyperparameters = {number: fit_hyperparameters(self._features, decisions, scores)}
+            first = self._archive.first_scores(number) if self._archive else columns[:number, 0]
+            chosen = _selected(first, _FIT_SIZE)
+            decisions = [told[place] for place in chosen.tolist()]
+            self._hyperparameters = {
+                number: [
+                    fit_hyperparameters(self._features, decisions, normal_scores(column[chosen], among=column[:number]))
+                    for column in columns.T
+                ]
+            }
         return self._hyperparameters[number]
 
 
-def _selected(
-    told: Sequence[tuple[int, ...]], rewards: NDArray[np.float64], number: int
-) -> tuple[list[tuple[int, ...]], NDArray[np.float64]]:
-    """Decisions and normal scores of at most so many rollouts: half of them the best, the others the last."""
-    chosen = np.arange(len(told))
-    if len(told) > number:
-        best = np.argsort(-rewards, kind="stable")[: number // 2]
-        others = np.delete(chosen, best)
-        chosen = np.sort(np.concatenate([best, others[len(best) - number :]]))
-    return [told[place] for place in chosen.tolist()], normal_scores(rewards[chosen], among=rewards)
+def _selected(rewards: NDArray[np.float64], number: int) -> NDArray[np.int64]:
+    """Places of at most so many rollouts: half of them the best, the others the last."""
+    places = np.arange(len(rewards))
+    if len(rewards) <= number:
+        return places
+    best = np.argsort(-rewards, kind="stable")[: number // 2]
+    others = np.delete(places, best)
+    return np.sort(np.concatenate([best, others[len(best) - number :]]))

@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 Values: TypeAlias = NDArray[np.float64]
 _IDS = 2**40
 """Further draws for a trial have its id plus a multiple of this, and its weights."""
-_SUM_WEIGHT = _SMALLEST_WEIGHT = 1e-3
+_SUM_WEIGHT = 1e-3
+_LEAST_WEIGHT = 0.1
+"""Relative to the largest, the weight up to which an objective bounds no step."""
 _MARGIN = 0.1
 """The reference point is this share of the front's range below its worst values, so that its ends count too."""
 
@@ -114,16 +116,21 @@ def knee(values: ArrayLike) -> int:
     return int(np.argmax(((points - low) / np.where(high > low, high - low, 1.0)).sum(axis=1)))
 
 
-def preference(trial_id: int, num_objectives: int) -> Values:
-    """Weights of the objectives for a trial, which sum to 1 and cover all mixtures evenly as the ids count up.
+def evenly(places: ArrayLike, dimension: int) -> Values:
+    """Points of a sequence that fills the unit cube evenly from any place on, of shape (places, dimension).
 
-    The coordinates are an additive recurrence of the generalized golden ratio (Roberts 2018), mapped to the simplex.
+    It is the additive recurrence of the generalized golden ratio (Roberts 2018).
     """
     ratio = 2.0
-    for _ in range(40):  # the root of x ** num_objectives = x + 1
-        ratio = float((1 + ratio) ** (1 / num_objectives))
-    steps = ratio ** -np.arange(1.0, num_objectives)
-    cuts = np.sort((0.5 + (trial_id % _IDS + 1) * steps) % 1)
+    for _ in range(40):  # the root of x ** (dimension + 1) = x + 1
+        ratio = float((1 + ratio) ** (1 / (dimension + 1)))
+    steps = ratio ** -np.arange(1.0, dimension + 1)
+    return np.asarray((0.5 + (np.asarray(places)[:, None] + 1) * steps) % 1)
+
+
+def preference(trial_id: int, num_objectives: int) -> Values:
+    """Weights of the objectives for a trial, which sum to 1 and cover all mixtures evenly as the ids count up."""
+    (cuts,) = np.sort(evenly([trial_id % _IDS], num_objectives - 1))
     return np.asarray(np.diff(np.concatenate([[0.0], cuts, [1.0]])))
 
 
@@ -135,6 +142,10 @@ def scalarize(values: ArrayLike, weights: ArrayLike, scale: tuple[Values, Values
     its middle, which distances from the ideal point (Chebyshev scalarization) do not give them. Behind the reference
     point it is the worst distance from it. A small part of the sum of all objectives tells equal steps apart.
 
+    The reference point lies behind the front that is known, and what lies beyond it would never be sought. So an
+    objective of which the weight is at most a tenth of the largest bounds no step: directions along the others seek the
+    true ends of the front, and the reference point follows.
+
     Args:
         values: of shape (number, objectives).
         weights: of the objectives.
@@ -142,8 +153,10 @@ def scalarize(values: ArrayLike, weights: ArrayLike, scale: tuple[Values, Values
     """
     low, high = scale
     above = (_points(values) - low) / (high - low) + _MARGIN
-    direction = np.maximum(weights, _SMALLEST_WEIGHT) / np.max(weights)
-    steps = np.where(above > 0, above / direction, above)
+    direction = np.asarray(weights) / np.max(weights)
+    bounding = direction > _LEAST_WEIGHT
+    along = above[:, bounding]
+    steps = np.where(along > 0, along / direction[bounding], along)
     return np.asarray(steps.min(axis=1) + _SUM_WEIGHT * above.sum(axis=1))
 
 

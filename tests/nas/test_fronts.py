@@ -94,9 +94,16 @@ def test_the_long_ends_of_a_front_get_as_many_weights_as_its_middle():
 
 
 def test_no_point_behind_the_reference_point_is_better_than_one_before_it():
-    scores = scalarize([(0.0, 1.0), (5.0, -0.2), (-0.2, 5.0), (-0.3, 5.0)], (0.001, 0.999), (np.zeros(2), np.ones(2)))
+    scores = scalarize([(0.0, 1.0), (5.0, -0.2), (-0.2, 5.0), (-0.3, 5.0)], (0.2, 0.8), (np.zeros(2), np.ones(2)))
     assert scores.argmax() == 0
     assert scores[3] < scores[2] < scores[0]
+
+
+def test_an_objective_with_hardly_any_weight_does_not_hold_the_search_at_the_end_of_the_known_front():
+    points = [(0.0, 1.0), (1.0, 0.0), (1.3, -2.0)]  # the last is far behind the reference point and best in the first
+    scale = np.zeros(2), np.ones(2)
+    assert scalarize(points, (0.95, 0.05), scale).argmax() == 2
+    assert scalarize(points, (0.85, 0.15), scale).argmax() == 1
 
 
 def test_a_front_of_failures_alone_has_a_scale():
