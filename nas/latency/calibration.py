@@ -76,7 +76,8 @@ def _calibrate(backend: str, threads: int, *, anew: bool) -> tuple[float | None,
 
 def _fast_seconds(run: Callable[[], object], threads: int) -> float:
     watch = Stopwatch(run, threads, sample_seconds=_SAMPLE_SECONDS, warm_up=SECONDS / 10)
-    end, seconds = time.perf_counter() + SECONDS, []
+    end = time.perf_counter() + SECONDS
+    seconds: list[float] = []
     while len(seconds) < MIN_SAMPLES or time.perf_counter() < end:
         seconds.append(watch.sample()[0])
     return float(np.percentile(seconds, _PERCENTILE))
