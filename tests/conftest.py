@@ -121,6 +121,21 @@ def ray_cluster():
 
 
 @pytest.fixture(scope="session")
+def _calibrations(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("calibrations")
+
+
+@pytest.fixture
+def calibrated(_calibrations, monkeypatch) -> Path:
+    """The cache folder of tests that measure latency, with quick calibrations shared by the whole session."""
+    from nas.latency import calibration
+
+    monkeypatch.setenv("NAS_CACHE", str(_calibrations))
+    monkeypatch.setattr(calibration, "SECONDS", 0.05)
+    return _calibrations
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """Returns the folder of real data, from NAS_DATA or beside the project; skips the test if there is none."""
     folder = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[2] / "shared" / "data")

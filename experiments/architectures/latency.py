@@ -11,10 +11,14 @@ import torch
 
 from experiments.architectures.find import NetworkOptions, find_architecture, network_spec
 from nas.export.programs import PROGRAMS
-from nas.latency.backends import check_backend, device_name, time_onnx
+from nas.latency.backends import check_backend, device_name
+from nas.latency.calibration import calibrate
 from nas.latency.measure import measure_latency
 from nas.latency.settings import LatencySettings
+from nas.latency.time_network import time_onnx
 from nas.latency.timing import Latency
+
+_TOO_FAST = 1.1
 
 
 def measure_named(text: str, settings: LatencySettings) -> dict[str, Any]:
@@ -35,13 +39,42 @@ def measure_named(text: str, settings: LatencySettings) -> dict[str, Any]:
 
 
 def latency_line(found: dict[str, Any]) -> str:
-    """The latency in one line."""
+    """The latency in one line, and a second one where the device is faster than when it was calibrated."""
     interval = f"{found['low_ms']:.3f} to {found['high_ms']:.3f}"
-    return (
+    line = (
         f"{found['network']}: {found['median_ms']:.3f} ms (95 % interval of the median {interval}, spread "
-        f"{found['spread_ms']:.3f}) for {found['batch']} image{'s' if found['batch'] > 1 else ''}, {found['backend']}, "
-        f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}; {found['device']}"
+        f"{found['spread_ms']:.3f}) for {_counted(found['batch'], 'image')}, {_where(found)}"
     )
+    speed = found["speed"]
+    if speed is None:
+        return line
+    line += f"; at {speed:.0%} of the device's nominal speed, {found['raw_ms']:.3f} ms as measured"
+    if speed < _TOO_FAST:
+        return line
+    command = f"nas latency calibrate --backend {found['backend']} --threads {found['threads']}"
+    return f"{line}\nthe device was calibrated while it was busy; calibrate it anew: {command}"
+
+
+def calibrate_device(backend: str, threads: int) -> dict[str, Any]:
+    """Measures the nominal speed of this device anew, see `nas.latency.calibration.calibrate`; returns plain data."""
+    before, now = calibrate(backend, threads)
+    where = {"device": device_name(backend), "backend": backend, "threads": threads}
+    return {**where, "reference_ms": now, "reference_ms_before": before}
+
+
+def calibration_line(found: dict[str, Any]) -> str:
+    """The calibration in one line."""
+    before, now = found["reference_ms_before"], found["reference_ms"]
+    change = "" if before is None else f", {before:.3f} ms before: latencies are {now / before - 1:+.1%} from now on"
+    return f"{_where(found)}: the reference network takes {now:.3f} ms{change}"
+
+
+def _where(found: dict[str, Any]) -> str:
+    return f"{found['backend']}, {_counted(found['threads'], 'thread')}; {found['device']}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 def _measure_onnx(model: Path, settings: LatencySettings) -> Latency:

@@ -1,4 +1,4 @@
-"""The commands `nas latency measure` and `nas latency build`."""
+"""The commands `nas latency measure`, `nas latency build` and `nas latency calibrate`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,19 @@ def build(  # noqa: PLR0913 - one argument for each option
         print_json(report)
     else:
         typer.echo(f"{out}: {report_line(report)}")
+
+
+@app.command(epilog="Example: nas latency calibrate --backend onnxruntime")
+def calibrate(*, backend: Backend = "torch", threads: Threads = 1, as_json: options.Json = False) -> None:
+    """Measure anew the nominal speed of this device, to which latencies on a CPU refer."""
+    from experiments.architectures.latency import calibrate_device, calibration_line
+
+    asked = _settings(backend=backend, threads=threads)
+    found = calibrate_device(asked.backend, asked.threads)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(calibration_line(found))
 
 
 def _settings(**given: Any) -> Any:  # noqa: ANN401 - LatencySettings, which loads torch

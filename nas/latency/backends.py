@@ -13,48 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nas.export.programs import onnx_bytes
-from nas.latency.settings import LatencySettings
-from nas.latency.timing import Latency, measure_seconds, summarize_until
 from nas.training.device import num_threads
 
 
-def time_network(network: nn.Module, images: Tensor, settings: LatencySettings) -> Latency:
-    """Times a network in evaluation mode on some images.
-
-    Only one process of this user measures at a time on a machine.
-
-    Raises:
-        RuntimeError: if the backend is not installed, or there is no GPU for ``cuda``.
-    """
-    check_backend(settings.backend)
-    limits: dict[str, float] = {"precision": settings.precision, "max_seconds": settings.max_seconds}
-    network = network.eval()
-    if settings.backend == "onnxruntime":
-        return time_onnx(onnx_bytes(network, images), images, settings)
-    with _alone(), torch.inference_mode(), num_threads(settings.threads):
-        if settings.backend == "cuda":
-            return summarize_until(_cuda_sample(network.cuda(), images.cuda()), **limits)
-        return measure_seconds(lambda: network(images), threads=settings.threads, **limits)
+@contextmanager
+def measuring(threads: int) -> Iterator[None]:
+    """Waits until no other process of this user measures on this machine, and sets the threads of torch."""
+    path = Path(tempfile.gettempdir()) / f"nas-engine-latency-{os.getuid()}.lock"
+    with path.open("a") as file, torch.inference_mode(), num_threads(threads):
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
-def time_onnx(model: bytes | str, images: Tensor, settings: LatencySettings) -> Latency:
-    """Times an ONNX model, its bytes or its path, on some images; see `time_network`."""
-    check_backend("onnxruntime")
+def onnx_run(model: bytes | str, images: Tensor, threads: int) -> Callable[[], object]:
+    """Returns a run of an ONNX model, its bytes or its path, on some images by ONNX Runtime on the CPU."""
     runtime: Any = import_module("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = settings.threads, 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # its threads take no core between runs
     session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: images.numpy()}
-    with _alone():
-        return measure_seconds(
-            lambda: session.run(None, feed),
-            threads=settings.threads,
-            precision=settings.precision,
-            max_seconds=settings.max_seconds,
-        )
+    return lambda: session.run(None, feed)
 
 
 def check_backend(backend: str) -> None:
@@ -86,29 +67,3 @@ def _processor() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
-
-
-def _cuda_sample(network: nn.Module, images: Tensor) -> Callable[[], tuple[float, bool]]:
-    """A sample between two events on the GPU, after a warm-up."""
-    for _ in range(10):
-        network(images)
-    torch.cuda.synchronize()
-
-    def sample() -> tuple[float, bool]:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        start.record()
-        network(images)
-        end.record()
-        end.synchronize()
-        return start.elapsed_time(end) / 1000, False
-
-    return sample
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Waits until no other process of this user measures on this machine."""
-    path = Path(tempfile.gettempdir()) / f"nas-engine-latency-{os.getuid()}.lock"
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -15,8 +15,10 @@ from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
-from nas.latency.backends import check_backend, device_name, time_network
+from nas.latency.backends import check_backend, device_name
+from nas.latency.calibration import nominal_ms
 from nas.latency.settings import LatencySettings
+from nas.latency.time_network import time_network
 from nas.latency.timing import Latency
 from nas.models.build import build
 from nas.models.reference.descriptions import Buildable
@@ -35,6 +37,7 @@ def measure_latency(
 
     Raises:
         ValueError: if the network is not possible.
+            Also if the file of calibrations is damaged, see `nas.latency.calibration`.
         RuntimeError: if the backend cannot be used here.
     """
     check_backend(settings.backend)
@@ -61,7 +64,13 @@ def _key(architecture: Buildable, network: NetworkSpec, settings: LatencySetting
         "network": asdict(network),
         "device": device_name(settings.backend),
         **settings.conditions(),
+        **nominal_speed(settings),
     }
+
+
+def nominal_speed(settings: LatencySettings) -> dict[str, float]:
+    """What latencies on a CPU refer to, as plain data; a GPU's are not corrected."""
+    return {} if settings.backend == "cuda" else {"reference_ms": nominal_ms(settings.backend, settings.threads)}
 
 
 def _digest(key: Mapping[str, Any]) -> str:

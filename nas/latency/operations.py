@@ -17,8 +17,10 @@ from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
 from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
-from nas.latency.backends import device_name, time_network
+from nas.latency.backends import device_name
+from nas.latency.measure import nominal_speed
 from nas.latency.settings import LatencySettings
+from nas.latency.time_network import time_network
 from nas.models.build import build
 from nas.models.cell import Matching
 from nas.models.layers import Unchanged
@@ -51,7 +53,7 @@ class OperationTable:
 
     Attributes:
         device: what they were measured on.
-        conditions: backend, threads and batch, see `LatencySettings.conditions`.
+        conditions: backend, threads, batch and, on a CPU, the nominal speed to which the latencies refer.
         entries: latencies by name of the part, see `parts_of`.
     """
 
@@ -75,7 +77,8 @@ class OperationTable:
         for place, (name, (module, shape)) in enumerate(found.items()):
             progress(place, len(found))
             entries[name] = _time_part(module, shape, settings)
-        return cls(device_name(settings.backend), settings.conditions(), entries)
+        conditions = {**settings.conditions(), **nominal_speed(settings)}
+        return cls(device_name(settings.backend), conditions, entries)
 
     def predict(self, architecture: Buildable, spec: NetworkSpec) -> float:
         """Sum of the latencies of the parts of a network, in milliseconds.

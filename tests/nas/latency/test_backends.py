@@ -4,17 +4,8 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
-from nas.latency.backends import check_backend, device_name, time_network
-from nas.latency.settings import LatencySettings
-
-
-@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
-def test_a_network_is_timed(backend):
-    settings = LatencySettings(backend=backend, max_seconds=0.05)
-    found = time_network(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten()), torch.zeros(1, 1, 8, 8), settings)
-    assert 0 < found.low_ms <= found.median_ms <= found.high_ms
+from nas.latency.backends import check_backend, device_name, measuring
 
 
 def test_a_backend_that_is_not_installed(monkeypatch):
@@ -32,3 +23,11 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 def test_the_device_names_what_runs_the_network():
     assert device_name("torch").endswith(f"torch {torch.__version__}")
     assert "onnxruntime " in device_name("onnxruntime")
+
+
+def test_measuring_sets_threads_and_needs_no_gradients():
+    before = torch.get_num_threads()
+    with measuring(2):
+        assert torch.get_num_threads() == 2
+        assert torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == before

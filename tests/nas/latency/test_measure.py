@@ -18,6 +18,7 @@ FOUND = Latency(2.0, 0.1, 1.9, 2.1, 30, 0)
 def timed(monkeypatch):
     """The shapes of the images with which networks were timed."""
     shapes = []
+    monkeypatch.setattr(measure, "nominal_ms", lambda *_: 1.5)
     monkeypatch.setattr(measure, "time_network", lambda _network, images, _: shapes.append(images.shape) or FOUND)
     return shapes
 
@@ -31,6 +32,29 @@ def test_a_network_is_measured_once_for_each_condition(timed, tmp_path):
     key = json.loads(next(tmp_path.iterdir()).read_text())["key"]
     assert key["architecture"] == architecture.fingerprint
     assert {"device", "backend", "threads", "batch", "network"} < key.keys()
+    assert key["reference_ms"] == 1.5
+
+
+def test_latencies_at_another_nominal_speed_are_not_mixed(timed, tmp_path, monkeypatch):
+    for speed in (1.5, 1.5, 1.2):
+        monkeypatch.setattr(measure, "nominal_ms", lambda *_, speed=speed: speed)
+        measure.measure_latency(PUBLISHED["nasnet-a"], SPEC, LatencySettings(), cache=tmp_path)
+    assert len(timed) == 2
+
+
+def test_stored_latencies_without_the_speed_are_read(timed, tmp_path):
+    """As those on a GPU, of which nothing is corrected."""
+    measure.measure_latency(PUBLISHED["nasnet-a"], SPEC, LatencySettings(), cache=tmp_path)
+    path = next(tmp_path.iterdir())
+    stored = json.loads(path.read_text())
+    del stored["latency"]["raw_ms"], stored["latency"]["speed"]
+    path.write_text(json.dumps(stored))
+    assert measure.measure_latency(PUBLISHED["nasnet-a"], SPEC, LatencySettings(), cache=tmp_path) == FOUND
+    assert len(timed) == 1
+
+
+def test_a_gpu_has_no_nominal_speed(timed):
+    assert measure.nominal_speed(LatencySettings(backend="cuda")) == {}
 
 
 def test_without_a_cache_it_is_measured_again(timed):

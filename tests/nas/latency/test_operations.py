@@ -19,6 +19,7 @@ def cells(op):
 
 @pytest.fixture
 def table(monkeypatch):
+    monkeypatch.setattr(operations, "nominal_speed", lambda _: {"reference_ms": 1.2})
     monkeypatch.setattr(operations, "time_network", lambda *_: Latency(1.5, 0, 1, 2, 30, 0))
     return OperationTable.build([(cells("conv_3x3"), SPEC)], LatencySettings())
 
@@ -45,6 +46,7 @@ def test_a_table_is_written_and_read(table, tmp_path):
     path = tmp_path / "tables" / "laptop.json"
     table.write(path, {"kendall_tau": 0.9})
     assert OperationTable.read(path) == table
+    assert table.conditions["reference_ms"] == 1.2
 
 
 @pytest.mark.parametrize("text", ["{}", '{"format": 2, "entries": {}, "conditions": {}}'])
@@ -60,6 +62,6 @@ def test_a_missing_table(tmp_path):
         OperationTable.read(tmp_path / "none.json")
 
 
-def test_parts_are_timed_on_random_weights():
+def test_parts_are_timed_on_random_weights(calibrated):
     table = OperationTable.build([(cells("conv_3x3"), SPEC)], LatencySettings(max_seconds=0.01))
     assert all(value > 0 for value in table.entries.values())
