@@ -130,8 +130,7 @@ def run_training(
 
 def read_result(out: Path) -> dict[str, Any] | None:
     """Reads the result of a run; returns None if it is unfinished, raises ValueError if the file is invalid."""
-    path = out / RESULT_FILE
-    if not path.exists():
+    if not (path := out / RESULT_FILE).exists():
         return None
     try:
         value = read_json_object(path)
