@@ -72,8 +72,10 @@ def _plain(error: Exception) -> str:
     """The message of an error of the input: of a section that is not valid its first fault, of a file its name."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(faults := getattr(error, "errors", None), Callable):
-        first = faults(include_url=False)[0]
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r:.60}"
     return str(error)
 

@@ -64,8 +64,9 @@ def select(  # noqa: PLR0913 - one argument for each option
     from rich.console import Console
 
     if front:
-        training = {"--config": config, "--out": out, "--top": top, "--random": random, "--grace": grace}
-        training |= {"--reduction": reduction, "--data": data, "--workers": workers, "--address": address}
+        training: dict[str, Any] = {"--config": config, "--out": out, "--top": top, "--random": random}
+        training |= {"--grace": grace, "--reduction": reduction, "--data": data, "--workers": workers}
+        training |= {"--address": address}
         training |= {"--seed": seed, "--set": settings, "--accept-data": accept_data or None, "--quick": quick or None}
         if given := [name for name, value in training.items() if value is not None]:
             raise ValueError(f"--front chooses without training, got {', '.join(given)}")
