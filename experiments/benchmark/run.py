@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations, product
@@ -20,12 +21,13 @@ from experiments.benchmark.jobs import Job, controller_settings, job_table, run_
 from experiments.benchmark.objectives import objective_names
 from experiments.benchmark.tables import TABLES
 from experiments.comparison.analysis import compare_strategies
-from experiments.comparison.curves import Strategy
+from experiments.comparison.curves import SUCCESS, Strategy
 from experiments.comparison.loading import split_common
 from experiments.comparison.results import BestArchitecture, Comparison
 from experiments.comparison.run import write_comparison
 from experiments.config.parsing.sections import flatten
 from experiments.runs.environment import describe_environment, num_cpus
+from experiments.runs.printing import say
 from nas.files.storage import make_folder
 from nas.rungs import Rungs
 from workers.evaluators.table import Columns
@@ -117,10 +119,15 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     has its own comparison.
 
     Raises:
-        ValueError: If the table or a controller is not valid, or the folder holds a run with another configuration.
+        ValueError: If the table or a controller is not valid, the folder holds a run with another configuration, or no
+            trial of a run was successful.
         OSError: If the table cannot be read.
     """
     jobs = benchmark.jobs()
+    table, space = job_table(jobs[0])
+    held, total = len(table.rows), math.prod(choice.num_options for choice in space.choices)
+    if held < total:
+        say(console, f"{benchmark.table}: {held:,} of the space's {total:,} architectures; the others are failures")
     folder = out / "runs"
     make_folder(folder)
     if missing := [job for job in jobs if job.stored(folder) is None]:
@@ -150,6 +157,9 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     trials: dict[str, Sequence[int]] = {}
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
+        for name, (run, _) in read.items():
+            if SUCCESS not in run.statuses:
+                raise ValueError(f"{name}: no trial was successful; the table must hold more of the space")
         settings = dict(flatten(jobs[0].settings))
         trials |= {name: ids for name, (_, ids) in read.items()}
         strategies.append(Strategy(jobs[0].strategy, tuple(run for run, _ in read.values()), settings))

@@ -113,3 +113,12 @@ def test_a_folder_of_another_length_of_run_is_refused(done, table):
 def test_impossible_benchmarks_are_refused(table, settings, message):
     with pytest.raises(ValueError, match=message):
         benchmark(table, **settings)
+
+
+def test_a_table_of_a_part_of_the_space_says_so_and_no_run_may_fail_throughout(table, tmp_path, capsys):
+    lines = table.read_text().splitlines()
+    part = tmp_path / "part.csv"
+    part.write_text("\n".join([lines[0], lines[1], lines[-1]]) + "\n")
+    with pytest.raises(ValueError, match="random, seed 0: no trial was successful"):
+        run_benchmark(benchmark(part, controllers=("random",), num_trials=3), tmp_path / "out", Console(width=200))
+    assert "2 of the space's 64 architectures; the others are failures" in capsys.readouterr().out
