@@ -158,7 +158,7 @@ def _compare(groups: Sequence[Sequence[Job]], folder: Path) -> Comparison:
     for jobs in groups:
         read = {job.name: job.read(folder) for job in jobs}
         for name, (run, _) in read.items():
-            if SUCCESS not in run.statuses:
+            if SUCCESS not in run.status_of_trials:
                 raise ValueError(f"{name}: no trial was successful; the table must hold more of the space")
         settings = dict(flatten(jobs[0].settings))
         trials |= {name: ids for name, (_, ids) in read.items()}
