@@ -29,6 +29,8 @@ from nas.data.load import load_data
 ROOT = Path("runs/demo")
 STRATEGIES = {"ppo": "digits_ppo", "random": "digits_random"}
 """Configuration of each run, by the name of its folder."""
+NUM_TRIALS = 32
+"""Of each search; with the 40 of the configurations the demo takes longer than five minutes on two cores."""
 REPORT = "report.html"
 
 CHECK = """
@@ -61,7 +63,8 @@ def run_demo(root: Path, console: Console, *, settings: Sequence[str] = ()) -> i
     started = time.monotonic()
     runs = [root / name for name in STRATEGIES]
     for config, run in zip(STRATEGIES.values(), runs, strict=True):
-        if code := run_search(ConfigRequest(config, settings=tuple(settings)), run, console):
+        request = ConfigRequest(config, settings=(f"search.num_trials={NUM_TRIALS}", *settings))
+        if code := run_search(request, run, console):
             return code
     print_comparison(compare_runs(runs, root / "comparison"), console)
     write_report(runs, root / REPORT)
