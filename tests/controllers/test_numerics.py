@@ -2,7 +2,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from controllers import surrogate
+from controllers import numerics, surrogate
 from controllers.numerics import flush_denormals, one_thread
 from controllers.policy import Policy
 from controllers.ppo import PPO, PPOSettings
@@ -15,7 +15,9 @@ CHOICES = (Choice("a", "x", 2), Choice("b", "y", 3))
 
 
 def num_threads():
-    return {library["num_threads"] for library in threadpool_info()}
+    """Of the libraries that were loaded when the controllers first computed; others are not theirs."""
+    theirs = {library["filepath"] for library in numerics._libraries().info()}
+    return {library["num_threads"] for library in threadpool_info() if library["filepath"] in theirs}
 
 
 def test_matrix_products_have_one_thread_within_the_block_only():

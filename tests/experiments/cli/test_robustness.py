@@ -53,7 +53,7 @@ def test_divergence_prints_a_table_or_json(checkpoints, tmp_path, capsys):
         (["--shifts", "blur,blur"], "must be distinct, got blur, blur"),
         (["--shifts", "add_red"], "needs images of 3 channels"),
         (["--severity", "7"], "a severity must be 1 to 5"),
-        (["--images", "1"], "at least 2 images"),
+        (["--images", "1"], "greater than or equal to 2"),
         (["--data", "nowhere"], "nowhere"),
         (["--pictures", "nowhere", "--shifts", "style"], "there is no folder nowhere"),
     ],

@@ -38,7 +38,7 @@ def test_a_comparison_from_python(run, tmp_path):
 
 
 def test_a_folder_without_a_run(tmp_path):
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="there is no folder"):
         nas.load_run(tmp_path / "nowhere")
 
 
