@@ -33,4 +33,7 @@ def flush_denormals() -> Iterator[None]:
 
 @cache
 def _libraries() -> ThreadpoolController:
+    """The libraries of numpy, scipy and torch; it knows those that are loaded by now."""
+    import scipy.linalg  # noqa: F401 - loads its own BLAS
+
     return ThreadpoolController()
