@@ -239,7 +239,7 @@ class Surrogate:
 
 
 def _selected(rewards: NDArray[np.float64], number: int) -> NDArray[np.int64]:
-    """Places of at most so many rollouts: half of them the best, the others the last."""
+    """Places of at most `number` rollouts: the best ones for half of it, and the most recent of the rest."""
     places = np.arange(len(rewards))
     if len(rewards) <= number:
         return places

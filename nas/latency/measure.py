@@ -36,8 +36,7 @@ def measure_latency(
         cache: folder with a file for each network on each device; a network is not measured again. None: none.
 
     Raises:
-        ValueError: if the network is not possible.
-            Also if the file of calibrations is damaged, see `nas.latency.calibration`.
+        ValueError: if the network is not possible, or the file of calibrations is damaged (`nas.latency.calibration`).
         RuntimeError: if the backend cannot be used here.
     """
     check_backend(settings.backend)
