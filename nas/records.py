@@ -55,11 +55,13 @@ class LedgerContents:
     def best(self, count: int, reward: Reward = Accuracy()) -> list[Record]:  # noqa: B008 - it is immutable
         """Returns the successes with the highest reward, best first; only the earliest trial of each fingerprint.
 
-        Trials that early stopping ended follow those that came further.
+        Trials that early stopping ended follow those that came further; those that were only scored have no reward.
         """
         ranked: dict[str, tuple[float, float, int, Record]] = {}
         for record in self.finished:
             outcome = record.outcome
-            if isinstance(outcome, Success) and record.fingerprint not in ranked:
+            if not isinstance(outcome, Success) or outcome.was_only_scored:
+                continue
+            if record.fingerprint not in ranked:
                 ranked[record.fingerprint] = -outcome.progress, -reward(outcome), record.trial.id, record
         return [record for *_, record in sorted(ranked.values(), key=itemgetter(0, 1, 2))[:count]]

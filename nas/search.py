@@ -22,7 +22,7 @@ from nas.plain import describe
 from nas.protocols import Controller, FrontController, MoreRoom, Pool, SearchLedger, SearchSpace
 from nas.records import LedgerContents
 from nas.rewards import Accuracy, Reward
-from nas.trial import Failure, Outcome, Trial
+from nas.trial import Failure, Outcome, Success, Trial
 
 MAX_TOO_LARGE = 100
 """A session whose first 100 networks are all too large stops, unless `SearchPlan.max_first_failures` is None."""
@@ -132,8 +132,8 @@ class _FirstFailures:
         self._texts: list[str] = []
 
     def take(self, outcome: Outcome) -> None:
-        if self._maximum is None:
-            return
+        if self._maximum is None or (isinstance(outcome, Success) and outcome.was_only_scored):
+            return  # such a trial says nothing of the trainings
         # networks may rightly be too large, all of them at first; it costs next to nothing
         if isinstance(outcome, Failure) and outcome.kind == "too_large":
             self._num_large += 1

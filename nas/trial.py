@@ -27,7 +27,8 @@ class Trial:
         id: number of the trial within the run, from 0.
         seed: seed of initial weights, batch order and augmentation.
         until_epoch: number of epochs after which the evaluator stores the state of the training and returns, see
-            `nas.rungs`; None trains to the end. Set by a pool, and not stored in a ledger.
+            `nas.rungs`, 0 to return scores without training; None trains to the end. Set by a pool, and not stored in a
+            ledger.
 
     Example:
         >>> import nas
@@ -55,7 +56,8 @@ class Success:
         train_seconds: worker time in seconds.
         cached: whether the numbers come from an earlier trial of the same architecture and fidelity.
         metrics: additional metrics by name, such as a table benchmark's test accuracy, for rewards that read them.
-        stopped_after: epochs after which early stopping ended the training; None if it ran to its end.
+        stopped_after: epochs after which early stopping ended the training; None if it ran to its end. 0: scores ended
+            the trial before its training, so that its accuracy, 0, was not measured.
 
     Example:
         >>> import nas
@@ -72,7 +74,7 @@ class Success:
     train_seconds: StrictFloat = 0.0
     cached: StrictBool = False
     metrics: Mapping[StrictStr, StrictFloat] = field(default_factory=dict, hash=False)
-    stopped_after: Annotated[int, Field(strict=True, ge=1)] | None = None
+    stopped_after: Annotated[int, Field(strict=True, ge=0)] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.accuracy <= 1:
@@ -91,6 +93,11 @@ class Success:
     def progress(self) -> float:
         """How far the training came, for comparing outcomes: epochs until it was stopped, infinite if it was not."""
         return math.inf if self.stopped_after is None else float(self.stopped_after)
+
+    @property
+    def was_only_scored(self) -> bool:
+        """Whether early stopping ended the trial before its training: it then has neither accuracy nor reward."""
+        return self.stopped_after == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def to_run(loaded: LoadedRun, scale: FrontScale | None = None) -> Run:
     """Converts the finished trials of a run to arrays; with a scale, also its hypervolume."""
     rewarded = loaded.settings.get("reward.name", "accuracy") != "accuracy"
     successes = [record.outcome for record in loaded.records if isinstance(record.outcome, Success)]
-    tested = all(TEST_METRIC in success.metrics for success in successes)
+    tested = all(TEST_METRIC in success.metrics for success in successes if success.stopped_after is None)
     return Run(
         loaded.name,
         _column(loaded, lambda success: success.accuracy),

@@ -64,9 +64,10 @@ def make_quick(document: Document, kind: ConfigKind, given: Collection[str]) -> 
         open_values.limit(place, limit)
     for place, value in VALUES.get(kind.command, {}).items():
         open_values.set(place, value)
-    if document.get("search", {}).get("rungs") is not None:  # a rung, and an epoch after it
+    if (rungs := document.get("search", {}).get("rungs")) is not None:  # a rung, and an epoch after it
         open_values.set("recipe.epochs", 2)
-        open_values.set("search.rungs", {"epochs": [1], "eta": 2.0})
+        scores = {key: value for key, value in rungs.items() if key == "scores"} if isinstance(rungs, Mapping) else {}
+        open_values.set("search.rungs", {"epochs": [1], "eta": 2.0, **scores})
     shared = document["workers"].get("num_workers") if kind.sections[0] in _SHARING else 1
     open_values.set("recipe.batch_size", _divisible(document["recipe"]["batch_size"], shared))
     if not kind.counts_iterations:

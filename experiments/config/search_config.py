@@ -35,6 +35,7 @@ from nas.plugins import Table
 from nas.protocols import Controller, SearchSpace
 from nas.rewards import REWARDS, Reward
 from nas.rungs import Rungs
+from nas.scores.table import check_scores
 from nas.trial import Outcome
 from search_spaces.cell_space import CellSpace
 from search_spaces.nasbench201 import NASBENCH201, EdgeSpace
@@ -88,7 +89,7 @@ SPACES = Table(
 """Search spaces by name."""
 
 _LIMITS = ("max_parameters", "max_multiply_adds", "costs")
-_ARGUMENTS = ("data", "weights_dir", "states_dir", *_LIMITS, "shifts", "progress_dir")
+_ARGUMENTS = ("data", "weights_dir", "states_dir", *_LIMITS, "shifts", "scoring", "progress_dir")
 EVALUATORS = Table(
     "evaluator",
     {
@@ -247,8 +248,14 @@ def _evaluator(section: Mapping[str, Any]) -> tuple[str, Any]:
 def _check_rungs(rungs: Rungs, recipe: TrainRecipe, evaluator: str) -> None:
     try:
         rungs.resolve(recipe.epochs)
+        if rungs.scores is not None:
+            check_scores(rungs.scores)
     except ValueError as error:
         raise ValueError(f"search.rungs: {error}") from None
-    if "states_dir" not in EVALUATORS[evaluator].takes:
-        able = ", ".join(name for name, kind in EVALUATORS.items() if "states_dir" in kind.takes)
-        raise ValueError(f"search.rungs needs an evaluator that can pause, {able}, got {evaluator}")
+    needed = {"states_dir": ("search.rungs", "can pause")}
+    if rungs.scores is not None:
+        needed["scoring"] = "search.rungs.scores", "can score"
+    for argument, (setting, what) in needed.items():
+        if argument not in EVALUATORS[evaluator].takes:
+            able = ", ".join(name for name, kind in EVALUATORS.items() if argument in kind.takes)
+            raise ValueError(f"{setting} needs an evaluator that {what}, {able}, got {evaluator}")

@@ -265,16 +265,18 @@ def _row(record: Record, reward: Reward) -> dict[str, Any]:
     row: dict[str, Any] = {"trial": trial.id, "fingerprint": record.fingerprint}
     if isinstance(outcome, Failure):
         return {**row, "failure": outcome.kind, "error": outcome.error, "train_seconds": outcome.train_seconds}
+    rewarded = {} if outcome.was_only_scored else {"accuracy": outcome.accuracy, "reward": reward(outcome)}
+    stopped = {} if outcome.stopped_after is None else {"stopped_after": outcome.stopped_after}
     value = trial.architecture.to_json()
     plain = value if isinstance(value, dict) and not isinstance(trial.architecture, Architecture) else {}
     return {
         **row,
         **{f"value.{key}": item for key, item in plain.items()},
-        "accuracy": outcome.accuracy,
-        "reward": reward(outcome),
+        **rewarded,
         "num_parameters": outcome.num_parameters,
         "num_multiply_adds": outcome.num_multiply_adds,
         "train_seconds": outcome.train_seconds,
         "cached": outcome.cached,
+        **stopped,
         **outcome.metrics,
     }

@@ -34,7 +34,7 @@ class Tally:
         last_failure: The last one.
         num_stopped: Successes that early stopping ended.
         num_cached: Outcomes taken from an earlier trial of the same architecture.
-        accuracies: Of all successes, in the order of finishing.
+        accuracies: Of all successes but those that were only scored, in the order of finishing.
         incumbent: The success with the highest reward so far; the earliest one among equals.
         shares: Shares of the running trials that are done, by trial.
         is_stopping: Whether no more trials are started.
@@ -73,6 +73,8 @@ class Tally:
             return
         self.num_cached += outcome.cached
         self.num_stopped += outcome.stopped_after is not None
+        if outcome.was_only_scored:
+            return
         self.accuracies.append(outcome.accuracy)
         if self.incumbent is None or self._rank(outcome) > self._rank(self.incumbent):
             self.incumbent = outcome

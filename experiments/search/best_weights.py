@@ -57,7 +57,9 @@ class BestWeights:
         return {*(trial_id for *_, trial_id in self._best), *self._front}
 
     def _rank(self, trial: Trial, outcome: Outcome) -> None:
-        if not isinstance(outcome, Success) or trial.architecture.fingerprint in self._seen:
+        if not isinstance(outcome, Success) or outcome.was_only_scored:
+            return
+        if trial.architecture.fingerprint in self._seen:
             return
         self._seen.add(trial.architecture.fingerprint)
         bisect.insort(self._best, (-outcome.progress, -self._reward(outcome), trial.id))

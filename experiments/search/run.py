@@ -40,6 +40,7 @@ from nas.training.device import choose_device, choose_dtype
 from nas.trial import Outcome
 from workers.evaluators.progress import read_progress
 from workers.evaluators.train_and_validate import check_fits
+from workers.evaluators.zero_cost import ZeroCostSettings
 from workers.pools.caching_pool import CachingPool
 from workers.pools.rung_pool import RungPool
 from workers.pools.serial_pool import SerialPool
@@ -183,7 +184,7 @@ def search_plan(config: SearchConfig) -> SearchPlan:
     """The settings of the search loop in a configuration."""
     settings, reward = config.search, config.reward
     if (rungs := settings.rungs) is not None:
-        reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta)
+        reward = RankedReward(reward, rungs.resolve(config.recipe.epochs), rungs.eta, scores=rungs.scores or ())
     told = reward, settings.failure_reward, settings.batch
     front = config.objectives.front
     return SearchPlan(config.fidelity, settings.num_trials, settings.seed, *told, settings.max_first_failures, front)
@@ -234,6 +235,7 @@ def _stop_early(pool: Pool, config: SearchConfig, ledger: Ledger) -> Pool:
         settings.rungs.resolve(config.recipe.epochs),
         settings.rungs.eta,
         reward=config.reward,
+        scores=settings.rungs.scores or (),
         reports=ledger.contents.reports,
         record=ledger.append_report,
         ordered_batch=settings.batch,
@@ -244,15 +246,16 @@ def _evaluator(
     config: SearchConfig, folder: RunFolder, data: DataSet | None
 ) -> tuple[Callable[..., Outcome], dict[str, Any]]:
     """The evaluator, and the arguments that it takes of those that a search offers."""
-    kind, workers = config.evaluator_kind, config.workers
+    kind, workers, rungs = config.evaluator_kind, config.workers, config.search.rungs
     offered = {
         "data": data,
         "weights_dir": str(folder.weights.resolve()) if workers.keep_weights else None,
-        "states_dir": None if config.search.rungs is None else str(folder.states.resolve()),
+        "states_dir": None if rungs is None else str(folder.states.resolve()),
         "max_parameters": workers.max_parameters,
         "max_multiply_adds": workers.max_multiply_adds,
         "costs": config.objectives.costs(str(folder.latencies.resolve())),
         "shifts": config.shifts.plan,
+        "scoring": None if rungs is None or rungs.scores is None else ZeroCostSettings(rungs.scores),
         "progress_dir": str(folder.progress.resolve()),
     }
     arguments = {name: offered[name] for name in kind.takes if name in offered}  # the store is opened with the pool

@@ -52,6 +52,7 @@ class RunStatus:
         num_trials: Of the finished run.
         num_pending: Trials that were asked for and are not finished.
         num_stopped: Trials that early stopping ended at a rung.
+        num_only_scored: Those of them that scores ended after 0 epochs, without an accuracy.
         num_epochs: Epochs trained for all successful trials.
         failures: Number of failures by kind.
         mean_recent: Mean accuracy of the last successes.
@@ -68,6 +69,7 @@ class RunStatus:
     num_succeeded: int
     num_cached: int
     num_stopped: int
+    num_only_scored: int
     num_epochs: int
     num_failed: int
     failures: Mapping[str, int]
@@ -96,7 +98,7 @@ def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
     failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
-    recent = [success.accuracy for success in successes[-NUM_RECENT:]]
+    recent = [success.accuracy for success in successes if not success.was_only_scored][-NUM_RECENT:]
     return RunStatus(
         run=str(folder.path),
         controller=_setting(document, "controller", "name"),
@@ -108,6 +110,7 @@ def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
         num_succeeded=len(successes),
         num_cached=sum(success.cached for success in successes),
         num_stopped=sum(success.stopped_after is not None for success in successes),
+        num_only_scored=sum(success.was_only_scored for success in successes),
         num_epochs=sum(record.num_epochs for record in finished),
         num_failed=len(failures),
         failures=dict(Counter(failure.kind for failure in failures)),
@@ -131,7 +134,8 @@ def print_status(status: RunStatus | TrainingsStatus, console: Console) -> None:
         f"{status.num_cached} cached, {status.num_failed} failed{_failures(status)}",
     ]
     if status.num_stopped:
-        lines.append(f"{status.num_stopped} stopped early; {status.num_epochs:,} epochs trained in all")
+        scored = f", {status.num_only_scored} of them after 0 epochs (scores)" if status.num_only_scored else ""
+        lines.append(f"{status.num_stopped} stopped early{scored}; {status.num_epochs:,} epochs trained in all")
     if status.mean_recent is not None:
         lines.append(f"mean accuracy of the last {NUM_RECENT}: {status.mean_recent:.2%}")
     if status.seconds_since_last is not None:

@@ -41,7 +41,10 @@ class Asked(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """A trial that has reached a rung: number of finished trials before it, epochs, accuracy, whether it goes on."""
+    """A trial that has reached a rung: number of finished trials before it, epochs, accuracy, whether it goes on.
+
+    At a rung of 0 epochs, where scores decide, the accuracy is NaN.
+    """
 
     row: int
     trial: int
@@ -168,11 +171,11 @@ class LedgerFollower:
             return {"status": STATUSES.index(outcome.kind)}
         if outcome.metrics:
             self.metrics[self.num_rows] = outcome.metrics
-        stopped = getattr(outcome, "stopped_after", None)
+        stopped = outcome.stopped_after
+        rewarded = {"accuracy": outcome.accuracy, "reward": self._reward(outcome)}
         return {
             "status": int(outcome.cached),
-            "accuracy": outcome.accuracy,
-            "reward": self._reward(outcome),
+            **({} if outcome.was_only_scored else rewarded),
             "parameters": outcome.num_parameters,
             "multiply_adds": outcome.num_multiply_adds,
             "stopped": NAN if stopped is None else stopped,
@@ -187,9 +190,9 @@ class LedgerFollower:
     def _take_rung(self, event: dict[str, Any]) -> None:
         report = event["report"]
         outcome = report["outcome"]
-        accuracy = float(outcome.get("accuracy", NAN))
-        rung = Rung(self.num_rows, int(outcome["trial_id"]), int(report["num_epochs"]), accuracy, report["goes_on"])
-        self.rungs.append(rung)
+        epochs = int(report["num_epochs"])
+        accuracy = float(outcome.get("accuracy", NAN)) if epochs else NAN
+        self.rungs.append(Rung(self.num_rows, int(outcome["trial_id"]), epochs, accuracy, report["goes_on"]))
 
     def asked_line(self, trial: int) -> dict[str, Any]:
         """Reads the trial as it was asked for again: id, architecture, fidelity, ...; KeyError if there is none."""

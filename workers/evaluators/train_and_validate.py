@@ -19,6 +19,7 @@ from workers.evaluators.costs import CostPlan
 from workers.evaluators.network_outcome import network_outcome
 from workers.evaluators.progress import TrialProgress
 from workers.evaluators.size_limits import buildable
+from workers.evaluators.zero_cost import ZeroCostSettings, score_trial
 
 
 def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a search may ask of it
@@ -31,6 +32,7 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
     max_multiply_adds: int | None = None,
     costs: CostPlan | None = None,
     shifts: ShiftPlan | None = None,
+    scoring: ZeroCostSettings | None = None,
     progress_dir: str | None = None,
 ) -> Outcome:
     """Trains a trial's network on the training split and evaluates it on the validation split.
@@ -48,6 +50,8 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
         max_multiply_adds: networks with more multiply-adds per image are not trained.
         costs: costs to measure before it, and bounds on them, see `CostPlan`.
         shifts: appearance shifts under which validation accuracy is measured too; see `shifted_accuracies`.
+        scoring: scores of a trial that returns after 0 epochs, see `Trial.until_epoch`. Its accuracy is 0: nothing is
+            trained, measured under shifts or written.
         progress_dir: folder in which the progress of the training is told, see `TrialProgress`; None tells nothing.
 
     Example:
@@ -64,6 +68,10 @@ def train_and_validate(  # noqa: PLR0913 - one argument for each thing that a se
         _check_folder(Path(weights_dir))
 
     def evaluate() -> tuple[float, dict[str, float]]:
+        if trial.until_epoch == 0:
+            if scoring is None:
+                raise ValueError("a trial that returns after 0 epochs needs scoring, its scores, got none")
+            return 0.0, score_trial(trial, data, scoring)
         with TrialProgress(progress_dir, trial.id) as progress:
             network, share, metrics = _train(trial, data, states_dir, progress)
         if shifts is not None:

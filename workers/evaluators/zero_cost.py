@@ -75,14 +75,15 @@ def zero_cost(
     """
     return network_outcome(
         trial,
-        lambda: (0.0, _score(trial, data, settings)),
+        lambda: (0.0, score_trial(trial, data, settings)),
         max_parameters=max_parameters,
         max_multiply_adds=max_multiply_adds,
         costs=costs,
     )
 
 
-def _score(trial: Trial, data: DataSet, settings: ZeroCostSettings) -> dict[str, float]:
+def score_trial(trial: Trial, data: DataSet, settings: ZeroCostSettings) -> dict[str, float]:
+    """Returns scores of a trial's network with initial weights, by name; raises as `score_network`."""
     recipe, network = trial.fidelity.recipe, trial.fidelity.network
     number = min(settings.batch_size, len(data.train))
     drawn = np.random.default_rng(settings.seed).choice(len(data.train), number, replace=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any, Self
 
 from nas.protocols import Pool
 from nas.rewards import Accuracy, Reward
-from nas.rungs import RungReport, is_among_best
+from nas.rungs import RungReport, standings
 from nas.trial import Failure, Outcome, Success, Trial
 
 
@@ -33,26 +34,29 @@ class RungPool:
         rungs: epochs of the rungs, rising.
         eta: see `nas.rungs.Rungs`.
         reward: by which trials are compared at a rung.
+        scores: metrics by which they are compared at a rung of 0 epochs, see `nas.rungs.Rungs`.
         reports: reports of earlier sessions: decisions that were made stay, and trials resume from their last rung.
         record: called with each report before the pool acts on it.
         ordered_batch: if not None, a trial is compared with those of earlier batches of that size only, whose reports
             are complete: decisions then do not depend on the number or speed of the workers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each thing that a search may ask of it
         self,
         pool: Pool,
         rungs: Sequence[int],
         eta: float,
         *,
         reward: Reward = Accuracy(),  # noqa: B008 - it is immutable
+        scores: Sequence[str] = (),
         reports: Iterable[RungReport] = (),
         record: Callable[[RungReport], None] = lambda _report: None,
         ordered_batch: int | None = None,
     ) -> None:
-        self._pool, self._rungs, self._eta, self._reward = pool, tuple(rungs), eta, reward
+        self._pool, self._rungs, self._eta = pool, tuple(rungs), eta
         self._record, self._batch = record, ordered_batch
-        self._reached: dict[int, list[tuple[int, float]]] = {epochs: [] for epochs in self._rungs}
+        self._reached = standings(self._rungs, reward, scores)
+        self._uncounted: list[RungReport] = []
         self._earlier: dict[int, RungReport] = {}
         self._in_flight: dict[int, _Climb] = {}
         self._ready: deque[Outcome] = deque()
@@ -98,16 +102,18 @@ class RungPool:
         self._in_flight[climb.trial.id] = climb
 
     def _judge(self, outcome: Success, num_epochs: int) -> RungReport:
-        first = 0 if self._batch is None else outcome.trial_id // self._batch * self._batch
-        reached = self._reached[num_epochs]
-        others = [value for trial_id, value in reached if self._batch is None or trial_id < first]
-        return RungReport(num_epochs, outcome, is_among_best(self._reward(outcome), others, self._eta))
+        first = math.inf if self._batch is None else outcome.trial_id // self._batch * self._batch
+        for report in self._uncounted:
+            if report.outcome.trial_id < first:
+                self._reached[report.num_epochs].add(report.outcome)
+        self._uncounted = [report for report in self._uncounted if report.outcome.trial_id >= first]
+        return RungReport(num_epochs, outcome, self._reached[num_epochs].is_among_best(outcome, self._eta))
 
     def _keep(self, report: RungReport) -> None:
         if report.num_epochs not in self._reached:
             rungs = ", ".join(map(str, self._rungs))
             raise ValueError(f"trial {report.outcome.trial_id} must report at a rung, {rungs}, got {report.num_epochs}")
-        self._reached[report.num_epochs].append((report.outcome.trial_id, self._reward(report.outcome)))
+        self._uncounted.append(report)
 
     def __enter__(self) -> Self:
         """Enters the wrapped pool."""

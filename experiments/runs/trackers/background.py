@@ -56,12 +56,14 @@ class PointBuilder:
         return Point(self.num_done, time, finite)
 
     def _measured(self, success: Success) -> dict[str, float]:
-        reward = self._reward(success)
-        if success.stopped_after is None and (self._best is None or reward > self._best[0]):
-            self._best = reward, success.accuracy
+        rewarded = {}
+        if not success.was_only_scored:
+            reward = self._reward(success)
+            rewarded = {"trial/accuracy": success.accuracy, "trial/reward": reward}
+            if success.stopped_after is None and (self._best is None or reward > self._best[0]):
+                self._best = reward, success.accuracy
         return {
-            "trial/accuracy": success.accuracy,
-            "trial/reward": reward,
+            **rewarded,
             "trial/num_parameters": success.num_parameters,
             "trial/num_multiply_adds": success.num_multiply_adds,
             **{f"trial/{name}": value for name, value in success.metrics.items()},

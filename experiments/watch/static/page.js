@@ -153,7 +153,7 @@ function rungSection() {
       each.on += goesOn;
       if (accuracy !== null) each.best = Math.max(each.best ?? 0, accuracy);
     }
-    return [...rungs].sort((a, b) => a[0] - b[0]).map(([epochs, each]) => [run.name, epochs, each.reached, each.on, each.reached - each.on, percent(each.best)]);
+    return [...rungs].sort((a, b) => a[0] - b[0]).map(([epochs, each]) => [run.name, epochsText(epochs), each.reached, each.on, each.reached - each.on, percent(each.best)]);
   });
   return rows.length ? [table(["Run", "Epochs", "Reached", "Went on", "Stopped", "Best accuracy"], rows)] : null;
 }

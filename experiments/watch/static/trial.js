@@ -4,8 +4,10 @@ function quoted(text) {
 }
 
 function statusText(run, row) {
-  const status = STATE.statuses[run.columns.status[row]] ?? "unknown";
-  return run.isFailure(row) ? `failed: ${status}` : status;
+  const status = STATE.statuses[run.columns.status[row]] ?? "unknown", stopped = run.columns.stopped[row];
+  if (run.isFailure(row)) return `failed: ${status}`;
+  if (stopped === null) return status;
+  return `${status === "cached" ? "cached, " : ""}stopped after ${stopped} epoch${stopped === 1 ? "" : "s"}${stopped === 0 ? " (scores)" : ""}`;
 }
 
 function trialLink(run, row, text = null) {
@@ -28,7 +30,8 @@ function inBrief(run, row) {
 function pointText(run, row) {
   const {columns} = run;
   const lines = [`${run.name}, trial ${columns.trial[row]} (${statusText(run, row)})`];
-  if (columns.accuracy[row] !== null) lines.push(`accuracy ${percent(columns.accuracy[row])}${run.rewarded ? `, reward ${columns.reward[row]}` : ""}`, `${amount(columns.parameters[row])} parameters, ${amount(columns.multiply_adds[row])} multiply-adds, ${duration(columns.seconds[row])}`);
+  if (columns.accuracy[row] !== null) lines.push(`accuracy ${percent(columns.accuracy[row])}${run.rewarded ? `, reward ${columns.reward[row]}` : ""}`);
+  if (!run.isFailure(row)) lines.push(`${amount(columns.parameters[row])} parameters, ${amount(columns.multiply_adds[row])} multiply-adds, ${duration(columns.seconds[row])}`);
   else lines.push((run.texts.get(row) ?? "").slice(0, 200));
   return [...lines, inBrief(run, row)].filter(Boolean).join("\n");
 }
@@ -83,14 +86,19 @@ function policyProbability(run, row, name, label) {
   return option < 0 || point < 0 ? null : percent(choice.points[point][option]);
 }
 
+// Epochs of a rung; at 0 epochs scores decide.
+const epochsText = epochs => epochs === 0 ? "0 (scores)" : epochs;
+
 function learningCurve(run, row) {
   const trial = run.columns.trial[row];
-  const points = run.rungs.filter(rung => rung[1] === trial && rung[3] !== null);
-  if (!points.length) return [el("p", {class: "quiet"}, "The ledger holds the final accuracy of this trial only.")];
+  const reports = run.rungs.filter(rung => rung[1] === trial), points = reports.filter(rung => rung[3] !== null);
+  if (!reports.length) return [el("p", {class: "quiet"}, "The ledger holds the final accuracy of this trial only.")];
+  const decisions = table(["Epochs", "Accuracy", "Decision"], reports.map(rung => [epochsText(rung[2]), percent(rung[3]), rung[4] ? "goes on" : "stopped"]), {words: 0});
+  if (!points.length) return [decisions];
   const chart = new Chart({label: "Learning curve", x: "Epochs", y: "Accuracy (%)", height: 220});
   KEPT.push(chart);
   chart.show([{kind: "line", x: points.map(rung => rung[2]), y: points.map(rung => 100 * rung[3]), color: palette(0)}]);
-  return [chart.element, table(["Epochs", "Accuracy", "Decision"], points.map(rung => [rung[2], percent(rung[3]), rung[4] ? "goes on" : "stopped"]), {words: 0})];
+  return [chart.element, decisions];
 }
 
 function stageTable(stages) {
