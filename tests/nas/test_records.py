@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from nas.records import LedgerContents, Record
+from nas.rewards import ShiftedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -28,3 +29,16 @@ def test_trials_that_came_further_come_first(make_trial):
     shared = replace(trials[1], fidelity=replace(trials[1].fidelity, shared_steps=5))
     assert Record(shared, Success(1, 0.5), 0.0, 1.0).num_epochs == 0
     assert Record(trials[0], Success(0, 0.5, cached=True), 0.0, 1.0).num_epochs == 0
+
+
+def test_trials_that_were_only_scored_are_not_among_the_best(make_trial):
+    """They have no reward: that of a metric or of shifts could not even be computed."""
+    scored = Success(0, 0.0, metrics={"synflow": 9.0}, stopped_after=0)
+    trained = Success(1, 0.5, metrics={"shifted_accuracy": 0.25}, stopped_after=1)
+    records = [
+        Record(make_trial(each.trial_id, op), each, 0.0, 1.0)
+        for each, op in ((scored, "identity"), (trained, "conv_1x1"))
+    ]
+    assert [record.trial.id for record in LedgerContents(records).best(5, ShiftedAccuracy())] == [1]
+    assert LedgerContents(records[:1]).best(5) == []
+    assert records[0].num_epochs == 0

@@ -233,7 +233,10 @@ def test_a_ledger_of_another_space_is_said_with_its_trial(tmp_path):
 
 
 class Failing:
-    """A pool in which the first trials fail with the given kinds and texts, and later ones succeed."""
+    """A pool in which the first trials fail with the given kinds and texts, and later ones succeed.
+
+    None stands for a trial that is stopped by its scores.
+    """
 
     capacity = 1
 
@@ -248,7 +251,9 @@ class Failing:
         trial = self.trials.popleft()
         if not self.failures:
             return Success(trial.id, 0.5)
-        return Failure(trial.id, *self.failures.pop(0))
+        if (failure := self.failures.pop(0)) is None:
+            return Success(trial.id, 0.0, stopped_after=0)
+        return Failure(trial.id, *failure)
 
 
 def run_with(failures, **plan):
@@ -261,6 +266,14 @@ def test_a_search_stops_when_its_first_trials_all_fail_alike():
     trials = search(TwoOps(), Remembering(), Failing(*failures), SearchPlan(FIDELITY, 8))
     assert [trial.id for trial, _ in islice(trials, 5)] == [0, 1, 2, 3, 4]  # each is told before the search stops
     with pytest.raises(RuntimeError, match="first 5 trials all failed alike, with error: ValueError: block 4: unknown"):
+        next(trials)
+
+
+def test_trials_that_were_only_scored_do_not_hide_that_all_trainings_fail():
+    failures = [None, *[("error", "no GPU"), None] * 5]
+    trials = search(TwoOps(), Remembering(), Failing(*failures), SearchPlan(FIDELITY, 20))
+    assert len(list(islice(trials, 10))) == 10
+    with pytest.raises(RuntimeError, match="first 5 trials all failed alike, with error: no GPU"):
         next(trials)
 
 

@@ -21,6 +21,14 @@ def test_outcomes_come_back_from_json(outcome: Outcome) -> None:
     assert outcome_from_json(json.loads(json.dumps(outcome.to_json(), allow_nan=False))) == outcome
 
 
+@pytest.mark.parametrize(("stopped_after", "progress"), [(None, float("inf")), (0, 0.0), (3, 3.0)])
+def test_a_trial_may_be_stopped_also_before_its_training(stopped_after: int | None, progress: float) -> None:
+    outcome = Success(0, 0.0, metrics={"synflow": 12.5}, stopped_after=stopped_after)
+    assert outcome_from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
+    assert outcome.progress == progress
+    assert outcome.was_only_scored is (stopped_after == 0)
+
+
 def test_outcomes_can_be_collected() -> None:
     assert len({SUCCESS, Success(3, 0.75), Success(3, 0.75)}) == 2
 
@@ -64,6 +72,7 @@ def success(**changes: Any) -> dict[str, Any]:
         (success(accuracy=2), "must be between 0 and 1"),
         (success(num_parameters=1.5), "num_parameters: Input should be a valid integer"),
         (success(train_seconds=[1]), "train_seconds: Input should be a valid number"),
+        (success(stopped_after=-1), "stopped_after: Input should be greater than or equal to 0"),
         (success(metrics=[]), "metrics: Input should be a valid dictionary"),
         (success(metrics={"loss": "low"}), "metrics: loss: Input should be a valid number"),
         (success(metrics={"loss": float("nan")}), "metrics: loss: Input should be a finite number"),

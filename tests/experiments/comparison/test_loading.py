@@ -53,6 +53,18 @@ def test_test_accuracy_needs_every_success(write_run):
     assert to_run(load_run(write_run("a", "ppo", 0, outcomes=outcomes))).test is None
 
 
+def test_trials_that_were_stopped_have_neither_accuracy_nor_test_accuracy(write_run):
+    outcomes = [
+        Success(0, 0.5, metrics={"test_accuracy": 0.4}),
+        Success(1, 0.0, metrics={"synflow": 9.0}, stopped_after=0),
+        Success(2, 0.3, stopped_after=1),
+    ]
+    run = to_run(load_run(write_run("a", "ppo", 0, outcomes=outcomes)))
+    np.testing.assert_array_equal(run.accuracy, [0.5, math.nan, math.nan])
+    np.testing.assert_array_equal(run.test, [0.4, math.nan, math.nan])
+    assert run.status_of_trials == ("success", "stopped", "stopped")
+
+
 def test_rewards_other_than_accuracy_are_computed(write_run):
     changes = {"reward__name": "costed_accuracy", "reward__target_multiply_adds": 20_000.0, "reward__exponent": -1.0}
     outcomes = [Success(0, 0.5, 1, 40_000), Failure(1, "error", "x")]

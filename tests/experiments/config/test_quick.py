@@ -40,6 +40,9 @@ def test_every_configuration_has_a_valid_quick_form_of_a_few_steps(config):
 def test_a_search_with_rungs_has_one():
     parsed = SearchConfig.parse(quick(SEARCH, "cifar10_rungs"))
     assert parsed.search.rungs.resolve(parsed.recipe.epochs) == (1,)
+    scored = SearchConfig.parse(quick(SEARCH, "cifar10_rungs", "search.rungs.scores=[synflow, snip]"))
+    assert scored.search.rungs.scores == ("synflow", "snip")
+    assert scored.search.rungs.resolve(scored.recipe.epochs) == (0, 1)
 
 
 def test_a_study_has_one_short_training_of_each_start():

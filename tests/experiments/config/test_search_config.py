@@ -200,6 +200,21 @@ def test_a_reward_has_settings():
             "search: {num_trials: 3, rungs: {epochs: [4, 20]}}",
             "search.rungs: rungs must be below the epochs of a training, 20, got 20",
         ),
+        (
+            "search: {num_trials: 3, rungs: {scores: [nas_wot]}}",
+            "search.rungs: a score must be one of naswot, .*got nas_wot",
+        ),
+        ("search: {num_trials: 3, rungs: {scores: []}}", "search.rungs: scores must be one or more.*got none"),
+        (
+            "search: {num_trials: 3, rungs: {scores: [snip, snip]}}",
+            "search.rungs: scores must be .*each once",
+        ),
+        ("search: {num_trials: 3, rungs: {scores: snip}}", "search.rungs.scores: .*tuple"),
+        ("search: {num_trials: 3, rungs: {epochs: [0, 1]}}", "search.rungs: a rung of 0 epochs needs scores, got none"),
+        (
+            "{evaluator: zero_cost, search: {num_trials: 3, rungs: {scores: [snip]}}}",
+            "search.rungs needs an evaluator that can pause, train_and_validate, got zero_cost",
+        ),
         ("search: {num_trials: 3, rungs: {eta: 1}}", "search.rungs.eta: .*greater than 1"),
         (
             "{evaluator: zero_cost, search: {num_trials: 3, rungs: {first: 1}}}",
@@ -229,6 +244,15 @@ def test_bad_configurations_give_one_clear_line(text, message):
     with pytest.raises(ValueError, match=message) as caught:
         SearchConfig.parse({**MINIMAL, **parse_yaml(text)})
     assert "\n" not in str(caught.value)
+
+
+def test_scores_need_an_evaluator_that_scores(set_evaluator):
+    set_evaluator(lambda _trial, **_arguments: None, "pausing", takes=("states_dir",))
+    document = {**MINIMAL, "evaluator": "pausing"}
+    SearchConfig.parse({**document, "search": {"num_trials": 3, "rungs": {"first": 1}}})
+    message = "search.rungs.scores needs an evaluator that can score, train_and_validate, got pausing"
+    with pytest.raises(ValueError, match=message):
+        SearchConfig.parse({**document, "search": {"num_trials": 3, "rungs": {"scores": ["snip"]}}})
 
 
 def test_num_trials_must_be_given():

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.runs.live_search import SearchDisplay, Tally, WatchedPool
-from nas.rewards import CostedAccuracy
+from nas.rewards import CostedAccuracy, ShiftedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -174,3 +174,16 @@ def test_plain_lines_tell_the_progress_of_long_trials():
     assert [line.partition("running ")[2][:15] for line in stream.getvalue().splitlines()] == [
         *("1, failed 0, ca", "1 (trial 0 25%)", "1 (trial 0 50%)")
     ]
+
+
+def test_trials_that_were_only_scored_have_no_accuracy():
+    """Their reward of 0, or of shifts that were not measured, is neither the incumbent's nor in a mean."""
+    tally = Tally(10, ShiftedAccuracy())
+    scored = Success(0, 0.0, metrics={"synflow": 9.0}, stopped_after=0)
+    tally.take(scored)
+    assert (tally.incumbent, tally.mean_recent) == (None, None)
+    trained = Success(1, 0.5, metrics={"shifted_accuracy": 0.25}, stopped_after=1)
+    for outcome in (trained, scored, scored):
+        tally.take(outcome)
+    assert (tally.incumbent, tally.mean_recent) == (trained, 0.5)
+    assert (tally.num_done, tally.num_stopped) == (4, 4)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from experiments.runs.run_folder import RunFolder
 from experiments.search.best_weights import BestWeights
 from nas.records import Record
-from nas.rewards import Accuracy, CostedAccuracy
+from nas.rewards import Accuracy, CostedAccuracy, ShiftedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -59,4 +59,13 @@ def test_what_counts_is_the_reward(tmp_path, make_trial):
     for trial_id, (accuracy, cost) in enumerate(((0.9, 400), (0.6, 100), (0.8, 200))):
         _write(folder, trial_id)
         best.take(make_trial(trial_id), Success(trial_id, accuracy, num_multiply_adds=cost))
+    assert _kept(folder) == {"trial-1.safetensors"}
+
+
+def test_trials_that_were_only_scored_take_no_place(tmp_path, make_trial):
+    folder = RunFolder(tmp_path)
+    best = BestWeights(folder, 1, [], ShiftedAccuracy())
+    best.take(make_trial(0), Success(0, 0.0, stopped_after=0))
+    _write(folder, 1)
+    best.take(make_trial(1, 0), Success(1, 0.1, metrics={"shifted_accuracy": 0.1}))
     assert _kept(folder) == {"trial-1.safetensors"}

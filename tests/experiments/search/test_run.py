@@ -23,6 +23,7 @@ from rich.console import Console
 from experiments.architectures.find import find_architecture
 from experiments.comparison.loading import load_run
 from experiments.config.resolve import ConfigRequest
+from experiments.library.run import load_run as load_found
 from experiments.runs.run_folder import RunFolder
 from experiments.search.run import INTERRUPTED, run_search
 from experiments.search.status import run_status
@@ -140,6 +141,77 @@ def test_a_search_with_rungs_is_continued_after_any_line(tmp_path, num_lines):
     (tmp_path / "cut" / "ledger.jsonl").write_text("".join(lines[:num_lines]))
     assert _search(config, tmp_path / "cut")[0] == 0
     assert _events(tmp_path / "cut") == _events(tmp_path / "whole")
+
+
+SCORED = {"epochs": [1], "eta": 2, "scores": ["synflow", "jacobian_covariance"]}
+
+
+def test_scores_stop_trials_of_a_search_that_is_continued(tmp_path):
+    """Real scores and trainings; the second run is cut where its third trial has been scored and goes on or not."""
+    config = _with_rungs(tmp_path, rungs=SCORED)
+    assert _search(config, tmp_path / "whole")[0] == 0
+    contents = read_ledger(tmp_path / "whole" / "ledger.jsonl")
+    stopped = {record.trial.id: record.outcome.stopped_after for record in contents.finished}
+    assert {0, None} <= set(stopped.values()) <= {0, 1, None}
+    scored = [report for report in contents.reports if report.num_epochs == 0]
+    distinct = [record.trial.id for record in contents.finished if not record.outcome.cached]
+    assert [report.outcome.trial_id for report in scored] == distinct
+    for report in scored:
+        assert (report.outcome.accuracy, set(report.outcome.metrics)) == (0.0, set(SCORED["scores"]))
+        assert report.goes_on == (stopped[report.outcome.trial_id] != 0)
+    status = run_status(tmp_path / "whole")
+    assert status.num_only_scored == list(stopped.values()).count(0)
+    assert not {row.trial for row in status.best} & {trial for trial, epochs in stopped.items() if epochs == 0}
+    lines = (tmp_path / "whole" / "ledger.jsonl").read_text().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if json.loads(line).get("report", {}) == scored[2].to_json())
+    assert _search(config, tmp_path / "cut", trials=1)[0] == 0
+    (tmp_path / "cut" / "ledger.jsonl").write_text("".join(lines[: place + 1]))
+    assert _search(config, tmp_path / "cut")[0] == 0
+    assert _events(tmp_path / "cut") == _events(tmp_path / "whole")
+
+
+def _scored_at_once(trial, *, states_dir, scoring):
+    """Scores and accuracies that follow from the trial, in which the scores deceive."""
+    assert states_dir
+    values = {name: float((trial.id * 7 + place * 5) % 11) for place, name in enumerate(scoring.scores)}
+    if trial.until_epoch == 0:
+        return Success(trial.id, 0.0, 1000, 10_000, 0.1, metrics=values)
+    return Success(trial.id, 0.1 + trial.id % 7 / 10, 1000, 10_000, 1.0, metrics={"shifted_accuracy": 0.25})
+
+
+@pytest.fixture
+def scored_at_once(set_evaluator):
+    set_evaluator(_scored_at_once, takes=("states_dir", "scoring"))
+
+
+@pytest.mark.usefixtures("scored_at_once")
+def test_a_search_with_scores_is_continued_if_scored_trials_have_no_reward(tmp_path):
+    config = _with_rungs(tmp_path, rungs=SCORED)
+    rewarded = ("reward.name=shifted_accuracy", "shifts.reward=[contrast]")
+    assert _search(config, tmp_path / "whole", settings=rewarded)[0] == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    lines = (tmp_path / "whole" / "ledger.jsonl").read_text().splitlines(keepends=True)
+    expected = _events(tmp_path / "whole")
+    assert any(event.get("outcome", {}).get("stopped_after") == 0 for event in expected)
+    for num_lines in range(3, len(lines), 5):
+        (tmp_path / "cut" / "ledger.jsonl").write_text("".join(lines[:num_lines]))
+        assert _search(config, tmp_path / "cut", settings=rewarded)[0] == 0
+        assert _events(tmp_path / "cut") == expected, num_lines
+
+
+@pytest.mark.usefixtures("scored_at_once")
+def test_the_incumbent_is_no_trial_that_was_only_scored(tmp_path):
+    config = _with_rungs(tmp_path, rungs={**SCORED, "epochs": [0]}, num_trials=12)
+    code, text = _search(config, tmp_path / "run")
+    contents = read_ledger(tmp_path / "run" / "ledger.jsonl")
+    trained = [record for record in contents.finished if record.outcome.stopped_after is None]
+    assert 0 < len(trained) < 12
+    best = max(trained, key=lambda record: (record.outcome.accuracy, -record.trial.id))
+    assert code == 0
+    assert f"best: trial {best.trial.id} with {best.outcome.accuracy:.2%}" in text
+    frame = load_found(tmp_path / "run").frame()
+    assert frame["accuracy"].count() == frame["reward"].count() == len(trained)
+    assert (frame["stopped_after"] == 0).sum() == 12 - len(trained)
 
 
 @pytest.mark.ray

@@ -52,6 +52,17 @@ def test_printed_status_shows_best_and_failures(run):
         assert part in text
 
 
+def test_trials_that_were_only_scored_are_counted_apart(run):
+    with Ledger(RunFolder(run).ledger) as ledger:
+        ledger.append_finished(Success(4, 0.0, train_seconds=1.0, stopped_after=0))
+    status, stream = run_status(run), io.StringIO()
+    assert (status.num_succeeded, status.num_stopped, status.num_only_scored) == (4, 1, 1)
+    assert status.mean_recent == pytest.approx(1.75 / 3)
+    assert [row.trial for row in status.best] == [1, 0]
+    print_status(status, Console(file=stream, width=120))
+    assert "1 stopped early, 1 of them after 0 epochs (scores); " in stream.getvalue()
+
+
 def test_plain_data_is_shown_in_place_of_the_size_of_a_network(run, make_trial):
     trial = replace(make_trial(5), architecture=PlainDescription({"depth": 3, "kind": "[b]x[/b]"}))
     with Ledger(RunFolder(run).ledger) as ledger:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 
 import pytest
 
 from experiments.watch.follow import NUMBERS, LedgerFollower
 from nas.ledger.writer import Ledger
 from nas.rewards import CostedAccuracy
+from nas.rungs import RungReport
 from nas.trial import Success
 
 
@@ -144,3 +146,20 @@ def test_a_trial_is_read_again_where_it_is(make_run, make_trial):
     assert follower.asked_line(3)["architecture"] == make_trial(3).architecture.to_json()
     with pytest.raises(KeyError):
         follower.asked_line(6)
+
+
+def test_trials_that_were_only_scored_have_no_accuracy(make_run):
+    """Neither a point in a curve nor a rank, and no best accuracy at their rung."""
+    scored = Success(0, 0.0, 1000, 20_000, 2.0, metrics={"synflow": 9.0}, stopped_after=0)
+    path = make_run(outcomes=[]) / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append_report(RungReport(0, replace(scored, stopped_after=None), goes_on=False))
+        ledger.append_finished(scored)
+        ledger.append_finished(Success(1, 0.5))
+    follower = LedgerFollower(path)
+    follower.read()
+    for name in ("accuracy", "reward"):
+        assert [math.isnan(value) for value in follower.columns[name]] == [True, False]
+    assert (follower.columns["stopped"][0], follower.columns["parameters"][0]) == (0.0, 1000.0)
+    assert math.isnan(follower.rungs[0].accuracy)
+    assert follower.rungs[0].epochs == 0

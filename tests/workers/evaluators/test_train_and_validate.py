@@ -10,6 +10,7 @@ from nas.architecture import Architecture, Block, Cell, Edge
 from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.decisions import Rollout
+from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
 from nas.files.storage import StorageError
 from nas.models.checkpoint import load_checkpoint
@@ -18,6 +19,7 @@ from nas.training.loop import accuracy
 from nas.trial import Failure, Success, Trial
 from workers.evaluators import train_and_validate as evaluate
 from workers.evaluators.train_and_validate import check_fits, train_and_validate
+from workers.evaluators.zero_cost import ZeroCostSettings, zero_cost
 
 CELL = Cell((Block(Edge(0, "conv_3x3"), Edge(1, "conv_1x1")),))
 FIDELITY = Fidelity(
@@ -184,6 +186,36 @@ def test_a_trial_that_pauses_ends_as_one_that_does_not(data, tmp_path):
     assert (ended.accuracy, ended.metrics) == (whole.accuracy, whole.metrics)
     assert paused.metrics != whole.metrics
     assert [path.parent.name for path in tmp_path.glob("*/*")] == ["weights"]
+
+
+def test_at_0_epochs_a_trial_is_scored_as_by_zero_cost_and_nothing_is_written(data, tmp_path):
+    scoring = ZeroCostSettings(("synflow", "num_parameters"), batch_size=8)
+    (tmp_path / "weights").mkdir()
+    folders = {"weights_dir": str(tmp_path / "weights"), "states_dir": str(tmp_path / "states")}
+    shifts = ShiftPlan(("contrast",), 3, 0)
+    trial = make_trial(until_epoch=0)
+    outcome = train_and_validate(trial, data=data, scoring=scoring, shifts=shifts, **folders)
+    expected = zero_cost(trial, data=data, settings=scoring)
+    assert isinstance(outcome, Success)
+    assert replace(outcome, train_seconds=0.0) == replace(expected, train_seconds=0.0)
+    assert outcome.accuracy == 0.0
+    assert [path.name for path in tmp_path.rglob("*")] == ["weights"]
+    large = train_and_validate(trial, data=data, scoring=scoring, max_parameters=10)
+    assert isinstance(large, Failure)
+    assert large.kind == "too_large"
+
+
+def test_a_network_that_cannot_be_scored_is_a_failure_at_0_epochs(data):
+    trial = make_trial(until_epoch=0, architecture=EdgeCell(("none",)))
+    outcome = train_and_validate(trial, data=data, scoring=ZeroCostSettings(("naswot",), batch_size=8))
+    assert isinstance(outcome, Failure)
+    assert "the score naswot of this network must be finite" in outcome.error
+
+
+def test_a_trial_cannot_be_scored_without_scores(data):
+    outcome = train_and_validate(make_trial(until_epoch=0), data=data)
+    assert isinstance(outcome, Failure)
+    assert "needs scoring, its scores, got none" in outcome.error
 
 
 def test_a_trial_cannot_pause_without_a_folder(data):

@@ -72,14 +72,79 @@ def test_reports_at_other_rungs_are_refused(make_trial):
         RungPool(SerialPool(evaluate), (2,), 3, reports=reports)
 
 
+SCORES = {0: (5, 5), 1: (4, 9), 2: (6, 1), 3: (7, 0), 4: (8, 8), 5: (9, 3), 66: (99, 99)}
+
+
+def scored(trial):
+    """As `evaluate`, but at 0 epochs two scores, in a second."""
+    if trial.until_epoch != 0:
+        return evaluate(trial)
+    scores = dict(zip("xy", map(float, SCORES[trial.id]), strict=True))
+    return Success(trial.id, 0.0, 10, 20, 1.0, metrics={**scores, "latency": 0.5})
+
+
+def run_scored(ids, make_trial, scores, **settings):
+    parts = []
+
+    def watched(trial):
+        parts.append((trial.id, trial.until_epoch))
+        return scored(trial)
+
+    with RungPool(SerialPool(watched), (0, 1), 3, scores=scores, **settings) as pool:
+        for trial_id in ids:
+            pool.submit(make_trial(trial_id))
+        return {outcome.trial_id: outcome for outcome in (pool.next_outcome() for _ in ids)}, parts
+
+
+@pytest.mark.parametrize(("scores", "going_on"), [("x", [0, 2, 3, 4, 5]), ("y", [0, 1]), ("xy", [0, 4, 5])])
+def test_scores_stop_trials_before_their_training(make_trial, scores, going_on):
+    """By x each is the best so far but 1; by y 1 is better than 0, and none of the others is.
+
+    By both, the sums of the ranks of the trials from 0 to itself are, for 1: 3, 3, and the earlier wins; 2: 4, 4, 4;
+    3: 5, 5, 5, 5; 4: 5, 6, 5, 5, 9; 5: 6, 7, 5, 5, 10, 9, of which two may go on.
+    """
+    outcomes, parts = run_scored(range(6), make_trial, scores)
+    assert [trial_id for trial_id, until in parts if until == 1] == going_on
+    assert [trial_id for trial_id, until in parts if until == 0] == list(range(6))
+    for trial_id in set(range(6)) - set(going_on):
+        assert outcomes[trial_id].stopped_after == 0
+        assert outcomes[trial_id].was_only_scored
+        assert outcomes[trial_id].metrics["latency"] == 0.5
+
+
+@pytest.mark.parametrize("num_reports", range(5))
+def test_a_session_with_scores_resumes_after_any_report(make_trial, num_reports):
+    reports = []
+    expected, parts = run_scored([2, 1, 0], make_trial, "xy", record=reports.append)
+    found = [(each.outcome.trial_id, each.num_epochs, each.goes_on) for each in reports]
+    assert found == [(2, 0, True), (1, 0, False), (0, 0, False), (2, 1, True)]
+    resumed, again = run_scored([2, 1, 0], make_trial, "xy", reports=reports[:num_reports])
+    assert resumed == expected
+    assert len(again) == len(parts) - num_reports
+
+
+def test_a_trial_may_fail_after_its_scores(make_trial):
+    outcomes, parts = run_scored([66, 4], make_trial, "xy")
+    assert outcomes[66] == Failure(66, "diverged", "loss is nan", 2.0)  # of both parts
+    assert outcomes[4].stopped_after == 0
+    assert parts == [(66, 0), (4, 0), (66, 1)]
+
+
+def test_scores_that_are_not_reported_are_an_error(make_trial):
+    with pytest.raises(ValueError, match="trial 5 must have the metric z, got x, y, latency"):
+        run_scored([5], make_trial, "z")
+
+
 def _varied(trial):
     seconds = 1.0 + trial.id * 7 % 5
-    return Success(trial.id, trial.id * 37 % 11 / 11, train_seconds=seconds)
+    metrics = {"x": float(trial.id * 5 % 13), "y": float(trial.id * 31 % 12)} if trial.until_epoch == 0 else {}
+    return Success(trial.id, trial.id * 37 % 11 / 11, train_seconds=seconds, metrics=metrics)
 
 
-def stops(make_trial, *, num_workers, batch):
+def stops(make_trial, *, num_workers, batch, rungs=(1, 3)):
     found = {}
-    with RungPool(VirtualPool(_varied, num_workers=num_workers), (1, 3), 2, ordered_batch=batch) as pool:
+    settings = {"scores": "xy", "ordered_batch": batch}
+    with RungPool(VirtualPool(_varied, num_workers=num_workers), rungs, 2, **settings) as pool:
         for start in range(0, 12, 4):
             for trial_id in range(start, start + 4):
                 pool.submit(make_trial(trial_id))
@@ -89,12 +154,14 @@ def stops(make_trial, *, num_workers, batch):
     return found
 
 
-def test_in_batches_decisions_do_not_depend_on_the_workers(make_trial):
-    expected = stops(make_trial, num_workers=1, batch=4)
-    assert all(stops(make_trial, num_workers=number, batch=4) == expected for number in (2, 3, 4))
+@pytest.mark.parametrize("rungs", [(1, 3), (0, 1)])
+def test_in_batches_decisions_do_not_depend_on_the_workers(make_trial, rungs):
+    expected = stops(make_trial, num_workers=1, batch=4, rungs=rungs)
+    assert all(stops(make_trial, num_workers=number, batch=4, rungs=rungs) == expected for number in (2, 3, 4))
     assert [expected[trial_id] for trial_id in range(4)] == [None] * 4  # nobody to compare with
-    assert {1, None} <= {expected[trial_id] for trial_id in range(4, 12)}
-    assert len({tuple(sorted(stops(make_trial, num_workers=number, batch=None).items())) for number in (1, 4)}) == 2
+    assert {rungs[0], None} <= {expected[trial_id] for trial_id in range(4, 12)}
+    varied = [stops(make_trial, num_workers=number, batch=None, rungs=rungs) for number in (1, 4)]
+    assert varied[0] != varied[1]
 
 
 def test_a_cache_above_repeats_a_stopped_outcome(make_trial):

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from experiments.runs.trackers.background import BATCH_SIZE, NUM_DONE, Point, PointBuilder, TrackerThread
-from nas.rewards import Accuracy
+from nas.rewards import Accuracy, ShiftedAccuracy
 from nas.trial import Failure, Success
 
 
@@ -27,6 +27,21 @@ def test_a_course_counts_and_keeps_the_best():
     assert (second.step, second.time) == (3, 102.0)
     assert (second.values["trial/accuracy"], second.values["search/accuracy_of_best"]) == (0.4, 0.5)
     assert list(second.values)[-1] == NUM_DONE
+
+
+def test_a_trial_that_was_only_scored_shows_its_scores():
+    point = PointBuilder(ShiftedAccuracy()).take(
+        Success(0, 0.0, 10, 20, 1.0, metrics={"synflow": 9.0}, stopped_after=0), 1.0
+    )
+    assert point.values == {
+        "trial/id": 0.0,
+        "trial/train_seconds": 1.0,
+        "trial/num_parameters": 10.0,
+        "trial/num_multiply_adds": 20.0,
+        "trial/synflow": 9.0,
+        "search/num_failed": 0.0,
+        NUM_DONE: 1.0,
+    }
 
 
 class Notes:
