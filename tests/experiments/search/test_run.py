@@ -148,8 +148,8 @@ SCORED = {"epochs": [1], "eta": 2, "scores": ["synflow", "jacobian_covariance"]}
 
 def test_scores_stop_trials_of_a_search_that_is_continued(tmp_path):
     """Real scores and trainings; the second run is cut where its third trial has been scored and goes on or not."""
-    config = _with_rungs(tmp_path, rungs=SCORED)
-    assert _search(config, tmp_path / "whole")[0] == 0
+    config, short = _with_rungs(tmp_path, rungs=SCORED, num_trials=4), ("recipe.epochs=2",)
+    assert _search(config, tmp_path / "whole", settings=short)[0] == 0
     contents = read_ledger(tmp_path / "whole" / "ledger.jsonl")
     stopped = {record.trial.id: record.outcome.stopped_after for record in contents.finished}
     assert {0, None} <= set(stopped.values()) <= {0, 1, None}
@@ -164,9 +164,9 @@ def test_scores_stop_trials_of_a_search_that_is_continued(tmp_path):
     assert not {row.trial for row in status.best} & {trial for trial, epochs in stopped.items() if epochs == 0}
     lines = (tmp_path / "whole" / "ledger.jsonl").read_text().splitlines(keepends=True)
     place = next(place for place, line in enumerate(lines) if json.loads(line).get("report", {}) == scored[2].to_json())
-    assert _search(config, tmp_path / "cut", trials=1)[0] == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     (tmp_path / "cut" / "ledger.jsonl").write_text("".join(lines[: place + 1]))
-    assert _search(config, tmp_path / "cut")[0] == 0
+    assert _search(config, tmp_path / "cut", settings=short)[0] == 0
     assert _events(tmp_path / "cut") == _events(tmp_path / "whole")
 
 

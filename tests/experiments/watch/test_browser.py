@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from experiments.watch.payload import open_runs
 from experiments.watch.report import write_report
 from experiments.watch.server import make_app
 from nas.ledger.writer import Ledger
+from nas.rungs import RungReport
 from nas.trial import Success
 
 pytestmark = pytest.mark.browser
@@ -133,6 +135,36 @@ def test_trials_appear_without_reload_and_a_point_opens_its_trial(browser, make_
         shown = text(browser)
         for part in ("Trial 5 of", "nas export", "Same architecture", "trial 0", "Nearest relatives"):
             assert part in shown
+
+
+def test_a_trial_that_was_only_scored_has_no_accuracy(browser, make_run):
+    folder = make_run(outcomes=[])
+    scored, trained = Success(0, 0.0, 1000, 20_000, 2.0, metrics={"synflow": 9.0}), Success(1, 0.25)
+    with Ledger(folder / "ledger.jsonl") as ledger:
+        for epochs, outcome, goes_on in (
+            (0, scored, False),
+            (0, replace(scored, trial_id=1), True),
+            (1, trained, True),
+        ):
+            ledger.append_report(RungReport(epochs, outcome, goes_on))
+        ledger.append_finished(replace(scored, stopped_after=0))
+        ledger.append_finished(Success(1, 0.5))
+    with serving([folder]) as url:
+        browser.get(url)
+        wait(browser, "STATE.runs[0]?.length === 2 && PARTS")
+        assert browser.execute_script("const run = STATE.runs[0]; return [run.ranking, run.incumbent]") == [
+            [1],
+            [None, 0.5],
+        ]
+        rungs = browser.execute_script("return [...PARTS.rungs.querySelectorAll('tbody tr')].map(row => row.innerText)")
+        assert [row.split("\t")[1:] for row in rungs] == [
+            ["0 (scores)", "2", "1", "1", "\u2013"],
+            ["1", "1", "1", "0", "25.00 %"],
+        ]
+        browser.get(f"{url}#trial/0/0")
+        wait(browser, "document.getElementById('trial')?.textContent.startsWith('Trial 0')")
+        for part in ("stopped after 0 epochs (scores)", "synflow", "0 (scores)", "Accuracy\t\u2013"):
+            assert part in text(browser)
 
 
 def point(driver, place, kind: str) -> None:
