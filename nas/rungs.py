@@ -129,7 +129,8 @@ class Standing:
     def _duels(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
         """Returns what a trial wins less what it loses against each one, over all rewards."""
         signs = (self._values < values).view(np.int8) - (self._values > values).view(np.int8)
-        return signs.sum(axis=0, dtype=np.int64)
+        won: NDArray[np.int64] = signs.sum(axis=0, dtype=np.int64)
+        return won
 
 
 def standings(rungs: Iterable[int], reward: Reward, scores: Iterable[str] = ()) -> dict[int, Standing]:

@@ -24,8 +24,8 @@ class SearchSettings:
         failure_reward: The reward of a failure; null tells the controller nothing.
         deterministic: Whether rewards are told in fixed batches, so that the number of workers changes no proposal.
         ordered_batch: Size of those batches.
-        rungs: Early stopping by successive halving: numbers of epochs, or the first of them, eta, and scores for a rung
-            before any training; null: none.
+        rungs: Early stopping by successive halving: epochs of the rungs, or of the first one, eta, and scores for one
+            before any training; see `nas.rungs.Rungs`. null: none.
         max_first_failures: The search stops if this many first trials of a session all fail for the same reason; null
             never stops it.
     """
