@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,12 @@ from nas.models.reference.descriptions import Buildable
 
 
 def measure_latency(
-    architecture: Buildable, spec: NetworkSpec, settings: LatencySettings, *, cache: Path | None = None
+    architecture: Buildable,
+    spec: NetworkSpec,
+    settings: LatencySettings,
+    *,
+    cache: Path | None = None,
+    bound_ms: float = math.inf,
 ) -> Latency:
     """Measures the latency of the network that the settings describe, for trials with the network `spec`.
 
@@ -34,6 +40,8 @@ def measure_latency(
         spec: the network of the trials, see `LatencySettings.network`.
         settings: what is measured and how.
         cache: folder with a file for each network on each device; a network is not measured again. None: none.
+        bound_ms: measuring ends as soon as the latency is known to be above it. It is not stored then, being less
+            precise than asked for.
 
     Raises:
         ValueError: if the network is not possible, or the file of calibrations is damaged (`nas.latency.calibration`).
@@ -50,8 +58,8 @@ def measure_latency(
         torch.default_generator.manual_seed(0)
         built = build(architecture, network)
         images = torch.randn(settings.batch, network.in_channels, network.image_size, network.image_size)
-    latency = time_network(built, images, settings)
-    if file is not None and cache is not None:
+    latency = time_network(built, images, settings, bound_ms)
+    if file is not None and cache is not None and latency.low_ms <= bound_ms:
         make_folder(cache)
         write_text(file, json.dumps({"key": key, "latency": asdict(latency)}, indent=1) + "\n")
     return latency

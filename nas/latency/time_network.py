@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -14,8 +15,8 @@ from nas.latency.settings import LatencySettings
 from nas.latency.timing import Latency, Reference, measure_seconds, summarize_until
 
 
-def time_network(network: nn.Module, images: Tensor, settings: LatencySettings) -> Latency:
-    """Times a network in evaluation mode on some images.
+def time_network(network: nn.Module, images: Tensor, settings: LatencySettings, bound_ms: float = math.inf) -> Latency:
+    """Times a network in evaluation mode on some images, until it is known to be above the bound.
 
     Only one process of this user measures at a time on a machine. On a CPU, latency is that at the device's nominal
     speed, see `nas.latency.calibration`.
@@ -27,28 +28,29 @@ def time_network(network: nn.Module, images: Tensor, settings: LatencySettings) 
     check_backend(settings.backend)
     network = network.eval()
     if settings.backend == "onnxruntime":
-        return time_onnx(onnx_bytes(network, images), images, settings)
+        return time_onnx(onnx_bytes(network, images), images, settings, bound_ms)
     if settings.backend == "torch":
-        return _time_on_cpu(lambda: network(images), settings)
+        return _time_on_cpu(lambda: network(images), settings, bound_ms)
     with measuring(settings.threads):
         sample = _cuda_sample(network.cuda(), images.cuda())
-        return summarize_until(sample, precision=settings.precision, max_seconds=settings.max_seconds)
+        return summarize_until(
+            sample, precision=settings.precision, max_seconds=settings.max_seconds, bound_ms=bound_ms
+        )
 
 
-def time_onnx(model: bytes | str, images: Tensor, settings: LatencySettings) -> Latency:
+def time_onnx(model: bytes | str, images: Tensor, settings: LatencySettings, bound_ms: float = math.inf) -> Latency:
     """Times an ONNX model, its bytes or its path, on some images; see `time_network`."""
     check_backend("onnxruntime")
-    return _time_on_cpu(onnx_run(model, images, settings.threads), settings)
+    return _time_on_cpu(onnx_run(model, images, settings.threads), settings, bound_ms)
 
 
-def _time_on_cpu(run: Callable[[], object], settings: LatencySettings) -> Latency:
+def _time_on_cpu(run: Callable[[], object], settings: LatencySettings, bound_ms: float) -> Latency:
     threads = settings.threads
     nominal = nominal_ms(settings.backend, threads)
     reference = Reference(reference_run(settings.backend, threads), nominal / 1000)
+    limits = {"precision": settings.precision, "max_seconds": settings.max_seconds, "bound_ms": bound_ms}
     with measuring(threads):
-        return measure_seconds(
-            run, reference, threads=threads, precision=settings.precision, max_seconds=settings.max_seconds
-        )
+        return measure_seconds(run, reference, threads=threads, **limits)
 
 
 def _cuda_sample(network: nn.Module, images: Tensor) -> Callable[[], tuple[float, bool]]:

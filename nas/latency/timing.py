@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 MIN_SAMPLES = 30
+_MIN_SAMPLES_ABOVE = 6  # the smallest number whose minimum is a lower end of a 95 % interval of the median
 MIN_SECONDS = 2.0
 """Time of measuring beside the reference network before which the interval is not trusted."""
 _MIN_SAMPLE_SECONDS = 0.002  # shorter runs are timed several at a time
@@ -87,7 +88,13 @@ class Stopwatch:
 
 
 def measure_seconds(
-    run: Callable[[], object], reference: Reference, *, threads: int, precision: float, max_seconds: float
+    run: Callable[[], object],
+    reference: Reference,
+    *,
+    threads: int,
+    precision: float,
+    max_seconds: float,
+    bound_ms: float = math.inf,
 ) -> Latency:
     """Times a function on the CPU, corrected for the speed that the machine has meanwhile.
 
@@ -110,13 +117,19 @@ def measure_seconds(
         corrected = seconds / ((before + after) / 2) * reference.nominal_seconds
         return corrected, disturbed or before_disturbed or after_disturbed
 
-    found = summarize_until(sample, precision=precision, min_seconds=MIN_SECONDS, max_seconds=max_seconds)
+    limits = {"precision": precision, "max_seconds": max_seconds, "bound_ms": bound_ms}
+    found = summarize_until(sample, min_seconds=MIN_SECONDS, **limits)
     speed = reference.nominal_seconds / float(np.median([seconds for seconds, _ in references]))
     return replace(found, raw_ms=1000 * float(np.median(raw)), speed=speed)
 
 
 def summarize_until(
-    sample: Callable[[], tuple[float, bool]], *, precision: float, max_seconds: float, min_seconds: float = 0.0
+    sample: Callable[[], tuple[float, bool]],
+    *,
+    precision: float,
+    max_seconds: float,
+    min_seconds: float = 0.0,
+    bound_ms: float = math.inf,
 ) -> Latency:
     """Takes samples until the 95 % interval of their median is narrow enough, or the time is over.
 
@@ -125,6 +138,7 @@ def summarize_until(
         precision: half width of the interval, relative to the median.
         max_seconds: time after which it ends anyway, with at least three samples.
         min_seconds: time before which it does not end, unless `max_seconds` is less.
+        bound_ms: it ends as soon as the whole interval lies above this bound, however wide it is.
     """
     kept: list[float] = []
     disturbed: list[float] = []
@@ -133,9 +147,10 @@ def summarize_until(
     while len(kept) + len(disturbed) < 3 or time.perf_counter() < end:
         seconds, was_disturbed = sample()
         (disturbed if was_disturbed else kept).append(seconds)
-        if len(kept) >= MIN_SAMPLES and len(kept) % 10 == 0 and time.perf_counter() >= enough:
+        if len(kept) == _MIN_SAMPLES_ABOVE or (kept and len(kept) % 10 == 0):
             found = _summary(kept, len(disturbed))
-            if found.high_ms - found.low_ms <= 2 * precision * found.median_ms:
+            is_narrow = found.high_ms - found.low_ms <= 2 * precision * found.median_ms
+            if found.low_ms > bound_ms or (is_narrow and len(kept) >= MIN_SAMPLES and time.perf_counter() >= enough):
                 return found
     if len(kept) < 3:
         return _summary(kept + disturbed, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ from nas.objectives import (
     PEAK_MEMORY,
 )
 from workers.evaluators.size_limits import TooLargeError
+
+_CLEARLY_ABOVE = 1.2
+"""Times its bound, from where a latency need not be measured precisely; the speed of a machine drifts less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class CostPlan:
             table = OperationTable.read(Path(self.latency.table))
             return {LATENCY: table.predict(architecture, self.latency.network(architecture, spec))}
         cache = None if self.cache_dir is None else Path(self.cache_dir)
-        found = measure_latency(architecture, spec, self.latency, cache=cache)
+        bound = _CLEARLY_ABOVE * self.bounds.get("latency", math.inf)
+        found = measure_latency(architecture, spec, self.latency, cache=cache, bound_ms=bound)
         return {LATENCY: found.median_ms, LATENCY_SPREAD: found.spread_ms}
 
     def _check(self, name: str, number: float) -> None:

@@ -19,7 +19,7 @@ def timed(monkeypatch):
     """The shapes of the images with which networks were timed."""
     shapes = []
     monkeypatch.setattr(measure, "nominal_ms", lambda *_: 1.5)
-    monkeypatch.setattr(measure, "time_network", lambda _network, images, _: shapes.append(images.shape) or FOUND)
+    monkeypatch.setattr(measure, "time_network", lambda _network, images, *_: shapes.append(images.shape) or FOUND)
     return shapes
 
 
@@ -51,6 +51,14 @@ def test_stored_latencies_without_the_speed_are_read(timed, tmp_path):
     path.write_text(json.dumps(stored))
     assert measure.measure_latency(PUBLISHED["nasnet-a"], SPEC, LatencySettings(), cache=tmp_path) == FOUND
     assert len(timed) == 1
+
+
+def test_what_is_above_the_bound_is_not_stored(timed, tmp_path):
+    """Its measuring ended early; it is measured again where the bound is another."""
+    for bound in (FOUND.low_ms / 2, FOUND.low_ms / 2, FOUND.low_ms):
+        measure.measure_latency(PUBLISHED["nasnet-a"], SPEC, LatencySettings(), cache=tmp_path, bound_ms=bound)
+    assert len(timed) == 3
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_gpu_has_no_nominal_speed(timed):

@@ -63,6 +63,14 @@ def test_the_interval_is_not_trusted_before_some_time(monkeypatch):
     assert summarize_until(lambda: (run() or 0.1, False), precision=0.01, min_seconds=7, max_seconds=1).num_samples < 12
 
 
+@pytest.mark.parametrize(("bound", "num_samples"), [(3.9, 6), (4.1, 80), (50.0, 80)])
+def test_it_ends_as_soon_as_the_interval_lies_above_the_bound(monkeypatch, bound, num_samples):
+    machine = Machine(monkeypatch)
+    values, run = itertools.cycle([0.004, 0.005]), machine.work(0.1)
+    limits = {"precision": 0.5, "min_seconds": 7.05, "max_seconds": 60, "bound_ms": bound}
+    assert summarize_until(lambda: (run() or next(values), False), **limits).num_samples == num_samples
+
+
 @pytest.mark.parametrize("seconds", [0.0001, 0.003, 0.05, 0.3])
 def test_latency_is_that_at_the_nominal_speed(monkeypatch, seconds):
     """The machine is half as fast as when it was calibrated, and becomes another third slower after a second."""

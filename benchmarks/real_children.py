@@ -1,0 +1,207 @@
+"""Searches whose children are trained for real: strategies at equal epochs, and the cells that they find retrained.
+
+Run: ``nice python benchmarks/real_children.py --out real --minutes 60`` (resumes). Children are networks of NASNet's
+cells on handwritten digits, a few CPU seconds each. For every seed, each strategy spends the same number of epochs in
+all, on whole children, on children that rungs stop, or on weights that all trials share. The cell that it hands over,
+the best by validation accuracy, is then trained from scratch with three new seeds and tested, as a child and as a
+larger network. What is done is a line of ``runs.jsonl`` in the folder, and ``--report`` only prints what is there. One
+thread; processes that share the folder need ``--seeds`` of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from experiments.comparison.statistics import bootstrap_interval, difference
+from experiments.config.kinds import SEARCH
+from experiments.config.resolve import ConfigRequest, resolve
+from experiments.config.search_config import SearchConfig
+from experiments.search.run import INTERRUPTED, run_search
+from nas.architecture import Architecture
+from nas.data.data_set import DataSet
+from nas.data.load import load_data
+from nas.fidelity import Fidelity
+from nas.ledger.reader import read_ledger
+from nas.records import Record
+from nas.training.initial import build_initial
+from nas.training.loop import accuracy, train
+from nas.trial import Success
+
+EPOCHS, NUM_TRIALS, NUM_RETRAINED, NUM_CANDIDATES = 4, 100, 3, 10
+CHILD = (
+    "network.num_filters=4",
+    "recipe.batch_size=128",
+    f"recipe.epochs={EPOCHS}",
+    "workers.pool=serial",
+    "workers.time_limit_seconds=null",
+    "workers.keep_weights=0",
+)
+FULL = f"search.num_trials={NUM_TRIALS}"
+RUNGS = ("search.num_trials=240", "search.rungs={epochs: [1, 2], eta: 3}")
+SHARED = (  # passes over the images that the whole children take, less those of the candidates
+    f"recipe.epochs={EPOCHS * (NUM_TRIALS - NUM_CANDIDATES)}",
+    "search.num_trials=360",
+    "evaluator={name: shared_weights, steps: 9, final_draws: 100}",
+)
+STRATEGIES: Mapping[str, Sequence[str]] = {
+    "random": ("controller=random", FULL),
+    "random, surrogate": ("controller=random", "wrapper=surrogate", FULL),
+    "evolution": ("controller=evolution", FULL),
+    "evolution, surrogate": ("controller=evolution", "wrapper=surrogate", FULL),
+    "ppo, bare": ("controller=ppo", "wrapper=none", FULL),
+    "ppo": ("controller=ppo", FULL),
+    "random, rungs": ("controller=random", *RUNGS),
+    "ppo, rungs": ("controller=ppo", *RUNGS),
+    "random, shared": ("controller=random", *SHARED),
+    "ppo, shared": ("controller=ppo", *SHARED),
+}
+CONFIG = SearchConfig.parse(resolve(SEARCH, ConfigRequest("digits_ppo", settings=CHILD)))
+CHILD_FIDELITY = replace(CONFIG.fidelity, network=replace(CONFIG.network, image_size=8, in_channels=1))
+LARGER = {"num_filters": 8}, {"epochs": 12, "batch_size": 64}
+
+
+class Lines:
+    """The file of what is done, by kind, strategy and seed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[tuple[str, str, int], dict[str, Any]]:
+        """All lines; other processes may add some."""
+        lines = map(json.loads, self._path.read_text().splitlines() if self._path.exists() else [])
+        return {(line["kind"], line["strategy"], line["seed"]): line for line in lines}
+
+    def add(self, kind: str, strategy: str, seed: int, **values: Any) -> None:  # noqa: ANN401 - plain data
+        """Adds a line."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({"kind": kind, "strategy": strategy, "seed": seed, **values}) + "\n")
+
+
+def train_alone(architecture: Architecture, fidelity: Fidelity, data: DataSet, seed: int) -> tuple[float, float]:
+    """Validation and test accuracy of a network trained from scratch."""
+    network = build_initial(architecture, fidelity.network, fidelity.recipe, seed=seed)
+    train(network, data, fidelity.recipe, seed=seed)
+    validation, test = (accuracy(network, split, data, fidelity.recipe) for split in (data.validation, data.test))
+    return validation, test
+
+
+def validation(record: Record) -> float:
+    """Validation accuracy of a trial that did not fail; 0 of one that did."""
+    return record.outcome.accuracy if isinstance(record.outcome, Success) else 0.0
+
+
+def run(strategy: str, seed: int, out: Path, data: DataSet) -> dict[str, Any]:
+    """Runs a search, or resumes it, and describes the cell that it hands over and the way to it."""
+    folder = out / f"{strategy.replace(', ', '-')}-{seed}"
+    settings = (*CHILD, *STRATEGIES[strategy], f"search.seed={seed}")
+    started = time.process_time()
+    if run_search(ConfigRequest("digits_ppo", settings=settings), folder, Console(quiet=True)) == INTERRUPTED:
+        raise KeyboardInterrupt
+    records = read_ledger(folder / "ledger.jsonl").finished
+    spent = np.cumsum([record.num_epochs for record in records])
+    if "shared" in strategy:
+        (draws,) = folder.glob("draws-*.jsonl")
+        ranked = read_ledger(draws).best(NUM_CANDIDATES)
+        alone = [train_alone(each.trial.architecture, CHILD_FIDELITY, data, each.trial.seed)[0] for each in ranked]
+        best, reached = ranked[int(np.argmax(alone))], max(alone)
+        curve = [[EPOCHS * (NUM_TRIALS - NUM_CANDIDATES + place + 1), EPOCHS, each] for place, each in enumerate(alone)]
+    else:
+        records = records[: int(np.searchsorted(spent, EPOCHS * NUM_TRIALS, side="right"))]
+        best = max((record for record in records if record.num_epochs == EPOCHS), key=validation)
+        reached = validation(best)
+        curve = [
+            [int(epochs), record.num_epochs, round(validation(record), 5)]
+            for record, epochs in zip(records, spent, strict=False)
+        ]
+    return {
+        "architecture": best.trial.architecture.to_json(),
+        "validation": reached,
+        "curve": curve,
+        "num_different": len({record.fingerprint for record in records}),
+        "cpu_seconds": round(time.process_time() - started, 1),
+    }
+
+
+def retrain(architecture: Architecture, data: DataSet, seed: int) -> dict[str, list[float]]:
+    """Test accuracies of a cell with seeds that no search used, as a child and in the larger network."""
+    seeds = [10_000 + NUM_RETRAINED * seed + place for place in range(NUM_RETRAINED)]
+    larger = replace(
+        CHILD_FIDELITY,
+        network=replace(CHILD_FIDELITY.network, **LARGER[0]),
+        recipe=replace(CHILD_FIDELITY.recipe, **LARGER[1]),
+    )
+    fidelities = {"child": CHILD_FIDELITY, "larger": larger}
+    return {
+        name: [train_alone(architecture, fidelity, data, each)[1] for each in seeds]
+        for name, fidelity in fidelities.items()
+    }
+
+
+def work(options: argparse.Namespace, lines: Lines) -> None:
+    """Runs what is missing, seed by seed, until the time is over."""
+    data = load_data(CHILD_FIDELITY.data)
+    until = time.monotonic() + 60 * options.minutes
+    for seed in options.seeds:
+        for strategy in options.strategies.split(";") if options.strategies else STRATEGIES:
+            done = lines.read()
+            if ("search", strategy, seed) not in done:
+                if time.monotonic() > until:
+                    return
+                lines.add("search", strategy, seed, **run(strategy, seed, options.out, data))
+            if ("retrained", strategy, seed) not in done:
+                found = Architecture.from_json(lines.read()["search", strategy, seed]["architecture"])
+                lines.add("retrained", strategy, seed, **retrain(found, data, seed))
+
+
+def report(lines: Lines) -> Iterator[str]:
+    """A table of what is done: means over seeds, and differences from random search, with 95 % intervals."""
+    done = lines.read()
+    columns: dict[str, Callable[[str, int], float]] = {
+        "validation": lambda strategy, seed: float(done["search", strategy, seed]["validation"]),
+        "test, child": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed]["child"])),
+        "test, larger": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed]["larger"])),
+    }
+    yield f"| strategy | seeds | CPU s | {' | '.join(f'{name} | minus random' for name in columns)} |"
+    yield "|---" * (3 + 2 * len(columns)) + "|"
+    seeds = {
+        name: [seed for kind, each, seed in sorted(done) if (kind, each) == ("retrained", name)] for name in STRATEGIES
+    }
+    for name in [each for each in STRATEGIES if seeds[each]]:
+        seconds = np.mean([done["search", name, seed]["cpu_seconds"] for seed in seeds[name]])
+        cells = [name, str(len(seeds[name])), f"{seconds:.0f}"]
+        for column in columns.values():
+            ours, theirs = (100 * np.array([column(each, seed) for seed in seeds[each]]) for each in (name, "random"))
+            mean, gain = bootstrap_interval(ours, seed=0), difference(ours, theirs, seed=0)
+            cells += [f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})"]
+            cells += [f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if name != "random" else ""]
+        yield f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
+    parser.add_argument("--strategies", help="some of them, divided by semicolons; all if left out")
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    lines = Lines(options.out / "runs.jsonl")
+    if not options.report:
+        torch.set_num_threads(1)
+        work(options, lines)
+    print(*report(lines), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
