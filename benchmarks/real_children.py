@@ -48,6 +48,7 @@ CHILD = (
 )
 FULL = f"search.num_trials={NUM_TRIALS}"
 RUNGS = ("search.num_trials=240", "search.rungs={epochs: [1, 2], eta: 3}")
+SCORES = ("search.num_trials=420", "search.rungs={scores: [synflow, jacobian_covariance], epochs: [0], eta: 4}")
 SHARED = (  # passes over the images that the whole children take, less those of the candidates
     f"recipe.epochs={EPOCHS * (NUM_TRIALS - NUM_CANDIDATES)}",
     "search.num_trials=360",
@@ -62,6 +63,8 @@ STRATEGIES: Mapping[str, Sequence[str]] = {
     "ppo": ("controller=ppo", FULL),
     "random, rungs": ("controller=random", *RUNGS),
     "ppo, rungs": ("controller=ppo", *RUNGS),
+    "random, scores": ("controller=random", *SCORES),
+    "ppo, scores": ("controller=ppo", *SCORES),
     "random, shared": ("controller=random", *SHARED),
     "ppo, shared": ("controller=ppo", *SHARED),
 }
