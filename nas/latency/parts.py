@@ -95,11 +95,11 @@ class _Operand:
     shape: tuple[int, ...]
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Collects the layers that it watches as they are run, and the operators outside of them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.parts: dict[str, Part] = {}
         self._within = False
         self._hooks: list[RemovableHandle] = []
