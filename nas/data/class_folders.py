@@ -18,6 +18,7 @@ from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut, Left
 from nas.fidelity import DataSpec
 
 TRAIN_FOLDER, TEST_FOLDERS = "train", ("test", "val")
+_NAMES_OF_PARTS = frozenset({TRAIN_FOLDER, *TEST_FOLDERS, "training", "testing", "valid", "validation", "eval"})
 FLAT = "images without class folders"
 KAGGLE_FOLDER = Path("ILSVRC/Data/CLS-LOC")
 
@@ -172,6 +173,12 @@ def _check_flat(root: Path, spec: DataSpec) -> None:
         )
     if sets := [name for name in folders if parts & {*find_folders(root / name)}]:
         raise ValueError(f"{root} holds data sets, not classes: name one of its folders, such as {root / sets[0]}")
+    named = [name for name in folders if name.casefold() in _NAMES_OF_PARTS]
+    if len(named) == len(folders) or any(find_folders(root / name) for name in named):
+        raise ValueError(
+            f"the folders of training and test images must be named {', '.join((TRAIN_FOLDER, *TEST_FOLDERS))}, or "
+            f"those in {root} must be classes, got {', '.join(named):.200}"
+        )
 
 
 def _class_names(folder: Path, spec: DataSpec) -> tuple[str, ...]:

@@ -32,3 +32,9 @@ def test_the_true_front_of_a_table():
     reference, total = true_front(Table(rows), ("accuracy", "parameters"))
     assert reference == pytest.approx([0.48, -210])
     assert total == pytest.approx(0.02 * 110 + 0.2 * 10)
+
+
+def test_a_size_that_the_table_lacks_is_no_objective():
+    rows = {str(place): Measurement(0.5, 0, 1, 100) for place in range(2)}
+    with pytest.raises(ValueError, match="must hold multiply_adds"):
+        true_front(Table(rows), ("accuracy", "multiply_adds"))
