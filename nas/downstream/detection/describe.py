@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas.data.file_digests import digest_files
-from nas.data.identity import FileDigest, identify_files, shorten
+from nas.data.identity import FileDigest, copies_in_training, identify_files, shorten
 from nas.data.image_files import composed, find_images
 from nas.data.picture_notices import picture_notices
 from nas.data.report import DataReport, LeftOut, join_left_out
@@ -30,17 +30,19 @@ def describe_data(root: Path, train: Annotations, evaluation: Annotations, *, nu
     )
     notices = [notice for each in splits.values() for notice in (*each.notices, *_notices(each))]
     notices += _untrained(train, evaluation)
+    pictures = {name: _digests(each) for name, each in splits.items()}
+    notices += copies_in_training(pictures["training"], pictures.get("evaluation", {}), "evaluation images")
     files: dict[str, FileDigest] = {}
-    for each in splits.values():
-        files |= _digests(root, each)
+    for name, each in splits.items():
+        digest = each.path.stat().st_size, each.digest[:32]
+        files |= {each.path.relative_to(root).as_posix(): digest, **pictures[name]}
     return DataReport(used, left_out, tuple(notices), identify_files(files))
 
 
-def _digests(root: Path, annotations: Annotations) -> dict[str, FileDigest]:
-    folder, path = annotations.folder, annotations.path
+def _digests(annotations: Annotations) -> dict[str, FileDigest]:
+    folder = annotations.folder
     names = [image.path.relative_to(folder).as_posix() for image in annotations.images]
-    found = {f"{folder.name}/{name}": digest for name, digest in digest_files(folder, names).items()}
-    return {path.relative_to(root).as_posix(): (path.stat().st_size, annotations.digest[:32]), **found}
+    return {f"{folder.name}/{name}": digest for name, digest in digest_files(folder, names).items()}
 
 
 def _unlisted(annotations: Annotations) -> tuple[LeftOut, ...]:

@@ -212,3 +212,11 @@ def test_added_images_stay_in_the_split_of_their_names(root):
     now = [set(split.images[:, 0, 0, 0].tolist()) for split in (after.train, after.validation)]
     assert set(before.train.images[:, 0, 0, 0].tolist()) <= now[0]
     assert set(before.validation.images[:, 0, 0, 0].tolist()) <= now[1]
+
+
+def test_copies_in_another_class_and_in_the_test_are_counted(root):
+    shutil.copy(root / "train/cat/1.png", root / "train/dog/cat.png")
+    shutil.copy(root / "train/cat/2.png", root / "val/cat/new.png")
+    notices = load(root).report.notices
+    assert "1 images have an identical copy in another class (dog/cat.png)" in notices
+    assert "1 test images have an identical copy in training (val/cat/new.png)" in notices

@@ -111,3 +111,10 @@ def test_boxes_lie_on_what_they_are_drawn_around(coco_folder, annotated):
     assert inside[1:].max() < 0.35
     assert any("as they are stored" in notice for notice in data.report.notices) == (annotated == "stored")
     assert replace(image, id=1).path == path
+
+
+def test_evaluated_images_that_are_trained_on_are_counted(coco_folder):
+    assert not any("identical copy" in notice for notice in load(coco_folder).report.notices)
+    shutil.copy(coco_folder / "train/000001.jpg", next((coco_folder / "val").glob("*.jpg")))
+    notices = load(coco_folder).report.notices
+    assert any(each.startswith("1 evaluation images have an identical copy in training") for each in notices)
