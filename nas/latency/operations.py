@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -114,7 +115,13 @@ def _read(path: Path, _changed: int) -> OperationTable:
     entries, conditions = value.get("entries"), value.get("conditions")
     if value.get("format") != 1 or not isinstance(entries, dict) or not isinstance(conditions, dict):
         raise ValueError(f"{path} must be a table of `nas latency build`")
+    if wrong := [each for each in entries.values() if not _is_time(each)]:
+        raise ValueError(f"the latencies in {path} must be milliseconds of at least 0, got {wrong[0]!r:.60}")
     return OperationTable(str(value.get("device")), conditions, entries)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def parts_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from nas.data.report import DataReport, LeftOut, join_left_out
 from nas.downstream.detection.annotations import Annotations
 
 
-def describe_data(root: Path, train: Annotations, evaluation: Annotations, *, num_available: int) -> DataReport:
-    """Describes the images of both splits, which may be the same; OSError if a file cannot be read."""
+def describe_data(
+    root: Path, train: Annotations, evaluation: Annotations, *, num_available: int, num_measurable: int | None = None
+) -> DataReport:
+    """Describes the images of both splits, which may be the same; OSError if a file cannot be read.
+
+    The numbers are of training and evaluation images before some were chosen.
+    """
     splits = {"training": train} | ({} if evaluation.path == train.path else {"evaluation": evaluation})
     used = {
         f"{name} {what}": number
@@ -23,6 +29,8 @@ def describe_data(root: Path, train: Annotations, evaluation: Annotations, *, nu
     }
     if num_unused := num_available - len(train.images):
         used["training images that num_train leaves out"] = num_unused
+    if num_unused := max(0, (num_measurable or 0) - len(evaluation.images)):
+        used["evaluation images that num_evaluated leaves out"] = num_unused
     left_out = join_left_out(
         pair
         for name, each in splits.items()
@@ -60,8 +68,23 @@ def _notices(annotations: Annotations) -> Iterator[str]:
     yield from picture_notices([image.path for image in annotations.images])
     if empty := sum(not annotations.objects.get(image.id) for image in annotations.images):
         yield f"{empty:,} of {len(annotations.images):,} images of {annotations.path.name} have no object"
+    yield from _suspicious(annotations)
     if hard := sum(each.is_difficult for some in annotations.objects.values() for each in some):
         yield f"{hard:,} difficult objects of {annotations.path.name} are neither trained on nor evaluated"
+
+
+def _suspicious(annotations: Annotations) -> Iterator[str]:
+    """Says what is valid but probably a mistake: names and objects that are there twice, and areas of 0."""
+    names = Counter(annotations.categories.values())
+    if twice := [name for name, number in names.items() if number > 1]:
+        yield f"several categories of {annotations.path.name} are named {shorten(twice)} and told apart by their ids"
+    every = [each for some in annotations.objects.values() for each in some]
+    if repeated := len(every) - len({(each.image, each.category, each.box) for each in every}):
+        yield f"{repeated:,} objects of {annotations.path.name} repeat the box and category of another in their image"
+    if empty := sum(each.area == 0 and each.is_trained for each in every):
+        yield (
+            f"{empty:,} objects of {annotations.path.name} have the area 0, by which scores by size take them for small"
+        )
 
 
 def _untrained(train: Annotations, evaluation: Annotations) -> Iterator[str]:

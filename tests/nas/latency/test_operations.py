@@ -65,3 +65,11 @@ def test_a_missing_table(tmp_path):
 def test_parts_are_timed_on_random_weights(calibrated):
     table = OperationTable.build([(cells("conv_3x3"), SPEC)], LatencySettings(max_seconds=0.01))
     assert all(value > 0 for value in table.entries.values())
+
+
+@pytest.mark.parametrize("latency", ['"1.5"', "-1", "true", "null"])
+def test_latencies_are_milliseconds(latency, tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text(f'{{"format": 1, "device": "cpu", "conditions": {{"batch": 1}}, "entries": {{"a": {latency}}}}}')
+    with pytest.raises(ValueError, match="must be milliseconds of at least 0"):
+        OperationTable.read(path)

@@ -117,6 +117,10 @@ def test_saving_again_replaces_the_file(path, network, data):
         ({"drop_tensors": 8}, "weights do not fit its architecture"),
         ({"accuracy": "NaN"}, "must be finite, got NaN"),
         ({"mean": "null"}, "that can be rebuilt"),
+        ({"mean": "[0.5]"}, "mean must have 3 numbers, one for each channel"),
+        ({"std": "[0.5, 0, 0.5]"}, "std must be finite and above 0"),
+        ({"class_names": '"ab"'}, "class_names must be a list of 2 names, got 'ab'"),
+        ({"class_names": '["cat"]'}, "class_names must be a list of 2 names"),
     ],
 )
 def test_a_file_that_is_not_in_order_is_refused_by_name(path, change, message):
@@ -182,4 +186,15 @@ def test_what_is_said_of_the_test_is_read_with_suspicion(path, evaluation, messa
         assert load_checkpoint(path).evaluation == {}
         return
     with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
+
+
+def test_weights_that_are_not_finite_are_refused(path):
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    tensors[name] = tensors[name] * float("inf")
+    save_file(tensors, path, metadata)
+    with pytest.raises(ValueError, match=f"must be finite, {name} is not"):
         load_checkpoint(path)

@@ -118,3 +118,26 @@ def test_evaluated_images_that_are_trained_on_are_counted(coco_folder):
     shutil.copy(coco_folder / "train/000001.jpg", next((coco_folder / "val").glob("*.jpg")))
     notices = load(coco_folder).report.notices
     assert any(each.startswith("1 evaluation images have an identical copy in training") for each in notices)
+
+
+def test_what_is_probably_a_mistake_is_said(coco_folder, edit):
+    def change(value):
+        first, second = value["annotations"][:2]
+        first["area"], second["ignore"] = 0, 1
+        value["annotations"].append(first | {"id": 10_000, "area": 5})
+
+    edit(change)
+    for split in ("train", "val"):
+        edit(lambda value: value["categories"].append({"id": 99, "name": value["categories"][0]["name"]}), split)
+    report = load(coco_folder).report
+    text = " ".join(report.notices)
+    assert "1 objects of instances_train.json repeat the box and category of another in their image" in text
+    assert "1 objects of instances_train.json have the area 0" in text
+    assert "several categories of instances_train.json are named" in text
+    assert {each.reason: each.number for each in report.left_out}["objects used although they are marked ignore"] == 1
+
+
+def test_evaluation_images_that_are_not_evaluated_are_counted(coco_folder):
+    every = load(coco_folder).report.used["evaluation images"]
+    used = load(coco_folder, num_evaluated=1).report.used
+    assert (used["evaluation images"], used["evaluation images that num_evaluated leaves out"]) == (1, every - 1)
