@@ -47,12 +47,14 @@ class ClassFolders:
 
     Attributes:
         index: of images in tar shards, see `nas.data.shard_folders`; None for files.
+        label_list: the file of the labels; None if they are those of class folders or of shards.
     """
 
     files: FileList
     labels: Labels
     left_out: tuple[LeftOut, ...]
     index: npt.NDArray[Any] | None = None
+    label_list: Path | None = None
 
 
 def find_layout(spec: DataSpec) -> Layout:
@@ -95,7 +97,8 @@ def list_test_images(root: Path, class_names: Sequence[str], spec: DataSpec) -> 
     if (labels := find_label_list(root, folder)) is None:
         raise ValueError(f"{folder} has no list of labels")
     numbers = read_label_list(labels, found.names, class_names)
-    return ClassFolders(FileList(folder, found.names), np.array(numbers, dtype=np.int64), found.left_out)
+    files = FileList(folder, found.names)
+    return ClassFolders(files, np.array(numbers, dtype=np.int64), found.left_out, label_list=labels)
 
 
 def test_report(found: ClassFolders) -> DataReport:

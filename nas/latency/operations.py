@@ -94,6 +94,14 @@ class OperationTable:
             total += count * self.entries[name]
         return total
 
+    def check(self, settings: LatencySettings) -> None:
+        """Raises ValueError if the table was measured under other conditions than those of the settings."""
+        for name, value in settings.conditions().items():
+            if (measured := self.conditions.get(name, value)) != value:
+                raise ValueError(
+                    f"the table of latencies was measured with {name} {measured}, but objectives.latency.{name} is {value}"
+                )
+
     def write(self, path: Path, report: Mapping[str, Any]) -> None:
         """Writes the table with a report of how well it predicts, as JSON."""
         make_folder(path.parent)

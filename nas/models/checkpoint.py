@@ -193,8 +193,8 @@ def _numbers(
 
 
 def _class_names(value: Any, number: int) -> tuple[str, ...]:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, list) or len(value) != number:
-        raise ValueError(f"class_names must be a list of {number} names, got {value!r:.100}")
+    if not isinstance(value, list) or not 1 <= len(value) <= number:
+        raise ValueError(f"class_names must be a list of at most {number} names, got {value!r:.100}")
     return tuple(map(str, value))
 
 

@@ -73,3 +73,9 @@ def test_latencies_are_milliseconds(latency, tmp_path):
     path.write_text(f'{{"format": 1, "device": "cpu", "conditions": {{"batch": 1}}, "entries": {{"a": {latency}}}}}')
     with pytest.raises(ValueError, match="must be milliseconds of at least 0"):
         OperationTable.read(path)
+
+
+def test_a_table_of_other_conditions_is_refused(table):
+    table.check(LatencySettings())
+    with pytest.raises(ValueError, match="measured with threads 1, but objectives.latency.threads is 4"):
+        table.check(LatencySettings(threads=4))

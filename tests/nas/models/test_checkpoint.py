@@ -119,8 +119,8 @@ def test_saving_again_replaces_the_file(path, network, data):
         ({"mean": "null"}, "that can be rebuilt"),
         ({"mean": "[0.5]"}, "mean must have 3 numbers, one for each channel"),
         ({"std": "[0.5, 0, 0.5]"}, "std must be finite and above 0"),
-        ({"class_names": '"ab"'}, "class_names must be a list of 2 names, got 'ab'"),
-        ({"class_names": '["cat"]'}, "class_names must be a list of 2 names"),
+        ({"class_names": '"ab"'}, "class_names must be a list of at most 2 names, got 'ab'"),
+        ({"class_names": '["cat", "dog", "ox"]'}, "class_names must be a list of at most 2 names"),
     ],
 )
 def test_a_file_that_is_not_in_order_is_refused_by_name(path, change, message):
