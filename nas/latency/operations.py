@@ -99,7 +99,7 @@ class OperationTable:
         for name, value in settings.conditions().items():
             if (measured := self.conditions.get(name, value)) != value:
                 raise ValueError(
-                    f"the table of latencies was measured with {name} {measured}, but objectives.latency.{name} is {value}"
+                    f"the table of latencies is of {name} {measured}, but objectives.latency.{name} is {value}"
                 )
 
     def write(self, path: Path, report: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from nas.data.identity import FileDigest, copies_in_training, identify_files, sh
 from nas.data.image_files import composed, find_images
 from nas.data.picture_notices import picture_notices
 from nas.data.report import DataReport, LeftOut, join_left_out
+from nas.downstream.detection.annotated_objects import CLIPPED
 from nas.downstream.detection.annotations import Annotations
 
 
@@ -79,6 +80,11 @@ def _suspicious(annotations: Annotations) -> Iterator[str]:
     if twice := [name for name, number in names.items() if number > 1]:
         yield f"several categories of {annotations.path.name} are named {shorten(twice)} and told apart by their ids"
     every = [each for some in annotations.objects.values() for each in some]
+    clipped = sum(each.number for each in annotations.left_out if each.reason == CLIPPED)
+    if clipped > len(every) / 2:
+        yield (
+            f"most boxes of {annotations.path.name} exceed their image: boxes are x, y, width, height, not two corners"
+        )
     if repeated := len(every) - len({(each.image, each.category, each.box) for each in every}):
         yield f"{repeated:,} objects of {annotations.path.name} repeat the box and category of another in their image"
     if empty := sum(each.area == 0 and each.is_trained for each in every):

@@ -77,5 +77,5 @@ def test_latencies_are_milliseconds(latency, tmp_path):
 
 def test_a_table_of_other_conditions_is_refused(table):
     table.check(LatencySettings())
-    with pytest.raises(ValueError, match="measured with threads 1, but objectives.latency.threads is 4"):
+    with pytest.raises(ValueError, match=r"is of threads 1, but objectives\.latency\.threads is 4"):
         table.check(LatencySettings(threads=4))

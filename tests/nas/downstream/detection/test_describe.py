@@ -141,3 +141,20 @@ def test_evaluation_images_that_are_not_evaluated_are_counted(coco_folder):
     every = load(coco_folder).report.used["evaluation images"]
     used = load(coco_folder, num_evaluated=1).report.used
     assert (used["evaluation images"], used["evaluation images that num_evaluated leaves out"]) == (1, every - 1)
+
+
+def test_boxes_of_two_corners_get_a_notice_and_shares_of_the_image_are_refused(coco_folder, edit):
+    def as_corners(value):
+        for each in value["annotations"]:
+            x, y, width, height = each["bbox"]
+            each["bbox"] = [x, y, x + width + 60, y + height + 60]
+
+    def as_shares(value):
+        for each in value["annotations"]:
+            each["bbox"] = [0.1, 0.2, 0.5, 0.25]
+
+    edit(as_corners)
+    assert "most boxes of instances_train.json exceed their image" in " ".join(load(coco_folder).report.notices)
+    edit(as_shares)
+    with pytest.raises(ValueError, match="must be in pixels, but no number of any exceeds 1"):
+        load(coco_folder)
