@@ -11,11 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from nas.data.image_files import NO_FILE
 from nas.files.guarded_read import open_regular
 
 LABEL = "cls"
-NO_LABELLED_IMAGE = "labels without an image"
+LINK, NO_LABELLED_IMAGE = "links or devices", "labels without an image"
 _MAX_LABEL = 200
 _LOOKED_AT = 32
 _BLOCK = 512
@@ -52,7 +51,7 @@ def read_shard(
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
     with open_regular(path) as file:
-        for member in read_members(path, lambda name: leave_out(NO_FILE, f"{path.name}/{name}")):
+        for member in read_members(path, lambda name: leave_out(LINK, f"{path.name}/{name}")):
             key, suffix = _key(member.name)
             if (reason := refuse(member.name)) is None:
                 if key in images:

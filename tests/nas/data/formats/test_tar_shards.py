@@ -5,8 +5,7 @@ import tarfile
 
 import pytest
 
-from nas.data.formats.tar_shards import NO_LABELLED_IMAGE, Member, has_labels, read_members, read_shard
-from nas.data.image_files import NO_FILE
+from nas.data.formats.tar_shards import LINK, NO_LABELLED_IMAGE, Member, has_labels, read_members, read_shard
 
 
 def written(path, members, format=tarfile.USTAR_FORMAT):  # noqa: A002 - tarfile's word
@@ -124,7 +123,7 @@ def test_links_are_said_to_be_left_out(tmp_path):
             archive.addfile(member)
     found, left_out = read(path)
     assert [each.image.name for each in found] == ["a.png"]
-    assert left_out == [(NO_FILE, "0.tar/b.png"), (NO_FILE, "0.tar/c.png")]
+    assert left_out == [(LINK, "0.tar/b.png"), (LINK, "0.tar/c.png")]
 
 
 def test_two_labels_of_an_image_are_refused(tmp_path):
