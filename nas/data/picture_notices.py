@@ -69,4 +69,4 @@ def _look(path: Path) -> _Found | None:
 
 
 def _is_transparent(image: Image.Image) -> bool:
-    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < _OPAQUE
+    return image.has_transparency_data and int(np.asarray(image.convert("RGBA"))[..., 3].min()) < _OPAQUE

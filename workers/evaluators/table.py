@@ -204,7 +204,7 @@ def _named_lines(reader: csv.DictReader[str]) -> Iterator[tuple[str, Mapping[str
     """Yields lines with the names of their architectures; ValueError for a repeated name or a value too many."""
     named_by, seen = _name_columns(reader.fieldnames or ()), set[str]()
     for line in reader:
-        if any(each.strip() for each in line.pop(None, ())):  # type: ignore[call-overload]
+        if any(each.strip() for each in line.pop(None, ())):
             raise ValueError(
                 f"a line must have at most {len(line)} values, one for each column (decimals have a point)"
             )
