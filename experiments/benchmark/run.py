@@ -127,6 +127,8 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     table, space = job_table(jobs[0])
     if objectives := jobs[0].objectives:
         true_front(table, objectives)  # refuses a table without the sizes that are objectives
+    chosen = jobs[0].columns
+    say(console, f"{benchmark.table}: accuracy is {chosen.valid}, tested by {chosen.test}, time {chosen.seconds}")
     held, total = len(table.rows), math.prod(choice.num_options for choice in space.choices)
     if held < total:
         say(console, f"{benchmark.table}: {held:,} of the space's {total:,} architectures; the others are failures")
