@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 
+from nas.files.guarded_read import open_regular
 from nas.fronts import front, hypervolume, reference_point
 from nas.objectives import OBJECTIVES, Objectives
 from nas.trial import Success
@@ -24,7 +26,7 @@ def objective_names(names: Sequence[str], file: Path) -> tuple[str, ...]:
         ValueError: if there is no such column.
         OSError: if the file cannot be read.
     """
-    with file.open(newline="", encoding="utf-8-sig") as opened:
+    with TextIOWrapper(open_regular(file), "utf-8-sig", newline="") as opened:
         header = next(csv.reader(opened), [])
     found = []
     for name in names:
@@ -49,8 +51,19 @@ def metric_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def true_front(table: Table, names: Sequence[str]) -> tuple[np.ndarray, float]:
-    """The reference point of a table, see `nas.fronts.reference_point`, and the hypervolume of its true front."""
+    """The reference point of a table, see `nas.fronts.reference_point`, and the hypervolume of its true front.
+
+    Raises:
+        ValueError: if the table lacks the sizes that are objectives.
+    """
     objectives = Objectives.of(names)
+    rows = table.rows.values()
+    for name, known in (
+        ("parameters", any(row.num_parameters for row in rows)),
+        ("multiply_adds", any(row.num_multiply_adds for row in rows)),
+    ):
+        if name in names and not known:
+            raise ValueError(f"the table must hold {name} (params_m, flops_m) for that objective, got none")
     values = np.array([objectives(_success(table, name)) for name in table.rows])
     best = values[front(values)]
     reference = reference_point(best)

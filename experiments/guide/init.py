@@ -15,7 +15,9 @@ from PIL import Image
 
 from experiments.config.kinds import SEARCH, Document
 from experiments.guide.configs import explain
+from nas.data.class_folders import find_layout
 from nas.data.image_files import find_images
+from nas.fidelity import DataSpec
 from nas.files.atomic_write import write_text
 
 NUM_OPENED = 64
@@ -73,12 +75,12 @@ def write_init(file: Path, data: Path | None, *, force: bool = False) -> list[st
 
 
 def inspect_folder(data: Path) -> ImageFolder:
-    """Looks at ``train/<class>/<image>``; ValueError if there are no images."""
-    train = data / "train"
-    classes = sorted(path for path in train.iterdir() if path.is_dir()) if train.is_dir() else []
-    files = [[folder / name for name in find_images(folder).names] for folder in classes]
+    """Looks at the images of class folders, see `find_layout`; ValueError if there are no images of two classes."""
+    layout = find_layout(DataSpec("image_folder", str(data)))
+    folders = [layout.train / name for name in layout.class_names]
+    files = [[folder / name for name in find_images(folder).names] for folder in folders]
     if len(files) < 2 or not all(files):
-        raise ValueError(f"{data} must hold images of two or more classes in train/<class>/, got {len(files)} classes")
+        raise ValueError(f"{layout.train} must hold images of two or more classes, got {len(files)} classes")
     paths, sizes = list(chain(*files)), []
     for path in paths[:: math.ceil(len(paths) / NUM_OPENED)]:  # of all classes
         try:

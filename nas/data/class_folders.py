@@ -18,6 +18,7 @@ from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut, Left
 from nas.fidelity import DataSpec
 
 TRAIN_FOLDER, TEST_FOLDERS = "train", ("test", "val")
+_NAMES_OF_PARTS = frozenset({TRAIN_FOLDER, *TEST_FOLDERS, "training", "testing", "valid", "validation", "eval"})
 FLAT = "images without class folders"
 KAGGLE_FOLDER = Path("ILSVRC/Data/CLS-LOC")
 
@@ -46,12 +47,14 @@ class ClassFolders:
 
     Attributes:
         index: of images in tar shards, see `nas.data.shard_folders`; None for files.
+        label_list: the file of the labels; None if they are those of class folders or of shards.
     """
 
     files: FileList
     labels: Labels
     left_out: tuple[LeftOut, ...]
     index: npt.NDArray[Any] | None = None
+    label_list: Path | None = None
 
 
 def find_layout(spec: DataSpec) -> Layout:
@@ -94,7 +97,8 @@ def list_test_images(root: Path, class_names: Sequence[str], spec: DataSpec) -> 
     if (labels := find_label_list(root, folder)) is None:
         raise ValueError(f"{folder} has no list of labels")
     numbers = read_label_list(labels, found.names, class_names)
-    return ClassFolders(FileList(folder, found.names), np.array(numbers, dtype=np.int64), found.left_out)
+    files = FileList(folder, found.names)
+    return ClassFolders(files, np.array(numbers, dtype=np.int64), found.left_out, label_list=labels)
 
 
 def test_report(found: ClassFolders) -> DataReport:
@@ -172,6 +176,12 @@ def _check_flat(root: Path, spec: DataSpec) -> None:
         )
     if sets := [name for name in folders if parts & {*find_folders(root / name)}]:
         raise ValueError(f"{root} holds data sets, not classes: name one of its folders, such as {root / sets[0]}")
+    named = [name for name in folders if name.casefold() in _NAMES_OF_PARTS]
+    if len(named) == len(folders) or any(find_folders(root / name) for name in named):
+        raise ValueError(
+            f"the folders of training and test images must be named {', '.join((TRAIN_FOLDER, *TEST_FOLDERS))}, or "
+            f"those in {root} must be classes, got {', '.join(named):.200}"
+        )
 
 
 def _class_names(folder: Path, spec: DataSpec) -> tuple[str, ...]:

@@ -104,6 +104,13 @@ def merge(identities: Iterable[Identity | None]) -> Identity:
     return Identity({k: v for each in known for k, v in each.folders.items()}, files if is_complete else None)
 
 
+def copies_in_training(trained: Mapping[str, FileDigest], tested: Mapping[str, FileDigest], what: str) -> list[str]:
+    """Says how many files, `what`, have the contents of one that is trained on; nothing if there is none."""
+    contents = {digest for _, digest in trained.values()}
+    copies = [name for name, (_, digest) in tested.items() if digest in contents]
+    return [f"{len(copies):,} {what} have an identical copy in training ({shorten(copies)})"] if copies else []
+
+
 def _compare(kind: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     changes = {
         "added": [name for name in now if name not in before],

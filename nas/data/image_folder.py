@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from nas.data.class_folders import (
     test_report,
 )
 from nas.data.data_set import DataSet, Progress, Split, channel_statistics
-from nas.data.identity import Identity, identify_files
+from nas.data.file_digests import digest_file
+from nas.data.identity import Identity, copies_in_training, identify_files, shorten
 from nas.data.image_cache import FileList, cached_images
 from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
@@ -91,6 +92,7 @@ def _load_on_disk(
 def _describe(layout: Layout, train: ClassFolders, test: ClassFolders | None) -> ImageSource:
     """Describes the files of a data set; those for training have their digests."""
     parts = [each for each in (train, test) if each is not None]
+    test = None if test is None else replace(test, files=test.files.with_digests())
     left_out = join_left_out((_prefix(each.files, layout.root), each.left_out) for each in parts)
     return ImageSource(
         identity=_identify(train.files, layout.root),
@@ -98,16 +100,38 @@ def _describe(layout: Layout, train: ClassFolders, test: ClassFolders | None) ->
         digests=[digest for _, digest in train.files.digests or ()],
         num_test=None if test is None else len(test.files.names),
         left_out=(*left_out, *layout.left_out),
-        notices=(*layout.notices, *picture_notices(train.files.paths)),
-        tested=None if test is None else _identify(test.files.with_digests(), layout.root),
+        notices=(*layout.notices, *picture_notices(train.files.paths), *_label_notices(layout, train, test)),
+        tested=None if test is None else _identify(test.files, layout.root, test.label_list),
     )
 
 
-def _identify(files: FileList, root: Path) -> Identity:
+def _label_notices(layout: Layout, train: ClassFolders, test: ClassFolders | None) -> Iterator[str]:
+    """Says which images have contradictory labels, which test images are trained on, and whose labels they have."""
+    known: dict[str, int] = {}
+    trained = dict(zip(train.files.names, train.files.digests or (), strict=True))
+    twice = [
+        name
+        for (name, (_, digest)), label in zip(trained.items(), train.labels.tolist(), strict=True)
+        if known.setdefault(digest, label) != label
+    ]
+    if twice:
+        yield f"{len(twice):,} images have an identical copy in another class ({shorten(twice)})"
+    if test is not None and test.label_list is not None:
+        yield f"the labels of the test images are those of {test.label_list}"
+    if test is not None:
+        prefix = _prefix(test.files, layout.root)
+        tested = {
+            f"{prefix}{name}": each for name, each in zip(test.files.names, test.files.digests or (), strict=True)
+        }
+        yield from copies_in_training(trained, tested, "test images")
+
+
+def _identify(files: FileList, root: Path, label_list: Path | None = None) -> Identity:
     prefix = _prefix(files, root)
-    return identify_files(
-        {f"{prefix}{name}": each for name, each in zip(files.names, files.digests or (), strict=True)}
-    )
+    found = {f"{prefix}{name}": each for name, each in zip(files.names, files.digests or (), strict=True)}
+    if label_list is not None:
+        found[f"{prefix}{label_list.name}"] = label_list.stat().st_size, digest_file(label_list)
+    return identify_files(found)
 
 
 def _prefix(files: FileList, root: Path) -> str:

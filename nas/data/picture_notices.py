@@ -11,6 +11,7 @@ from PIL import Image
 
 _MAX_READ = 32
 _FEW_BITS = 14
+_OPAQUE = 255
 
 
 def has_16_bits(image: Image.Image) -> bool:
@@ -26,8 +27,9 @@ def loses_bits(image: Image.Image) -> bool:
 def picture_notices(paths: Sequence[Path]) -> Iterator[str]:
     """Looks at up to 32 evenly spaced pictures.
 
-    Yields a sentence if all 16-bit ones hold fewer bits, one if a file has several channels of 16 bits, and one if a
-    file has several frames. Files that cannot be opened are for the decoder to report.
+    Yields a sentence if all 16-bit ones hold fewer bits, one if a file has several channels of 16 bits, one if a file
+    has several frames, and one if a file has transparent parts. Files that cannot be opened are for the decoder to
+    report.
     """
     chosen = [paths[place] for place in np.linspace(0, len(paths) - 1, min(len(paths), _MAX_READ), dtype=int)]
     looked = [(path, found) for path in chosen if (found := _look(path)) is not None]
@@ -43,18 +45,28 @@ def picture_notices(paths: Sequence[Path]) -> Iterator[str]:
         yield f"of several channels of 16 bits, such as those of {deep[0].name}, the upper 8 bits are used"
     if several:
         yield f"of files with several frames, such as {several[0].name}, only the first is used"
+    if clear := [path for path, found in looked if found.is_transparent]:
+        yield (
+            f"transparent parts of pictures, such as those of {clear[0].name}, are read in the color that is stored "
+            "beneath them, which viewers do not show"
+        )
 
 
 class _Found(NamedTuple):
     num_frames: int
     loses_bits: bool
     highest: int
+    is_transparent: bool
 
 
 def _look(path: Path) -> _Found | None:
     try:
         with Image.open(path) as image:
             highest = int(np.asarray(image).max()) if has_16_bits(image) else 0
-            return _Found(getattr(image, "n_frames", 1), loses_bits(image), highest)
+            return _Found(getattr(image, "n_frames", 1), loses_bits(image), highest, _is_transparent(image))
     except Exception:
         return None
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.has_transparency_data and int(np.asarray(image.convert("RGBA"))[..., 3].min()) < _OPAQUE

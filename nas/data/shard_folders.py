@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def list_sharded(
     notices: tuple[str, ...] = ()
     if tests is None:
         notices = (f"{root} has no shards of test images with labels: there are no test images",)
+    left_out = (*left_out, *_beside(found.values()))
     layout = Layout(root, train.folder, None if tests is None else tests.folder, class_names, left_out, notices)
     test = None if tests is None else _listed(tests, _read(tests, progress), class_names)
     return layout, _listed(train, contents, class_names), test
@@ -113,6 +114,16 @@ def _tars(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
     return tuple(sorted(path.name for path in folder.glob("*.tar") if path.is_file() and not is_hidden(path.name)))
+
+
+def _beside(every: Iterable[Shards]) -> tuple[LeftOut, ...]:
+    """Files and folders beside shards, such as compressed ones."""
+    tally, known = LeftOutTally(), {path for shards in every for path in shards.paths}
+    for folder in sorted({path.parent for path in known}):
+        for path in sorted(folder.iterdir()):
+            if path not in known:
+                tally.add(HIDDEN if is_hidden(path.name) else "files or folders beside shards", path.name)
+    return tally.result()
 
 
 def _find_test(found: Mapping[str, Shards]) -> tuple[Shards | None, tuple[LeftOut, ...]]:
@@ -183,7 +194,8 @@ def _digest(shards: Shards) -> str:
     digest = hashlib.blake2b(str(_FORMAT).encode(), digest_size=16)
     for path in shards.paths:
         state = path.stat()
-        digest.update(f"{path.name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        changed = f"{state.st_mtime_ns}\0{state.st_ctime_ns}\0{state.st_ino}"  # the latter of a copy with its time
+        digest.update(f"{path.name}\0{state.st_size}\0{changed}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.data.data_set import DataSet, Labels, Split, channel_statistics
-from nas.data.identity import Identity, identify_arrays, shorten
+from nas.data.identity import Identity, copies_in_training, identify_arrays
 from nas.data.image_files import composed
 from nas.data.report import MAX_EXAMPLES, TEST_IMAGES, DataReport, LeftOut
 from nas.fidelity import DataSpec
@@ -83,11 +83,8 @@ class ImageSource:
             ]
         if self.digests is None or self.names is None:
             return []
-        trained = {self.digests[index] for index in train}
-        copies = [self.names[index] for index in validation if self.digests[index] in trained]
-        if not copies:
-            return []
-        return [f"{len(copies):,} validation images have an identical copy in training ({shorten(copies)})"]
+        trained, tested = ({self.names[i]: (0, self.digests[i]) for i in part} for part in (train, validation))
+        return copies_in_training(trained, tested, "validation images")
 
 
 def check_classes(class_names: Sequence[str]) -> None:

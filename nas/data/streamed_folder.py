@@ -167,7 +167,7 @@ def _digest_of(some: PhotographSplit) -> str:
     for place in range(len(some)):
         found = some.photographs.path(place).stat()
         digest.update(
-            f"{some.photographs.source(place)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(
+            f"{some.photographs.source(place)}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\n".encode(
                 "utf-8", "surrogateescape"
             )
         )

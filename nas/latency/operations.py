@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,6 +72,14 @@ class OperationTable:
             total += part.count * self.entries[name]
         return total
 
+    def check(self, settings: LatencySettings) -> None:
+        """Raises ValueError if the table was measured under other conditions than those of the settings."""
+        for name, value in settings.conditions().items():
+            if (measured := self.conditions.get(name, value)) != value:
+                raise ValueError(
+                    f"the table of latencies is of {name} {measured}, but objectives.latency.{name} is {value}"
+                )
+
     def write(self, path: Path, report: Mapping[str, Any]) -> None:
         """Writes the table with a report of how well it predicts, as JSON."""
         make_folder(path.parent)
@@ -94,7 +103,13 @@ def _read(path: Path, _changed: int) -> OperationTable:
         raise ValueError(f"{path} is a table of an earlier version, which had other parts: build it again")
     if value.get("format") != _FORMAT or not isinstance(entries, dict) or not isinstance(conditions, dict):
         raise ValueError(f"{path} must be a table of `nas latency build`")
+    if wrong := [each for each in entries.values() if not _is_time(each)]:
+        raise ValueError(f"the latencies in {path} must be milliseconds of at least 0, got {wrong[0]!r:.60}")
     return OperationTable(str(value.get("device")), conditions, entries)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _time_part(part: Part, settings: LatencySettings) -> float:

@@ -106,9 +106,9 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         network = _rebuild(architecture, _SPEC.validate_python(values["network"]), tensors)
         return Checkpoint(
             network,
-            mean=_numbers("mean", values["mean"]),
-            std=_numbers("std", values["std"]),
-            class_names=tuple(str(name) for name in values["class_names"]),
+            mean=_numbers("mean", values["mean"], length=network.spec.in_channels),
+            std=_numbers("std", values["std"], length=network.spec.in_channels, above=0),
+            class_names=_class_names(values["class_names"], network.spec.num_classes),
             accuracy=None if values["accuracy"] is None else _numbers("accuracy", [values["accuracy"]])[0],
             evaluation=_evaluation(values.get("evaluation") or {}),
         )
@@ -127,7 +127,7 @@ def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str
     unaligned ones.
 
     Raises:
-        ValueError: if the file is missing, not a safetensors file, or of another ``format``.
+        ValueError: if the file is missing, not a safetensors file, or of another ``format``, or a weight is not finite.
     """
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
@@ -136,9 +136,17 @@ def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str
             metadata = dict(file.metadata() or {})
             if metadata.get("format") != file_format:
                 raise ValueError(f"{path} must be a {file_format}, got {metadata.get('format', 'no format')!r:.100}")
-            return metadata, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+    check_finite(path, tensors)
+    return metadata, tensors
+
+
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raises ValueError if a weight is not finite: all outputs would be alike, and one class right by chance."""
+    if wrong := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
+        raise ValueError(f"the weights of {path} must be finite, {wrong} is not")
 
 
 def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
@@ -169,11 +177,25 @@ def _check_shapes(architecture: Buildable, spec: NetworkSpec, shapes: Mapping[st
         )
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:  # noqa: ANN401 - any JSON value
+def _numbers(
+    name: str,
+    value: Any,  # noqa: ANN401 - any JSON value
+    *,
+    length: int | None = None,
+    above: float = -math.inf,
+) -> tuple[float, ...]:
     numbers = tuple(float(item) for item in value)
-    if not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"{name} must be finite, got {value!r:.100}")
+    if not all(math.isfinite(number) and number > above for number in numbers):
+        raise ValueError(f"{name} must be finite{'' if above < 0 else f' and above {above:g}'}, got {value!r:.100}")
+    if length not in (None, len(numbers)):
+        raise ValueError(f"{name} must have {length} numbers, one for each channel, got {value!r:.100}")
     return numbers
+
+
+def _class_names(value: Any, number: int) -> tuple[str, ...]:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, list) or not 1 <= len(value) <= number:
+        raise ValueError(f"class_names must be a list of at most {number} names, got {value!r:.100}")
+    return tuple(map(str, value))
 
 
 def _evaluation(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value

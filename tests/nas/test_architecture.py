@@ -331,3 +331,9 @@ def test_fingerprints_of_plain_data() -> None:
     assert fingerprint_json([1, 2]) != fingerprint_json([2, 1])
     with pytest.raises(ValueError):
         fingerprint_json(float("nan"))
+
+
+def test_equal_edges_are_made_once_so_that_long_ledgers_are_read_fast() -> None:
+    value = {"blocks": [{"left": [0, "conv_3x3"], "right": [1, "identity"]}]}
+    first, second = (Cell.from_json(json.loads(json.dumps(value))) for _ in range(2))
+    assert first.blocks[0].left is second.blocks[0].left

@@ -56,6 +56,7 @@ def test_a_later_setting_that_is_used_is_part_of_the_fingerprint(name):
     [
         ({"warmup_epochs": 5, "epochs": 5}, "warmup_epochs must be below epochs, 5, got 5"),
         ({"mixup": -1}, "mixup"),
+        ({"num_threads": 100_000}, "num_threads"),
         ({"schedule": "sometimes"}, "schedule"),
         ({"ema_decay": 1.0}, "ema_decay"),
         ({"distillation": 1.5}, "distillation"),

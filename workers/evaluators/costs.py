@@ -78,6 +78,7 @@ class CostPlan:
     def _latency(self, architecture: Buildable, spec: NetworkSpec) -> dict[str, float]:
         if self.latency.table is not None:
             table = OperationTable.read(Path(self.latency.table))
+            table.check(self.latency)
             return {LATENCY: table.predict(architecture, self.latency.network(architecture, spec))}
         cache = None if self.cache_dir is None else Path(self.cache_dir)
         bound = _CLEARLY_ABOVE * self.bounds.get("latency", math.inf)

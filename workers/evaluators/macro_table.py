@@ -11,7 +11,7 @@ from typing import Any
 
 from nas.files.guarded_read import read_bytes
 from nas.files.strict_json import parse_json
-from workers.evaluators.table import Columns, Measurement, Table
+from workers.evaluators.table import Columns, Measurement, Table, check_percent
 
 _COLUMNS = Columns(valid="test_acc", test="mean_acc", seconds="none")
 
@@ -35,7 +35,9 @@ def read_macro_table(
         value = parse_json(read_bytes(path))
         if not isinstance(value, dict):
             raise ValueError(f"it must hold an object, got {json.dumps(value)[:100]}")  # noqa: TRY301
-        return Table({name: _measurement(name, row) for name, row in value.items()}, _COLUMNS)
+        rows = {name: _measurement(name, row) for name, row in value.items()}
+        check_percent("test_acc", [row.validation for row in rows.values()])
+        return Table(rows, _COLUMNS)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

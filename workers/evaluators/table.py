@@ -4,7 +4,8 @@ A table file is CSV with column names in its first line and one architecture per
 
 - ``arch``: name of the architecture, as in its JSON under ``arch``; or, without such a column, one column whose name
   begins with ``choice`` for each decision, with the name or number of the option;
-- one or more columns whose names begin with ``valid``: accuracy on the validation split, in percent;
+- one or more columns whose names begin with ``valid``: accuracy on the validation split, in percent; a column in which
+  no number exceeds 1 holds fractions and is refused;
 - one or more columns whose names begin with ``test``: accuracy on the test split, in percent, only reported;
 - a column whose name contains ``seconds``, or else ``time``: training time in seconds, reported as that of the trial;
 - columns of validation accuracy after fewer epochs, for early stopping (`nas.rungs`), named on reading;
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,6 +28,7 @@ from nas.files.guarded_read import open_regular
 from nas.trial import Failure, Outcome, Success, Trial
 
 _MAX_NUMBER = 1e300
+_ONE_PERCENT = 0.01
 _MAX_SECONDS = 1e12  # 30,000 years; adding seconds to more than this loses them to rounding
 
 CHOICE_SEPARATOR = "|"
@@ -184,18 +186,41 @@ def _rows(
     metrics: Sequence[str],
 ) -> dict[str, Measurement]:
     rows: dict[str, Measurement] = {}
-    named_by = _name_columns(reader.fieldnames or ())
-    for line in reader:
-        name = _name(line, named_by)
-        if not name or name in rows:
-            raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
+    for name, line in _named_lines(reader):
         validation, test, seconds = (_number(line, str(column)) for column in asdict(columns).values())
         params, flops = (_number(line, column) if column in line else 0.0 for column in ("params_m", "flops_m"))
         sizes = round(1e6 * params), round(1e6 * flops)
         partial = {epoch: (_number(line, column) / 100, share * seconds) for epoch, (column, share) in rungs.items()}
         further = {column: _number(line, column) for column in metrics}
         rows[name] = Measurement(validation / 100, test / 100, seconds, *sizes, partial, further)
+    check_percent(str(columns.valid), [row.validation for row in rows.values()])
+    check_percent(str(columns.test), [row.test for row in rows.values()])
+    for epoch, (column, _) in rungs.items():
+        check_percent(column, [row.partial[epoch][0] for row in rows.values()])
     return rows
+
+
+def _named_lines(reader: csv.DictReader[str]) -> Iterator[tuple[str, Mapping[str, str | None]]]:
+    """Yields lines with the names of their architectures; ValueError for a repeated name or a value too many."""
+    named_by, seen = _name_columns(reader.fieldnames or ()), set[str]()
+    for line in reader:
+        if any(each.strip() for each in line.pop(None, ())):
+            raise ValueError(
+                f"a line must have at most {len(line)} values, one for each column (decimals have a point)"
+            )
+        name = _name(line, named_by)
+        if not name or name in seen:
+            raise ValueError(f"each line must name a different architecture, got {name!r:.200}")
+        seen.add(name)
+        yield name, line
+
+
+def check_percent(column: str, accuracies: Sequence[float]) -> None:
+    """Raises ValueError if all accuracies, as shares of 1, are so small that percent was written for fractions."""
+    if 0 < (highest := max(accuracies, default=0.0)) <= _ONE_PERCENT:
+        raise ValueError(
+            f"{column} must be in percent, but no number in it exceeds {100 * highest:g}: 0.9 is 90 percent"
+        )
 
 
 def add_metrics(table: Table, path: Path, metrics: Sequence[str]) -> Table:
@@ -211,8 +236,7 @@ def add_metrics(table: Table, path: Path, metrics: Sequence[str]) -> Table:
         try:
             header = _header(reader)
             picked = [_pick(name, "an objective", header) for name in metrics]
-            for line in reader:
-                name = _name(line, _name_columns(header))
+            for name, line in _named_lines(reader):
                 found[name] = {column: _number(line, column) for column in picked}
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}, line {max(reader.line_num, 1)}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from nas.files.guarded_read import read_text
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 _YAML_TAG = "tag:yaml.org,2002:"
+_NUMBER_TAGS = {f"{_YAML_TAG}int", f"{_YAML_TAG}float"}
+_OTHER_NUMBER = re.compile(r"[-+]?(0[0-9_]+|.*:.*)")
 _NOT_PLAIN = {"binary", "timestamp", "set", "omap", "pairs"}
 
 
@@ -71,6 +74,9 @@ class _Limits(Composer, SafeConstructor):
             self._depth -= 1
         if node is not None and (tag := node.tag.removeprefix(_YAML_TAG)) in _NOT_PLAIN:
             raise yaml.MarkedYAMLError(problem=f"a {tag} is not a plain value: put it in quotes", problem_mark=mark)
+        if isinstance(node, yaml.ScalarNode) and _OTHER_NUMBER.fullmatch(node.value) and node.tag in _NUMBER_TAGS:
+            problem = f"{node.value!r:.60} is a number of base 8 or 60: write it in decimal, or put it in quotes"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

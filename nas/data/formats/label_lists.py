@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -34,20 +35,26 @@ def find_label_list(root: Path, images: Path) -> Path | None:
 def read_label_list(path: Path, names: Sequence[str], class_names: Sequence[str]) -> list[int]:
     """Returns the class number of each image, by the names of the images in their sorted order.
 
-    Raises ValueError if an image has no label, a label has no image, or a class is unknown.
+    Labels are the names of class folders, or their numbers from 0 in sorted order: not a mixture of both.
+
+    Raises ValueError if an image has no label or two, a label has no image, or a class is unknown.
     """
     if path.name == GROUND_TRUTH:
         return _read_ground_truth(path, names, class_names)
+    pairs = list(_read_pairs(path))
     classes = {name: number for number, name in enumerate(class_names)}
+    if not any(text in classes for _, text in pairs):
+        classes = {str(number): number for number in range(len(class_names))}
+        pairs = [(name, str(int(text)) if text.isascii() and text.isdigit() else text) for name, text in pairs]
     labels: dict[str, int] = {}
-    for line, (name, text) in enumerate(_read_pairs(path), 1):
-        label = int(text) if text.isascii() and text.isdigit() and text not in classes else classes.get(text)
-        if label is None or not 0 <= label < len(class_names):
+    for line, (name, text) in enumerate(pairs, 1):
+        if text not in classes:
             raise ValueError(
-                f"{path}, entry {line}: a label must be a class folder or a number from 0 to {len(class_names) - 1}, "
-                f"got {text!r:.80}"
+                f"{path}, entry {line}: labels must all be class folders, or all numbers from 0 to "
+                f"{len(class_names) - 1}, got {text!r:.80}"
             )
-        labels[name] = label
+        if labels.setdefault(name, classes[text]) != classes[text]:
+            raise ValueError(f"{path}, entry {line}: {name:.120} must have one label, got {text!r:.80} after another")
     return _match(path, labels, names)
 
 
@@ -69,6 +76,8 @@ def _read_pairs(path: Path) -> Iterator[tuple[str, str]]:
 
 def _match(path: Path, labels: Mapping[str, int], names: Sequence[str]) -> list[int]:
     stems = [Path(name).stem for name in names]
+    if twice := next((stem for stem, number in Counter(stems).items() if number > 1), None):
+        raise ValueError(f"the images of {path} must have names of their own, got several named {twice:.120}")
     if missing := [name for name, stem in zip(names, stems, strict=True) if stem not in labels]:
         raise ValueError(
             f"{path} must hold a label for every image, {len(missing):,} have none, e.g. {missing[0]:.120}"

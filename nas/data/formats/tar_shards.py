@@ -9,12 +9,12 @@ import tarfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from nas.files.guarded_read import open_regular
 
 LABEL = "cls"
-NO_LABELLED_IMAGE = "labels without an image"
+LINK, NO_LABELLED_IMAGE = "links or devices", "labels without an image"
 _MAX_LABEL = 200
 _LOOKED_AT = 32
 _BLOCK = 512
@@ -45,13 +45,13 @@ def read_shard(
         refuse: returns for the name of a member why it is no image; None for an image.
         leave_out: is called with the reason and the name of each member that is not used.
 
-    Raises ValueError for a shard that is cut off, an image without label, two images with one label, and a label that
-    is no text.
+    Raises ValueError for a shard that is cut off, an image without label or with two, two images with one label, and a
+    label that is no text.
     """
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
     with open_regular(path) as file:
-        for member in read_members(path):
+        for member in read_members(path, lambda name: leave_out(LINK, f"{path.name}/{name}")):
             key, suffix = _key(member.name)
             if (reason := refuse(member.name)) is None:
                 if key in images:
@@ -60,11 +60,11 @@ def read_shard(
                     )
                 images[key] = member
             elif suffix == LABEL:
-                file.seek(member.offset)
-                content = file.read(min(member.length, _MAX_LABEL + 1))
-                if len(content) < min(member.length, _MAX_LABEL + 1):
-                    raise _damage(path, member.name, "unexpected end of data")
-                labels[key] = _text(path, member, content)
+                text = _text(path, member, file)
+                if labels.setdefault(key, text) != text:
+                    raise ValueError(
+                        f"{path}: {key:.120} must have one label, got {labels[key]!r:.60} and {text!r:.60}"
+                    )
             else:
                 leave_out(reason, f"{path.name}/{member.name}")
     if missing := [member.name for key, member in images.items() if key not in labels]:
@@ -82,8 +82,11 @@ def has_labels(path: Path) -> bool:
     return any(_key(member.name)[1] == LABEL for member in islice(read_members(path), _LOOKED_AT))
 
 
-def read_members(path: Path) -> Iterator[Member]:
-    """Yields the files in a tar archive; raises ValueError if it is cut off, damaged, compressed or no archive."""
+def read_members(path: Path, skip: Callable[[str], None] = lambda _: None) -> Iterator[Member]:
+    """Yields the files in a tar archive; raises ValueError if it is cut off, damaged, compressed or no archive.
+
+    `skip` is called with the names of links and of whatever else is neither a file nor a folder.
+    """
     last = "its start"
     try:
         with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
@@ -92,6 +95,8 @@ def read_members(path: Path) -> Iterator[Member]:
                 last = found.name
                 if found.isreg() and not found.issparse():
                     yield Member(found.name, found.offset_data, found.size)
+                elif not found.isdir():
+                    skip(found.name)
             file.seek(archive.offset)
             if file.read(_BLOCK) != bytes(_BLOCK):
                 raise tarfile.ReadError("no end of the archive")
@@ -113,7 +118,11 @@ def _key(name: str) -> tuple[str, str]:
     return folder + slash + stem, suffix.lower()
 
 
-def _text(path: Path, member: Member, content: bytes) -> str:
+def _text(path: Path, member: Member, file: BinaryIO) -> str:
+    file.seek(member.offset)
+    content = file.read(min(member.length, _MAX_LABEL + 1))
+    if len(content) < min(member.length, _MAX_LABEL + 1):
+        raise _damage(path, member.name, "unexpected end of data")
     text = content.decode("utf-8", "replace").strip()
     if not text or not text.isprintable() or len(content) > _MAX_LABEL:
         raise ValueError(

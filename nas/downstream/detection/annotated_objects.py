@@ -23,6 +23,7 @@ MAX_LENGTH = 65_535
 CLIPPED_MASKS = "masks clipped to their image"
 CLIPPED = "boxes clipped to their image"
 NOT_TRAINED = "empty objects evaluated but not trained on"
+NOT_IGNORED = "objects used although they are marked ignore"
 DROPPED = "objects dropped by drop_bad_objects"
 
 _Coordinate = Annotated[float, Field(strict=True, ge=-MAX_LENGTH, le=MAX_LENGTH)]
@@ -154,6 +155,8 @@ class ObjectReader:
             self._tally.add(NOT_TRAINED, f"annotation {entry['id']}: its box must {fault}")
         elif clipped != box:
             self._tally.add(CLIPPED, f"annotation {entry['id']}")
+        if entry.get("ignore") and not entry.get("iscrowd"):
+            self._tally.add(NOT_IGNORED, f"annotation {entry['id']}")
 
 
 def _exceeds(polygon: Sequence[float], image: AnnotatedImage) -> bool:

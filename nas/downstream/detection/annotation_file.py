@@ -97,6 +97,7 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
     notices = [*_number_objects(file), *_describe_stored(stored)]
     reader = ObjectReader(path, images, categories, reading)
     objects = reader.read(file["annotations"])
+    _check_pixels(path, [each.box for some in objects.values() for each in some])
     return Annotations(
         path,
         tuple(images.values()),
@@ -108,6 +109,11 @@ def read_annotations(path: Path, reading: Reading, check: Callable[[Path, Annota
         left_out=reader.left_out,
         notices=tuple(notices),
     )
+
+
+def _check_pixels(path: Path, boxes: Sequence[tuple[float, float, float, float]]) -> None:
+    if boxes and max(map(max, boxes)) <= 1:
+        raise ValueError(f"{path}: boxes must be in pixels, but no number of any exceeds 1, as in shares of the image")
 
 
 def _check_keypoint_names(path: Path, file: _File) -> None:

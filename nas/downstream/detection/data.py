@@ -84,12 +84,17 @@ def load_detection_data(
     if data.evaluate == "val":
         measured = read("val")
         _check_same_categories(train, measured)
+    num_measurable = len(measured.images)
     number = None if data.num_evaluated is None else min(data.num_evaluated, len(measured.images))
     measured = _choose_measured(measured, number, seed=data.subset_seed)
     if not has_objects(measured):
         raise ValueError(f"{measured.path}: there must be at least one object in the images to evaluate, got none")
-    report = describe_data(Path(data.root), chosen, measured, num_available=len(train.images)) if check else None
-    return DetectionSet(chosen, measured, len(train.images), report)
+    if not check:
+        return DetectionSet(chosen, measured, len(train.images))
+    numbers = {"num_available": len(train.images), "num_measurable": num_measurable}
+    return DetectionSet(
+        chosen, measured, len(train.images), describe_data(Path(data.root), chosen, measured, **numbers)
+    )
 
 
 def has_objects(annotations: Annotations) -> bool:

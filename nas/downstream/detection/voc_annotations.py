@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,10 +109,13 @@ def _entry(path: Path, element: ET.Element, number: int) -> tuple[dict[str, Any]
 def _number(path: Path, element: ET.Element, place: str) -> float:
     text = element.findtext(place)
     try:
-        return float(text or "")
+        number = float(text or "")
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         came = "nothing" if text is None else f"{text!r:.60}"
-        raise ValueError(f"{path}: {place} must be a number, got {came}") from None
+        raise ValueError(f"{path}: {place} must be a number, got {came}")
+    return number
 
 
 def _marked(annotation: Annotation, difficult: set[int]) -> Annotation:

@@ -44,7 +44,7 @@ def _find(root: Path, split: Split, sets: tuple[str, ...] | None) -> FoundPairs:
         raise ValueError(f"there must be a folder {images} of images and a folder {masks} of masks")
     found = find_images(images)
     pairs = ((images / name, (masks / name).with_suffix(".png")) for name in found.names)
-    return pair_files(images, pairs, found.left_out)
+    return pair_files(images, pairs, found.left_out, masks=[masks / name for name in find_images(masks).names])
 
 
 ADE20K = Layout(

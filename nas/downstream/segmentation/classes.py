@@ -84,15 +84,17 @@ def listed_classes(root: Path, spec: SegmentationData) -> Classes | None:
     """Reads ``classes.txt``, whose first class has value 1, or 0 if 255 is unlabelled; None without the file.
 
     Raises:
-        ValueError: if the file cannot be read, or names a class twice.
+        ValueError: if the file cannot be read, has an empty line, or names a class twice.
     """
     path = root / NAMES_FILE
     if not path.is_file():
         return None
     try:
-        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).rstrip().splitlines()]
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+    if "" in names:  # left out, it would shift the names of all values behind it
+        raise ValueError(f"{path} must name a class in each line, got nothing in line {names.index('') + 1}")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{path} must name each class once, got {twice[0]!r:.60} more than once")
     if len(names) > IGNORED:

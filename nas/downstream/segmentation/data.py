@@ -15,7 +15,7 @@ from PIL import Image
 
 from nas.data.file_digests import digest_files
 from nas.data.formats.orientation import read_size, turn_upright
-from nas.data.identity import Identity, identify_files, shorten
+from nas.data.identity import FileDigest, Identity, copies_in_training, identify_files, shorten
 from nas.data.image_decoding import decode_image
 from nas.data.picture_notices import picture_notices
 from nas.data.report import DataReport, LeftOut, join_left_out
@@ -104,7 +104,8 @@ def _classes_of_test(root: Path, spec: SegmentationData, classes: Classes, layou
 
 def identify_test_split(root: Path, split: SegmentationSplit) -> Identity:
     """Identifies the images of `read_test_split`; OSError if one cannot be read."""
-    return _identify(root, {"val": split.pairs})
+    images, masks = zip(*((pair.image, pair.mask) for pair in split.pairs), strict=True)
+    return identify_files(_digests(root, images) | _digests(root, masks))
 
 
 def read_mask(path: Path) -> npt.NDArray[np.uint8]:
@@ -189,7 +190,11 @@ def _describe(root: Path, found: dict[str, FoundPairs], classes: Classes) -> Dat
     used = {names[name]: len(each.pairs) for name, each in found.items()} | {"classes": len(classes)}
     left_out = join_left_out(("", each.left_out) for each in found.values())
     notices = [notice for each in found.values() for notice in _notices(each.pairs)]
-    return DataReport(used, left_out, tuple(notices), _identify(root, {k: v.pairs for k, v in found.items()}))
+    images = {name: _digests(root, [pair.image for pair in each.pairs]) for name, each in found.items()}
+    masks = {name: _digests(root, [pair.mask for pair in each.pairs]) for name, each in found.items()}
+    notices += copies_in_training(images["train"], images["val"], "validation images")
+    files = {name: digest for part in (images, masks) for each in part.values() for name, digest in each.items()}
+    return DataReport(used, left_out, tuple(notices), identify_files(files))
 
 
 def _notices(pairs: Sequence[Pair]) -> Iterator[str]:
@@ -207,12 +212,8 @@ def _is_masked_as_stored(pair: Pair) -> bool:
         return read_size(pair.image, mask.size)[1]
 
 
-def _identify(root: Path, splits: dict[str, tuple[Pair, ...]]) -> Identity:
-    files: dict[str, tuple[int, str]] = {}
-    for pairs in splits.values():
-        for paths in ([pair.image for pair in pairs], [pair.mask for pair in pairs]):
-            place = Path(os.path.commonpath([path.parent for path in paths]))
-            names = [path.relative_to(place).as_posix() for path in paths]
-            found = digest_files(place, names)
-            files |= {(place / key).relative_to(root).as_posix(): each for key, each in found.items()}
-    return identify_files(files)
+def _digests(root: Path, paths: Sequence[Path]) -> dict[str, FileDigest]:
+    """Returns the digests of files by path relative to the root; OSError if one cannot be read."""
+    place = Path(os.path.commonpath([path.parent for path in paths]))
+    found = digest_files(place, [path.relative_to(place).as_posix() for path in paths])
+    return {(place / name).relative_to(root).as_posix(): each for name, each in found.items()}

@@ -56,9 +56,21 @@ class Layout:
                 raise ValueError(f"{mask} must have the palette of {self.title}, {colour} for {value}, got {came}")
 
 
-def pair_files(root: Path, pairs: Iterable[tuple[Path, Path]], left_out: tuple[LeftOut, ...] = ()) -> FoundPairs:
-    """Pairs images with masks; raises ValueError if there are none, or a mask is missing."""
+def pair_files(
+    root: Path,
+    pairs: Iterable[tuple[Path, Path]],
+    left_out: tuple[LeftOut, ...] = (),
+    *,
+    masks: Iterable[Path] = (),
+) -> FoundPairs:
+    """Pairs images with masks; raises ValueError if there are none, or a mask is missing.
+
+    Of `masks`, all that are there, those without an image are counted as left out.
+    """
     found = tuple(Pair(image, mask) for image, mask in pairs)
+    used = {pair.mask for pair in found}
+    alone = [mask.name for mask in masks if mask not in used]
+    left_out += (LeftOut("masks without an image", len(alone), tuple(alone[:3])),) if alone else ()
     if not found:
         raise ValueError(f"{root} must hold images of the split, got none")
     if (bare := next((pair for pair in found if not pair.mask.is_file()), None)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from scipy.io import loadmat
@@ -52,12 +53,17 @@ def _find_cityscapes(root: Path, split: Split, sets: tuple[str, ...] | None) -> 
     found = find_images(images)
     names = [name.removesuffix(_IMAGE_SUFFIX) for name in found.names if name.endswith(_IMAGE_SUFFIX)]
     pairs = ((images / f"{name}{_IMAGE_SUFFIX}", masks / f"{name}{_MASK_SUFFIX}") for name in names)
-    return pair_files(images, pairs, found.left_out)
+    others = [name for name in found.names if not name.endswith(_IMAGE_SUFFIX)]
+    unnamed = (LeftOut(f"images not named ..{_IMAGE_SUFFIX}", len(others), tuple(others[:3])),) if others else ()
+    of_masks = [masks / name for name in find_images(masks).names if name.endswith(_MASK_SUFFIX)]
+    return pair_files(images, pairs, (*found.left_out, *unnamed), masks=of_masks)
 
 
 def _find_gta5(root: Path, split: Split, sets: tuple[str, ...] | None) -> FoundPairs:
     refuse_sets("GTA5", sets)
     names = _gta5_names(root, split)
+    if twice := next((name for name, number in Counter(names).items() if number > 1), None):
+        raise ValueError(f"the split {split} of {root} must name each image once, got {twice} more than once")
     there = [name for name in names if (root / "images" / name).is_file()]
     missing = [name for name in names if name not in {*there}]
     left_out = (LeftOut(f"images of {split} without a file", len(missing), tuple(missing[:3])),) if missing else ()

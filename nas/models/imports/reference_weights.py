@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from nas.models.checkpoint import check_finite
 from nas.models.reference.placement import NormalizedSum
 from nas.models.reference.wrapped import WrappedNetwork
 from nas.models.resnet import ResidualNetwork
@@ -42,13 +43,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Reads tensors by name from a safetensors file, or from one of `torch.save` without running code that it holds.
 
     Raises:
-        ValueError: if the file is missing, cannot be read or holds anything else.
+        ValueError: if the file is missing, cannot be read or holds anything else, such as weights that are not finite.
     """
     if not path.is_file():
         raise ValueError(f"weights must be a file, got {path}")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            tensors = load_file(path)
+            check_finite(path, tensors)
+            return tensors
         with warnings.catch_warnings():  # about formats that it then refuses or reads
             warnings.simplefilter("ignore")
             value = torch.load(path, map_location="cpu", weights_only=True)
@@ -60,7 +63,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     value = value.get("state_dict", value) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not all(isinstance(each, Tensor) for each in value.values()):
         raise ValueError(f"weights must be a state dict, tensors by name, got something else in {path}")
-    return {str(name): tensor for name, tensor in value.items()}
+    tensors = {str(name): tensor for name, tensor in value.items()}
+    check_finite(path, tensors)
+    return tensors
 
 
 def count_classes(state_dict: Mapping[str, Tensor], network: ReferenceModule) -> int:
@@ -71,16 +76,20 @@ def count_classes(state_dict: Mapping[str, Tensor], network: ReferenceModule) ->
 
 
 def rename(state_dict: Mapping[str, Tensor], network: ReferenceModule) -> dict[str, Tensor]:
-    """Names the tensors as the network does."""
+    """Names the tensors as the network does; raises ValueError if two have one name."""
     sums = [name for name, part in network.named_modules() if isinstance(part, NormalizedSum)]
-    return {_rename(name, network, sums): tensor for name, tensor in state_dict.items()}
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in state_dict.items():
+        if renamed.setdefault(new := _rename(name, network, sums), tensor) is not tensor:
+            raise ValueError(f"the weights must have names of their own, got {_shown(new)} twice")
+    return renamed
 
 
 def load_reference(network: ReferenceModule, state_dict: Mapping[str, Tensor]) -> None:
     """Copies a state dict, with the names of its library or ours, to a network in place.
 
     Raises:
-        ValueError: if a weight is missing, unknown or of another shape.
+        ValueError: if a weight is missing, unknown, there twice, or of another shape or kind.
     """
     given, ours = rename(state_dict, network), network.state_dict()
     rule = f"the weights must be those of {network.architecture.name}"
@@ -94,6 +103,8 @@ def load_reference(network: ReferenceModule, state_dict: Mapping[str, Tensor]) -
         if key in given and given[key].shape != ours[key].shape:
             shapes = f"{tuple(ours[key].shape)}, got {tuple(given[key].shape)}"
             raise ValueError(f"{rule}; {_shown(key)} must be of shape {shapes}")
+        if key in given and given[key].is_floating_point() != ours[key].is_floating_point():  # such as quantized ones
+            raise ValueError(f"{rule}; {_shown(key)} must be of the kind {ours[key].dtype}, got {given[key].dtype}")
     network.load_state_dict({key: given.get(key, tensor) for key, tensor in ours.items()})
 
 

@@ -1,5 +1,6 @@
 """Single runs of a benchmark: what they keep, what they cost, and that none outlives its parent."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from experiments.benchmark.jobs import controller_settings, run_job
 from experiments.benchmark.run import Benchmark
+from nas.files.storage import StorageError
 
 
 def write_table(path, *, missing=()):
@@ -101,3 +103,12 @@ def test_no_process_outlives_a_killed_benchmark():
     while runs(child):
         assert time.monotonic() < deadline, f"process {child} goes on without its parent"
         time.sleep(0.1)
+
+
+def test_a_full_disk_is_named_with_its_file(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", full)
+    with pytest.raises(StorageError, match=r"\.json.*: No space left on device"):
+        run(write_table(tmp_path / "table.csv"), "random", tmp_path, num_trials=2)

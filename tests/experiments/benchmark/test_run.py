@@ -1,10 +1,12 @@
 """The benchmark of controllers on a table: the real loop over seeds, kept run by run, continued."""
 
+import io
 import json
 
 import pytest
 from rich.console import Console
 
+from experiments.benchmark import run
 from experiments.benchmark.run import Benchmark, run_benchmark
 from nas.edge_cell import EdgeCell
 
@@ -122,3 +124,18 @@ def test_a_table_of_a_part_of_the_space_says_so_and_no_run_may_fail_throughout(t
     with pytest.raises(ValueError, match="random, seed 0: no trial was successful"):
         run_benchmark(benchmark(part, controllers=("random",), num_trials=3), tmp_path / "out", Console(width=200))
     assert "2 of the space's 64 architectures; the others are failures" in capsys.readouterr().out
+
+
+def test_the_columns_that_are_read_are_said(tmp_path, monkeypatch):
+    def stop(*_):
+        raise InterruptedError
+
+    monkeypatch.setattr(run, "run_jobs", stop)
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "arch,valid_top1,valid_top5,test_top1,test_top5,seconds\n|a~0|,50,90,51,91,1\n|b~0|,60,95,61,96,1\n"
+    )
+    console = Console(record=True, file=io.StringIO(), width=200)
+    with pytest.raises(InterruptedError):
+        run_benchmark(benchmark(path, controllers=("random",), num_seeds=1), tmp_path / "out", console)
+    assert "accuracy is valid_top5, tested by test_top5, time seconds" in console.export_text()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 
@@ -11,6 +12,7 @@ from experiments.comparison.run import compare_runs, print_comparison, write_com
 from experiments.runs.data_record import read_data_record, write_data_record
 from nas.data.identity import identify_files
 from nas.data.report import DataReport
+from nas.files.storage import StorageError
 from nas.trial import Failure, Success
 
 
@@ -154,3 +156,13 @@ def test_runs_on_different_images_are_not_compared_unless_that_is_accepted(write
 
 def test_runs_without_a_record_of_their_images_are_named(compared):
     assert any("were not recorded and could not be compared" in note for note in compared.notes)
+
+
+def test_a_full_disk_is_named_with_its_file(compared, tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nas.files.atomic_write.os.fsync", full)
+    with pytest.raises(StorageError, match=r"comparison\.json") as raised:
+        write_comparison(compared, tmp_path / "out")
+    assert "No space left on device" in str(raised.value)

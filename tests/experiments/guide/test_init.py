@@ -38,7 +38,7 @@ def test_init_without_images_uses_the_digits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "data", "message"), [("a.txt", None, "end in .yaml"), ("a.yaml", ".", "must hold images")]
+    ("file", "data", "message"), [("a.txt", None, "end in .yaml"), ("a.yaml", ".", "training images must be in")]
 )
 def test_init_refuses(tmp_path, monkeypatch, file, data, message):
     monkeypatch.chdir(tmp_path)

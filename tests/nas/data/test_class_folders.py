@@ -80,3 +80,15 @@ def test_other_classes_are_refused(tmp_path):
     fill(tmp_path, "val/a/1.png", "val/c/1.png")
     with pytest.raises(ValueError, match="b is missing"):
         check_same_classes(tmp_path / "val", ("a", "b"), spec(tmp_path))
+
+
+@pytest.mark.parametrize("names", [("Train", "Val"), ("Training", "Testing"), ("training", "validation", "extra")])
+def test_folders_of_parts_under_other_names_are_no_classes(tmp_path, names):
+    fill(tmp_path, *(f"{part}/{name}/1.png" for part in names for name in "ab"))
+    with pytest.raises(ValueError, match=f"must be named train, test, val, or .* must be classes, got .*{names[0]}"):
+        find_layout(spec(tmp_path))
+
+
+def test_a_class_may_be_named_like_a_part(tmp_path):
+    layout = find_layout(spec(fill(tmp_path, "Train/1.png", "Bus/1.png")))
+    assert layout.class_names == ("Bus", "Train")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nas.data import identity
-from nas.data.identity import Identity, identify_arrays, identify_files, merge, shorten
+from nas.data.identity import Identity, copies_in_training, identify_arrays, identify_files, merge, shorten
 
 FILES = {"train/cat/1.png": (10, "a"), "train/cat/2.png": (10, "b"), "train/dog/1.png": (10, "c")}
 
@@ -57,3 +57,10 @@ def test_parts_are_merged():
     assert merge([None, parts[0], parts[3]]).files == {"train/cat/1.png": (10, "a"), "test/1.png": (1, "t")}
     assert merge([parts[0], identify_arrays("train", [np.zeros(1)])]).files is None
     assert shorten("abcde") == "a, b, c and 2 more"
+
+
+def test_copies_are_found_by_content_not_by_name():
+    trained, tested = {"a": (1, "x"), "b": (1, "y")}, {"a": (1, "z"), "c": (1, "y")}
+    (notice,) = copies_in_training(trained, tested, "test images")
+    assert notice == "1 test images have an identical copy in training (c)"
+    assert copies_in_training(trained, {}, "test images") == []

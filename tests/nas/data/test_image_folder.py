@@ -212,3 +212,23 @@ def test_added_images_stay_in_the_split_of_their_names(root):
     now = [set(split.images[:, 0, 0, 0].tolist()) for split in (after.train, after.validation)]
     assert set(before.train.images[:, 0, 0, 0].tolist()) <= now[0]
     assert set(before.validation.images[:, 0, 0, 0].tolist()) <= now[1]
+
+
+def test_copies_in_another_class_and_in_the_test_are_counted(root):
+    shutil.copy(root / "train/cat/1.png", root / "train/dog/cat.png")
+    shutil.copy(root / "train/cat/2.png", root / "val/cat/new.png")
+    notices = load(root).report.notices
+    assert "1 images have an identical copy in another class (dog/cat.png)" in notices
+    assert "1 test images have an identical copy in training (val/cat/new.png)" in notices
+
+
+def test_a_list_of_labels_is_named_and_part_of_the_identity(root):
+    for name in ("cat", "dog"):
+        shutil.move(root / "val" / name / "0.png", root / "val" / f"{name}.png")
+        (root / "val" / name).rmdir()
+    labels = root / "val/val.txt"
+    labels.write_text("cat.png cat\ndog.png dog\n")
+    before = load(root).report
+    assert f"the labels of the test images are those of {labels}" in before.notices
+    labels.write_text("cat.png dog\ndog.png cat\n")
+    assert before.tested.differences(load(root).report.tested) == ["1 file changed (val/val.txt)"]

@@ -54,3 +54,12 @@ def test_16_bits_of_a_pgm_are_read(tmp_path):
     with Image.open(tmp_path / "a.pgm") as image:
         assert has_16_bits(image)
     assert decode_image(tmp_path / "a.pgm", None)[0].tolist() == [[0, 255]]
+
+
+def test_transparent_parts_get_a_notice(tmp_path):
+    Image.new("RGBA", (8, 8), (0, 0, 0, 255)).save(tmp_path / "opaque.png")
+    assert [*picture_notices([tmp_path / "opaque.png"])] == []
+    Image.new("RGBA", (8, 8), (9, 0, 0, 0)).save(tmp_path / "a.png")
+    (notice,) = picture_notices([tmp_path / "a.png"])
+    assert notice.startswith("transparent parts of pictures, such as those of a.png, are read in the color")
+    assert decode_image(tmp_path / "a.png", None)[:, 0, 0].tolist() == [9, 0, 0]

@@ -1,6 +1,7 @@
 """Data sets in tar shards: layouts, labels, and what is refused."""
 
 import io
+import os
 import tarfile
 
 import numpy as np
@@ -96,21 +97,22 @@ def test_the_index_is_built_once_until_a_shard_changes(root, cache, monkeypatch)
 
 
 def test_shards_of_one_folder_are_told_apart_by_their_names(tmp_path):
-    shard(tmp_path / "imagenet-train-00.tar", {0: "cat", 1: "dog", 2: "cat", 3: "dog"})
-    shard(tmp_path / "imagenet-validation-00.tar", {4: 1, 5: "cat"})  # a number in the order of the names
-    shard(tmp_path / "training-notes.tar", {})
-    found = find_shards(tmp_path)
+    folder = tmp_path / "shards"
+    shard(folder / "imagenet-train-00.tar", {0: "cat", 1: "dog", 2: "cat", 3: "dog"})
+    shard(folder / "imagenet-validation-00.tar", {4: 1, 5: "cat"})  # a number in the order of the names
+    shard(folder / "training-notes.tar", {})
+    found = find_shards(folder)
     assert {part: each.names for part, each in found.items()} == {
         "train": ("imagenet-train-00.tar",),
         "validation": ("imagenet-validation-00.tar",),
         "": ("training-notes.tar",),
     }
-    layout, train, test = list_sharded(tmp_path, found)
+    layout, train, test = list_sharded(folder, found)
     assert layout.class_names == ("cat", "dog")
     assert [str(each) for each in layout.left_out] == ["1 shards of no known part (training-notes.tar)"]
     assert train.labels.tolist() == [0, 1, 0, 1]
     assert test.labels.tolist() == [1, 0]
-    assert list_sharded_test(tmp_path, found, ("cat", "dog")).labels.tolist() == [1, 0]
+    assert list_sharded_test(folder, found, ("cat", "dog")).labels.tolist() == [1, 0]
 
 
 def test_shards_without_a_part_are_all_for_training(tmp_path):
@@ -165,3 +167,23 @@ def test_a_damaged_image_is_named_with_its_shard(root):
 def test_shards_must_be_streamed(root):
     with pytest.raises(ValueError, match=r"are in tar shards, which need data\.streamed: true"):
         load_image_folder(DataSpec("image_folder", str(root), image_size=8))
+
+
+def test_files_beside_shards_are_said_to_be_left_out(root):
+    for name in ("003.tar.gz", "004.TAR", ".DS_Store"):
+        (root / "train" / name).write_bytes(b"")
+    layout, _, _ = list_sharded(root, find_shards(root))
+    counts = {each.reason: each.number for each in layout.left_out}
+    assert counts["files or folders beside shards"] == 2
+    assert counts["hidden or system files"] == 1
+
+
+def test_shards_replaced_by_others_of_equal_size_and_time_are_read_anew(root, tmp_path):
+    before = list_sharded(root, find_shards(root))[1]
+    path = root / "train/000.tar"
+    time = path.stat().st_mtime_ns
+    shard(path, {each: 1 - each % 2 for each in range(8)})
+    os.utime(path, ns=(time, time))
+    after = list_sharded(root, find_shards(root))[1]
+    assert before.labels[:8].tolist() == [0, 1] * 4
+    assert after.labels[:8].tolist() == [1, 0] * 4

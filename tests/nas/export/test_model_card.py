@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nas.data.report import DataReport, LeftOut
 from nas.export.model_card import model_card
 from nas.fidelity import NetworkSpec
 from nas.models.presets import PRESETS
@@ -56,3 +57,10 @@ def test_a_checkpoint_cannot_write_into_the_card() -> None:
     card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation=evaluation)
     assert not [part for part in ("<script", "](http", "# title") if part in card]
     assert model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation={"recipe": 3}) is not None
+
+
+def test_it_says_what_was_used_and_left_out() -> None:
+    counts = DataReport({"training images": 1200}, (LeftOut("hidden or system files", 2, ("a/._x.jpg", "y|z")),)).counts
+    card = model_card(PUBLISHED["nasnet-a"], NetworkSpec(), accuracy=0.5, evaluation={"images": counts})
+    used = "1,200 training images; left out: 2 hidden or system files (a/._x.jpg, y?z)"
+    assert f"| images used | {used} |\n" in card

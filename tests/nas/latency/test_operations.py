@@ -65,3 +65,17 @@ def test_a_missing_table(tmp_path):
 def test_parts_are_timed_on_random_weights(calibrated):
     table = OperationTable.build([(cells("conv_3x3"), SPEC)], LatencySettings(max_seconds=0.01))
     assert all(value > 0 for value in table.entries.values())
+
+
+@pytest.mark.parametrize("latency", ['"1.5"', "-1", "true", "null"])
+def test_latencies_are_milliseconds(latency, tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text(f'{{"format": 2, "device": "cpu", "conditions": {{"batch": 1}}, "entries": {{"a": {latency}}}}}')
+    with pytest.raises(ValueError, match="must be milliseconds of at least 0"):
+        OperationTable.read(path)
+
+
+def test_a_table_of_other_conditions_is_refused(table):
+    table.check(LatencySettings())
+    with pytest.raises(ValueError, match=r"is of threads 1, but objectives\.latency\.threads is 4"):
+        table.check(LatencySettings(threads=4))

@@ -12,7 +12,7 @@ from nas.data.data_set import DataSet, Split
 from nas.edge_cell import EdgeCell
 from nas.fidelity import NetworkSpec
 from nas.files.storage import StorageError
-from nas.models.checkpoint import load_checkpoint, save_checkpoint
+from nas.models.checkpoint import FORMAT, load_checkpoint, read_tensors, save_checkpoint
 from nas.models.edge_network import EdgeNetwork
 from nas.models.network import build_network
 
@@ -117,6 +117,10 @@ def test_saving_again_replaces_the_file(path, network, data):
         ({"drop_tensors": 8}, "weights do not fit its architecture"),
         ({"accuracy": "NaN"}, "must be finite, got NaN"),
         ({"mean": "null"}, "that can be rebuilt"),
+        ({"mean": "[0.5]"}, "mean must have 3 numbers, one for each channel"),
+        ({"std": "[0.5, 0, 0.5]"}, "std must be finite and above 0"),
+        ({"class_names": '"ab"'}, "class_names must be a list of at most 2 names, got 'ab'"),
+        ({"class_names": '["cat", "dog", "ox"]'}, "class_names must be a list of at most 2 names"),
     ],
 )
 def test_a_file_that_is_not_in_order_is_refused_by_name(path, change, message):
@@ -182,4 +186,35 @@ def test_what_is_said_of_the_test_is_read_with_suspicion(path, evaluation, messa
         assert load_checkpoint(path).evaluation == {}
         return
     with pytest.raises(ValueError, match=message):
+        load_checkpoint(path)
+
+
+def test_weights_that_are_not_finite_are_refused(path):
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    tensors[name] = tensors[name] * float("inf")
+    save_file(tensors, path, metadata)
+    with pytest.raises(ValueError, match=f"must be finite, {name} is not"):
+        load_checkpoint(path)
+
+
+def test_loaded_tensors_are_aligned_as_kernels_like_them(path):
+    """In the file they begin anywhere, and kernels may round differently for tensors that are not aligned."""
+    _, tensors = read_tensors(path, FORMAT)
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors.values() if tensor.numel())
+
+
+def test_a_small_file_that_describes_a_huge_network_takes_no_memory(path):
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    spec = json.loads(metadata["network"]) | {"num_filters": 100_000}  # 40 GB in a single 1 x 1 convolution
+    names = load_file(path)
+    for shape in ((0,), (0, 10**9)):
+        save_file({name: torch.empty(shape) for name in names}, path, {**metadata, "network": json.dumps(spec)})
+        with pytest.raises(ValueError, match="weights do not fit its architecture"):
+            load_checkpoint(path)
+    save_file({}, path, {**metadata, "network": json.dumps(spec)})
+    with pytest.raises(ValueError, match="has more than 0 tensors"):
         load_checkpoint(path)

@@ -70,3 +70,8 @@ def test_bad_folders_are_named(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"broken\.jpg cannot be read"):
         read_palettes(tmp_path)
+
+
+def test_pictures_of_16_bits_keep_their_grey(tmp_path):
+    Image.fromarray(np.full((8, 8), 0x4000, np.uint16)).save(tmp_path / "a.png")
+    assert read_palettes(tmp_path).means.tolist() == [[pytest.approx(64 / 255, abs=1e-3)] * 3]

@@ -32,6 +32,7 @@ def test_the_first_training_is_searched_and_the_mean_reported(tmp_path):
         ({"0": {}}, "0 must hold test_acc, a list of numbers"),
         ({"0": {"test_acc": [True]}}, "0 must hold test_acc"),
         ({"0": {"test_acc": [101]}}, "validation accuracy must be between 0 and 100 percent, got 101"),
+        ({"0": {"test_acc": [0.9]}, "1": {"test_acc": [0.8]}}, "test_acc must be in percent, .* exceeds 0.9"),
         ({"0": {"test_acc": [50], "params": "many"}}, 'params of 0 must be a number of at least 0, got "many"'),
     ],
 )

@@ -4,7 +4,15 @@ import pytest
 
 from nas.edge_cell import EdgeCell
 from nas.trial import Failure, Success
-from workers.evaluators.table import TEST_ACCURACY, Columns, Measurement, Table, read_nats_bench, read_table
+from workers.evaluators.table import (
+    TEST_ACCURACY,
+    Columns,
+    Measurement,
+    Table,
+    add_metrics,
+    read_nats_bench,
+    read_table,
+)
 
 HEADER = "arch,valid_12,valid_200,test_200,train_seconds,params_m,flops_m,note\n"
 LINES = "|none~0|,50,60,55,100.5,0.5,7.25,x\n|conv~0|,70,90.5,91,200,1,8,\n"
@@ -147,3 +155,30 @@ def test_shorter_trainings_are_looked_up_by_their_epochs(table_file, edge_trial)
     assert "epochs 12 before the end, not 50" in outcome.error
     with pytest.raises(ValueError, match="there must be a column valid_13 for rung 12"):
         read_table(table_file, rungs={12: "valid_13"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("a,0.9,0.8,5\nb,0.5,0.7,5", "line 3: valid must be in percent, but no number in it exceeds 0.9"),
+        ("a,90,0.8,5\nb,50,0.7,5", "line 3: test must be in percent, but no number in it exceeds 0.8"),
+        ("a,93,5,94,1,7", "line 2: a line must have at most 4 values"),  # decimals with a comma
+    ],
+)
+def test_numbers_that_mean_something_else_are_refused(tmp_path, lines, message):
+    path = tmp_path / "table.csv"
+    path.write_text(f"arch,valid,test,seconds\n{lines}\n")
+    with pytest.raises(ValueError, match=message):
+        read_table(path)
+
+
+def test_empty_values_behind_the_last_column_do_not_matter(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("arch,valid,test,seconds\na,90,80,5,,\n")
+    assert read_table(path).rows["a"].seconds == 5
+
+
+def test_a_second_file_names_each_architecture_once(table_file, tmp_path):
+    (tmp_path / "costs.csv").write_text("arch,ms\n|none~0|,1\n|conv~0|,2\n|none~0|,3\n")
+    with pytest.raises(ValueError, match=r"costs.csv, line 4: each line must name a different architecture"):
+        add_metrics(read_table(table_file), tmp_path / "costs.csv", ["ms"])

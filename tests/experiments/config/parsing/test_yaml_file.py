@@ -28,6 +28,8 @@ def test_plain_data_is_read(tmp_path):
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: 2020-10-10", "a timestamp is not a plain value: put it in quotes"),
         ("a: !!bool maybe", "a value does not fit its tag"),
+        ("a: 1\nb: 010", "line 2: '010' is a number of base 8 or 60"),
+        ("a: [1:30]", "'1:30' is a number of base 8 or 60"),
         ("a: !!set {b}", "a set is not a plain value"),
         ("a: " + "9" * 5000, "not valid YAML"),
         ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), f"nested deeper than {MAX_DEPTH}"),

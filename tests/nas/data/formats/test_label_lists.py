@@ -55,8 +55,10 @@ def test_the_ground_truth_of_the_development_kit_numbers_classes_in_its_own_orde
     [
         ("val_1 0\nval_2 1", r"1 have none, e.g. val_3.JPEG"),
         ("val_1 0\nval_2 1\nval_3 2\nval_4 2", "labels of 1 images that are missing, e.g. val_4"),
-        ("val_1 3", "entry 1: a label must be a class folder or a number from 0 to 2, got '3'"),
+        ("val_1 3", "entry 1: labels must all be class folders, or all numbers from 0 to 2, got '3'"),
         ("val_1 n09", "got 'n09'"),
+        ("val_1 n01\nval_2 1\nval_3 n02", "entry 2: labels must all be class folders, or all numbers .* got '1'"),
+        ("val_1 0\nval_2 1\nval_3 2\nval_1 2", "entry 4: val_1 must have one label, got '2' after another"),
         ("val_1", "line 1: it must hold a file name and a label"),
     ],
 )
@@ -76,3 +78,22 @@ def test_lists_are_found_in_and_beside_the_folder(tmp_path):
     assert find_label_list(tmp_path, images) != written(images, TEXT, "")
     assert find_label_list(tmp_path, images) == images / TEXT
     assert find_label_list(tmp_path, tmp_path / "test") is None
+
+
+def test_numbers_may_be_padded_and_a_line_repeated(tmp_path):
+    text = "val_1 02\nval_2 1\nval_3 0\nval_1 02"
+    assert read_label_list(written(tmp_path, TEXT, text), NAMES, CLASSES) == [2, 1, 0]
+
+
+def test_class_folders_named_by_numbers_are_names_in_all_lines(tmp_path):
+    path = written(tmp_path, TEXT, "val_1 10\nval_2 1\nval_3 2")
+    assert read_label_list(path, NAMES, ("1", "10", "2")) == [1, 0, 2]
+    path.write_text("val_1 0\nval_2 1\nval_3 2")  # numbers from 0: 1 and 2 would be taken for names
+    with pytest.raises(ValueError, match="got '0'"):
+        read_label_list(path, NAMES, ("1", "10", "2"))
+
+
+def test_two_images_of_one_name_share_no_label(tmp_path):
+    path = written(tmp_path, TEXT, "val_1 0")
+    with pytest.raises(ValueError, match="names of their own, got several named val_1"):
+        read_label_list(path, ("a/val_1.png", "b/val_1.png"), CLASSES)

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from nas.data.formats.tar_shards import NO_LABELLED_IMAGE, Member, has_labels, read_members, read_shard
+from nas.data.formats.tar_shards import LINK, NO_LABELLED_IMAGE, Member, has_labels, read_members, read_shard
 
 
 def written(path, members, format=tarfile.USTAR_FORMAT):  # noqa: A002 - tarfile's word
@@ -112,3 +112,25 @@ def test_folders_and_links_are_no_members(tmp_path):
             member.type = kind
             archive.addfile(member)
     assert [*read_members(tmp_path / "0.tar")] == [Member("c.jpg", 1536, 0)]
+
+
+def test_links_are_said_to_be_left_out(tmp_path):
+    path = written(tmp_path / "0.tar", {"a.png": b"image", "a.cls": b"0"})
+    with tarfile.open(path, "a") as archive:
+        for name, kind in (("b.png", tarfile.LNKTYPE), ("c.png", tarfile.SYMTYPE), ("folder", tarfile.DIRTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "a.png"
+            archive.addfile(member)
+    found, left_out = read(path)
+    assert [each.image.name for each in found] == ["a.png"]
+    assert left_out == [(LINK, "0.tar/b.png"), (LINK, "0.tar/c.png")]
+
+
+def test_two_labels_of_an_image_are_refused(tmp_path):
+    path = written(tmp_path / "0.tar", {"a.png": b"image", "a.cls": b"0"})
+    with tarfile.open(path, "a") as archive:
+        member = tarfile.TarInfo("a.cls")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"1"))
+    with pytest.raises(ValueError, match="a must have one label, got '0' and '1'"):
+        read(path)

@@ -111,3 +111,50 @@ def test_boxes_lie_on_what_they_are_drawn_around(coco_folder, annotated):
     assert inside[1:].max() < 0.35
     assert any("as they are stored" in notice for notice in data.report.notices) == (annotated == "stored")
     assert replace(image, id=1).path == path
+
+
+def test_evaluated_images_that_are_trained_on_are_counted(coco_folder):
+    assert not any("identical copy" in notice for notice in load(coco_folder).report.notices)
+    shutil.copy(coco_folder / "train/000001.jpg", next((coco_folder / "val").glob("*.jpg")))
+    notices = load(coco_folder).report.notices
+    assert any(each.startswith("1 evaluation images have an identical copy in training") for each in notices)
+
+
+def test_what_is_probably_a_mistake_is_said(coco_folder, edit):
+    def change(value):
+        first, second = value["annotations"][:2]
+        first["area"], second["ignore"] = 0, 1
+        value["annotations"].append(first | {"id": 10_000, "area": 5})
+
+    edit(change)
+    for split in ("train", "val"):
+        edit(lambda value: value["categories"].append({"id": 99, "name": value["categories"][0]["name"]}), split)
+    report = load(coco_folder).report
+    text = " ".join(report.notices)
+    assert "1 objects of instances_train.json repeat the box and category of another in their image" in text
+    assert "1 objects of instances_train.json have the area 0" in text
+    assert "several categories of instances_train.json are named" in text
+    assert {each.reason: each.number for each in report.left_out}["objects used although they are marked ignore"] == 1
+
+
+def test_evaluation_images_that_are_not_evaluated_are_counted(coco_folder):
+    every = load(coco_folder).report.used["evaluation images"]
+    used = load(coco_folder, num_evaluated=1).report.used
+    assert (used["evaluation images"], used["evaluation images that num_evaluated leaves out"]) == (1, every - 1)
+
+
+def test_boxes_of_two_corners_get_a_notice_and_shares_of_the_image_are_refused(coco_folder, edit):
+    def as_corners(value):
+        for each in value["annotations"]:
+            x, y, width, height = each["bbox"]
+            each["bbox"] = [x, y, x + width + 60, y + height + 60]
+
+    def as_shares(value):
+        for each in value["annotations"]:
+            each["bbox"] = [0.1, 0.2, 0.5, 0.25]
+
+    edit(as_corners)
+    assert "most boxes of instances_train.json exceed their image" in " ".join(load(coco_folder).report.notices)
+    edit(as_shares)
+    with pytest.raises(ValueError, match="must be in pixels, but no number of any exceeds 1"):
+        load(coco_folder)

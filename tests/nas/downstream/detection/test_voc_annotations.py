@@ -73,6 +73,7 @@ DAMAGES = {
     r"2008_000008\.jpg must have 61 x 48 pixels as the annotations say, got 62 x 48": ("<width>62<", "<width>61<"),
     r"2008_000008\.xml: an object must be of aeroplane, \.\., tvmonitor, got 'wolf'": ("<name>dog<", "<name>wolf<"),
     r"2008_000008\.xml: bndbox/xmax must be a number, got 'wide'": ("<xmax>50<", "<xmax>wide<"),
+    r"2008_000008\.xml: bndbox/xmax must be a number, got 'nan'": ("<xmax>50<", "<xmax>nan<"),
     r"2008_000008\.xml: difficult must be 0 or 1, got 'very'": ("<difficult>1<", "<difficult>very<"),
     r"2008_000008\.xml is not valid XML: mismatched tag": ("</segmented>", "</other>"),
     r"2008_000008\.xml must be XML without declarations": ("<annotation>\n", "<!DOCTYPE a><annotation>\n"),

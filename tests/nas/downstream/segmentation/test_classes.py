@@ -44,7 +44,7 @@ def test_the_most_frequent_in_training_in_the_order_of_their_values(tmp_path):
 
 
 def test_names_of_a_list(tmp_path):
-    (tmp_path / "classes.txt").write_text("sky\n\n tree \nroad\n")
+    (tmp_path / "classes.txt").write_text("sky\n tree \nroad\n")
     assert listed_classes(tmp_path, SegmentationData()) == Classes((1, 2, 3), ("sky", "tree", "road"), 0)
     assert listed_classes(tmp_path, SegmentationData(unlabelled=255)).values == (0, 1, 2)
     chosen = choose_classes(tmp_path, SegmentationData(), TRAIN, VALIDATION)
@@ -93,3 +93,12 @@ def test_another_folder_must_mean_the_same(tmp_path):
     (tmp_path / "classes.txt").write_text("sky\nroad\n")
     with pytest.raises(ValueError, match="must name value 3 'road', got 'nothing'"):
         check_same_names(ours, tmp_path, SegmentationData())
+
+
+def test_an_empty_line_would_shift_the_names_behind_it(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_bytes(b"\xef\xbb\xbfroad\r\ncar\r\n\r\n")
+    assert listed_classes(tmp_path, SegmentationData()).names == ("road", "car")
+    path.write_text("road\n\ncar\n")
+    with pytest.raises(ValueError, match="a class in each line, got nothing in line 2"):
+        listed_classes(tmp_path, SegmentationData())

@@ -191,3 +191,34 @@ def test_classes_are_matched_by_name():
     assert match_classes(ours, theirs, "x") == Classes((2, 1), ("road", "car"), unlabelled=255)
     with pytest.raises(ValueError, match="must have the classes of training only, got 'sky' too"):
         match_classes(ours, Classes((1, 2, 3), ("car", "road", "sky")), "x")
+
+
+def left_out(folder):
+    return {each.reason: each.number for each in folder.report.left_out}
+
+
+def test_images_and_masks_without_the_name_of_cityscapes_are_counted(cityscapes_folder):
+    images, masks = cityscapes_folder / "leftImg8bit/train/aachen", cityscapes_folder / "gtFine/train/aachen"
+    shutil.copy(next(images.iterdir()), images / "more.png")
+    shutil.copy(next(masks.glob("*_labelIds.png")), masks / "aachen_000009_000019_gtFine_labelIds.png")
+    found = left_out(read(cityscapes_folder))
+    assert found == {"images not named .._leftImg8bit.png": 1, "masks without an image": 1}
+
+
+def test_masks_of_ade20k_without_an_image_are_counted(ade20k_folder):
+    (ade20k_folder / "images/training/ADE_train_00000003.jpg").unlink()
+    assert left_out(read(ade20k_folder)) == {"masks without an image": 1}
+
+
+def test_a_list_of_gta5_names_each_image_once(gta5_folder):
+    (gta5_folder / "train.txt").write_text("00001.png\r\n00001.png\r\n")
+    with pytest.raises(ValueError, match=r"must name each image once, got 00001.png more than once"):
+        read(gta5_folder)
+
+
+def test_validation_images_that_are_trained_on_are_counted(gta5_folder):
+    (gta5_folder / "train.txt").write_text("00001.png\n00002.png\n00004.png\n")
+    (gta5_folder / "val.txt").write_text("00004.png\n00003.png\n")
+    Image.new("RGB", (40, 24)).save(gta5_folder / "images/00003.png")
+    notices = read(gta5_folder).report.notices
+    assert any(each.startswith("1 validation images have an identical copy in training") for each in notices)

@@ -162,6 +162,7 @@ def test_old_names_of_dense_layers_load():
     ("change", "message"),
     [
         (lambda state: state.pop("fc.bias"), "1 are missing, among them fc.bias"),
+        (lambda state: state.update({"fc.bias": state["fc.bias"].char()}), "fc.bias must be of the kind torch.float32"),
         (lambda state: state.update(extra=torch.ones(1)), "1 are unknown, among them extra"),
         (lambda state: state.update({"bn1.bias": torch.ones(3)}), r"bn1.bias must be of shape \(64,\), got \(3,\)"),
     ],
@@ -197,3 +198,19 @@ def test_files(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"x")
     with pytest.raises(ValueError, match="must be a safetensors file"):
         read_state_dict(tmp_path / "bad.safetensors")
+
+
+def test_weights_that_are_there_twice_are_refused():
+    network = build(ReferenceNetwork("resnet18"), SPEC)
+    state = dict(network.state_dict())
+    state["module.fc.bias"] = state["fc.bias"] + 1
+    with pytest.raises(ValueError, match=r"must have names of their own, got fc.bias twice"):
+        load_reference(network, state)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+def test_weights_that_are_not_finite_are_refused(tmp_path, name):
+    save = save_file if name.endswith("safetensors") else torch.save
+    save({"fc.bias": torch.tensor([1.0, torch.nan])}, tmp_path / name)
+    with pytest.raises(ValueError, match=f"the weights of .*{name} must be finite, fc.bias is not"):
+        read_state_dict(tmp_path / name)
