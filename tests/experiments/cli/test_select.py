@@ -13,7 +13,7 @@ def train_here(candidates, context, rules, *, each, on_epoch):
     """A tournament of one candidate, in this process; that of workers is tested with `experiments.tournament`."""
     (candidate,) = candidates
     records = []
-    context.train(candidate, TrainingCallbacks(after_epoch=lambda so_far: records.extend(so_far)))
+    context.train(candidate, TrainingCallbacks(after_epoch=records.extend))
     return [Standing(candidate.name, tuple(record["validation"]["raw"]["top1"] for record in records))]
 
 
