@@ -37,7 +37,7 @@ from nas.training.initial import build_initial
 from nas.training.loop import accuracy, train
 from nas.trial import Success
 
-EPOCHS, NUM_TRIALS, NUM_RETRAINED, NUM_CANDIDATES = 4, 100, 3, 10
+EPOCHS, NUM_TRIALS, NUM_RETRAINED, NUM_CANDIDATES = 3, 100, 3, 10
 CHILD = (
     "network.num_filters=4",
     "recipe.batch_size=128",
@@ -47,26 +47,28 @@ CHILD = (
     "workers.keep_weights=0",
 )
 FULL = f"search.num_trials={NUM_TRIALS}"
-RUNGS = ("search.num_trials=240", "search.rungs={epochs: [1, 2], eta: 3}")
+RUNGS = ("search.num_trials=190", "search.rungs={epochs: [1], eta: 3}")
 SCORES = ("search.num_trials=420", "search.rungs={scores: [synflow, jacobian_covariance], epochs: [0], eta: 4}")
 SHARED = (  # passes over the images that the whole children take, less those of the candidates
     f"recipe.epochs={EPOCHS * (NUM_TRIALS - NUM_CANDIDATES)}",
-    "search.num_trials=360",
-    "evaluator={name: shared_weights, steps: 9, final_draws: 100}",
+    "search.num_trials=270",
+    "evaluator.name=shared_weights",
+    "evaluator.steps=9",
+    "evaluator.final_draws=100",
 )
 STRATEGIES: Mapping[str, Sequence[str]] = {
-    "random": ("controller=random", FULL),
-    "random, surrogate": ("controller=random", "wrapper=surrogate", FULL),
-    "evolution": ("controller=evolution", FULL),
-    "evolution, surrogate": ("controller=evolution", "wrapper=surrogate", FULL),
-    "ppo, bare": ("controller=ppo", "wrapper=none", FULL),
-    "ppo": ("controller=ppo", FULL),
-    "random, rungs": ("controller=random", *RUNGS),
-    "ppo, rungs": ("controller=ppo", *RUNGS),
-    "random, scores": ("controller=random", *SCORES),
-    "ppo, scores": ("controller=ppo", *SCORES),
-    "random, shared": ("controller=random", *SHARED),
-    "ppo, shared": ("controller=ppo", *SHARED),
+    "random": ("controller.name=random", FULL),
+    "random, surrogate": ("controller.name=random", "wrapper.name=surrogate", FULL),
+    "evolution": ("controller.name=evolution", FULL),
+    "evolution, surrogate": ("controller.name=evolution", "wrapper.name=surrogate", FULL),
+    "ppo, bare": ("controller.name=ppo", "wrapper.name=none", FULL),
+    "ppo": ("controller.name=ppo", FULL),
+    "random, rungs": ("controller.name=random", *RUNGS),
+    "ppo, rungs": ("controller.name=ppo", *RUNGS),
+    "random, scores": ("controller.name=random", *SCORES),
+    "ppo, scores": ("controller.name=ppo", *SCORES),
+    "random, shared": ("controller.name=random", *SHARED),
+    "ppo, shared": ("controller.name=ppo", *SHARED),
 }
 CONFIG = SearchConfig.parse(resolve(SEARCH, ConfigRequest("digits_ppo", settings=CHILD)))
 CHILD_FIDELITY = replace(CONFIG.fidelity, network=replace(CONFIG.network, image_size=8, in_channels=1))

@@ -17,7 +17,8 @@ from experiments.config.search_config import SPACES
 from nas.fidelity import NetworkSpec
 from nas.latency.backends import check_backend
 from nas.latency.measure import measure_latency
-from nas.latency.operations import OperationTable, parts_of
+from nas.latency.operations import OperationTable
+from nas.latency.parts import parts_of
 from nas.latency.settings import LatencySettings
 from nas.models.reference.descriptions import Buildable
 

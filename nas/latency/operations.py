@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
 
 from nas.fidelity import NetworkSpec
 from nas.files.atomic_write import write_text
@@ -19,32 +17,13 @@ from nas.files.guarded_read import read_json_object
 from nas.files.storage import make_folder
 from nas.latency.backends import device_name
 from nas.latency.measure import nominal_speed
+from nas.latency.parts import Part, parts_of
 from nas.latency.settings import LatencySettings
 from nas.latency.time_network import time_network
-from nas.models.build import build
-from nas.models.cell import Matching
-from nas.models.layers import Unchanged
-from nas.models.operations import EdgeLayers
 from nas.models.reference.descriptions import Buildable
-from nas.models.states import HiddenState
 
 _SEED = 0
-
-
-class Part(nn.Module):
-    """A part of a network, such as an operation at its place, as a module of one map."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Applies it to a map (N, C, H, W), or to features (N, C)."""
-        if isinstance(self.module, EdgeLayers):
-            edge: Tensor = self.module(HiddenState(images))
-            return edge
-        result = self.module(HiddenState(images) if isinstance(self.module, Matching) else images)
-        return result.view(Unchanged()) if isinstance(result, HiddenState) else result
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +48,13 @@ class OperationTable:
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Self:
         """Measures every different part of some networks; `progress` is told how many of how many are measured."""
-        found: dict[str, tuple[nn.Module, torch.Size]] = {}
+        found: dict[str, Part] = {}
         for architecture, spec in networks:
-            for name, (module, shape, _) in parts_of(architecture, spec, settings.batch).items():
-                found.setdefault(name, (module, shape))
+            found = parts_of(architecture, spec, settings.batch) | found
         entries = {}
-        for place, (name, (module, shape)) in enumerate(found.items()):
+        for place, (name, part) in enumerate(found.items()):
             progress(place, len(found))
-            entries[name] = _time_part(module, shape, settings)
+            entries[name] = _time_part(part, settings)
         conditions = {**settings.conditions(), **nominal_speed(settings)}
         return cls(device_name(settings.backend), conditions, entries)
 
@@ -87,16 +65,16 @@ class OperationTable:
             ValueError: if the table lacks one of them.
         """
         total = 0.0
-        for name, (_, _, count) in parts_of(architecture, spec, int(self.conditions["batch"])).items():
+        for name, part in parts_of(architecture, spec, int(self.conditions["batch"])).items():
             if name not in self.entries:
                 raise ValueError(f"the table of latencies lacks the part {name:.200}; build it from more architectures")
-            total += count * self.entries[name]
+            total += part.count * self.entries[name]
         return total
 
     def write(self, path: Path, report: Mapping[str, Any]) -> None:
         """Writes the table with a report of how well it predicts, as JSON."""
         make_folder(path.parent)
-        value = {"format": 1, "device": self.device, "conditions": dict(self.conditions), "report": dict(report)}
+        value = {"format": _FORMAT, "device": self.device, "conditions": dict(self.conditions), "report": dict(report)}
         write_text(path, json.dumps({**value, "entries": dict(self.entries)}, indent=1) + "\n")
 
     @staticmethod
@@ -112,47 +90,20 @@ class OperationTable:
 def _read(path: Path, _changed: int) -> OperationTable:
     value = read_json_object(path)
     entries, conditions = value.get("entries"), value.get("conditions")
-    if value.get("format") != 1 or not isinstance(entries, dict) or not isinstance(conditions, dict):
+    if value.get("format") == 1:
+        raise ValueError(f"{path} is a table of an earlier version, which had other parts: build it again")
+    if value.get("format") != _FORMAT or not isinstance(entries, dict) or not isinstance(conditions, dict):
         raise ValueError(f"{path} must be a table of `nas latency build`")
     return OperationTable(str(value.get("device")), conditions, entries)
 
 
-def parts_of(
-    architecture: Buildable, spec: NetworkSpec, batch: int = 1
-) -> dict[str, tuple[nn.Module, torch.Size, int]]:
-    """The parts of a network by name: a module on the meta device, the shape of its input, and how often it occurs.
-
-    Parts are the operations on edges, the convolutions that match states, the stem and the classifier. Additions and
-    concatenations are not among them.
-    """
-    with torch.device("meta"):
-        network = build(architecture, spec).eval()
-        images = torch.empty(batch, spec.in_channels, spec.image_size, spec.image_size)
-    found: dict[str, tuple[nn.Module, torch.Size]] = {}
-    counts: Counter[str] = Counter()
-
-    def take(module: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:  # noqa: ANN401 - torch's signature
-        state = inputs[0]
-        shape = (state.view(Unchanged()) if isinstance(state, HiddenState) else state).shape
-        name = f"{module!r} {tuple(shape)}".replace("\n", "")
-        found.setdefault(name, (module, shape))
-        counts[name] += 1
-
-    for name, module in network.named_modules():
-        if isinstance(module, EdgeLayers | Matching) or name in ("stem", "classifier"):
-            module.register_forward_hook(take)
-    with torch.no_grad():
-        network(images)
-    return {name: (module, shape, counts[name]) for name, (module, shape) in found.items()}
-
-
-def _time_part(module: nn.Module, shape: torch.Size, settings: LatencySettings) -> float:
+def _time_part(part: Part, settings: LatencySettings) -> float:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_SEED)
-        part = Part(module.to_empty(device="cpu")).eval()
-        for tensor in (*part.parameters(), *part.buffers()):
+        module = part.module.to_empty(device="cpu").eval()
+        for tensor in (*module.parameters(), *module.buffers()):
             if tensor.is_floating_point():
                 with torch.no_grad():
                     tensor.uniform_(0.5, 1.0)
-        images = torch.randn(shape)
-    return time_network(part, images, settings).median_ms
+        images = torch.randn(part.shape)
+    return time_network(module, images, settings).median_ms

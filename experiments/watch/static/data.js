@@ -74,16 +74,22 @@ class Run {
 
   get failures() { return this.once("failures", () => [...this.texts.keys()]); }
 
-  // Best reward so far, by row: its accuracy, null before the first success.
+  // Accuracy of the best trial so far, by row; null before the first success.
   get incumbent() {
     return this.once("incumbent", () => {
-      let best = -Infinity, accuracy = null;
-      const {reward, accuracy: accuracies} = this.columns;
+      let best = null;
+      const {reward, accuracy} = this.columns;
       return (reward ?? []).map((value, row) => {
-        if (value !== null && value > best) [best, accuracy] = [value, accuracies[row]];
-        return accuracy;
+        if (value !== null && (best === null || this.order(row, best) < 0)) best = row;
+        return best === null ? null : accuracy[best];
       });
     });
+  }
+
+  // Negative if the trial of row a is better than that of row b: it came further, or as far with a higher reward.
+  order(a, b) {
+    const {reward, stopped} = this.columns, epochs = row => stopped[row] ?? Number.MAX_VALUE;
+    return epochs(b) - epochs(a) || reward[b] - reward[a];
   }
 
   // Rows of the earliest success of each architecture, best first, those that were stopped early last: RUN@1, RUN@2, ...
@@ -95,8 +101,8 @@ class Run {
         seen.add(this.columns.twin[row]);
         rows.push(row);
       }
-      const {reward, trial} = this.columns, epochs = row => this.columns.stopped[row] ?? Number.MAX_VALUE;
-      return rows.sort((a, b) => epochs(b) - epochs(a) || reward[b] - reward[a] || trial[a] - trial[b]);
+      const {trial} = this.columns;
+      return rows.sort((a, b) => this.order(a, b) || trial[a] - trial[b]);
     });
   }
 

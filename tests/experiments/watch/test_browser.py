@@ -140,26 +140,29 @@ def test_trials_appear_without_reload_and_a_point_opens_its_trial(browser, make_
 def test_a_trial_that_was_only_scored_has_no_accuracy(browser, make_run):
     folder = make_run(outcomes=[])
     scored, trained = Success(0, 0.0, 1000, 20_000, 2.0, metrics={"synflow": 9.0}), Success(1, 0.25)
+    stopped = Success(2, 0.75)
     with Ledger(folder / "ledger.jsonl") as ledger:
         for epochs, outcome, goes_on in (
             (0, scored, False),
             (0, replace(scored, trial_id=1), True),
             (1, trained, True),
+            (1, stopped, False),
         ):
             ledger.append_report(RungReport(epochs, outcome, goes_on))
         ledger.append_finished(replace(scored, stopped_after=0))
         ledger.append_finished(Success(1, 0.5))
+        ledger.append_finished(replace(stopped, stopped_after=1))  # its accuracy is another quantity: not the incumbent
     with serving([folder]) as url:
         browser.get(url)
-        wait(browser, "STATE.runs[0]?.length === 2 && PARTS")
+        wait(browser, "STATE.runs[0]?.length === 3 && PARTS")
         assert browser.execute_script("const run = STATE.runs[0]; return [run.ranking, run.incumbent]") == [
-            [1],
-            [None, 0.5],
+            [1, 2],
+            [None, 0.5, 0.5],
         ]
         rungs = browser.execute_script("return [...PARTS.rungs.querySelectorAll('tbody tr')].map(row => row.innerText)")
         assert [row.split("\t")[1:] for row in rungs] == [
             ["0 (scores)", "2", "1", "1", "\u2013"],
-            ["1", "1", "1", "0", "25.00 %"],
+            ["1", "2", "1", "1", "75.00 %"],
         ]
         browser.get(f"{url}#trial/0/0")
         wait(browser, "document.getElementById('trial')?.textContent.startsWith('Trial 0')")
