@@ -17,7 +17,7 @@ STARTS_RAY = re.compile(r"\bray_cluster\b|mark\.ray\b")
 """What a file holds whose tests use Ray: the fixture, or the mark where a test starts a Ray of its own."""
 
 
-gc.disable()  # until all tests are collected: imports leave little garbage, and looking for it is a quarter of their time
+gc.disable()  # until all tests are collected: imports leave little garbage, and the search for it is slow
 
 
 def pytest_collection_finish():
