@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -14,6 +15,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 STARTS_RAY = re.compile(r"\bray_cluster\b|mark\.ray\b")
 """What a file holds whose tests use Ray: the fixture, or the mark where a test starts a Ray of its own."""
+
+
+gc.disable()  # until all tests are collected: imports leave little garbage, and the search for it is slow
+
+
+def pytest_collection_finish():
+    """Collects garbage again, now that all is imported."""
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

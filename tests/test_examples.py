@@ -1,5 +1,6 @@
 """Runs the examples, on the Ray of the test session."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -18,7 +19,9 @@ def load(name):
 
 @pytest.mark.filterwarnings("ignore")  # those of Ray Tune
 def test_tune_asha_stops_trials_early_and_resumes(ray_cluster, tmp_path, capsys):
-    main = load("tune_asha").main
+    example = load("tune_asha")
+    example.NETWORK = dataclasses.replace(example.NETWORK, num_filters=2)
+    main = example.main
     arguments = ["--trials", "3", "--epochs", "2", "--workers", "1", "--out", str(tmp_path / "run")]
     results = main(arguments)
     assert results.num_errors == 0

@@ -32,7 +32,8 @@ from nas.models.checkpoint import load_checkpoint
 from nas.models.reference.descriptions import Buildable
 from nas.training.transfer import check_same_architecture
 from workers.cluster.connection import connect
-from workers.jobs.detector_jobs import DetectorJob, JobFailure, Scores, read_scores, run_jobs
+from workers.jobs.detector_jobs import DetectorJob, Scores, read_scores, run_jobs
+from workers.jobs.supervision import JobFailure
 
 JSON_FILE, TABLE_FILE = "study.json", "study.md"
 

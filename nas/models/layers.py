@@ -99,7 +99,9 @@ class Conv(nn.Conv2d):
         self._is_pointwise = self.kernel_size == (1, 1) and groups == 1
 
     def reset_parameters(self) -> None:
-        """Draws the weights."""
+        """Draws the weights; on the meta device, where they have no values, torch would take milliseconds for it."""
+        if self.weight.is_meta:
+            return
         fan_out = math.prod(self.kernel_size) * self.out_channels // self.groups
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_out))
 

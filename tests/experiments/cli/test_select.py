@@ -1,11 +1,28 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import yaml
 
+from nas.training.run import TrainingCallbacks
+from workers.tune.tournament import Standing
 
-def test_select_prints_json_or_a_table(ray_cluster, run_cli, finished_run, tmp_path):
+
+def train_here(candidates, context, rules, *, each, on_epoch):
+    """A tournament of one candidate, in this process; that of workers is tested with `experiments.tournament`."""
+    (candidate,) = candidates
+    records = []
+    context.train(candidate, TrainingCallbacks(after_epoch=records.extend))
+    return [Standing(candidate.name, tuple(record["validation"]["raw"]["top1"] for record in records))]
+
+
+def test_select_prints_json_or_a_table(run_cli, finished_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.tournament.run.connect", lambda address: nullcontext())
+    monkeypatch.setattr("experiments.tournament.run.run_tournament", train_here)
+    monkeypatch.setattr(
+        "experiments.tournament.run.evaluate_winner", lambda winner, context, *, each: context.train(winner)
+    )
     training = {
         "training": {"seed": 0},
         "network": {"num_filters": 2, "num_repeats": 1, "num_stages": 1},

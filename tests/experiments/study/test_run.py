@@ -22,7 +22,8 @@ from nas.downstream.detection.training import build_task
 from nas.fidelity import NetworkSpec
 from nas.models.build import build
 from nas.models.checkpoint import save_checkpoint
-from workers.jobs.detector_jobs import SCORES_FILE, JobFailure, train_and_measure
+from workers.jobs.detector_jobs import SCORES_FILE, train_and_measure
+from workers.jobs.supervision import JobFailure
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 CONFIG = {

@@ -57,7 +57,7 @@ def test_impossible_options_are_refused(search, config, tmp_path, options, messa
 
 
 def test_a_tournament_ends_with_a_result_and_the_winners_network(ray_cluster, search, config, tmp_path):
-    out, stream, few = tmp_path / "out", io.StringIO(), {"top": 1, "random": 1}
+    out, stream, few = tmp_path / "out", io.StringIO(), {"top": 1, "random": 1, "workers": 1}
     result = select(search, config, out, Console(file=stream), **few)
     assert json.loads((out / "tournament.json").read_text()) == result
     ranking = result["ranking"]

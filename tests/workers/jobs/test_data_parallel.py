@@ -11,10 +11,10 @@ from nas.downstream.detection.settings import DetectionData, DetectorSettings
 from nas.downstream.detection.training import DetectionPlan, train_member
 from nas.downstream.recipe import DenseRecipe
 from nas.fidelity import DataSpec, Fidelity, NetworkSpec, TrainRecipe
-from nas.training.run import TrainingPlan
+from nas.training.run import TrainingPlan, read_records, read_result
 from workers.cluster.resources import WorkerResources
 from workers.jobs import data_parallel
-from workers.jobs.data_parallel import ParallelWorkers, _reason, train_in_parallel
+from workers.jobs.data_parallel import ParallelWorkers, _reason, train_classifier, train_in_parallel
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 SPEC = NetworkSpec(image_size=8, in_channels=1, num_filters=2, num_repeats=1, num_stages=2)
@@ -22,23 +22,14 @@ RECIPE = TrainRecipe(epochs=2, batch_size=32, learning_rate=0.1, crop_padding=0,
 PLAN = TrainingPlan(Architecture(CELL, CELL), Fidelity(SPEC, RECIPE, DataSpec(num_train=100)), seed=1)
 
 
-def test_two_workers_train_and_are_watched(ray_cluster, tmp_path):
-    seen = []
-    result = train_in_parallel(PLAN, tmp_path, ParallelWorkers(2, WorkerResources(cpus=0.5)), seen.append)
-    assert result["num_workers"] == 2
-    assert result["test"]["raw"]["num_images"] == 360
-    assert [record["epoch"] for record in seen[-1]] == [1, 2]
-    assert json.loads((tmp_path / "result.json").read_text()) == result
+def train_both(plans, out):
+    """Trains a classifier in the folder, and then a detector below it."""
+    classifier, detector = plans
+    train_classifier(classifier, out)
+    train_member(detector, out / "detector")
 
 
-def test_the_error_of_the_first_worker_is_told_in_one_line():
-    failed = RuntimeError("Ray's own text")
-    assert _reason(failed) == "Ray's own text"
-    failed.worker_failures = {0: ValueError("holds the checkpoint\n  of another training"), 1: ValueError("lost")}
-    assert _reason(failed) == "holds the checkpoint of another training"
-
-
-def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
+def test_two_workers_train_and_are_watched(ray_cluster, coco_folder, tmp_path):
     network = NetworkSpec(num_filters=4, num_repeats=1, num_stages=3)
     detector = DetectorSettings(norm="syncbn", channels=8, features=16, min_stride=2, rpn_batch=32, roi_batch=16)
     recipe = DenseRecipe(
@@ -52,15 +43,27 @@ def test_two_workers_train_a_detector(ray_cluster, coco_folder, tmp_path):
         checkpoint_iterations=2,
         device="cpu",
     )
-    plan = DetectionPlan(PLAN.architecture, network, detector, recipe, DetectionData(root=str(coco_folder)))
-    seen = []
-    (tmp_path / "out").mkdir()
+    detection = DetectionPlan(PLAN.architecture, network, detector, recipe, DetectionData(root=str(coco_folder)))
+    out, seen = tmp_path / "out", []
+    (out / "detector").mkdir(parents=True)
     settings = ParallelWorkers(2, WorkerResources(cpus=0.5))
-    result = train_in_parallel(plan, tmp_path / "out", settings, seen.append, train=train_member)
+    result = train_in_parallel((PLAN, detection), out, settings, seen.append, train=train_both)
     assert result["num_workers"] == 2
-    assert result["evaluation"]["num_pictures"] == 2
-    assert [record["iteration"] for record in seen[-1]] == [2, 4]
-    assert load_detector(tmp_path / "out" / "detector.safetensors")
+    assert result["test"]["raw"]["num_images"] == 360
+    assert [record["epoch"] for record in seen[-1]] == [1, 2]
+    assert json.loads((out / "result.json").read_text()) == result
+    detected = read_result(out / "detector")
+    assert detected["num_workers"] == 2
+    assert detected["evaluation"]["num_pictures"] == 2
+    assert [record["iteration"] for record in read_records(out / "detector")] == [2, 4]
+    assert load_detector(out / "detector" / "detector.safetensors")
+
+
+def test_the_error_of_the_first_worker_is_told_in_one_line():
+    failed = RuntimeError("Ray's own text")
+    assert _reason(failed) == "Ray's own text"
+    failed.worker_failures = {0: ValueError("holds the checkpoint\n  of another training"), 1: ValueError("lost")}
+    assert _reason(failed) == "holds the checkpoint of another training"
 
 
 @pytest.mark.parametrize(

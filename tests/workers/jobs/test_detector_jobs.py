@@ -1,12 +1,7 @@
-"""Trainings of a study: what is measured of each, and what becomes of workers that are lost."""
+"""Trainings of a study: what is measured of each."""
 
 import dataclasses
 import json
-import logging
-import os
-import signal
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +13,7 @@ from nas.fidelity import NetworkSpec
 from nas.files.lock import FileLock
 from workers.cluster.resources import WorkerResources
 from workers.jobs import detector_jobs as studies
-from workers.jobs.detector_jobs import DetectorJob, JobFailure, read_scores, run_jobs, train_and_measure
+from workers.jobs.detector_jobs import DetectorJob, read_scores, run_jobs, train_and_measure
 
 CELL = Cell((Block(Edge(0, "identity"), Edge(1, "conv_3x3")),))
 DETECTOR = DetectorSettings(
@@ -107,71 +102,11 @@ def test_a_folder_that_stays_in_use_is_given_up(make_job, monkeypatch):
         train_and_measure(job)
 
 
-def job(name, folder):
-    return DetectorJob(name, SimpleNamespace(), Path(folder), num_known=1)
-
-
-def behave(job):
-    """Does what the job's name says; leaves a mark for each attempt."""
-    (job.folder / f"{job.name}-{os.getpid()}").touch()
-    attempts = len(list(job.folder.glob(f"{job.name}-*")))
-    if job.name == "lost" or (job.name == "lost_once" and attempts == 1):
-        os.kill(os.getpid(), signal.SIGKILL)
-    if job.name == "wrong":
-        raise ValueError("two\nlines")
-    return {"attempts": attempts}
-
-
-def test_lost_workers_are_replaced_up_to_a_bound_and_errors_are_values(ray_cluster, tmp_path, caplog):
-    jobs = [job(name, tmp_path) for name in ("fine", "wrong", "lost_once", "lost")]
-    resources = WorkerResources(cpus=1, max_retries=1, max_workers=2)
-    with caplog.at_level(logging.WARNING):
-        ended = {each.name: result for each, result in run_jobs(jobs, resources, work=behave)}
-    assert ended.keys() == {"fine", "wrong", "lost_once", "lost"}
-    assert ended["fine"] == {"attempts": 1}
-    assert ended["lost_once"] == {"attempts": 2}
-    assert ended["wrong"].error.startswith("ValueError: two lines")
-    assert isinstance(ended["lost"], JobFailure)
-    assert ended["lost"].error.startswith("2 workers were lost, the last: ")
-    assert "retrying lost_once, its worker was lost" in caplog.text
-    assert len(list(tmp_path.glob("lost-*"))) == 2
-
-
 def test_a_detector_is_trained_on_the_cluster(ray_cluster, make_job):
     jobs = [make_job(), dataclasses.replace(make_job("none"), num_known=2)]
     bad = dataclasses.replace(jobs[1], plan=dataclasses.replace(jobs[1].plan, start="nowhere.safetensors"))
-    ended = {each.name: result for each, result in run_jobs([jobs[0], bad], WorkerResources(cpus=1))}
+    one_by_one = WorkerResources(cpus=1, max_workers=1)
+    ended = {each.name: result for each, result in run_jobs([jobs[0], bad], one_by_one)}
     assert ended["job"] == read_scores(jobs[0].folder)
     assert "nowhere.safetensors" in ended["none"].error
     assert "\n" not in ended["none"].error
-
-
-def test_a_cluster_without_room_is_told_and_leaving_off_stops_what_runs(ray_cluster, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(studies, "_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(studies, "_POLL_SECONDS", 0.01)
-    seen = []
-
-    def notice(tasks, timeout):
-        seen.append(tasks)
-        if len(seen) == 3:
-            raise SystemError from KeyboardInterrupt()
-        return [], tasks
-
-    cancelled, cancel = [], studies.ray.cancel
-
-    def note(task, *, force):
-        cancelled.append(force)
-        cancel(task, force=force)
-
-    monkeypatch.setattr(studies.ray, "wait", notice)
-    monkeypatch.setattr(studies.ray, "cancel", note)
-    with caplog.at_level(logging.WARNING), pytest.raises(KeyboardInterrupt):
-        list(run_jobs([job("fine", tmp_path)], WorkerResources(cpus=1, custom={"tpu": 1.0}), work=behave))
-    assert caplog.text.count("no node with room for a training") == 1
-    assert cancelled == [True]
-
-
-def test_a_cluster_is_needed(monkeypatch):
-    monkeypatch.setattr(studies.ray, "is_initialized", lambda: False)
-    with pytest.raises(RuntimeError, match="needs a Ray cluster"):
-        next(run_jobs([], WorkerResources()))

@@ -26,7 +26,7 @@ from workers.tune.tournament import (
 EPOCHS = 4
 RULES = Rules(grace_epochs=1, reduction_factor=2.0)
 EACH = WorkerResources(cpus=1)
-ONE_AT_A_TIME, TWO_AT_A_TIME = (WorkerResources(cpus=1, max_workers=number) for number in (1, 2))
+ONE_AT_A_TIME = WorkerResources(cpus=1, max_workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +109,21 @@ def test_a_winner_that_cannot_be_tested_is_named(ray_cluster, context):
         evaluate_winner(candidate, context, each=EACH)
 
 
-def test_nothing_is_trained_twice(held, capfd):
+def test_nothing_is_trained_twice_or_decided_anew_in_whatever_order_the_kept_epochs_come(held, capfd):
     context, standings, _ = held
     before = {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")}
-    again = run_tournament(candidates(4), context, RULES, each=ONE_AT_A_TIME)
-    assert again == standings
+    backwards = run_tournament(candidates(4)[::-1], context, RULES, each=ONE_AT_A_TIME)
+    assert backwards == standings
     assert not capfd.readouterr().out
     assert {file: file.stat().st_mtime_ns for file in context.folder.glob("*/state.safetensors")} == before
 
 
-def test_nothing_is_decided_anew_in_whatever_order_the_kept_epochs_come(held):
-    context, standings, _ = held
-    backwards = run_tournament(candidates(4)[::-1], context, RULES, each=TWO_AT_A_TIME)
-    assert backwards == standings
-
-
-def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, context):
+def test_one_that_was_interrupted_goes_on_as_if_it_was_not_and_one_that_fails_is_last_and_stops_nobody(held, context):
     whole, standings, _ = held
     winner = next(each for each in candidates(4) if each.name == standings[0].name)
+    broken = dataclasses.replace(winner, name="broken")
+    (context.folder / "broken").mkdir()
+    (context.folder / "broken" / "state.safetensors").write_bytes(b"no checkpoint")
 
     def interrupt(records):
         if len(records) == 2:
@@ -135,21 +132,14 @@ def test_a_candidate_that_was_interrupted_goes_on_as_if_it_was_not(held, context
     with pytest.raises(KeyboardInterrupt):
         context.train(winner, TrainingCallbacks(after_epoch=interrupt))
     heard: list[Standing] = []
-    assert run_tournament([winner], context, RULES, each=EACH, on_epoch=heard.append) == standings[:1]
-    assert [len(standing.accuracies) for standing in heard] == [1, 2, 3, 4]
+    first, last = run_tournament([broken, winner], context, RULES, each=ONE_AT_A_TIME, on_epoch=heard.append)
+    assert first == standings[0]
+    assert len(first.accuracies) == EPOCHS
+    assert last.name == "broken"
+    assert "is not a safetensors file that can be read" in last.error
+    assert [len(standing.accuracies) for standing in heard if standing.name == winner.name] == [1, 2, 3, 4]
     states = [read_state(each.folder / winner.name / "state.safetensors") for each in (whole, context)]
     assert all(tensor.equal(states[1].tensors[name]) for name, tensor in states[0].tensors.items())
-
-
-def test_a_candidate_that_fails_is_last_and_stops_nobody(ray_cluster, context):
-    entrants = candidates(2)
-    (context.folder / "trial-0").mkdir()
-    (context.folder / "trial-0" / "state.safetensors").write_bytes(b"no checkpoint")
-    first, last = run_tournament(entrants, context, RULES, each=EACH)
-    assert first.name == "trial-1"
-    assert len(first.accuracies) == EPOCHS
-    assert last.name == "trial-0"
-    assert "is not a safetensors file that can be read" in last.error
 
 
 def test_the_order_is_how_far_and_how_well():
