@@ -157,7 +157,7 @@ def test_every_controller_can_share_weights_of_cells_of_nasbench201(tmp_path, co
 
 @pytest.mark.ray
 def test_weights_are_shared_on_ray(tmp_path, ray_cluster):
-    workers = ["workers.pool=ray", "workers.num_workers=1"]
+    workers = ["workers.pool=ray", "workers.num_workers=2"]
     assert run(tmp_path / "run", settings=workers)[0] == 0
     found = outcomes(tmp_path / "run" / "ledger.jsonl")
     assert len(found) == 5
