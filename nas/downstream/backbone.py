@@ -116,8 +116,6 @@ def load_backbone(source: Path) -> Backbone:
     """
     path = trained_file(source)
     checkpoint = load_checkpoint(path)
-    if not all(bool(value.isfinite().all()) for value in checkpoint.network.parameters()):
-        raise ValueError(f"the weights in {path} must be finite numbers; the file is damaged, or its training diverged")
     if path != source and (described := source / ARCHITECTURE_FILE).is_file():
         _check_description(described, checkpoint, path)
     return Backbone(checkpoint.network.train(), mean=checkpoint.mean, std=checkpoint.std)

@@ -146,7 +146,7 @@ def read_tensors(path: Path, file_format: str) -> tuple[dict[str, str], dict[str
 def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Raises ValueError if a weight is not finite: all outputs would be alike, and one class right by chance."""
     if wrong := next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None):
-        raise ValueError(f"the weights of {path} must be finite, {wrong} is not")
+        raise ValueError(f"the weights of {path} must be finite, {wrong} is not: it is damaged, or diverged")
 
 
 def _rebuild(architecture: Buildable, spec: NetworkSpec, tensors: dict[str, torch.Tensor]) -> AnyNetwork:
