@@ -28,7 +28,7 @@ from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.search_config import SearchConfig
 from experiments.search.run import INTERRUPTED, run_search
 from nas.architecture import Architecture
-from nas.data.data_set import DataSet
+from nas.data.data_set import DataSet, Split
 from nas.data.load import load_data
 from nas.fidelity import Fidelity
 from nas.ledger.reader import read_ledger
@@ -92,12 +92,11 @@ class Lines:
             file.write(json.dumps({"kind": kind, "strategy": strategy, "seed": seed, **values}) + "\n")
 
 
-def train_alone(architecture: Architecture, fidelity: Fidelity, data: DataSet, seed: int) -> tuple[float, float]:
-    """Validation and test accuracy of a network trained from scratch."""
+def train_alone(architecture: Architecture, fidelity: Fidelity, data: DataSet, split: Split, *, seed: int) -> float:
+    """Accuracy on a split of a network trained from scratch."""
     network = build_initial(architecture, fidelity.network, fidelity.recipe, seed=seed)
     train(network, data, fidelity.recipe, seed=seed)
-    validation, test = (accuracy(network, split, data, fidelity.recipe) for split in (data.validation, data.test))
-    return validation, test
+    return accuracy(network, split, data, fidelity.recipe)
 
 
 def validation(record: Record) -> float:
@@ -117,7 +116,10 @@ def run(strategy: str, seed: int, out: Path, data: DataSet) -> dict[str, Any]:
     if "shared" in strategy:
         (draws,) = folder.glob("draws-*.jsonl")
         ranked = read_ledger(draws).best(NUM_CANDIDATES)
-        alone = [train_alone(each.trial.architecture, CHILD_FIDELITY, data, each.trial.seed)[0] for each in ranked]
+        alone = [
+            train_alone(each.trial.architecture, CHILD_FIDELITY, data, data.validation, seed=each.trial.seed)
+            for each in ranked
+        ]
         best, reached = ranked[int(np.argmax(alone))], max(alone)
         curve = [[EPOCHS * (NUM_TRIALS - NUM_CANDIDATES + place + 1), EPOCHS, each] for place, each in enumerate(alone)]
     else:
@@ -145,10 +147,10 @@ def retrain(architecture: Architecture, data: DataSet, seed: int) -> dict[str, l
         network=replace(CHILD_FIDELITY.network, **LARGER[0]),
         recipe=replace(CHILD_FIDELITY.recipe, **LARGER[1]),
     )
-    fidelities = {"child": CHILD_FIDELITY, "larger": larger}
+    test = data.load_test()
     return {
-        name: [train_alone(architecture, fidelity, data, each)[1] for each in seeds]
-        for name, fidelity in fidelities.items()
+        name: [train_alone(architecture, fidelity, data, test, seed=each) for each in seeds]
+        for name, fidelity in {"child": CHILD_FIDELITY, "larger": larger}.items()
     }
 
 
