@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import statistics
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,7 @@ from nas.latency import measure, operations
 from nas.latency.operations import OperationTable
 from nas.latency.settings import LatencySettings
 from nas.latency.timing import Latency
+from nas.models.complexity import measure as measure_complexity
 
 SETTINGS = LatencySettings(stack="1x2", image_size=8)
 
@@ -30,7 +32,15 @@ def test_a_table_is_built_and_checked_on_other_networks(tmp_path, monkeypatch):
     report = build_table(TableRequest("tiny", SETTINGS, samples=3, check=5), out, Console(file=io.StringIO()))
     assert report["num_networks"] == 5
     assert report["kendall_tau"] > 0.9
-    assert len(OperationTable.read(out).entries) == report["num_entries"]
+    table = OperationTable.read(out)
+    assert len(table.entries) == report["num_entries"]
+    request = TableRequest("tiny", SETTINGS, samples=3, check=5)
+    ratios = [
+        table.predict(each, request.network(each))
+        / (1 + measure_complexity(each, request.network(each)).num_parameters)
+        for each in request.architectures(5, 1)
+    ]
+    assert statistics.median(ratios) == pytest.approx(1.0)
     assert "on 5 networks" in report_line(report)
 
 
