@@ -50,13 +50,8 @@ def metric_columns(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.rpartition(":")[0] for name in names if name not in OBJECTIVES)
 
 
-def true_front(table: Table, names: Sequence[str]) -> tuple[np.ndarray, float]:
-    """The reference point of a table, see `nas.fronts.reference_point`, and the hypervolume of its true front.
-
-    Raises:
-        ValueError: if the table lacks the sizes that are objectives.
-    """
-    objectives = Objectives.of(names)
+def check_sizes(table: Table, names: Sequence[str]) -> None:
+    """Raises ValueError if the table lacks the sizes that are objectives, which it then has as 0."""
     rows = table.rows.values()
     for name, known in (
         ("parameters", any(row.num_parameters for row in rows)),
@@ -64,6 +59,16 @@ def true_front(table: Table, names: Sequence[str]) -> tuple[np.ndarray, float]:
     ):
         if name in names and not known:
             raise ValueError(f"the table must hold {name} (params_m, flops_m) for that objective, got none")
+
+
+def true_front(table: Table, names: Sequence[str]) -> tuple[np.ndarray, float]:
+    """The reference point of a table, see `nas.fronts.reference_point`, and the hypervolume of its true front.
+
+    Raises:
+        ValueError: if the table lacks the sizes that are objectives.
+    """
+    check_sizes(table, names)
+    objectives = Objectives.of(names)
     values = np.array([objectives(_success(table, name)) for name in table.rows])
     best = values[front(values)]
     reference = reference_point(best)

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.benchmark.jobs import Job, controller_settings, job_table, run_jobs
-from experiments.benchmark.objectives import objective_names, true_front
+from experiments.benchmark.objectives import check_sizes, objective_names
 from experiments.benchmark.tables import TABLES
 from experiments.comparison.analysis import compare_strategies
 from experiments.comparison.curves import SUCCESS, Strategy
@@ -125,8 +125,7 @@ def run_benchmark(benchmark: Benchmark, out: Path, console: Console) -> dict[str
     """
     jobs = benchmark.jobs()
     table, space = job_table(jobs[0])
-    if objectives := jobs[0].objectives:
-        true_front(table, objectives)  # refuses a table without the sizes that are objectives
+    check_sizes(table, jobs[0].objectives)
     chosen = jobs[0].columns
     say(console, f"{benchmark.table}: accuracy is {chosen.valid}, tested by {chosen.test}, time {chosen.seconds}")
     held, total = len(table.rows), math.prod(choice.num_options for choice in space.choices)

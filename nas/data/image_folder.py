@@ -20,7 +20,7 @@ from nas.data.class_folders import (
 )
 from nas.data.data_set import DataSet, Progress, Split, channel_statistics
 from nas.data.file_digests import digest_file
-from nas.data.identity import Identity, copies_in_training, identify_files, shorten
+from nas.data.identity import FileDigest, Identity, copies_in_training, identify_files, shorten
 from nas.data.image_cache import FileList, cached_images
 from nas.data.picture_notices import picture_notices
 from nas.data.report import join_left_out
@@ -119,19 +119,20 @@ def _label_notices(layout: Layout, train: ClassFolders, test: ClassFolders | Non
     if test is not None and test.label_list is not None:
         yield f"the labels of the test images are those of {test.label_list}"
     if test is not None:
-        prefix = _prefix(test.files, layout.root)
-        tested = {
-            f"{prefix}{name}": each for name, each in zip(test.files.names, test.files.digests or (), strict=True)
-        }
-        yield from copies_in_training(trained, tested, "test images")
+        yield from copies_in_training(trained, _digests(test.files, layout.root), "test images")
 
 
 def _identify(files: FileList, root: Path, label_list: Path | None = None) -> Identity:
-    prefix = _prefix(files, root)
-    found = {f"{prefix}{name}": each for name, each in zip(files.names, files.digests or (), strict=True)}
+    found = _digests(files, root)
     if label_list is not None:
-        found[f"{prefix}{label_list.name}"] = label_list.stat().st_size, digest_file(label_list)
+        found[f"{_prefix(files, root)}{label_list.name}"] = label_list.stat().st_size, digest_file(label_list)
     return identify_files(found)
+
+
+def _digests(files: FileList, root: Path) -> dict[str, FileDigest]:
+    """The digests of files by path relative to the root."""
+    prefix = _prefix(files, root)
+    return {f"{prefix}{name}": each for name, each in zip(files.names, files.digests or (), strict=True)}
 
 
 def _prefix(files: FileList, root: Path) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
@@ -33,6 +34,16 @@ def test_what_is_asked_for_is_measured(timed):
     assert metrics["activations"] == measure(CELLS, SPEC).num_activations
     assert metrics["peak_memory_mib"] > 0
     assert "full_parameters" not in metrics
+
+
+@pytest.mark.parametrize(("bounds", "wanted"), [({}, math.inf), ({"latency": 5.0}, 6.0)])
+def test_measuring_ends_clearly_above_the_bound(timed, monkeypatch, bounds, wanted):
+    given = []
+    monkeypatch.setattr(
+        measuring, "time_network", lambda *words: given.append(words[3]) or Latency(4.0, 0.5, 3.9, 4.1, 30, 0)
+    )
+    CostPlan(("latency",), bounds).measure(CELLS, SPEC)
+    assert given == [pytest.approx(wanted)]
 
 
 def test_nothing_is_measured_if_nothing_is_asked_for(timed):
