@@ -23,6 +23,7 @@ def test_layers_are_one_part_each():
     assert count(blocks, "kernel_size=(3, 3), stride=(1, 1), bias=False)") == 2  # the stem's, and the operation
     assert count(blocks, "kernel_size=(5, 5)") == 1
     assert count(blocks, "Linear") == 1
+    assert count(blocks, "aten.convolution") == 0  # operators within layers are no parts of their own
 
 
 @pytest.mark.parametrize(("right", "num_pools"), [(Edge(1, "max_pool_3x3"), 1), (Edge(1, "max_pool_5x5"), 2)])
