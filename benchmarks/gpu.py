@@ -1,8 +1,9 @@
 """Measures training on a GPU: steps of children, several children at once, whole children, large networks, loaders.
 
 Run: ``python benchmarks/gpu.py --minutes 6 --out runs/gpu`` (``--data DIR``: CIFAR-10 as a folder of images, one folder
-per class; without it images are random; ``--dry-run`` runs tiny sizes, also on a CPU). Needs no Ray and no network.
-``gpu.json`` and ``gpu.md`` are rewritten after each row, so that a run that is cut short still tells.
+per class; without it images are random; ``--parts steps large`` runs some parts, in that order; ``--dry-run`` runs tiny
+sizes, also on a CPU). Needs no Ray and no network. ``gpu.json`` and ``gpu.md`` are rewritten after each row, so that a
+run that is cut short still tells.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import synchronize
+from multiprocessing.queues import Queue
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -56,6 +59,7 @@ CHILD = NetworkSpec(num_filters=32, num_repeats=2)
 CHILD_STEPS = 20 * (45_000 // 64)
 """Steps of a child of the configuration cifar10_ppo."""
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cudaMemcpyAsync", "cudaMemsetAsync")
+CONTEXT = multiprocessing.get_context("spawn")
 Row = dict[str, Any]
 
 
@@ -63,7 +67,7 @@ Row = dict[str, Any]
 class Sizes:
     """What is measured; the defaults are those of a GPU."""
 
-    seconds: float = 3.0
+    seconds: float = 2.0
     child: NetworkSpec = CHILD
     batches: tuple[int, ...] = (64, 256)
     steps: int = 30
@@ -158,7 +162,7 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-def measure(run: Callable[[], int], *, images: int, seconds: float) -> Row:
+def measure(run: Callable[[], int], *, images: int, seconds: float, profiled: bool = True) -> Row:
     """Times a function that takes some steps and returns their number, after one call that is not counted."""
     started = time.perf_counter()
     run()
@@ -170,7 +174,7 @@ def measure(run: Callable[[], int], *, images: int, seconds: float) -> Row:
         wait()
     each = (time.perf_counter() - started) / count
     row = {"ms a step": 1000 * each, "images a second": images / each, "first seconds": first}
-    return row | profile(run, each) if torch.cuda.is_available() else row
+    return row | profile(run, each) if profiled and torch.cuda.is_available() else row
 
 
 def profile(run: Callable[[], int], seconds_a_step: float) -> Row:
@@ -208,7 +212,14 @@ def fixed_step(network: nn.Module, images: Tensor, *, graph: bool = False, class
     return run
 
 
-def measure_training(architecture: Architecture, sizes: Sizes, *, batch: int, **settings: Any) -> Row:  # noqa: ANN401
+def measure_training(
+    architecture: Architecture,
+    sizes: Sizes,
+    *,
+    batch: int,
+    profiled: bool = True,
+    **settings: Any,  # noqa: ANN401 - those of a recipe
+) -> Row:
     """Times the steps of a real training, with augmentation and schedules."""
     recipe, data = child_recipe(batch_size=batch, **settings), make_data(batch * sizes.steps)
     network = build_initial(architecture, sizes.child, recipe, seed=0)
@@ -219,7 +230,7 @@ def measure_training(architecture: Architecture, sizes: Sizes, *, batch: int, **
             training.run_epoch()
             return training.steps_per_epoch
 
-        return measure(run, images=batch, seconds=sizes.seconds)
+        return measure(run, images=batch, seconds=sizes.seconds, profiled=profiled)
 
 
 def child_steps(report: Report, sizes: Sizes) -> None:
@@ -236,7 +247,9 @@ def child_steps(report: Report, sizes: Sizes) -> None:
             report.add("Child step", cells="NASNet-A", batch=batch, kind=kind, **row)
     for number, (kind, choice) in itertools.product(range(sizes.random_cells), (("eager", "never"), ("graph", "auto"))):
         if report.left() > 0:
-            row = measure_training(random_cells(number), sizes, batch=sizes.batches[0], cuda_graph=choice)
+            row = measure_training(
+                random_cells(number), sizes, batch=sizes.batches[0], profiled=False, cuda_graph=choice
+            )
             report.add("Child step", cells=f"random {number}", batch=sizes.batches[0], kind=kind, **row)
 
 
@@ -247,11 +260,13 @@ def compiled_step(report: Report, sizes: Sizes) -> None:
         report.add("Compiled child step", cells="NASNet-A", batch=sizes.batches[0], **row)
 
 
-def one_of_many(sizes: Sizes, number: int, barrier: Any, rates: Any) -> None:  # noqa: ANN401 - multiprocessing's
+def one_of_many(
+    sizes: Sizes, number: int, cuda_graph: Literal["auto", "never"], barrier: synchronize.Barrier, rates: Queue[float]
+) -> None:
     """A child among `number` that share the GPU: puts its steps a second."""
     if torch.cuda.is_available():
         torch.cuda.set_per_process_memory_fraction(1 / number)
-    data, recipe = make_data(64 * sizes.steps), child_recipe(batch_size=4 if sizes.tiny else 64)
+    data, recipe = make_data(64 * sizes.steps), child_recipe(batch_size=4 if sizes.tiny else 64, cuda_graph=cuda_graph)
     network = build_initial(PUBLISHED["nasnet-a"], sizes.child, recipe, seed=0)
     with start_training(network, data, recipe, seed=0) as training:
         training.run_epoch()
@@ -264,49 +279,77 @@ def one_of_many(sizes: Sizes, number: int, barrier: Any, rates: Any) -> None:  #
         barrier.wait()
 
 
+def run_at_once(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], results: Queue[Any]) -> list[Any]:
+    """Runs a function in processes, one for each tuple of arguments, and returns what they put into `results`.
+
+    Raises Empty if a process fails: then fewer results come.
+    """
+    processes = [CONTEXT.Process(target=target, args=each) for each in arguments]
+    for process in processes:
+        process.start()
+    found: list[Any] = []
+    try:
+        while len(found) < len(processes):
+            try:
+                found.append(results.get(timeout=1))
+            except Empty:
+                if any(process.exitcode for process in processes):
+                    raise
+    finally:
+        for process in processes:
+            process.join(timeout=30 if len(found) == len(processes) else 0)
+            process.kill()
+    return found
+
+
 def children_at_once(report: Report, sizes: Sizes) -> None:
-    context = multiprocessing.get_context("spawn")
-    for number in sizes.at_once:
+    """An eager child, then graphed ones; `mps` says whether NVIDIA's Multi-Process Service was switched on."""
+    part, mps = "Children at once (steps only)", Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))  # noqa: S108
+    for number, kind in ((1, "never"), *((number, "auto") for number in sizes.at_once)):
         if report.left() < 20 * sizes.seconds:
             return
-        barrier, rates = context.Barrier(number, timeout=120), context.Queue()
-        processes = [context.Process(target=one_of_many, args=(sizes, number, barrier, rates)) for _ in range(number)]
-        for process in processes:
-            process.start()
+        barrier, rates = CONTEXT.Barrier(number, timeout=120), CONTEXT.Queue()
+        row: Row = {"children": number, "kind": "eager" if kind == "never" else "graph", "mps": mps.exists()}
         try:
-            total = sum(rates.get(timeout=150) for _ in processes)
+            total = sum(run_at_once(one_of_many, [(sizes, number, kind, barrier, rates)] * number, rates))
         except Empty:  # such as memory that ran out
-            report.add("Children at once (steps only)", children=number, error="a child failed, see the output")
+            report.add(part, **row, error="a child failed, see the output")
         else:
-            row = {"steps a second": total, "children an hour": 3600 * total / CHILD_STEPS}
-            report.add("Children at once (steps only)", children=number, **row)
-        for process in processes:
-            process.join(timeout=30)
-            process.kill()
+            report.add(part, **row, **{"steps a second": total, "children an hour": 3600 * total / CHILD_STEPS})
+
+
+def whole_child(sizes: Sizes, number: int, folder: str | None, rows: Queue[Row]) -> None:
+    """Trains and evaluates a child of cifar10_ppo with random cells; the first is evaluated on the CPU, too."""
+    data = make_data(sizes.images) if folder is None else load_data(DataSpec("image_folder", root=folder))
+    recipe = child_recipe(epochs=sizes.epochs)
+    network = build_initial(random_cells(number), sizes.child, recipe, seed=number)
+    started = time.perf_counter()
+    result = train(network, data, recipe, seed=number)
+    trained = time.perf_counter() - started
+    score = evaluate(network, data.validation, data, recipe)
+    row: Row = {
+        "cells": f"random {number}",
+        "epochs": sizes.epochs,
+        "images": "random" if folder is None else "CIFAR-10",
+    }
+    row |= {"train loss": result.epochs[-1].loss, "accuracy": score.top1, "train seconds": trained}
+    row["seconds"] = time.perf_counter() - started
+    if number == 0:
+        few = Split(data.validation.images[:1000], data.validation.labels[:1000])
+        row["accuracy of 1000"] = evaluate(network, few, data, recipe).top1
+        cpu = replace(recipe, device="cpu", num_threads=os.cpu_count() or 1)
+        row["the same on the CPU"] = evaluate(network, few, data, cpu).top1
+    rows.put(row)
 
 
 def whole_children(report: Report, sizes: Sizes, folder: str | None) -> None:
-    """Children of cifar10_ppo from random cells; the first is evaluated on the CPU too."""
-    spec = None if folder is None else DataSpec("image_folder", root=folder)
-    data = make_data(sizes.images) if spec is None else load_data(spec)
-    images = "random" if spec is None else "CIFAR-10"
-    for number in range(sizes.children):
-        if report.left() < 0:
-            return
-        recipe = child_recipe(epochs=sizes.epochs)
-        network = build_initial(random_cells(number), sizes.child, recipe, seed=number)
-        started = time.perf_counter()
-        result = train(network, data, recipe, seed=number)
-        trained = time.perf_counter() - started
-        score = evaluate(network, data.validation, data, recipe)
-        row: Row = {"train loss": result.epochs[-1].loss, "accuracy": score.top1, "train seconds": trained}
-        row |= {"seconds": time.perf_counter() - started, "epochs": sizes.epochs, "images": images}
-        if number == 0:
-            few = Split(data.validation.images[:1000], data.validation.labels[:1000])
-            row["accuracy of 1000"] = evaluate(network, few, data, recipe).top1
-            cpu = replace(recipe, device="cpu", num_threads=os.cpu_count() or 1)
-            row["the same on the CPU"] = evaluate(network, few, data, cpu).top1
-        report.add("Whole children", cells=f"random {number}", **row)
+    """Children at once, each in a process of its own."""
+    if folder is not None:
+        load_data(DataSpec("image_folder", root=folder))  # decoded once, for all processes
+    rows = CONTEXT.Queue()
+    arguments = [(sizes, number, folder, rows) for number in range(sizes.children)]
+    for row in sorted(run_at_once(whole_child, arguments, rows), key=lambda row: str(row["cells"])):
+        report.add("Whole children", **row)
 
 
 def large_networks(report: Report, sizes: Sizes) -> None:
@@ -414,6 +457,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", help="CIFAR-10's training images, one folder per class")
     parser.add_argument("--epochs", type=int, help="of the whole children, instead of 20")
+    parser.add_argument("--parts", nargs="+", help="some of: steps at-once large dense loader children compiled")
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes, to try the script")
     options = parser.parse_args()
     if not torch.cuda.is_available() and not options.dry_run:
@@ -423,16 +467,18 @@ def main() -> None:
     if options.epochs:
         sizes = replace(sizes, epochs=options.epochs)
     report = Report(options.out, time.monotonic() + 60 * options.minutes)
-    parts: tuple[Callable[[], None], ...] = (
-        lambda: child_steps(report, sizes),
-        lambda: children_at_once(report, sizes),
-        lambda: large_networks(report, sizes),
-        lambda: dense_steps(report, sizes),
-        lambda: loader(report, sizes),
-        lambda: whole_children(report, sizes, options.data),
-        lambda: compiled_step(report, sizes),
-    )
-    for part in parts:
+    parts: dict[str, Callable[[], None]] = {
+        "steps": lambda: child_steps(report, sizes),
+        "at-once": lambda: children_at_once(report, sizes),
+        "large": lambda: large_networks(report, sizes),
+        "dense": lambda: dense_steps(report, sizes),
+        "loader": lambda: loader(report, sizes),
+        "children": lambda: whole_children(report, sizes, options.data),
+        "compiled": lambda: compiled_step(report, sizes),
+    }
+    if unknown := set(options.parts or ()) - set(parts):
+        parser.error(f"--parts must be some of {', '.join(parts)}, got {', '.join(sorted(unknown))}")
+    for part in [parts[name] for name in options.parts or parts]:
         if report.left() < 0:
             break
         try:

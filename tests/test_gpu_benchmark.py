@@ -24,7 +24,9 @@ def test_a_dry_run_writes_a_row_of_every_part(tmp_path):
     parts = found["parts"]
     assert [row["kind"] for row in parts["Child step"]] == ["plain", "eager", "graph", "eager", "graph"]
     assert all(row["ms a step"] > 0 for row in parts["Child step"])
-    assert parts["Children at once (steps only)"][0]["children an hour"] > 0
+    at_once = parts["Children at once (steps only)"]
+    assert [(row["children"], row["kind"]) for row in at_once] == [(1, "eager"), (1, "graph")]
+    assert all(row["children an hour"] > 0 for row in at_once)
     assert [row["network"] for row in parts["Detector and segmenter"]] == ["detector", "segmenter"]
     assert 0 <= parts["Photograph loader"][0]["waiting"] <= 1
     (child,) = parts["Whole children"]
@@ -32,6 +34,12 @@ def test_a_dry_run_writes_a_row_of_every_part(tmp_path):
     assert {row["kind"] for row in parts["Large networks"]} == {"eager", "graph"}
     text = (tmp_path / "gpu.md").read_text()
     assert all(f"## {part}\n" in text for part in parts)
+
+
+def test_an_unknown_part_is_named(tmp_path):
+    done = start("--dry-run", "--parts", "steps", "rockets", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "--parts must be some of steps, at-once, large, dense, loader, children, compiled, got rockets" in done.stderr
 
 
 def test_without_a_gpu_nothing_is_measured(tmp_path):
