@@ -14,6 +14,8 @@ import json
 import multiprocessing
 import os
 import platform
+import runpy
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,8 +42,10 @@ from nas.downstream.recipe import DenseRecipe
 from nas.downstream.segmentation.networks import build_segmenter
 from nas.downstream.segmentation.settings import HeadSpec
 from nas.downstream.training import start_dense
+from nas.export.folder import export_checkpoint
 from nas.fidelity import DataSpec, NetworkSpec, TrainRecipe
-from nas.models.network import build_network
+from nas.models.checkpoint import save_checkpoint
+from nas.models.network import Network, build_network
 from nas.models.presets import PRESETS
 from nas.models.reference.names import ReferenceNetwork
 from nas.training.batches import choose_batches
@@ -70,7 +74,7 @@ class Sizes:
     seconds: float = 2.0
     child: NetworkSpec = CHILD
     batches: tuple[int, ...] = (64, 256)
-    steps: int = 30
+    steps: int = 15
     random_cells: int = 8
     at_once: tuple[int, ...] = (1, 2, 4, 8)
     children: int = 5
@@ -179,8 +183,7 @@ def measure(run: Callable[[], int], *, images: int, seconds: float, profiled: bo
 
 def profile(run: Callable[[], int], seconds_a_step: float) -> Row:
     """Counts launches, and the share of time in which the GPU runs kernels, from their durations in a profile."""
-    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as recorded:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA], acc_events=True) as recorded:
         count = run()
         wait()
     events = recorded.events()
@@ -279,27 +282,31 @@ def one_of_many(
         barrier.wait()
 
 
-def run_at_once(target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], results: Queue[Any]) -> list[Any]:
-    """Runs a function in processes, one for each tuple of arguments, and returns what they put into `results`.
+def run_at_once(
+    target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], results: Queue[Any]
+) -> Iterator[Any]:
+    """Runs a function in processes, one for each tuple of arguments, and yields what they put into `results`.
 
     Raises Empty if a process fails: then fewer results come.
     """
     processes = [CONTEXT.Process(target=target, args=each) for each in arguments]
     for process in processes:
         process.start()
-    found: list[Any] = []
+    missing = len(processes)
     try:
-        while len(found) < len(processes):
+        while missing:
             try:
-                found.append(results.get(timeout=1))
+                result = results.get(timeout=1)
             except Empty:
                 if any(process.exitcode for process in processes):
                     raise
+            else:
+                missing -= 1
+                yield result
     finally:
         for process in processes:
-            process.join(timeout=30 if len(found) == len(processes) else 0)
+            process.join(timeout=0 if missing else 30)
             process.kill()
-    return found
 
 
 def children_at_once(report: Report, sizes: Sizes) -> None:
@@ -339,7 +346,17 @@ def whole_child(sizes: Sizes, number: int, folder: str | None, rows: Queue[Row])
         row["accuracy of 1000"] = evaluate(network, few, data, recipe).top1
         cpu = replace(recipe, device="cpu", num_threads=os.cpu_count() or 1)
         row["the same on the CPU"] = evaluate(network, few, data, cpu).top1
+        row["its export on the CPU"] = evaluate(exported(network, data), few, data, cpu).top1
     rows.put(row)
+
+
+def exported(network: Network, data: DataSet) -> nn.Module:
+    """The network as the exported source defines it, with the exported weights, in evaluation mode."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder) / "network.safetensors", network, data=data, accuracy=None)
+        export_checkpoint(Path(folder) / "network.safetensors", Path(folder) / "export")
+        loaded: nn.Module = runpy.run_path(str(Path(folder) / "export" / "model.py"))["load"]()
+    return loaded.eval()
 
 
 def whole_children(report: Report, sizes: Sizes, folder: str | None) -> None:
@@ -348,7 +365,7 @@ def whole_children(report: Report, sizes: Sizes, folder: str | None) -> None:
         load_data(DataSpec("image_folder", root=folder))  # decoded once, for all processes
     rows = CONTEXT.Queue()
     arguments = [(sizes, number, folder, rows) for number in range(sizes.children)]
-    for row in sorted(run_at_once(whole_child, arguments, rows), key=lambda row: str(row["cells"])):
+    for row in run_at_once(whole_child, arguments, rows):
         report.add("Whole children", **row)
 
 

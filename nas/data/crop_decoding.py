@@ -12,7 +12,6 @@ from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
-import simplejpeg
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -89,6 +88,8 @@ def _pixels(box: Box, across: float, down: float) -> tuple[int, int, int, int]:
 
 def _plain_size(content: bytes) -> tuple[int, int] | None:
     """Returns width and height of a JPEG that simplejpeg displays as Pillow does, whose header takes it much longer."""
+    import simplejpeg  # only photographs need it
+
     if _EXIF in content:
         return None
     try:
@@ -102,6 +103,8 @@ def _plain_size(content: bytes) -> tuple[int, int] | None:
 
 def _decode_plain(content: bytes, width: int, height: int, factor: float) -> Tensor:
     """Decodes a JPEG of `_plain_size`, see `_decode`. The next call may overwrite the result."""
+    import simplejpeg
+
     with suppress(ValueError):  # Pillow tolerates more, or says what is wrong
         pixels = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
             content,

@@ -7,6 +7,7 @@ generators are registered with the graph, so that a replay draws the numbers tha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
@@ -32,14 +33,21 @@ class Stream(Protocol):
         """Captures the work of a function without doing it; the result does it at each call."""
 
 
+_OF_THREAD = threading.local()
+
+
 class CudaStream:
     """A stream of a CUDA device beside the current one, on which functions are warmed up and captured.
+
+    A thread has one a device: cuBLAS keeps tens of megabytes for each stream that it has ever run on.
 
     `generators` are those that captured functions draw from, beside the default generator of the device.
     """
 
     def __init__(self, device: torch.device, generators: Sequence[torch.Generator] = ()) -> None:
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        streams: dict[torch.device, torch.cuda.Stream] = vars(_OF_THREAD).setdefault("streams", {})
+        self._stream = streams.get(device) or torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        streams[device] = self._stream
         self._generators = tuple(generators)
 
     def run(self, function: Callable[[], None]) -> None:

@@ -74,6 +74,7 @@ def test_a_graph_trains_as_eager_steps_do(make_network, bright_data, name):
             torch.testing.assert_close(graph[1][key], tensor, rtol=0.05, atol=0.05 if rough else 0.01, msg=key)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize(
     "name", ["plain", "float16", "rmsprop in float16", "average", "mixup", "cutmix", "distillation"]
 )

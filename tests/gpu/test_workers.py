@@ -39,9 +39,11 @@ def outcome(work, trial):
 def test_memory_that_runs_out_is_a_failure_and_the_process_stays_usable(bright_data, whole_memory):
     limited = WorkerResources(gpus=2**29 / torch.cuda.get_device_properties(0).total_memory)  # 512 MiB
     work = Work(evaluate=train_and_validate, arguments={"data": bright_data}, resources=limited)
+    assert isinstance(outcome(work, make_trial(0)), Success)  # libraries allocate their workspaces
+    before = torch.cuda.memory_allocated()
     failure = outcome(work, make_trial(1, num_filters=512))
     assert failure.kind == "out_of_memory", failure
-    assert torch.cuda.memory_allocated() < 2**28
+    assert torch.cuda.memory_allocated() < before + 2**26
     assert isinstance(outcome(work, make_trial(2)), Success)
 
 
