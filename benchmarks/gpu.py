@@ -62,6 +62,8 @@ from search_spaces.published import PUBLISHED
 CHILD = NetworkSpec(num_filters=32, num_repeats=2)
 CHILD_STEPS = 20 * (45_000 // 64)
 """Steps of a child of the configuration cifar10_ppo."""
+_SHARE_OF_STEPS = 0.6
+"""Of the time of whole children; the rest is for starting processes, loading images and evaluating."""
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cudaMemcpyAsync", "cudaMemsetAsync")
 CONTEXT = multiprocessing.get_context("spawn")
 Row = dict[str, Any]
@@ -359,14 +361,24 @@ def exported(network: Network, data: DataSet) -> nn.Module:
     return loaded.eval()
 
 
-def whole_children(report: Report, sizes: Sizes, folder: str | None) -> None:
-    """Children at once, each in a process of its own."""
+def whole_children(report: Report, sizes: Sizes, folder: str | None, epochs: int | None) -> None:
+    """Children at once, each in a process of its own, of so many epochs that they end in time."""
+    images = sizes.images
     if folder is not None:
-        load_data(DataSpec("image_folder", root=folder))  # decoded once, for all processes
-    rows = CONTEXT.Queue()
+        images = len(load_data(DataSpec("image_folder", root=folder)).train)  # decoded once, for all processes
+    sizes, rows = replace(sizes, epochs=epochs or fitting_epochs(report, sizes, images)), CONTEXT.Queue()
     arguments = [(sizes, number, folder, rows) for number in range(sizes.children)]
     for row in run_at_once(whole_child, arguments, rows):
         report.add("Whole children", **row)
+
+
+def fitting_epochs(report: Report, sizes: Sizes, num_images: int) -> int:
+    """As many epochs, at most those of cifar10_ppo, as children at once take in the rest of the time."""
+    measured = [row["ms a step"] for row in report.rows.get("Child step", []) if row["kind"] == "graph"]
+    if not measured:
+        return sizes.epochs
+    seconds = sizes.children * -(-num_images // 64) * measured[0] / 1000
+    return min(sizes.epochs, max(1, int(_SHARE_OF_STEPS * report.left() / seconds)))
 
 
 def large_networks(report: Report, sizes: Sizes) -> None:
@@ -473,7 +485,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=6.0, help="after which no further row is begun")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", help="CIFAR-10's training images, one folder per class")
-    parser.add_argument("--epochs", type=int, help="of the whole children, instead of 20")
+    parser.add_argument(
+        "--epochs", type=int, help="of the whole children, instead of as many of 20 as there is time for"
+    )
     parser.add_argument("--parts", nargs="+", help="some of: steps at-once large dense loader children compiled")
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes, to try the script")
     options = parser.parse_args()
@@ -481,8 +495,6 @@ def main() -> None:
         parser.error("needs a CUDA device that torch can use; --dry-run needs none")
     torch.backends.cudnn.benchmark = False
     sizes = TINY if options.dry_run else Sizes()
-    if options.epochs:
-        sizes = replace(sizes, epochs=options.epochs)
     report = Report(options.out, time.monotonic() + 60 * options.minutes)
     parts: dict[str, Callable[[], None]] = {
         "steps": lambda: child_steps(report, sizes),
@@ -490,7 +502,7 @@ def main() -> None:
         "large": lambda: large_networks(report, sizes),
         "dense": lambda: dense_steps(report, sizes),
         "loader": lambda: loader(report, sizes),
-        "children": lambda: whole_children(report, sizes, options.data),
+        "children": lambda: whole_children(report, sizes, options.data, options.epochs),
         "compiled": lambda: compiled_step(report, sizes),
     }
     if unknown := set(options.parts or ()) - set(parts):

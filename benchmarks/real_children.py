@@ -4,8 +4,8 @@ Run: ``nice python benchmarks/real_children.py --out real --minutes 60`` (resume
 cells on handwritten digits, a few CPU seconds each. For every seed, each strategy spends the same number of epochs in
 all, on whole children, on children that rungs stop, or on weights that all trials share. The cell that it hands over,
 the best by validation accuracy, is then trained from scratch with three new seeds and tested, as a child and as a
-larger network. What is done is a line of ``runs.jsonl`` in the folder, and ``--report`` only prints what is there. One
-thread; processes that share the folder need ``--seeds`` of their own.
+larger network. What is done is a line of ``runs.jsonl`` in the folder, and ``--report`` only prints what is there and
+draws ``curves.png``. One thread; processes that share the folder need ``--seeds`` of their own.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from rich.console import Console
 
-from experiments.comparison.statistics import bootstrap_interval, difference
+from experiments.comparison.statistics import TAILS, bootstrap_interval, difference
 from experiments.config.kinds import SEARCH
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.search_config import SearchConfig
@@ -108,7 +110,7 @@ def run(strategy: str, seed: int, out: Path, data: DataSet) -> dict[str, Any]:
     """Runs a search, or resumes it, and describes the cell that it hands over and the way to it."""
     folder = out / f"{strategy.replace(', ', '-')}-{seed}"
     settings = (*CHILD, *STRATEGIES[strategy], f"search.seed={seed}")
-    started = time.process_time()
+    started, is_resumed = time.process_time(), folder.exists()
     if run_search(ConfigRequest("digits_ppo", settings=settings), folder, Console(quiet=True)) == INTERRUPTED:
         raise KeyboardInterrupt
     records = read_ledger(folder / "ledger.jsonl").finished
@@ -135,7 +137,7 @@ def run(strategy: str, seed: int, out: Path, data: DataSet) -> dict[str, Any]:
         "validation": reached,
         "curve": curve,
         "num_different": len({record.fingerprint for record in records}),
-        "cpu_seconds": round(time.process_time() - started, 1),
+        "cpu_seconds": None if is_resumed else round(time.process_time() - started, 1),
     }
 
 
@@ -170,6 +172,57 @@ def work(options: argparse.Namespace, lines: Lines) -> None:
                 lines.add("retrained", strategy, seed, **retrain(found, data, seed))
 
 
+def incumbents(line: Mapping[str, Any]) -> NDArray[np.float64]:
+    """The best validation accuracy of a wholly trained child after each epoch of a search; NaN before the first."""
+    values = np.full(EPOCHS * NUM_TRIALS + 1, np.nan)
+    for spent, own, value in line["curve"]:
+        if own == EPOCHS:
+            values[spent:] = np.fmax(values[spent], value)
+    return values
+
+
+def times_cheaper(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> str:
+    """CPU time of whole searches, divided by that after which ours have the same mean incumbent, with a 95 % interval.
+
+    0 where ours do not come that far. Percentiles over resampled seeds, which with few of them are too close.
+    """
+    curves, others = (np.stack([incumbents(line) for line in group]) for group in (ours, theirs))
+    relative_cost = mean_seconds(ours) / mean_seconds(theirs)
+    random = np.random.default_rng(0)
+
+    def factor(picks: NDArray[np.int64], other_picks: NDArray[np.int64]) -> float:
+        reached = np.flatnonzero(curves[picks].mean(axis=0) >= others[other_picks, -1].mean())
+        share = reached[0] / (curves.shape[1] - 1) if len(reached) else np.inf
+        return float(1 / (share * relative_cost))
+
+    sizes = len(ours), len(theirs)
+    drawn = [factor(*(random.integers(size, size=size) for size in sizes)) for _ in range(2000)]
+    low, high = np.quantile(drawn, TAILS)
+    return f"{factor(*(np.arange(size) for size in sizes)):.2f} ({low:.2f} to {high:.2f})"
+
+
+def mean_seconds(lines: Iterable[Mapping[str, Any]]) -> float:
+    """CPU seconds of a search; those that were resumed do not count."""
+    return float(np.mean([line["cpu_seconds"] for line in lines if line["cpu_seconds"] is not None]))
+
+
+def draw(lines: Lines, path: Path) -> None:
+    """Mean incumbents of the strategies over the CPU time of their searches."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    done = lines.read()
+    for place, name in enumerate(STRATEGIES):
+        found = [line for (kind, each, _), line in done.items() if (kind, each) == ("search", name)]
+        if found:
+            mean = np.mean([incumbents(line) for line in found], axis=0)
+            seconds = np.linspace(0, mean_seconds(found), len(mean))
+            style = ("-", "--", ":")[place // 4]
+            axes.plot(seconds, 100 * mean, style, color=f"C{place % 4}", label=f"{name} ({len(found)})")
+    axes.set(xlabel="CPU seconds of the search", ylabel="validation accuracy of the best whole child (%)")
+    axes.legend(title="strategy (seeds)", fontsize="small")
+    figure.savefig(path, dpi=100)
+
+
 def report(lines: Lines) -> Iterator[str]:
     """A table of what is done: means over seeds, and differences from random search, with 95 % intervals."""
     done = lines.read()
@@ -178,20 +231,22 @@ def report(lines: Lines) -> Iterator[str]:
         "test, child": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed]["child"])),
         "test, larger": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed]["larger"])),
     }
-    yield f"| strategy | seeds | CPU s | {' | '.join(f'{name} | minus random' for name in columns)} |"
-    yield "|---" * (3 + 2 * len(columns)) + "|"
+    names = " | ".join(f"{name} | minus random" for name in columns)
+    yield f"| strategy | seeds | CPU s | {names} | times cheaper than random |"
+    yield "|---" * (4 + 2 * len(columns)) + "|"
     seeds = {
         name: [seed for kind, each, seed in sorted(done) if (kind, each) == ("retrained", name)] for name in STRATEGIES
     }
     for name in [each for each in STRATEGIES if seeds[each]]:
-        seconds = np.mean([done["search", name, seed]["cpu_seconds"] for seed in seeds[name]])
+        seconds = mean_seconds(done["search", name, seed] for seed in seeds[name])
         cells = [name, str(len(seeds[name])), f"{seconds:.0f}"]
         for column in columns.values():
             ours, theirs = (100 * np.array([column(each, seed) for seed in seeds[each]]) for each in (name, "random"))
             mean, gain = bootstrap_interval(ours, seed=0), difference(ours, theirs, seed=0)
             cells += [f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})"]
             cells += [f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if name != "random" else ""]
-        yield f"| {' | '.join(cells)} |"
+        mine, random = ([done["search", each, seed] for seed in seeds[each]] for each in (name, "random"))
+        yield f"| {' | '.join(cells)} | {times_cheaper(mine, random) if name != 'random' else ''} |"
 
 
 def main() -> None:
@@ -208,6 +263,7 @@ def main() -> None:
         torch.set_num_threads(1)
         work(options, lines)
     print(*report(lines), sep="\n")
+    draw(lines, options.out / "curves.png")
 
 
 if __name__ == "__main__":
