@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
 
-from experiments.comparison.statistics import TAILS, bootstrap_interval, difference
+from experiments.comparison.statistics import TAILS, Interval, bootstrap_interval, difference
 from experiments.config.kinds import SEARCH
 from experiments.config.resolve import ConfigRequest, resolve
 from experiments.config.search_config import SearchConfig
@@ -197,8 +197,14 @@ def times_cheaper(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[st
 
     sizes = len(ours), len(theirs)
     drawn = [factor(*(random.integers(size, size=size) for size in sizes)) for _ in range(2000)]
-    low, high = np.quantile(drawn, TAILS)
-    return f"{factor(*(np.arange(size) for size in sizes)):.2f} ({low:.2f} to {high:.2f})"
+    bounds = np.quantile(drawn, TAILS) if min(sizes) > 1 else (np.nan, np.nan)
+    return bounded(Interval(factor(*(np.arange(size) for size in sizes)), *map(float, bounds)), ".2f")
+
+
+def bounded(interval: Interval, form: str) -> str:
+    """An estimate with its bounds, if it has any."""
+    bounds = f" ({interval.low:{form}} to {interval.high:{form}})" if interval.bounded else ""
+    return f"{interval.value:{form}}{bounds}"
 
 
 def mean_seconds(lines: Iterable[Mapping[str, Any]]) -> float:
@@ -243,8 +249,7 @@ def report(lines: Lines) -> Iterator[str]:
         for column in columns.values():
             ours, theirs = (100 * np.array([column(each, seed) for seed in seeds[each]]) for each in (name, "random"))
             mean, gain = bootstrap_interval(ours, seed=0), difference(ours, theirs, seed=0)
-            cells += [f"{mean.value:.2f} ({mean.low:.2f} to {mean.high:.2f})"]
-            cells += [f"{gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if name != "random" else ""]
+            cells += [bounded(mean, ".2f"), "" if name == "random" else bounded(gain, "+.2f")]
         mine, random = ([done["search", each, seed] for seed in seeds[each]] for each in (name, "random"))
         yield f"| {' | '.join(cells)} | {times_cheaper(mine, random) if name != 'random' else ''} |"
 
