@@ -362,7 +362,7 @@ def exported(network: Network, data: DataSet) -> nn.Module:
 
 
 def whole_children(report: Report, sizes: Sizes, folder: str | None, epochs: int | None) -> None:
-    """Children at once, each in a process of its own, of so many epochs that they end in time."""
+    """Trains all children at the same time, one process each, for as many epochs as the remaining time allows."""
     images = sizes.images
     if folder is not None:
         images = len(load_data(DataSpec("image_folder", root=folder)).train)  # decoded once, for all processes
