@@ -23,16 +23,19 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.stats import kendalltau, rankdata
 
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, NetworkSpec
+from nas.models.build import AnyNetwork
 from nas.models.edge_network import EDGE_OPERATIONS
 from nas.recipe import TrainRecipe
 from nas.sharing.store import Loan, Receipt, WeightStore
 from nas.sharing.training import SharedPlan, borrow, train_borrowed, validate_borrowed
+from nas.training.augmentation import ImageSource
 from nas.training.initial import build_initial
 from nas.training.loop import start_training
 from workers.evaluators.table import Table, read_table
@@ -78,14 +81,31 @@ class Lines:
         return None if None in found else [value for value in found if value is not None]
 
 
-def sampled(number: int, *, fair: bool, seed: int) -> EdgeCell:
-    """The architecture of a trial; with `fair`, five trials in a row have each operation once on each edge."""
-    ops = list(EDGE_OPERATIONS)
-    if not fair:
-        return EdgeCell(tuple(np.random.default_rng((seed, number)).choice(ops, NUM_EDGES).tolist()))
-    group, place = divmod(number, len(ops))
-    random = np.random.default_rng((seed, group))
-    return EdgeCell(tuple(ops[random.permutation(len(ops))[place]] for _ in range(NUM_EDGES)))
+def sampled(number: int, *, fair: bool, drop: float = 0.0, seed: int) -> EdgeCell:
+    """The architecture of a trial; with `fair`, five trials in a row have each operation once on each edge.
+
+    Each edge is then left out with the probability `drop`.
+    """
+    ops, random = list(EDGE_OPERATIONS), np.random.default_rng((seed, number))
+    chosen = random.choice(ops, NUM_EDGES).tolist()
+    if fair:
+        group, place = divmod(number, len(ops))
+        orders = np.random.default_rng((seed, group))
+        chosen = [ops[orders.permutation(len(ops))[place]] for _ in range(NUM_EDGES)]
+    return EdgeCell(tuple("none" if random.random() < drop else op for op in chosen))
+
+
+def validation_loss(network: AnyNetwork, data: DataSet, recipe: TrainRecipe) -> float:
+    """Mean cross-entropy on the validation images, in the order and with the norms of `validate_borrowed`."""
+    order = torch.from_numpy(np.random.default_rng(0).permutation(len(data.validation)))
+    source = ImageSource(data.validation, data, device=torch.device("cpu"), channels_last=recipe.channels_last)
+    network.eval()
+    with torch.inference_mode():
+        losses = [
+            F.cross_entropy(network(source.batch(part)), source.labels[part], reduction="sum").item()
+            for part in order.split(recipe.batch_size)
+        ]
+    return sum(losses) / len(order)
 
 
 def share(
@@ -103,7 +123,9 @@ def share(
             if options.cosine:
                 rate *= (1 + math.cos(math.pi * spent / (60 * max(options.minutes)))) / 2
             recipe = replace(options.recipe, learning_rate=rate)
-            network = build_initial(sampled(number, fair=options.fair, seed=1), spec, recipe, seed=number)
+            network = build_initial(
+                sampled(number, fair=options.fair, drop=options.drop, seed=1), spec, recipe, seed=number
+            )
             train_borrowed(network, data, SharedPlan(recipe, options.steps, number, number), store)
             number += 1
             if number % 50 == 0:
@@ -142,6 +164,7 @@ def _score(
         recipe = replace(options.recipe, learning_rate=options.own_learning_rate)
         train_borrowed(network, data, SharedPlan(recipe, steps, 0, 0), Lender(store))
     lines.add(what, name, validate_borrowed(network, data, options.recipe))
+    lines.add(f"{what}, loss", name, -validation_loss(network, data, options.recipe))
 
 
 def score_alone(
@@ -206,6 +229,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--fair", action="store_true", help="each operation on each edge equally often")
+    parser.add_argument("--drop", type=float, default=0.0, help="probability that an edge of a trial is left out")
     parser.add_argument("--cosine", action="store_true", help="lower the learning rate to 0 at the end")
     parser.add_argument("--more", type=int, default=1000, help="architectures that are scored with the final weights")
     parser.add_argument("--own-steps", type=int, default=0)
