@@ -16,6 +16,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -42,6 +43,10 @@ from workers.evaluators.table import Table, read_table
 
 NUM_EDGES = 6
 COMBINED = ("parameters", "naswot", "synflow", "jacobian_covariance")
+
+
+class TimeOverError(Exception):
+    """Raised to end a training within an epoch."""
 
 
 class Lender:
@@ -172,15 +177,19 @@ def score_alone(
 ) -> None:
     """Trains each architecture by itself, for its share of the CPU time of the sharing."""
     seconds = 60 * max(options.minutes) / len(names)
-    part = replace(data, train=data.train.take(np.arange(min(len(data.train), 20 * options.recipe.batch_size))))
     for name in names:
         if ("alone", name) in lines.values:
             continue
         network = build_initial(EdgeCell.from_arch(name), spec, options.recipe, seed=0)
-        started = time.process_time()
-        with start_training(network, part, replace(options.recipe, schedule="constant"), seed=0) as training:
-            while time.process_time() - started < seconds and training.num_epochs < options.recipe.epochs:
-                training.run_epoch()
+        until = time.process_time() + seconds
+
+        def stop(_step: int, until: float = until) -> None:
+            if time.process_time() > until:
+                raise TimeOverError
+
+        with start_training(network, data, options.recipe, seed=0) as training, suppress(TimeOverError):
+            while training.num_epochs < options.recipe.epochs:
+                training.run_epoch(stop)
         lines.add("alone", name, validate_borrowed(network, data, options.recipe))
 
 
