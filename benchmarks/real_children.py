@@ -109,7 +109,7 @@ class Proxy:
         return {head + way: (*CONTROLLERS[head], *settings) for way, settings in ways.items() for head in CONTROLLERS}
 
 
-def test_larger(found: CellDescription, child: Fidelity, data: DataSet, seeds: Sequence[int]) -> list[float]:
+def accuracies_when_larger(found: CellDescription, child: Fidelity, data: DataSet, seeds: Sequence[int]) -> list[float]:
     """Test accuracies of a larger network, trained longer."""
     larger = replace(
         child,
@@ -128,7 +128,7 @@ DIGITS = Proxy(
     num_trials=100,
     steps=9,
     second="larger",
-    judge=test_larger,
+    judge=accuracies_when_larger,
 )
 
 
@@ -305,8 +305,8 @@ def draw(lines: Lines, proxy: Proxy, path: Path) -> None:
         found = [line for (kind, each, _), line in done.items() if (kind, each) == ("search", name)]
         mean = np.mean([incumbents(line, proxy) for line in found], axis=0)
         seconds = np.linspace(0, mean_seconds(found), len(mean))
-        style = ("-", "--", ":")[place // 4]
-        axes.plot(seconds, 100 * mean, style, color=f"C{place % 4}", label=f"{name} ({len(found)})")
+        style = ("-", "--", ":")[place // 10]
+        axes.plot(seconds, 100 * mean, style, color=f"C{place % 10}", label=f"{name} ({len(found)})")
     axes.set(xlabel="CPU seconds of the search", ylabel="validation accuracy of the best whole child (%)")
     axes.legend(title="strategy (seeds)", fontsize="small")
     figure.savefig(path, dpi=100)
