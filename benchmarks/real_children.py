@@ -315,7 +315,17 @@ def draw(lines: Lines, proxy: Proxy, path: Path) -> None:
 def report(lines: Lines, proxy: Proxy) -> Iterator[str]:
     """A table of what is done: means over seeds, and differences from random search, with 95 % intervals."""
     done = lines.read()
+
+    def in_the_time_of_random(strategy: str, seed: int) -> float:
+        everything, allowed = (
+            mean_seconds(line for (kind, each, _), line in done.items() if (kind, each) == ("search", name))
+            for name in (strategy, "random")
+        )
+        best = incumbents(done["search", strategy, seed], proxy)
+        return float(best[int(proxy.num_epochs * min(1.0, allowed / everything))])
+
     columns: dict[str, Callable[[str, int], float]] = {
+        "validation, equal CPU time": in_the_time_of_random,
         "validation": lambda strategy, seed: float(done["search", strategy, seed]["validation"]),
         "test, child": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed]["child"])),
         f"test, {proxy.second}": lambda strategy, seed: float(np.mean(done["retrained", strategy, seed][proxy.second])),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -52,6 +52,7 @@ class Complexity:
     stages: tuple[StageCost, ...]
 
 
+@lru_cache(maxsize=1024)  # evaluators ask again for each part of a trial between two rungs
 def measure(architecture: Buildable, spec: NetworkSpec) -> Complexity:
     """Computes the cost for one image of `spec.image_size` pixels; raises ValueError if a name is unknown."""
     with torch.device("meta"):

@@ -64,3 +64,7 @@ def test_multiply_adds_of_a_stem_by_hand():
     assert stem.num_multiply_adds == 8 * 8 * 6 * 27
     assert stem.num_activations == 8 * 8 * 6
     assert stem.num_parameters == 6 * 27 + 2 * 6
+
+
+def test_a_cost_is_computed_once():
+    assert measure(NASNET_A, NetworkSpec()) is measure(NASNET_A, NetworkSpec())
