@@ -39,15 +39,15 @@ def build_optimizer(network: nn.Module, recipe: TrainRecipe) -> Optimizer:
 
 
 def build_sgd(groups: Any, *, fused: bool | None, **settings: Any) -> SGD:  # noqa: ANN401 - the arguments of SGD
-    """Builds SGD, with momentum that is 0 at first, where the parameters are on a GPU.
+    """Builds SGD, with momentum that is 0 at first.
 
-    Loss scaling skips steps that overflow, often the first one, and fused SGD leaves new momentum uninitialized then.
+    Without it, fused SGD leaves new momentum uninitialized where loss scaling skips a step that overflows, often the
+    first one, and fails where some parameters have their first gradient later than others.
     """
     optimizer = SGD(groups, fused=fused, **settings)
     for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if group["momentum"] and parameter.device.type == "cuda":
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        for parameter in group["params"] if group["momentum"] else ():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 
 

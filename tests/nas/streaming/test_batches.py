@@ -40,9 +40,7 @@ def test_an_epoch_follows_from_seed_and_number_and_may_begin_anywhere(data):
 def test_two_workers_see_together_what_one_sees(data):
     parts = [images(batches_of(data, slice(rank, None, 2)), 0) for rank in (0, 1)]
     together = torch.stack(parts, 1).flatten(0, 1)
-    torch.testing.assert_close(
-        together, images(batches_of(data), 0)
-    )  # a product rounds by its size
+    torch.testing.assert_close(together, images(batches_of(data), 0))  # a product rounds by its size
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

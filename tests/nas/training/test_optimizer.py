@@ -62,14 +62,31 @@ def test_a_step_that_overflows_changes_nothing(kind, gradient_clip):
     for factors in ([1.0, 1.0], [math.inf, 1.0, math.nan, 1.0]):
         point, scaler = Point(), GradScaler("cpu", init_scale=4.0)
         optimizer = build_optimizer(point, recipe)
-        for parameter in optimizer.param_groups[0]["params"]:
-            if kind == "sgd":  # as on a GPU, see `build_sgd`
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         for factor in factors:
             step(optimizer, factor * point.weights.sum(), scaler=scaler, gradient_clip=gradient_clip)
         ends.append([point.weights.detach(), *optimizer.state[point.weights].values()])
     assert len(ends[0]) == (2 if kind == "sgd" else 3)
     assert all(torch.equal(plain, skipping) for plain, skipping in zip(*ends, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
+def test_a_parameter_may_have_its_first_gradient_later(kind):
+    network = nn.ModuleList(Point() for _ in range(2))
+    optimizer, scaler = (
+        build_optimizer(network, make_recipe(optimizer=kind, momentum=0.5)),
+        GradScaler("cpu", enabled=False),
+    )
+    for used in (network[:1], network):
+        loss = sum(point.weights.sum() for point in used)
+        step(optimizer, loss, scaler=scaler, gradient_clip=0)
+    late, alone = network[1], Point()
+    step(
+        build_optimizer(alone, make_recipe(optimizer=kind, momentum=0.5)),
+        alone.weights.sum(),
+        scaler=scaler,
+        gradient_clip=0,
+    )
+    assert torch.equal(late.weights, alone.weights)
 
 
 @pytest.mark.parametrize(("nesterov", "expected"), [(True, -0.1 * (1.9 + 2.71)), (False, -0.1 * (1 + 1.9))])
