@@ -12,6 +12,7 @@ command resumes; ``--report`` only prints. One thread.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -26,13 +27,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.stats import kendalltau, rankdata
+from torch import nn
 
 from nas.data.data_set import DataSet
 from nas.data.load import load_data
 from nas.edge_cell import EdgeCell
 from nas.fidelity import DataSpec, NetworkSpec
 from nas.models.build import AnyNetwork
-from nas.models.edge_network import EDGE_OPERATIONS
+from nas.models.edge_network import EDGE_OPERATIONS, EdgeCellLayers, EdgeNetwork
+from nas.models.normalization import NormSettings
 from nas.recipe import TrainRecipe
 from nas.sharing.store import Loan, Receipt, WeightStore
 from nas.sharing.training import SharedPlan, borrow, train_borrowed, validate_borrowed
@@ -172,6 +175,53 @@ def _score(
     lines.add(f"{what}, loss", name, -validation_loss(network, data, options.recipe))
 
 
+class Supernet(EdgeNetwork):
+    """A network with all operations on all edges, of which it computes those of one cell at a time."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__(EdgeCell(("none",) * NUM_EDGES), spec)
+        self._cells = [module for module in self.modules() if isinstance(module, EdgeCellLayers)]
+        self.operations = nn.ModuleList()
+        norms = NormSettings(spec.norm_epsilon, spec.norm_momentum)
+        for number in range(len(self._cells)):
+            width = spec.num_filters << number // spec.num_repeats
+            built = {op: [build(width, norms) for _ in range(NUM_EDGES)] for op, build in EDGE_OPERATIONS.items()}
+            self.operations.append(nn.ModuleDict({op: nn.ModuleList(edges) for op, edges in built.items() if edges[0]}))
+
+    def choose(self, cell: EdgeCell) -> None:
+        """Sets the cell that is computed."""
+        for layers, operations in zip(self._cells, self.operations, strict=True):
+            numbers = itertools.count()
+            layers.nodes = nn.ModuleList()
+            for node in cell.nodes:
+                edges = [(str(source), op, next(numbers)) for source, op in enumerate(node)]
+                chosen = {source: operations[op][number] for source, op, number in edges if op in operations}
+                layers.nodes.append(nn.ModuleDict(chosen))
+
+
+def score_supernet(
+    options: argparse.Namespace, data: DataSet, spec: NetworkSpec, names: Sequence[str], lines: Lines
+) -> None:
+    """Trains a network with all operations for some epochs, with a rate that falls to 0, and scores architectures."""
+    what = f"supernet, {options.supernet} epochs"
+    if lines.column(what, names) is not None:
+        return
+    recipe = replace(options.recipe, epochs=options.supernet, schedule="cosine")
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(1)
+        network = Supernet(spec)
+    started, numbers = time.process_time(), itertools.count(1)
+    network.choose(sampled(0, fair=options.fair, seed=1))
+    with start_training(network, data, recipe, seed=1) as training:
+        while training.num_epochs < recipe.epochs:
+            training.run_epoch(lambda _step: network.choose(sampled(next(numbers), fair=options.fair, seed=1)))
+    print(f"{what}: {training.num_steps} steps in {time.process_time() - started:.0f} CPU seconds")
+    for name in names:
+        network.choose(EdgeCell.from_arch(name))
+        lines.add(what, name, validate_borrowed(network, data, recipe))
+        lines.add(f"{what}, loss", name, -validation_loss(network, data, recipe))
+
+
 def score_alone(
     options: argparse.Namespace, data: DataSet, spec: NetworkSpec, names: Sequence[str], lines: Lines
 ) -> None:
@@ -229,7 +279,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[5.0, 20.0, 60.0])
+    parser.add_argument("--minutes", type=float, nargs="*", default=[5.0, 20.0, 60.0])
     parser.add_argument("--number", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="of the draw of the architectures")
     parser.add_argument("--filters", type=int, default=8)
@@ -245,6 +295,7 @@ def main() -> None:
     parser.add_argument("--own-learning-rate", type=float, default=0.02)
     parser.add_argument("--scores", type=Path, help="the output of benchmarks/zero_cost.py")
     parser.add_argument("--alone", action="store_true")
+    parser.add_argument("--supernet", type=int, default=0, metavar="EPOCHS")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -266,7 +317,10 @@ def main() -> None:
             validation_fraction=0.2,
         )
         data = load_data(where)
-        score_shared(options, data, spec, names, lines)
+        if options.minutes:
+            score_shared(options, data, spec, names, lines)
+        if options.supernet:
+            score_supernet(options, data, spec, names[: options.number], lines)
         if options.alone:
             score_alone(options, data, spec, names[: options.number], lines)
     scores = read_scores(options.scores)
