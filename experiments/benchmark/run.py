@@ -32,6 +32,8 @@ from nas.files.storage import make_folder
 from nas.rungs import Rungs
 from workers.evaluators.table import Columns
 
+_MOST = {"num_trials": 10**7, "num_seeds": 10**5, "num_workers": 10**6, "num_processes": 10**4}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -72,10 +74,11 @@ class Benchmark:
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{name} must be one or more, each once, got {', '.join(map(str, values)) or 'none'}")
         Rungs(tuple(sorted(self.rungs)), eta=self.eta)
-        counts = {name: getattr(self, name) for name in ("num_trials", "num_seeds", "num_processes")}
-        for name, value in {**counts, "num_workers": min(self.num_workers)}.items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name, most in _MOST.items():
+            values = self.num_workers if name == "num_workers" else (getattr(self, name),)
+            for value in values:
+                if value is not None and not 1 <= value <= most:
+                    raise ValueError(f"{name} must be between 1 and {most:,}, got {value:,}")
 
     def jobs(self) -> list[Job]:
         """Returns all runs, ordered by seed; raises ValueError if the table or the controllers are not valid."""

@@ -105,11 +105,13 @@ def test_a_folder_of_another_length_of_run_is_refused(done, table):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_trials": 0}, "num_trials must be at least 1, got 0"),
-        ({"num_seeds": -1}, "num_seeds must be at least 1, got -1"),
+        ({"num_trials": 0}, "num_trials must be between 1 and 10,000,000, got 0"),
+        ({"num_seeds": -1}, "num_seeds must be between 1 and 100,000, got -1"),
         ({"controllers": ()}, "controllers must be one or more, each once, got none"),
         ({"controllers": ("random", "random")}, "each once"),
-        ({"num_workers": (0,)}, "num_workers must be at least 1, got 0"),
+        ({"num_workers": (1, 0)}, "num_workers must be between 1 and 1,000,000, got 0"),
+        ({"num_trials": 10**11}, "num_trials must be between 1 and 10,000,000, got 100,000,000,000"),
+        ({"num_workers": (1, 10**9)}, "num_workers must be between 1 and 1,000,000, got 1,000,000,000"),
     ],
 )
 def test_impossible_benchmarks_are_refused(table, settings, message):

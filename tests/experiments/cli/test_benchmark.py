@@ -73,7 +73,7 @@ def test_comparisons_are_printed_as_a_table_or_as_json(run_cli, tmp_path, table,
     [
         ({"--table": "missing.csv"}, "missing.csv"),
         ({"--controllers": "pop"}, "did you mean ppo?"),
-        ({"--trials": "-1"}, "num_trials must be at least 1, got -1"),
+        ({"--trials": "-1"}, "num_trials must be between 1 and 10,000,000, got -1"),
         ({"--workers": "1,many"}, "numbers must be whole"),
         ({"--rungs": "twelve=valid"}, "rungs must be EPOCHS=COLUMN with epochs of 1..199, got 'twelve=valid'"),
         ({"--rungs": "12=valid_12"}, "valid_12"),
