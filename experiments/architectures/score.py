@@ -18,6 +18,8 @@ from nas.fidelity import DataSpec, NetworkSpec
 from nas.scores.table import ALL_SCORES, UnscorableError, check_scores, score_network
 from nas.training.augmentation import ImageSource
 
+MAX_IMAGES = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreOptions:
@@ -37,8 +39,10 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         check_scores(self.scores)
-        if self.batch_size < 2 or self.seed < 0:
-            raise ValueError(f"scores need 2 or more images and a seed from 0, got {self.batch_size} and {self.seed}")
+        if not 2 <= self.batch_size <= MAX_IMAGES or self.seed < 0:
+            raise ValueError(
+                f"scores need 2 to {MAX_IMAGES:,} images and a seed from 0, got {self.batch_size} and {self.seed}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,14 +68,14 @@ class SearchWorkers:
     address: Address = None
     dashboard: bool = False
     runtime_env: RuntimeEnv = RuntimeEnv()
-    num_workers: Annotated[int | None, Field(ge=1)] = None
-    min_workers: Annotated[int, Field(ge=1)] = 1
+    num_workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    min_workers: Annotated[int, Field(ge=1, le=10_000)] = 1
     cpus: Annotated[float, Field(ge=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] = 0.0
     resources: dict[str, Annotated[float, Field(gt=0)]] = dataclasses.field(default_factory=dict)
     memory_gib: Annotated[float | None, Field(gt=0)] = None
     time_limit_seconds: Annotated[float | None, Field(gt=0)] = None
-    max_retries: Annotated[int, Field(ge=0)] = 3
+    max_retries: Annotated[int, Field(ge=0, le=1000)] = 3
     recycle_after: Annotated[int, Field(ge=0)] = 0
     keep_weights: Annotated[int, Field(ge=0)] = 10
     max_parameters: Annotated[int | None, Field(ge=1)] = None

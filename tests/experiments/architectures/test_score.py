@@ -26,7 +26,8 @@ def test_architectures_are_scored_on_the_same_images():
     ("changes", "message"),
     [
         ({"scores": ("naswott",)}, "a score must be one of naswot"),
-        ({"batch_size": 1}, "2 or more images"),
+        ({"batch_size": 1}, "2 to 10,000 images"),
+        ({"batch_size": 10**11}, "2 to 10,000 images"),
         ({"seed": -1}, "a seed from 0, got 64 and -1"),
     ],
 )
