@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,23 @@ from experiments.runs.printing import one_line, say
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.training_status import TrainingsStatus, print_trainings, trainings_status
 from nas.ledger.writer import read_ledger
+from nas.objectives import LATENCY, OBJECTIVES, PEAK_MEMORY
 from nas.plain import PlainDescription
 from nas.records import LedgerContents
 from nas.rewards import Reward
 from nas.trial import Failure, Success
 
 NUM_BEST = 10
+COSTS = {"latency": LATENCY, "peak_memory": PEAK_MEMORY, "shifted_accuracy": "shifted_accuracy"}
+"""Objectives that are shown if trials measured them, sought or only bounded, and their metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestTrial:
-    """One of the best trials of a run, with its rank from 1, and what it is if that is plain data."""
+    """One of the best trials of a run, with its rank from 1, what it is if that is plain data, and what it costs.
+
+    `costs` has the objectives of `COSTS` that were measured, by name.
+    """
 
     rank: int
     trial: int
@@ -42,6 +48,7 @@ class BestTrial:
     train_seconds: float
     fingerprint: str
     value: Mapping[str, Any] | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +168,13 @@ def _table(best: Sequence[BestTrial]) -> Table:
     reward = ["reward"] if rewarded else []
     sized = any(row.value is None for row in best)
     size = ["parameters", "multiply-adds"] if sized else []
-    names = ["@k", "trial", *reward, "accuracy", *size, "seconds"]
+    costs = [name for name in COSTS if any(name in row.costs for row in best)]
+    names = ["@k", "trial", *reward, "accuracy", *size, *(name.replace("_", " ") for name in costs), "seconds"]
     table = Table(*(Column(name, justify="right") for name in names), "fingerprint" if sized else "value")
     for row in best:
         numbers = [*([f"{row.reward:.4f}"] if rewarded else []), f"{row.accuracy:.2%}"]
         numbers += [f"{row.num_parameters:,}", f"{row.num_multiply_adds / 1e6:,.1f} M"] if sized else []
+        numbers += [OBJECTIVES[name].text(row.costs[name]) if name in row.costs else "" for name in costs]
         last = row.fingerprint[:8] if sized else escape(_shown(row.value or {}))
         table.add_row(str(row.rank), str(row.trial), *numbers, f"{row.train_seconds:,.1f}", last)
     return table
@@ -187,6 +196,7 @@ def _best(contents: LedgerContents, reward: Reward) -> list[BestTrial]:
             train_seconds=best.train_seconds,
             fingerprint=record.fingerprint,
             value=described.value if isinstance(described := record.trial.architecture, PlainDescription) else None,
+            costs={name: best.metrics[metric] for name, metric in COSTS.items() if metric in best.metrics},
         )
         for rank, record in enumerate(contents.best(NUM_BEST, reward), start=1)
         if isinstance(best := record.outcome, Success)

@@ -63,6 +63,17 @@ def test_trials_that_were_only_scored_are_counted_apart(run):
     assert "1 stopped early, 1 of them after 0 epochs (scores); " in stream.getvalue()
 
 
+def test_a_latency_that_was_measured_is_shown(run):
+    with Ledger(RunFolder(run).ledger) as ledger:
+        ledger.append_finished(Success(4, 0.7, metrics={"latency_ms": 1.25, "activations": 9.0}))
+    status, stream = run_status(run), io.StringIO()
+    assert [dict(row.costs) for row in status.best] == [{}, {"latency": 1.25}, {}]
+    print_status(status, Console(file=stream, width=120))
+    assert "latency" in stream.getvalue()
+    assert "1.250 ms" in stream.getvalue()
+    assert "peak memory" not in stream.getvalue()
+
+
 def test_plain_data_is_shown_in_place_of_the_size_of_a_network(run, make_trial):
     trial = replace(make_trial(5), architecture=PlainDescription({"depth": 3, "kind": "[b]x[/b]"}))
     with Ledger(RunFolder(run).ledger) as ledger:
