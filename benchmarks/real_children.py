@@ -317,6 +317,7 @@ def report(lines: Lines, proxy: Proxy) -> Iterator[str]:
     done = lines.read()
 
     def in_the_time_of_random(strategy: str, seed: int) -> float:
+        """NaN if no child was trained whole by then; the epochs of a search are taken to cost the same."""
         everything, allowed = (
             mean_seconds(line for (kind, each, _), line in done.items() if (kind, each) == ("search", name))
             for name in (strategy, "random")
@@ -342,17 +343,27 @@ def report(lines: Lines, proxy: Proxy) -> Iterator[str]:
         cells = [name, str(len(seeds[name])), f"{seconds:.0f}"]
         for column in columns.values():
             ours, theirs = (100 * np.array([column(each, seed) for seed in seeds[each]]) for each in (name, "random"))
+            if np.isnan(ours).any():
+                cells += ["", ""]
+                continue
             mean, gain = bootstrap_interval(ours, seed=0), difference(ours, theirs, seed=0)
             cells += [bounded(mean, ".2f"), "" if name == "random" else bounded(gain, "+.2f")]
         mine, random = ([done["search", each, seed] for seed in seeds[each]] for each in (name, "random"))
         yield f"| {' | '.join(cells)} | {times_cheaper(mine, random, proxy) if name != 'random' else ''} |"
 
 
+def existing(text: str) -> Path:
+    """A path of something that exists."""
+    if not (path := Path(text)).exists():
+        raise argparse.ArgumentTypeError(f"{path} must exist")
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=Path, help="a folder of CIFAR-10's images; the digits if left out")
-    parser.add_argument("--table", type=Path, help="the CSV file of NAS-Bench-201 for CIFAR-10")
+    parser.add_argument("--images", type=existing, help="a folder of CIFAR-10's images; the digits if left out")
+    parser.add_argument("--table", type=existing, help="the CSV file of NAS-Bench-201 for CIFAR-10")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--strategies", default=DEFAULT, help="divided by semicolons")
