@@ -9,6 +9,8 @@ every report with its decision.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate, repeat, takewhile
+from operator import mul
 from typing import Annotated, Any
 
 import numpy as np
@@ -35,7 +37,7 @@ class Rungs:
     """
 
     epochs: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    first: Annotated[int, Field(ge=1)] = 1
+    first: Annotated[int, Field(ge=1, le=10**9)] = 1
     eta: Annotated[float, Field(gt=1)] = 3.0
     scores: tuple[str, ...] | None = None
 
@@ -51,8 +53,9 @@ class Rungs:
         """Returns the epochs of all rungs for trainings of `num_epochs`; raises ValueError if one is beyond its end."""
         rungs = self.epochs
         if not rungs:
-            scaled = (round(self.first * self.eta**power) for power in range(num_epochs.bit_length() + 64))
-            rungs = tuple(sorted({epoch for epoch in scaled if epoch < num_epochs}))
+            scaled = accumulate(repeat(self.eta, num_epochs.bit_length() + 64), mul, initial=float(self.first))
+            below = takewhile(lambda epoch: epoch < num_epochs, scaled)
+            rungs = tuple(sorted({round(epoch) for epoch in below} - {num_epochs}))
         if not rungs or rungs[-1] >= num_epochs:
             came = rungs[-1] if rungs else self.first
             raise ValueError(f"rungs must be below the epochs of a training, {num_epochs}, got {came}")

@@ -117,6 +117,8 @@ def load_run(path: Path) -> LoadedRun:
         raise ValueError(f"{path} holds no finished trial: there is nothing to compare")
     environment = dict(flatten(read_object(folder.environment)))
     settings, data = dict(flatten(masked(_complete(document)))), read_data_record(path)
+    if settings.get("evaluator.name") == "zero_cost":
+        raise ValueError(f"runs must hold accuracies to be compared, but {path} is a search by scores without training")
     return LoadedRun(str(path), settings, environment, contents.finished, data=data)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.config.parsing.unknown_names import unknown_name
@@ -56,8 +56,15 @@ def check_cells(space: CellSpace, network: NetworkSpec) -> None:
         )
 
 
-def check_scored(settings: ZeroCostSettings, reward: Reward, search: SearchSettings) -> None:
-    """Raises ValueError unless the reward is a score of the evaluator, which trains nothing."""
+def check_scored(
+    settings: ZeroCostSettings, reward: Reward, search: SearchSettings, objectives: Sequence[str] = ()
+) -> None:
+    """Raises ValueError unless the reward is a score of the evaluator, which trains nothing; nor an objective."""
+    if accuracies := {"accuracy", "shifted_accuracy"} & {*objectives}:
+        raise ValueError(
+            f"objectives.names must not hold {' and '.join(sorted(accuracies))} with evaluator zero_cost, which "
+            f"measures none; name scores, such as {settings.scores[0]}:max"
+        )
     if not isinstance(reward, Metric) or reward.metric not in settings.scores:
         came = f"metric {reward.metric}" if isinstance(reward, Metric) else type(reward).__name__
         allowed = ", ".join(settings.scores)

@@ -160,7 +160,7 @@ class SearchConfig(Config):
         if (rungs := self.search.rungs) is not None:
             _check_rungs(rungs, self.recipe, self.evaluator_name)
         if isinstance(self.evaluator, ZeroCostSettings):
-            check_scored(self.evaluator, self.reward, self.search)
+            check_scored(self.evaluator, self.reward, self.search, self.objectives.names)
         if isinstance(self.evaluator, SharedWeightsSettings):
             check_shared(self.recipe, self.shifts, self.search, self.workers.pool)
         self._check_objectives()

@@ -26,6 +26,7 @@ from nas.files.atomic_write import remove_unfinished, write_text
 from nas.files.guarded_read import read_json, read_json_object
 from nas.files.lock import FileLock
 from nas.files.storage import make_folder
+from nas.ledger.writer import read_ledger
 from nas.models.reference.descriptions import Buildable, description_from_json
 
 
@@ -72,10 +73,13 @@ class RunFolder:
 
     @property
     def ranking(self) -> Path:
-        """The ledger whose outcomes rank architectures: the last draws with shared weights if any, else `ledger`."""
+        """The ledger whose outcomes rank architectures: the last draws with shared weights if any, else `ledger`.
+
+        Draws without a success, as of a search that was killed when they began, do not count.
+        """
         numbers = (path.stem.removeprefix("draws-") for path in self.path.glob("draws-*.jsonl"))
-        drawn = [int(number) for number in numbers if number.isascii() and number.isdecimal()]
-        return self.draws(max(drawn)) if drawn else self.ledger
+        drawn = sorted((int(number) for number in numbers if number.isascii() and number.isdecimal()), reverse=True)
+        return next((path for path in map(self.draws, drawn) if read_ledger(path).best(1)), self.ledger)
 
     def lock(self) -> FileLock:
         """Keeps other processes out of the folder while it is entered; the folder must exist."""

@@ -26,8 +26,8 @@ from experiments.runs.run_folder import Binding, RunFolder
 from experiments.runs.trackers.opening import open_trackers
 from experiments.search.best_weights import BestWeights
 from experiments.search.estimate import describe_cost
-from experiments.search.final_draws import are_drawn, run_draws
-from experiments.search.shared_store import open_store
+from experiments.search.final_draws import are_drawn, num_draws, run_draws
+from experiments.search.shared_store import lost_weights, open_store
 from nas.data.data_set import DataSet
 from nas.files.atomic_write import remove_unfinished
 from nas.files.storage import StorageError, make_folder
@@ -74,7 +74,7 @@ def run_search(request: ConfigRequest, out: Path | None, console: Console) -> in
         _bind(folder, config, data, request).check()
         if _is_finished(config, ledger.contents) and are_drawn(config, folder):
             say(console, f"{folder.path} is finished; add trials with --trials {2 * len(ledger.contents.finished)}")
-            return _say_result(folder, _count(config, ledger.contents), console)
+            return _say_result(config, folder, _count(config, ledger.contents), console)
         if ledger.contents.warning:
             say(console, f"warning: {ledger.contents.warning}")
         if data is None:
@@ -138,6 +138,8 @@ def _write_folder(folder: RunFolder, config: SearchConfig) -> None:
 
 def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet | None, console: Console) -> int:
     """Runs the search; returns the exit code."""
+    if data is not None and (warning := lost_weights(config, folder, ledger.contents, num_images=len(data.train))):
+        say(console, f"warning: {warning}")
     tally = _count(config, ledger.contents)
     keeping = config.workers.keep_weights, ledger.contents.finished, config.reward, config.objectives.front
     weights = BestWeights(folder, *keeping)
@@ -173,7 +175,7 @@ def _run(config: SearchConfig, folder: RunFolder, ledger: Ledger, data: DataSet 
         say(console, f"abandoned {tally.num_running} running trials")
     finally:
         shutil.rmtree(folder.progress, ignore_errors=True)
-    code = _say_result(folder, tally, console)
+    code = _say_result(config, folder, tally, console)
     if tally.num_done < config.search.num_trials:
         return INTERRUPTED
     open_pool = partial(_open_pool, config, folder, data=data, console=console)
@@ -270,14 +272,14 @@ def _show_finished(folder: RunFolder, config: SearchConfig, console: Console) ->
     if not _is_finished(config, contents):
         raise StorageError(f"the run folder {folder.path} must be writable: the search in it is not finished")
     say(console, f"{folder.path} is finished")
-    return _say_result(folder, _count(config, contents), console)
+    return _say_result(config, folder, _count(config, contents), console)
 
 
 def _count(config: SearchConfig, contents: LedgerContents) -> Tally:
     return Tally(config.search.num_trials, config.reward, (record.outcome for record in contents.finished))
 
 
-def _say_result(folder: RunFolder, tally: Tally, console: Console) -> int:
+def _say_result(config: SearchConfig, folder: RunFolder, tally: Tally, console: Console) -> int:
     """Shows progress, the best trial, and commands to try next; returns the exit code of a finished search."""
     best, path = tally.incumbent, shlex.quote(str(folder.path))
     if tally.num_done < tally.num_trials:
@@ -290,7 +292,7 @@ def _say_result(folder: RunFolder, tally: Tally, console: Console) -> int:
     size = hint = ""
     if best.num_parameters:  # of plain data there is neither a size nor a network to export
         size = f" ({best.num_parameters:,} parameters, {best.num_multiply_adds / 1e6:,.1f} M multiply-adds)"
-        hint = f", or nas export {path} --out {shlex.quote(str(folder.path / 'best'))}"
+        hint = "" if num_draws(config) else f", or nas export {path} --out {shlex.quote(str(folder.path / 'best'))}"
     found = f"best: trial {best.trial_id} with {best.accuracy:.2%}{size}"
     say(console, f"{folder.path}: {tally.num_done} trials, {found}; try: nas status {path}{hint}")
     return 0

@@ -63,6 +63,7 @@ class RunStatus:
         num_epochs: Epochs trained for all successful trials.
         failures: Number of failures by kind.
         mean_recent: Mean accuracy of the last successes.
+        ranked: File of the trials among which are the best: draws at the end with shared weights, else the ledger.
         warning: What was wrong with the ledger, if anything.
     """
 
@@ -84,6 +85,7 @@ class RunStatus:
     mean_recent: float | None
     worker_seconds: float
     seconds_since_last: float | None
+    ranked: str
     best: Sequence[BestTrial]
     warning: str | None
 
@@ -118,14 +120,19 @@ def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
         num_cached=sum(success.cached for success in successes),
         num_stopped=sum(success.stopped_after is not None for success in successes),
         num_only_scored=sum(success.was_only_scored for success in successes),
-        num_epochs=sum(record.num_epochs for record in finished),
+        num_epochs=0
+        if _setting(document, "evaluator", "name") == "zero_cost"
+        else sum(record.num_epochs for record in finished),
         num_failed=len(failures),
         failures=dict(Counter(failure.kind for failure in failures)),
         last_failure=f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
         mean_recent=sum(recent) / len(recent) if recent else None,
         worker_seconds=sum(record.outcome.train_seconds for record in finished),
         seconds_since_last=time.time() - finished[-1].finished_at if finished else None,
-        best=_best(contents, stored_reward(document)),
+        ranked=folder.ranking.name,
+        best=_best(
+            contents if folder.ranking == folder.ledger else read_ledger(folder.ranking), stored_reward(document)
+        ),
         warning=contents.warning,
     )
 
@@ -153,7 +160,7 @@ def print_status(status: RunStatus | TrainingsStatus, console: Console) -> None:
     for line in lines:
         say(console, line)
     if status.best:
-        console.print(_table(status.best))
+        console.print(_table(status.best, "draw" if status.ranked.startswith("draws") else "trial"))
 
 
 def _failures(status: RunStatus) -> str:
@@ -163,13 +170,13 @@ def _failures(status: RunStatus) -> str:
     return f" ({kinds}; last: {one_line(status.last_failure)[:200]})"
 
 
-def _table(best: Sequence[BestTrial]) -> Table:
+def _table(best: Sequence[BestTrial], what: str) -> Table:
     rewarded = any(row.reward != row.accuracy for row in best)
     reward = ["reward"] if rewarded else []
     sized = any(row.value is None for row in best)
     size = ["parameters", "multiply-adds"] if sized else []
     costs = [name for name in COSTS if any(name in row.costs for row in best)]
-    names = ["@k", "trial", *reward, "accuracy", *size, *(name.replace("_", " ") for name in costs), "seconds"]
+    names = ["@k", what, *reward, "accuracy", *size, *(name.replace("_", " ") for name in costs), "seconds"]
     table = Table(*(Column(name, justify="right") for name in names), "fingerprint" if sized else "value")
     for row in best:
         numbers = [*([f"{row.reward:.4f}"] if rewarded else []), f"{row.accuracy:.2%}"]

@@ -109,6 +109,8 @@ def _cell_inputs(network: Network) -> Iterator[tuple[str, _States]]:
             if source >= 0:  # else it reads the stem
                 yield f"cells.{index}.{name}", outputs[source]
     yield "classifier", outputs[-1]
+    if network.auxiliary_head is not None:
+        yield "auxiliary_head.mix.0", outputs[network.auxiliary_cell]
 
 
 def _output_states(description: Cell, cell: CellLayers, place: CellPlace) -> _States:

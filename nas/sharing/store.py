@@ -58,6 +58,9 @@ class Store(Protocol):
     def take_back(self, changes: Mapping[str, Tensor], versions: Mapping[str, int]) -> Receipt:
         """Adds the changes of borrowed tensors; tensors without a version are new."""
 
+    def save(self) -> None:
+        """Writes what is not stored yet; RuntimeError if that fails."""
+
 
 class WeightStore:
     """The shared tensors, on the CPU; a tensor is added when the first trial that uses it gives it back.

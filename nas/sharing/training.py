@@ -40,8 +40,14 @@ class SharedPlan:
 
     def num_parts(self, num_images: int) -> int:
         """Number of trials that train, for a training split of this size."""
-        total = self.recipe.epochs * num_batches(num_images, self.recipe.batch_size)
-        return -(-total // self.num_steps) if self.num_steps else 0
+        return -(-self._total(num_images) // self.num_steps) if self.num_steps else 0
+
+    def steps(self, num_images: int) -> int:
+        """Number of steps of this trial: the last one that trains has what is left."""
+        return max(0, min(self.num_steps, self._total(num_images) - self.number * self.num_steps))
+
+    def _total(self, num_images: int) -> int:
+        return self.recipe.epochs * num_batches(num_images, self.recipe.batch_size)
 
 
 def train_borrowed(
@@ -50,7 +56,7 @@ def train_borrowed(
     """Trains a network in place, with the weights of the store as far as it has them, and gives the weights back.
 
     Momentum starts at 0: that of another architecture would point elsewhere. Returns None if nothing is left to train;
-    the network then has the weights of the store.
+    the network then has the weights of the store. From the last part on, the store is saved.
 
     Raises:
         DivergedError: if the loss is not finite; nothing is given back.
@@ -59,6 +65,7 @@ def train_borrowed(
     loan = borrow(network, store)
     num_parts = plan.num_parts(len(data.train))
     if plan.number >= num_parts:
+        store.save()
         return None
     part, recipe = _drawn(data, plan), plan.recipe
     share = num_parts / recipe.epochs  # an epoch of the loop below is one trial
@@ -71,7 +78,10 @@ def train_borrowed(
     with start_training(network, part, recipe, seed=plan.seed) as training:
         training.num_epochs = plan.number
         result = training.run_epoch()
-    return result, give_back(network, loan, store)
+    receipt = give_back(network, loan, store)
+    if plan.number == num_parts - 1:
+        store.save()
+    return result, receipt
 
 
 def borrow(network: AnyNetwork, store: Store) -> Loan:
@@ -104,7 +114,7 @@ def validate_borrowed(network: AnyNetwork, data: DataSet, recipe: TrainRecipe) -
 
 def _drawn(data: DataSet, plan: SharedPlan) -> DataSet:
     """The images of one trial: as many as its steps take, each as often as every other, up to one time."""
-    number, random = plan.num_steps * plan.recipe.batch_size, np.random.default_rng(plan.seed)
-    size = len(data.train)
+    size, random = len(data.train), np.random.default_rng(plan.seed)
+    number = plan.steps(size) * plan.recipe.batch_size
     orders: list[npt.NDArray[np.int64]] = [random.permutation(size) for _ in range(-(-number // size))]
     return replace(data, train=data.train.take(np.concatenate(orders)[:number]))

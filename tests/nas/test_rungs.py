@@ -48,7 +48,12 @@ def test_rungs_must_be_below_the_end(rungs):
         rungs.resolve(20)
 
 
-@pytest.mark.parametrize("changes", [{"eta": 1}, {"epochs": (-1,)}, {"first": 0}])
+@pytest.mark.parametrize(("eta", "expected"), [(1e300, (2,)), (1.7e308, (2,)), (1.5, (2, 3, 4, 7, 10, 15))])
+def test_any_eta_gives_the_rungs_below_the_end(eta, expected):
+    assert Rungs(first=2, eta=eta).resolve(20) == expected
+
+
+@pytest.mark.parametrize("changes", [{"eta": 1}, {"epochs": (-1,)}, {"first": 0}, {"first": 10**400}])
 def test_other_settings_are_refused(changes):
     with pytest.raises(ValidationError):
         Rungs(**changes)

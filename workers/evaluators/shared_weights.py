@@ -33,7 +33,7 @@ class SharedWeightsSettings:
         final_draws: Architectures that are drawn from the controller at the end and scored with the final weights.
     """
 
-    steps: Annotated[int, Field(ge=1)] = 20
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 20
     max_staleness: Annotated[int, Field(ge=0)] = 8
     checkpoint_trials: Annotated[int, Field(ge=1)] = 20
     final_draws: Annotated[int, Field(ge=0, le=10**6)] = 200

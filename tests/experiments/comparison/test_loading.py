@@ -127,6 +127,11 @@ def test_folders_without_a_run_are_refused(write_run, tmp_path):
     assert to_run(load_run(write_run("failed", "ppo", 0, outcomes=[Failure(0, "error", "x")]))).num_trials == 1
 
 
+def test_a_search_without_accuracies_is_refused(write_run):
+    with pytest.raises(ValueError, match="runs must hold accuracies to be compared, but .* is a search by scores"):
+        load_run(write_run("scores", "ppo", 0, evaluator__name="zero_cost"))
+
+
 @pytest.mark.parametrize("content", [None, "no JSON", "[1]"])
 def test_an_environment_that_cannot_be_read_is_left_out(write_run, content):
     folder = write_run("a", "ppo", 0)

@@ -44,3 +44,6 @@ def test_scores_need_a_reward_that_is_one_of_them():
         check_scored(settings, Accuracy(), SEARCH)
     with pytest.raises(ValueError, match="must be null"):
         check_scored(settings, Metric(settings.scores[0]), SearchSettings(num_trials=3, failure_reward=0.0))
+    check_scored(settings, Metric(settings.scores[0]), SEARCH, ["naswot:max", "parameters"])
+    with pytest.raises(ValueError, match="must not hold accuracy with evaluator zero_cost, which measures none"):
+        check_scored(settings, Metric(settings.scores[0]), SEARCH, ["accuracy", "parameters"])

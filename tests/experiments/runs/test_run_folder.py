@@ -9,6 +9,8 @@ from experiments.config.kinds import ABLATION, SEARCH, TOURNAMENT, TRAINING
 from experiments.config.training_config import AblationConfig, TrainingConfig
 from experiments.runs import run_folder
 from experiments.runs.run_folder import Binding, RunFolder, differences, make_folder, read_object
+from nas.ledger.writer import Ledger
+from nas.trial import Success
 from search_spaces.published import PUBLISHED
 
 
@@ -205,9 +207,14 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path):
         make_folder(tmp_path / "file" / "run")
 
 
-def test_the_last_draws_rank_architectures_if_there_are_any(tmp_path):
+def test_the_last_draws_with_a_success_rank_architectures_if_there_are_any(tmp_path, make_trial):
     folder = RunFolder(tmp_path)
     assert folder.ranking == folder.ledger
-    for name in ("draws-9.jsonl", "draws-40.jsonl", "draws-x.jsonl", "draws-41.jsonl.lock"):
+    for name in ("draws-9.jsonl", "draws-41.jsonl", "draws-x.jsonl", "draws-42.jsonl.lock"):
         (tmp_path / name).touch()
+    assert folder.ranking == folder.ledger
+    for number in (9, 40):
+        with Ledger(folder.draws(number)) as ledger:
+            ledger.append_asked([make_trial(0)])
+            ledger.append_finished(Success(0, 0.5))
     assert folder.ranking == folder.draws(40) == tmp_path / "draws-40.jsonl"

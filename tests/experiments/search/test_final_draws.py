@@ -167,3 +167,27 @@ def test_weights_are_shared_on_ray(tmp_path, ray_cluster):
     assert max(outcome.metrics["num_tensors"] for outcome in trained) > 0
     assert (tmp_path / "run" / "shared.safetensors").exists()
     assert len(outcomes(tmp_path / "run" / "draws-5.jsonl")) == 4
+
+
+def test_status_ranks_the_draws_as_export_does(finished):
+    folder, _, text = finished
+    status = run_status(folder)
+    best = read_ledger(folder / "draws-5.jsonl").best(4)
+    assert status.ranked == "draws-5.jsonl"
+    assert [row.trial for row in status.best] == [record.trial.id for record in best]
+    assert "nas export" not in text
+
+
+def test_weights_that_are_missing_are_not_replaced_by_initial_ones(finished, tmp_path):
+    """After the training nothing would train them again; within it, a warning says that they are lost."""
+    out = tmp_path / "run"
+    assert run(out, settings=["search.num_trials=3"])[0] == 0
+    (out / "shared.safetensors").unlink()
+    code, text = run(out)
+    assert code == 0
+    assert "shared.safetensors is missing, with the weights that 3 trials have trained; further trials start" in text
+    (out / "shared.safetensors").unlink()
+    before = (out / "ledger.jsonl").read_bytes()
+    with pytest.raises(ValueError, match=r"that 4 trials have trained; no trial would train them again"):
+        run(out, settings=["search.num_trials=9"])
+    assert (out / "ledger.jsonl").read_bytes() == before

@@ -74,6 +74,12 @@ def test_a_latency_that_was_measured_is_shown(run):
     assert "peak memory" not in stream.getvalue()
 
 
+def test_a_search_by_scores_trains_no_epochs(run):
+    assert run_status(run).num_epochs > 0
+    RunFolder(run).write_config({**RunFolder(run).document(), "evaluator": {"name": "zero_cost"}})
+    assert run_status(run).num_epochs == 0
+
+
 def test_plain_data_is_shown_in_place_of_the_size_of_a_network(run, make_trial):
     trial = replace(make_trial(5), architecture=PlainDescription({"depth": 3, "kind": "[b]x[/b]"}))
     with Ledger(RunFolder(run).ledger) as ledger:

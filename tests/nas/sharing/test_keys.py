@@ -83,3 +83,9 @@ def test_a_network_without_cells_is_refused():
     network = build(ReferenceNetwork("resnet18"), NetworkSpec())
     with pytest.raises(ValueError, match="only networks of cells can share weights, got ResidualNetwork"):
         shared_tensors(network)
+
+
+def test_the_auxiliary_head_is_shared_state_by_state():
+    network = build(architecture(LEFT, RIGHT), replace(SPEC, auxiliary=True))
+    found = {key for key in shared_tensors(network) if key.startswith("auxiliary_head.mix.0")}
+    assert {key.partition("[")[0] for key in found} == {f"auxiliary_head.mix.0.weight.of{state}" for state in (2, 3)}

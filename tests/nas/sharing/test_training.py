@@ -129,3 +129,27 @@ def test_more_steps_than_images_take_each_as_often(data):
     result, _ = train_borrowed(build(), data, plan(0, steps=13), store)
     assert result.loss > 0
     assert plan(0, steps=13).num_parts(96) == 2
+
+
+def test_the_last_trial_has_the_steps_that_are_left(data):
+    assert [plan(number, steps=13).steps(96) for number in range(4)] == [13, 11, 0, 0]  # of 24
+    assert plan(0, steps=300).steps(96) == 24
+    store = WeightStore(None, SPEC)
+    result, _ = train_borrowed(build(), data, plan(0, steps=300), store)
+    assert result.learning_rate < 0.002
+    assert train_borrowed(build(), data, plan(1, steps=300), store) is None
+
+
+@pytest.mark.parametrize("late", [5, 6])
+def test_the_store_is_saved_when_the_training_is_over(data, late, tmp_path):
+    """By the last trial that trains, and, should others have come later, by each one that follows."""
+    path = tmp_path / "shared.safetensors"
+    store = WeightStore(path, SPEC, checkpoint_trials=100)
+    train_borrowed(build(), data, plan(4), store)
+    assert not path.exists()
+    train_borrowed(build(), data, plan(late), store)
+    kept = build(seed=9)
+    borrow(kept, WeightStore(path, SPEC))
+    held = build(seed=8)
+    borrow(held, store)
+    assert equal(values(kept), values(held))
