@@ -128,7 +128,7 @@ def test_folders_without_a_run_are_refused(write_run, tmp_path):
 
 
 def test_a_search_without_accuracies_is_refused(write_run):
-    with pytest.raises(ValueError, match="runs must hold accuracies to be compared, but .* is a search by scores"):
+    with pytest.raises(ValueError, match=r"runs must hold accuracies to be compared, but .* is a search by scores"):
         load_run(write_run("scores", "ppo", 0, evaluator__name="zero_cost"))
 
 
