@@ -285,6 +285,7 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=8)
     parser.add_argument("--image-size", type=int, default=16)
     parser.add_argument("--images", type=int, default=12_500, help="of training and validation, a fifth for the latter")
+    parser.add_argument("--crop-padding", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--fair", action="store_true", help="each operation on each edge equally often")
@@ -300,7 +301,11 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     options.recipe = TrainRecipe(
-        epochs=1000, batch_size=64, learning_rate=options.learning_rate, crop_padding=2, schedule="constant"
+        epochs=1000,
+        batch_size=64,
+        learning_rate=options.learning_rate,
+        crop_padding=options.crop_padding,
+        schedule="constant",
     )
     table, lines = read_table(options.table), Lines(options.out / "scores.jsonl")
     every = sorted(table.rows)
