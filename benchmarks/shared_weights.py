@@ -66,6 +66,9 @@ class Lender:
         """Keeps nothing."""
         return Receipt(0, len(changes), 0, len(self._store), self._store.num_bytes)
 
+    def save(self) -> None:
+        """Has nothing to store."""
+
 
 class Lines:
     """A file of JSON lines, by architecture and by what was measured."""
@@ -299,6 +302,8 @@ def main() -> None:
     parser.add_argument("--supernet", type=int, default=0, metavar="EPOCHS")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
+    if options.alone and not options.minutes:
+        parser.error("--alone needs --minutes: its trainings share the longest of these times")
     options.out.mkdir(parents=True, exist_ok=True)
     options.recipe = TrainRecipe(
         epochs=1000,

@@ -103,7 +103,8 @@ def run_status(run: Path) -> RunStatus | TrainingsStatus:
 
 def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
     """Returns the status of a search whose configuration is `document`; ValueError if a file is not valid."""
-    contents = read_ledger(folder.ledger)
+    contents, ranking = read_ledger(folder.ledger), folder.ranking
+    is_trained = _setting(document, "evaluator", "name") != "zero_cost"
     finished = contents.finished
     successes = [record.outcome for record in finished if isinstance(record.outcome, Success)]
     failures = [record.outcome for record in finished if isinstance(record.outcome, Failure)]
@@ -120,19 +121,15 @@ def search_status(folder: RunFolder, document: Mapping[str, Any]) -> RunStatus:
         num_cached=sum(success.cached for success in successes),
         num_stopped=sum(success.stopped_after is not None for success in successes),
         num_only_scored=sum(success.was_only_scored for success in successes),
-        num_epochs=0
-        if _setting(document, "evaluator", "name") == "zero_cost"
-        else sum(record.num_epochs for record in finished),
+        num_epochs=sum(record.num_epochs for record in finished) if is_trained else 0,
         num_failed=len(failures),
         failures=dict(Counter(failure.kind for failure in failures)),
         last_failure=f"trial {failures[-1].trial_id}: {failures[-1].error}" if failures else None,
         mean_recent=sum(recent) / len(recent) if recent else None,
         worker_seconds=sum(record.outcome.train_seconds for record in finished),
         seconds_since_last=time.time() - finished[-1].finished_at if finished else None,
-        ranked=folder.ranking.name,
-        best=_best(
-            contents if folder.ranking == folder.ledger else read_ledger(folder.ranking), stored_reward(document)
-        ),
+        ranked=ranking.name,
+        best=_best(contents if ranking == folder.ledger else read_ledger(ranking), stored_reward(document)),
         warning=contents.warning,
     )
 

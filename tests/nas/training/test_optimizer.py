@@ -71,22 +71,13 @@ def test_a_step_that_overflows_changes_nothing(kind, gradient_clip):
 
 @pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
 def test_a_parameter_may_have_its_first_gradient_later(kind):
-    network = nn.ModuleList(Point() for _ in range(2))
-    optimizer, scaler = (
-        build_optimizer(network, make_recipe(optimizer=kind, momentum=0.5)),
-        GradScaler("cpu", enabled=False),
-    )
+    recipe, scaler = make_recipe(optimizer=kind, momentum=0.5), build_scaler(CPU, torch.float32)
+    network, alone = nn.ModuleList(Point() for _ in range(2)), Point()
+    optimizer = build_optimizer(network, recipe)
     for used in (network[:1], network):
-        loss = sum(point.weights.sum() for point in used)
-        step(optimizer, loss, scaler=scaler, gradient_clip=0)
-    late, alone = network[1], Point()
-    step(
-        build_optimizer(alone, make_recipe(optimizer=kind, momentum=0.5)),
-        alone.weights.sum(),
-        scaler=scaler,
-        gradient_clip=0,
-    )
-    assert torch.equal(late.weights, alone.weights)
+        step(optimizer, sum(point.weights.sum() for point in used), scaler=scaler, gradient_clip=0)
+    step(build_optimizer(alone, recipe), alone.weights.sum(), scaler=scaler, gradient_clip=0)
+    assert torch.equal(network[1].weights, alone.weights)
 
 
 @pytest.mark.parametrize(("nesterov", "expected"), [(True, -0.1 * (1.9 + 2.71)), (False, -0.1 * (1 + 1.9))])
